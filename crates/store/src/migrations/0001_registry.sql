@@ -1,0 +1,138 @@
+-- The first schema: repositories, their images, and the blobs these need.
+-- {int}, {text} and {blob} are replaced by each backend with its own type names.
+-- Times are milliseconds since 1970. Digests are their bytes: 32 of sha256, 64 of sha512.
+
+CREATE TABLE keys (
+    id {int} PRIMARY KEY,
+    created_at {int} NOT NULL,
+    secret {blob} NOT NULL
+);
+
+-- Whatever a registry (an account in a region) has been told: account settings, policies, configurations.
+CREATE TABLE registry_settings (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    name {text} NOT NULL,
+    value {text} NOT NULL,
+    PRIMARY KEY (account, region, name)
+) {without_rowid};
+
+-- A deleted repository keeps its row, outside the name index, until its images and links are removed.
+CREATE TABLE repositories (
+    id {int} PRIMARY KEY,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    name {text} NOT NULL,
+    created_at {int} NOT NULL,
+    deleted {int} NOT NULL DEFAULT 0,
+    tag_mutability {text} NOT NULL,
+    exclusion_filters {text},
+    scan_on_push {int} NOT NULL,
+    encryption_type {text} NOT NULL,
+    kms_key {text},
+    policy {text}
+);
+CREATE UNIQUE INDEX repositories_by_name ON repositories (account, region, name) WHERE deleted = 0;
+CREATE INDEX repositories_deleted ON repositories (id) WHERE deleted = 1;
+
+-- What changes with each push, apart from the row that carries policies.
+CREATE TABLE repository_counters (
+    repository_id {int} PRIMARY KEY REFERENCES repositories (id),
+    images {int} NOT NULL,
+    push_sequence {int} NOT NULL
+);
+
+CREATE TABLE resource_tags (
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    key {text} NOT NULL,
+    value {text} NOT NULL,
+    PRIMARY KEY (repository_id, key)
+) {without_rowid};
+
+-- `file` is a name below the blob directory, `bytes` the content itself when it is small; one of them is set.
+-- `identity` is what `fstat` said of the file when its bytes were last hashed.
+CREATE TABLE blobs (
+    id {int} PRIMARY KEY,
+    digest {blob} NOT NULL UNIQUE,
+    size {int} NOT NULL,
+    file {text},
+    identity {blob},
+    bytes {blob}
+);
+
+-- A repository that may read a blob.
+CREATE TABLE links (
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    blob_id {int} NOT NULL REFERENCES blobs (id),
+    used_at {int} NOT NULL,
+    PRIMARY KEY (repository_id, blob_id)
+) {without_rowid};
+CREATE INDEX links_by_blob ON links (blob_id);
+
+-- One session of receiving a layer. `bytes` holds what has arrived while it is small, `file` what has outgrown that.
+CREATE TABLE uploads (
+    id {blob} PRIMARY KEY,
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    created_at {int} NOT NULL,
+    synced_offset {int} NOT NULL,
+    hash_state {blob},
+    file {text},
+    bytes {blob},
+    part_count {int} NOT NULL,
+    last_part {int} NOT NULL,
+    smallest_inner_part {int}
+) {without_rowid};
+CREATE INDEX uploads_by_repository ON uploads (repository_id);
+CREATE INDEX uploads_by_age ON uploads (created_at);
+
+-- The manifest stands last, so that a list need not read it.
+CREATE TABLE images (
+    id {int} PRIMARY KEY,
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    digest {blob} NOT NULL,
+    push_sequence {int} NOT NULL,
+    tagged {int} NOT NULL,
+    status {text} NOT NULL,
+    pushed_at {int} NOT NULL,
+    size {int} NOT NULL,
+    manifest_size {int} NOT NULL,
+    media_type {text} NOT NULL,
+    artifact_media_type {text},
+    subject {blob},
+    last_pulled_at {int},
+    annotations {text},
+    manifest {blob} NOT NULL,
+    UNIQUE (repository_id, digest)
+);
+CREATE UNIQUE INDEX images_by_repository ON images (repository_id, id);
+CREATE INDEX images_by_subject ON images (repository_id, subject, id) WHERE subject IS NOT NULL;
+
+CREATE TABLE tags (
+    repository_id {int} NOT NULL,
+    tag {text} NOT NULL,
+    image_id {int} NOT NULL,
+    PRIMARY KEY (repository_id, tag),
+    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id)
+) {without_rowid};
+CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
+
+-- Which images of a repository need a blob, and as what.
+CREATE TABLE image_blobs (
+    repository_id {int} NOT NULL,
+    blob_id {int} NOT NULL,
+    image_id {int} NOT NULL,
+    media_type {text} NOT NULL,
+    PRIMARY KEY (repository_id, blob_id, image_id),
+    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id),
+    FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
+) {without_rowid};
+
+-- Which indexes of a repository name an image.
+CREATE TABLE image_children (
+    repository_id {int} NOT NULL,
+    child_id {int} NOT NULL,
+    index_id {int} NOT NULL,
+    PRIMARY KEY (repository_id, child_id, index_id),
+    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id),
+    FOREIGN KEY (repository_id, index_id) REFERENCES images (repository_id, id)
+) {without_rowid};
