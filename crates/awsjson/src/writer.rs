@@ -87,7 +87,7 @@ impl Writer {
 
     /// Seconds since 1970 with the milliseconds as a fraction.
     pub(crate) fn timestamp(&mut self, moment: Timestamp) {
-        let milliseconds = moment.milliseconds();
+        let milliseconds = moment.as_millis();
         let sign = if milliseconds < 0 { "-" } else { "" };
         let (seconds, fraction) = (
             milliseconds.unsigned_abs() / 1000,
@@ -158,12 +158,12 @@ mod tests {
         ];
         for (milliseconds, expected) in cases {
             check(
-                |writer| writer.timestamp(Timestamp::from_milliseconds(milliseconds)),
+                |writer| writer.timestamp(Timestamp::from_millis(milliseconds)),
                 expected,
             );
         }
         check(
-            |writer| writer.timestamp(Timestamp::from_milliseconds(-1_500)),
+            |writer| writer.timestamp(Timestamp::from_millis(-1_500)),
             "-1.500",
         );
     }

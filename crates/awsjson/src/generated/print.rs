@@ -990,7 +990,7 @@ fn image(writer: &mut Writer, value: &Image) {
             }
             if let Some(member) = &value.image_manifest {
                 writer.name("imageManifest");
-                writer.text(member.as_str());
+                writer.text(member);
             }
             if let Some(member) = &value.image_manifest_media_type {
                 writer.name("imageManifestMediaType");
@@ -1108,7 +1108,7 @@ fn image_referrer(writer: &mut Writer, value: &ImageReferrer) {
             writer.text(&value.media_type);
             if let Some(member) = &value.artifact_type {
                 writer.name("artifactType");
-                writer.text(member.as_str());
+                writer.text(member);
             }
             writer.name("size");
             writer.integer(value.size);
