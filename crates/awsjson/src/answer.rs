@@ -123,3 +123,112 @@ fn respond(status: StatusCode, request_id: &Uuid, body: Vec<u8>) -> Response<Byt
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &Error, names: ErrorNames, status: u16, body: &str) {
+        let request_id = Uuid::nil();
+        let response = failure(&request_id, error, names);
+        assert_eq!(
+            response.headers()["x-amzn-requestid"],
+            request_id.to_string().as_str()
+        );
+        assert_eq!(response.headers()["content-type"], "application/x-amz-json-1.1");
+        assert_eq!(
+            (response.status().as_u16(), response.body().as_ref()),
+            (status, body.as_bytes())
+        );
+    }
+
+    #[test]
+    fn an_error_is_its_name_and_its_message() {
+        let error = Error::new(ErrorCode::RepositoryNotFoundException, "no \"demo\"");
+        let body = r#"{"__type":"RepositoryNotFoundException","message":"no \"demo\""}"#;
+        check(&error, ErrorNames::Ecru, 400, body);
+        let response = failure(&Uuid::nil(), &error, ErrorNames::Ecru);
+        assert_eq!(
+            response.headers()["x-amzn-errortype"],
+            "RepositoryNotFoundException"
+        );
+    }
+
+    #[test]
+    fn two_exceptions_carry_more() {
+        let part =
+            Error::new(ErrorCode::InvalidLayerPartException, "text").with_detail(Detail::InvalidLayerPart {
+                registry_id: "000000000000".to_owned(),
+                repository_name: "demo".to_owned(),
+                upload_id: "id".to_owned(),
+                last_valid_byte_received: 9,
+            });
+        let body = r#"{"__type":"InvalidLayerPartException","message":"text","registryId":"000000000000","repositoryName":"demo","uploadId":"id","lastValidByteReceived":9}"#;
+        check(&part, ErrorNames::Ecru, 400, body);
+        let kms = Detail::Kms {
+            error: "DisabledException".to_owned(),
+        };
+        let body = r#"{"__type":"KmsException","message":"text","kmsError":"DisabledException"}"#;
+        check(
+            &Error::new(ErrorCode::KmsException, "text").with_detail(kms),
+            ErrorNames::Ecru,
+            400,
+            body,
+        );
+    }
+
+    #[test]
+    fn names_that_are_ours_can_be_the_models() {
+        let cases = [
+            (
+                ErrorCode::InvalidContinuationTokenException,
+                "InvalidParameterException",
+            ),
+            (ErrorCode::LayerDigestMismatchException, "InvalidLayerException"),
+            (
+                ErrorCode::LayerInaccessibleException,
+                "LayerInaccessibleException",
+            ),
+        ];
+        for (code, name) in cases {
+            let error = Error::new(code, "text");
+            let own = code.name();
+            check(
+                &error,
+                ErrorNames::Ecru,
+                400,
+                &format!(r#"{{"__type":"{own}","message":"text"}}"#),
+            );
+            check(
+                &error,
+                ErrorNames::Aws,
+                400,
+                &format!(r#"{{"__type":"{name}","message":"text"}}"#),
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_shows_no_inner_text() {
+        let cause = std::io::Error::other("/var/lib/secret");
+        let error = Error::new(ErrorCode::ServerException, "database at /var/lib").caused_by(cause);
+        let body = format!(r#"{{"__type":"ServerException","message":"{FAULT_TEXT}"}}"#);
+        check(&error, ErrorNames::Ecru, 500, &body);
+        assert_eq!(
+            chain(&error),
+            "ServerException: database at /var/lib: /var/lib/secret"
+        );
+    }
+
+    #[test]
+    fn an_operation_that_is_not_built_says_so() {
+        let error = Error::new(ErrorCode::NotImplementedException, "PutImage");
+        check(
+            &error,
+            ErrorNames::Aws,
+            501,
+            r#"{"__type":"NotImplementedException","message":"PutImage"}"#,
+        );
+    }
+}

@@ -23,13 +23,13 @@ const VALUES_MAX: usize = 100_000;
 const IDLE_MAX: Duration = Duration::from_mins(1);
 const FIRST_RESERVE_BYTES: u64 = 16 * 1024;
 
-/// Bodies over `BODY_BYTES_MAX` that may be in memory at once, in the whole process; others wait.
-static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
+/// Bodies over `BODY_BYTES_MAX` that may be in memory at once; others wait.
+pub(crate) const LARGE_BODIES_MAX: usize = 2;
 
 /// A whole body, and leave to hold it when it is large.
-pub(crate) struct Received {
+pub(crate) struct Received<'a> {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) leave: Option<SemaphorePermit<'static>>,
+    pub(crate) leave: Option<SemaphorePermit<'a>>,
 }
 
 fn bytes_max(operation: Operation) -> u64 {
@@ -40,7 +40,11 @@ fn bytes_max(operation: Operation) -> u64 {
     }
 }
 
-pub(crate) async fn receive<B>(operation: Operation, mut body: B) -> Result<Received, Error>
+pub(crate) async fn receive<B>(
+    operation: Operation,
+    mut body: B,
+    large_bodies: &Semaphore,
+) -> Result<Received<'_>, Error>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -54,7 +58,7 @@ where
         bytes: Vec::new(),
         leave: None,
     };
-    received.reserve(announced).await;
+    received.reserve(announced, large_bodies).await;
     while let Some(frame) = timeout(IDLE_MAX, body.frame()).await.map_err(|_| idle())? {
         let Ok(data) = frame.map_err(cut)?.into_data() else {
             continue;
@@ -63,17 +67,17 @@ where
         if length > bytes_max {
             return Err(too_large(bytes_max));
         }
-        received.reserve(length).await;
+        received.reserve(length, large_bodies).await;
         received.bytes.extend_from_slice(&data);
     }
     Ok(received)
 }
 
-impl Received {
+impl<'a> Received<'a> {
     /// Waits for leave before a body grows large; a small one is trusted with little memory in advance.
-    async fn reserve(&mut self, length: u64) {
+    async fn reserve(&mut self, length: u64, large_bodies: &'a Semaphore) {
         if length > BODY_BYTES_MAX && self.leave.is_none() {
-            self.leave = LARGE_BODIES.acquire().await.ok();
+            self.leave = large_bodies.acquire().await.ok();
         }
         let wanted = if self.leave.is_some() {
             length
@@ -120,4 +124,133 @@ fn cut<E: Into<Box<dyn StdError + Send + Sync>>>(cause: E) -> Error {
         "the body ended early or is malformed",
     )
     .caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use http_body::{Frame, SizeHint};
+
+    use super::*;
+
+    /// A body in pieces, of which a missing one never comes.
+    struct Pieces {
+        announced: u64,
+        pieces: VecDeque<Option<Result<Bytes, io::Error>>>,
+    }
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            match self.pieces.pop_front() {
+                None => Poll::Ready(None),
+                Some(None) => {
+                    self.pieces.push_front(None);
+                    Poll::Pending
+                }
+                Some(Some(piece)) => Poll::Ready(Some(piece.map(Frame::data))),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.announced);
+            hint
+        }
+    }
+
+    fn zeros(count: u64, bytes: usize) -> Pieces {
+        let piece = || Some(Ok(Bytes::from(vec![0; bytes])));
+        Pieces {
+            announced: 0,
+            pieces: (0..count).map(|_| piece()).collect(),
+        }
+    }
+
+    async fn outcome(operation: Operation, body: Pieces) -> Result<usize, ErrorCode> {
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        let received = receive(operation, body, &large_bodies).await;
+        received
+            .map(|received| received.bytes.len())
+            .map_err(|error| error.code)
+    }
+
+    #[tokio::test]
+    async fn each_operation_has_its_limit() {
+        let mebibyte = 1024 * 1024;
+        let cases = [
+            (Operation::ListImages, 1),
+            (Operation::PutImage, 9),
+            (Operation::UploadLayerPart, 28),
+        ];
+        for (operation, mebibytes) in cases {
+            let whole = zeros(mebibytes, mebibyte);
+            assert_eq!(
+                outcome(operation, whole).await,
+                Ok(usize::try_from(mebibytes).unwrap() * mebibyte)
+            );
+            let mut longer = zeros(mebibytes, mebibyte);
+            longer.pieces.push_back(Some(Ok(Bytes::from_static(b"0"))));
+            assert_eq!(
+                outcome(operation, longer).await,
+                Err(ErrorCode::RequestEntityTooLargeException)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_announced_too_large_is_refused_before_a_byte_of_it() {
+        let body = Pieces {
+            announced: BODY_BYTES_MAX + 1,
+            pieces: VecDeque::from([None]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::RequestEntityTooLargeException));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_dropped() {
+        let body = Pieces {
+            announced: 8,
+            pieces: VecDeque::from([Some(Ok(Bytes::from_static(b"{"))), None]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::RequestTimeoutException));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_cut_is_malformed() {
+        let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+        let body = Pieces {
+            announced: 0,
+            pieces: VecDeque::from([Some(Err(cut))]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::MalformedHttpRequestException));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_third_large_body_waits_until_one_is_let_go() {
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        let large = || receive(Operation::PutImage, zeros(2, 1024 * 1024), &large_bodies);
+        let (first, second) = (large().await.ok().unwrap(), large().await.ok().unwrap());
+        let waiting = timeout(Duration::from_mins(5), large()).await;
+        assert!(waiting.is_err());
+        let small = receive(Operation::PutImage, zeros(1, 1024), &large_bodies).await;
+        assert_eq!(small.map(|small| small.bytes.len()).ok(), Some(1024));
+        drop(first);
+        assert!(large().await.is_ok());
+        drop(second);
+    }
 }

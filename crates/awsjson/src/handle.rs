@@ -7,12 +7,16 @@ use ecru_model::{ErrorCode, Operation, TARGET_PREFIX};
 use ecru_registry::{Context, Endpoint, Error, Service};
 use http::{HeaderMap, Method, Request, Response, header, request::Parts};
 use http_body::Body;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{ErrorNames, answer, body, credentials, generated::dispatch::dispatch};
 
 const TARGET: &str = "x-amz-target";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+/// One for the process, whose memory it guards.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(body::LARGE_BODIES_MAX);
 
 /// Where a request came to, and how its errors are named.
 #[derive(Clone, Debug)]
@@ -79,7 +83,7 @@ where
 {
     let credentials = credentials::find(&parts.headers, &parts.uri)?;
     check_content(&parts.headers)?;
-    let received = body::receive(operation, body).await?;
+    let received = body::receive(operation, body, &LARGE_BODIES).await?;
     let ctx = Context::signed(service, &credentials.access_key_id, credentials.region, endpoint);
     let output = dispatch(&ctx, operation, received.bytes).await;
     // The input of a large body lives until here.
@@ -110,4 +114,80 @@ fn check_content(headers: &HeaderMap) -> Result<(), Error> {
 
 fn unknown_operation(message: &str) -> Error {
     Error::new(ErrorCode::UnknownOperationException, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_target(method: Method, target: &str, expected: Option<Operation>) {
+        let request = Request::builder()
+            .method(method)
+            .header("X-Amz-Target", target)
+            .body(())
+            .unwrap();
+        assert_eq!(super::target(&request.into_parts().0).ok(), expected, "{target}");
+    }
+
+    #[test]
+    fn the_target_names_the_operation() {
+        for operation in Operation::ALL {
+            let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+            check_target(Method::POST, &target, Some(*operation));
+            check_target(Method::PUT, &target, None);
+        }
+    }
+
+    #[test]
+    fn other_services_versions_and_names_are_unknown() {
+        for target in [
+            "",
+            "ListImages",
+            "AmazonEC2ContainerRegistry_V20150921",
+            "AmazonEC2ContainerRegistry_V20150921.",
+            "AmazonEC2ContainerRegistry_V20150921.listImages",
+            "AmazonEC2ContainerRegistry_V20150921.ListImages ",
+            "AmazonEC2ContainerRegistry_V20150921ListImages",
+            "AmazonEC2ContainerRegistry_V20160921.ListImages",
+        ] {
+            check_target(Method::POST, target, None);
+        }
+    }
+
+    #[track_caller]
+    fn check(headers: &[(&'static str, &'static str)], expected: Option<ErrorCode>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), http::HeaderValue::from_static(value)))
+            .collect();
+        assert_eq!(
+            check_content(&headers).err().map(|error| error.code),
+            expected,
+            "{headers:?}"
+        );
+    }
+
+    #[test]
+    fn only_plain_json_of_the_protocols_version_is_taken() {
+        let unknown = Some(ErrorCode::UnknownOperationException);
+        check(&[("content-type", CONTENT_TYPE)], None);
+        check(
+            &[("content-type", "Application/X-Amz-Json-1.1; charset=utf-8")],
+            None,
+        );
+        check(
+            &[("content-type", CONTENT_TYPE), ("content-encoding", "identity")],
+            None,
+        );
+        check(&[], unknown);
+        check(&[("content-type", "application/x-amz-json-1.0")], unknown);
+        check(&[("content-type", "text/plain")], unknown);
+        for encoding in ["gzip", "", "identity, gzip"] {
+            check(
+                &[("content-type", CONTENT_TYPE), ("content-encoding", encoding)],
+                Some(ErrorCode::SerializationException),
+            );
+        }
+    }
 }

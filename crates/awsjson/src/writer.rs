@@ -107,7 +107,13 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use ecru_model::{
+        DescribeImagesOutput, ImageDetail, ImageStatus, ImageTag, ListTagsForResourceOutput, RepositoryName,
+        Tag, TagResourceOutput,
+    };
+
     use super::*;
+    use crate::generated::print;
 
     #[track_caller]
     fn check(print: impl FnOnce(&mut Writer), expected: &str) {
@@ -165,6 +171,45 @@ mod tests {
         check(
             |writer| writer.timestamp(Timestamp::from_millis(-1_500)),
             "-1.500",
+        );
+    }
+
+    #[test]
+    fn an_output_is_printed_with_its_members_in_order_and_without_the_absent() {
+        let detail = ImageDetail {
+            repository_name: Some(RepositoryName::parse("demo").unwrap()),
+            image_tags: Some(vec![ImageTag::parse("latest").unwrap()]),
+            image_size_in_bytes: Some(5),
+            image_pushed_at: Some(Timestamp::from_millis(1_500)),
+            image_status: Some(ImageStatus::Active),
+            ..ImageDetail::default()
+        };
+        let output = DescribeImagesOutput {
+            image_details: Some(vec![detail]),
+            next_token: None,
+        };
+        check(
+            |writer| print::describe_images_output(writer, &output),
+            r#"{"imageDetails":[{"repositoryName":"demo","imageTags":["latest"],"imageSizeInBytes":5,"imagePushedAt":1.500,"imageStatus":"ACTIVE"}]}"#,
+        );
+        let tag = Tag {
+            key: "a".to_owned(),
+            value: String::new(),
+        };
+        check(
+            |writer| {
+                print::list_tags_for_resource_output(
+                    writer,
+                    &ListTagsForResourceOutput {
+                        tags: Some(vec![tag]),
+                    },
+                )
+            },
+            r#"{"tags":[{"Key":"a","Value":""}]}"#,
+        );
+        check(
+            |writer| print::tag_resource_output(writer, &TagResourceOutput {}),
+            "{}",
         );
     }
 }

@@ -264,3 +264,6 @@ impl Reader {
         Err(Refused)
     }
 }
+
+#[cfg(test)]
+mod tests;
