@@ -111,6 +111,6 @@ mod tests {
         let mut hasher = Hasher::new(DigestAlgorithm::Sha256);
         hasher.update(b"abc");
         let shown: String = hasher.save().iter().map(|byte| format!("{byte:02x}")).collect();
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @"000b67e6096a85ae67bb72f36e3c3af54fa57f520e518c68059babd9831f19cde05b000000000000000003616263000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000");
     }
 }

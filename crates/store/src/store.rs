@@ -73,8 +73,8 @@ pub struct Collected {
 }
 
 impl Store {
-    pub fn open(options: Options) -> Result<Store, StoreError> {
-        Store::open_on(&options.directory, Foundation::new(&options))
+    pub fn open(options: &Options) -> Result<Store, StoreError> {
+        Store::open_on(&options.directory, Foundation::new(options))
     }
 
     pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
