@@ -249,12 +249,11 @@ impl Facts {
         self.overrides.hand_written.contains(shape)
     }
 
-    /// Only a grammar makes a type. A length alone says what a request may carry, and a pattern listed
-    /// under `text` is checked on the wire while rooms read the text as they need.
+    /// Constrained text that a request may carry is a type of its own, unless it is listed under `text`:
+    /// that is checked on the wire, while rooms answer for what it means.
     pub(super) fn is_newtype(&self, shape: &str) -> Result<bool> {
-        let facts = self.shape(shape)?;
-        let kept_as_text = self.is_hand_written(shape) || self.overrides.text.contains(shape);
-        Ok(facts.pattern.is_some() && !kept_as_text && self.in_inputs()?.contains(shape))
+        let otherwise = self.is_hand_written(shape) || self.overrides.text.contains(shape);
+        Ok(!otherwise && self.text_rule(shape)?.is_some() && self.in_inputs()?.contains(shape))
     }
 
     /// The name by which error sentences call a member.

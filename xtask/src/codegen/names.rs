@@ -1,6 +1,6 @@
 //! Turns the model's names into Rust names.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 
 /// `imageTagMutability` and `GetDownloadUrlForLayer` with underscores between the words.
@@ -61,6 +61,21 @@ fn capitalised(word: &str, shouted: bool) -> String {
         }
     });
     first.into_iter().chain(rest).collect()
+}
+
+/// A number with its digits in groups of three, as lints want long ones.
+pub(super) fn number(number: i64) -> TokenStream {
+    let digits = number.unsigned_abs().to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && digits.len() > 5 {
+            grouped.push('_');
+        }
+        grouped.push(digit);
+    }
+    let sign = (number < 0).then(|| quote::quote! { - });
+    let literal: TokenStream = grouped.parse().unwrap_or_default();
+    quote::quote! { #sign #literal }
 }
 
 #[cfg(test)]

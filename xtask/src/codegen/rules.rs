@@ -41,7 +41,7 @@ fn constant(name: &str, rule: &TextRule) -> TokenStream {
 
 fn limit(limit: Option<&(i64, String)>) -> TokenStream {
     limit.map_or(quote! { None }, |(limit, sentence)| {
-        let limit = proc_macro2::Literal::i64_unsuffixed(*limit);
+        let limit = names::number(*limit);
         quote! { Some((#limit, #sentence)) }
     })
 }

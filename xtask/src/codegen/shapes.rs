@@ -153,7 +153,7 @@ fn enumeration(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> 
 }
 
 fn newtype(name: &str) -> TokenStream {
-    let doc = format!(" Text in the grammar of `{name}`.");
+    let doc = format!(" Text that meets what `{name}` must meet.");
     let ident = names::type_name(name);
     let rule = names::constant(name);
     quote! {

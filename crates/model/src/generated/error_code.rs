@@ -127,6 +127,8 @@ pub enum ErrorCode {
     /// In the service model.
     UnableToListUpstreamImageReferrersException,
     /// Beside the service model.
+    UnauthorizedException,
+    /// Beside the service model.
     UnknownOperationException,
     /// Beside the service model.
     UnrecognizedClientException,
@@ -202,6 +204,7 @@ impl ErrorCode {
         Self::UnableToGetUpstreamImageException,
         Self::UnableToGetUpstreamLayerException,
         Self::UnableToListUpstreamImageReferrersException,
+        Self::UnauthorizedException,
         Self::UnknownOperationException,
         Self::UnrecognizedClientException,
         Self::UnsupportedImageTypeException,
@@ -308,6 +311,7 @@ impl ErrorCode {
             Self::UnableToListUpstreamImageReferrersException => {
                 "UnableToListUpstreamImageReferrersException"
             }
+            Self::UnauthorizedException => "UnauthorizedException",
             Self::UnknownOperationException => "UnknownOperationException",
             Self::UnrecognizedClientException => "UnrecognizedClientException",
             Self::UnsupportedImageTypeException => "UnsupportedImageTypeException",
@@ -385,6 +389,7 @@ impl ErrorCode {
             Self::UnableToGetUpstreamImageException => 400,
             Self::UnableToGetUpstreamLayerException => 400,
             Self::UnableToListUpstreamImageReferrersException => 400,
+            Self::UnauthorizedException => 401,
             Self::UnknownOperationException => 400,
             Self::UnrecognizedClientException => 400,
             Self::UnsupportedImageTypeException => 400,

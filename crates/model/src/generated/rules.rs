@@ -38,7 +38,7 @@ pub static CUSTOM_ROLE_ARN: TextRule = TextRule::new(
 /// What `ImageManifest` must meet.
 pub static IMAGE_MANIFEST: TextRule = TextRule::new(
     Some((1, "Member must have length greater than or equal to 1")),
-    Some((4194304, "Member must have length less than or equal to 4194304")),
+    Some((4_194_304, "Member must have length less than or equal to 4194304")),
     None,
 );
 /// What `ImageTag` must meet.

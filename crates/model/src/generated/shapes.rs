@@ -5,6 +5,27 @@ use super::rules;
 use crate::{
     ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId, Violation,
 };
+/// Text that meets what `AccountSettingName` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountSettingName(String);
+impl AccountSettingName {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::ACCOUNT_SETTING_NAME.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for AccountSettingName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 /// `ArtifactStatus` of the service model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ArtifactStatus {
@@ -85,6 +106,27 @@ impl ArtifactStatusFilter {
 impl fmt::Display for ArtifactStatusFilter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+/// Text that meets what `ArtifactType` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArtifactType(String);
+impl ArtifactType {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::ARTIFACT_TYPE.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for ArtifactType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 /// `Attribute` of the service model.
@@ -189,7 +231,7 @@ pub struct CreatePullThroughCacheRuleInput {
     pub registry_id: Option<RegistryId>,
     pub upstream_registry: Option<UpstreamRegistry>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
 /// What is answered by `CreatePullThroughCacheRule`.
@@ -201,14 +243,14 @@ pub struct CreatePullThroughCacheRuleOutput {
     pub registry_id: Option<RegistryId>,
     pub upstream_registry: Option<UpstreamRegistry>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
 /// What is given to `CreateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRepositoryCreationTemplateInput {
     pub prefix: Prefix,
-    pub description: Option<String>,
+    pub description: Option<RepositoryTemplateDescription>,
     pub encryption_configuration: Option<
         EncryptionConfigurationForRepositoryCreationTemplate,
     >,
@@ -217,10 +259,10 @@ pub struct CreateRepositoryCreationTemplateInput {
     pub image_tag_mutability_exclusion_filters: Option<
         Vec<ImageTagMutabilityExclusionFilter>,
     >,
-    pub repository_policy: Option<String>,
-    pub lifecycle_policy: Option<String>,
+    pub repository_policy: Option<RepositoryPolicyText>,
+    pub lifecycle_policy: Option<LifecyclePolicyTextForRepositoryCreationTemplate>,
     pub applied_for: Vec<RCTAppliedFor>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
 }
 /// What is answered by `CreateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -246,7 +288,7 @@ pub struct CreateRepositoryInput {
 pub struct CreateRepositoryOutput {
     pub repository: Option<Repository>,
 }
-/// Text in the grammar of `CredentialArn`.
+/// Text that meets what `CredentialArn` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialArn(String);
 impl CredentialArn {
@@ -263,6 +305,27 @@ impl CredentialArn {
     }
 }
 impl fmt::Display for CredentialArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+/// Text that meets what `CustomRoleArn` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomRoleArn(String);
+impl CustomRoleArn {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::CUSTOM_ROLE_ARN.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for CustomRoleArn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -301,7 +364,7 @@ pub struct DeleteLifecyclePolicyInput {
 pub struct DeleteLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub last_evaluated_at: Option<Timestamp>,
 }
 /// What is given to `DeletePullThroughCacheRule`.
@@ -318,7 +381,7 @@ pub struct DeletePullThroughCacheRuleOutput {
     pub created_at: Option<Timestamp>,
     pub registry_id: Option<RegistryId>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
 /// What is given to `DeleteRegistryPolicy`.
@@ -328,7 +391,7 @@ pub struct DeleteRegistryPolicyInput {}
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RegistryPolicyText>,
 }
 /// `DeleteReplication` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -357,7 +420,7 @@ pub struct DeleteRepositoryPolicyInput {
 pub struct DeleteRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RepositoryPolicyText>,
 }
 /// What is given to `DeleteRepository`.
 #[derive(Clone, Debug, PartialEq)]
@@ -538,7 +601,7 @@ pub struct DescribeRepositoryCreationTemplatesOutput {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncryptionConfiguration {
     pub encryption_type: EncryptionType,
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKey>,
 }
 /// `EncryptionConfigurationForRepositoryCreationTemplate` of the service model.
 #[derive(Clone, Debug, PartialEq)]
@@ -658,15 +721,15 @@ impl fmt::Display for FindingSeverity {
     }
 }
 /// What is given to `GetAccountSetting`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GetAccountSettingInput {
-    pub name: String,
+    pub name: AccountSettingName,
 }
 /// What is answered by `GetAccountSetting`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccountSettingOutput {
-    pub name: Option<String>,
-    pub value: Option<String>,
+    pub name: Option<AccountSettingName>,
+    pub value: Option<AccountSettingName>,
 }
 /// What is given to `GetAuthorizationToken`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -706,7 +769,7 @@ pub struct GetLifecyclePolicyPreviewInput {
 pub struct GetLifecyclePolicyPreviewOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub status: Option<LifecyclePolicyPreviewStatus>,
     pub next_token: Option<String>,
     pub preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
@@ -723,7 +786,7 @@ pub struct GetLifecyclePolicyInput {
 pub struct GetLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub last_evaluated_at: Option<Timestamp>,
 }
 /// What is given to `GetRegistryPolicy`.
@@ -733,7 +796,7 @@ pub struct GetRegistryPolicyInput {}
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RegistryPolicyText>,
 }
 /// What is given to `GetRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -755,7 +818,7 @@ pub struct GetRepositoryPolicyInput {
 pub struct GetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RepositoryPolicyText>,
 }
 /// What is given to `GetSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -772,7 +835,7 @@ pub struct Image {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub image_id: Option<ImageIdentifier>,
-    pub image_manifest: Option<String>,
+    pub image_manifest: Option<ImageManifest>,
     pub image_manifest_media_type: Option<String>,
 }
 /// `ImageActionType` of the service model.
@@ -914,12 +977,33 @@ pub struct ImageIdentifier {
     pub image_digest: Option<String>,
     pub image_tag: Option<String>,
 }
+/// Text that meets what `ImageManifest` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageManifest(String);
+impl ImageManifest {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::IMAGE_MANIFEST.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for ImageManifest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 /// `ImageReferrer` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImageReferrer {
     pub digest: String,
     pub media_type: String,
-    pub artifact_type: Option<String>,
+    pub artifact_type: Option<ArtifactType>,
     pub size: i64,
     pub annotations: Option<BTreeMap<String, String>>,
     pub artifact_status: Option<ArtifactStatus>,
@@ -1134,7 +1218,7 @@ impl fmt::Display for ImageTagMutabilityExclusionFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text in the grammar of `ImageTagMutabilityExclusionFilterValue`.
+/// Text that meets what `ImageTagMutabilityExclusionFilterValue` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageTagMutabilityExclusionFilterValue(String);
 impl ImageTagMutabilityExclusionFilterValue {
@@ -1167,7 +1251,28 @@ pub struct InitiateLayerUploadOutput {
     pub upload_id: Option<UploadId>,
     pub part_size: Option<i64>,
 }
-/// Text in the grammar of `KmsKeyForRepositoryCreationTemplate`.
+/// Text that meets what `KmsKey` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KmsKey(String);
+impl KmsKey {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::KMS_KEY.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for KmsKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+/// Text that meets what `KmsKeyForRepositoryCreationTemplate` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KmsKeyForRepositoryCreationTemplate(String);
 impl KmsKeyForRepositoryCreationTemplate {
@@ -1412,10 +1517,52 @@ impl fmt::Display for LifecyclePolicyTargetStorageClass {
         formatter.write_str(self.as_str())
     }
 }
+/// Text that meets what `LifecyclePolicyText` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LifecyclePolicyText(String);
+impl LifecyclePolicyText {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::LIFECYCLE_POLICY_TEXT.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for LifecyclePolicyText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+/// Text that meets what `LifecyclePolicyTextForRepositoryCreationTemplate` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LifecyclePolicyTextForRepositoryCreationTemplate(String);
+impl LifecyclePolicyTextForRepositoryCreationTemplate {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for LifecyclePolicyTextForRepositoryCreationTemplate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 /// `ListImageReferrersFilter` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListImageReferrersFilter {
-    pub artifact_types: Option<Vec<String>>,
+    pub artifact_types: Option<Vec<ArtifactType>>,
     pub artifact_status: Option<ArtifactStatusFilter>,
 }
 /// What is given to `ListImageReferrers`.
@@ -1505,7 +1652,7 @@ pub struct PackageVulnerabilityDetails {
     pub vulnerability_id: Option<String>,
     pub vulnerable_packages: Option<Vec<VulnerablePackage>>,
 }
-/// Text in the grammar of `Prefix`.
+/// Text that meets what `Prefix` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix(String);
 impl Prefix {
@@ -1526,7 +1673,7 @@ impl fmt::Display for Prefix {
         formatter.write_str(&self.0)
     }
 }
-/// Text in the grammar of `PrincipalArn`.
+/// Text that meets what `PrincipalArn` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalArn(String);
 impl PrincipalArn {
@@ -1555,12 +1702,12 @@ pub struct PullThroughCacheRule {
     pub created_at: Option<Timestamp>,
     pub registry_id: Option<RegistryId>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
     pub upstream_registry: Option<UpstreamRegistry>,
     pub updated_at: Option<Timestamp>,
 }
-/// Text in the grammar of `PullThroughCacheRuleRepositoryPrefix`.
+/// Text that meets what `PullThroughCacheRuleRepositoryPrefix` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PullThroughCacheRuleRepositoryPrefix(String);
 impl PullThroughCacheRuleRepositoryPrefix {
@@ -1582,15 +1729,15 @@ impl fmt::Display for PullThroughCacheRuleRepositoryPrefix {
     }
 }
 /// What is given to `PutAccountSetting`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PutAccountSettingInput {
-    pub name: String,
+    pub name: AccountSettingName,
     pub value: String,
 }
 /// What is answered by `PutAccountSetting`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutAccountSettingOutput {
-    pub name: Option<String>,
+    pub name: Option<AccountSettingName>,
     pub value: Option<String>,
 }
 /// What is given to `PutImage`.
@@ -1598,7 +1745,7 @@ pub struct PutAccountSettingOutput {
 pub struct PutImageInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
-    pub image_manifest: String,
+    pub image_manifest: ImageManifest,
     pub image_manifest_media_type: Option<String>,
     pub image_tag: Option<ImageTag>,
     pub image_digest: Option<String>,
@@ -1647,25 +1794,25 @@ pub struct PutImageTagMutabilityOutput {
 pub struct PutLifecyclePolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
-    pub lifecycle_policy_text: String,
+    pub lifecycle_policy_text: LifecyclePolicyText,
 }
 /// What is answered by `PutLifecyclePolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
 }
 /// What is given to `PutRegistryPolicy`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PutRegistryPolicyInput {
-    pub policy_text: String,
+    pub policy_text: RegistryPolicyText,
 }
 /// What is answered by `PutRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RegistryPolicyText>,
 }
 /// What is given to `PutRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -1756,6 +1903,27 @@ pub struct RegisterPullTimeUpdateExclusionOutput {
     pub principal_arn: Option<PrincipalArn>,
     pub created_at: Option<Timestamp>,
 }
+/// Text that meets what `RegistryPolicyText` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegistryPolicyText(String);
+impl RegistryPolicyText {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::REGISTRY_POLICY_TEXT.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for RegistryPolicyText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 /// `RegistryScanningConfiguration` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegistryScanningConfiguration {
@@ -1773,7 +1941,7 @@ pub struct RegistryScanningRule {
 pub struct Remediation {
     pub recommendation: Option<Recommendation>,
 }
-/// Text in the grammar of `ReplicationBackfillId`.
+/// Text that meets what `ReplicationBackfillId` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicationBackfillId(String);
 impl ReplicationBackfillId {
@@ -1983,7 +2151,7 @@ pub struct Repository {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RepositoryCreationTemplate {
     pub prefix: Option<Prefix>,
-    pub description: Option<String>,
+    pub description: Option<RepositoryTemplateDescription>,
     pub encryption_configuration: Option<
         EncryptionConfigurationForRepositoryCreationTemplate,
     >,
@@ -1992,10 +2160,10 @@ pub struct RepositoryCreationTemplate {
     pub image_tag_mutability_exclusion_filters: Option<
         Vec<ImageTagMutabilityExclusionFilter>,
     >,
-    pub repository_policy: Option<String>,
-    pub lifecycle_policy: Option<String>,
+    pub repository_policy: Option<RepositoryPolicyText>,
+    pub lifecycle_policy: Option<LifecyclePolicyTextForRepositoryCreationTemplate>,
     pub applied_for: Option<Vec<RCTAppliedFor>>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
 }
@@ -2032,7 +2200,7 @@ impl fmt::Display for RepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text in the grammar of `RepositoryFilterValue`.
+/// Text that meets what `RepositoryFilterValue` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepositoryFilterValue(String);
 impl RepositoryFilterValue {
@@ -2053,6 +2221,27 @@ impl fmt::Display for RepositoryFilterValue {
         formatter.write_str(&self.0)
     }
 }
+/// Text that meets what `RepositoryPolicyText` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepositoryPolicyText(String);
+impl RepositoryPolicyText {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::REPOSITORY_POLICY_TEXT.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for RepositoryPolicyText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 /// `RepositoryScanningConfiguration` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RepositoryScanningConfiguration {
@@ -2068,6 +2257,27 @@ pub struct RepositoryScanningConfigurationFailure {
     pub repository_name: Option<RepositoryName>,
     pub failure_code: Option<ScanningConfigurationFailureCode>,
     pub failure_reason: Option<String>,
+}
+/// Text that meets what `RepositoryTemplateDescription` must meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepositoryTemplateDescription(String);
+impl RepositoryTemplateDescription {
+    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
+        let text = text.into();
+        rules::REPOSITORY_TEMPLATE_DESCRIPTION.check(&text)?;
+        Ok(Self(text))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+impl fmt::Display for RepositoryTemplateDescription {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
 }
 /// `Resource` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -2292,7 +2502,7 @@ impl fmt::Display for ScanningRepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text in the grammar of `ScanningRepositoryFilterValue`.
+/// Text that meets what `ScanningRepositoryFilterValue` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScanningRepositoryFilterValue(String);
 impl ScanningRepositoryFilterValue {
@@ -2323,7 +2533,7 @@ pub struct ScoreDetails {
 pub struct SetRepositoryPolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
-    pub policy_text: String,
+    pub policy_text: RepositoryPolicyText,
     pub force: Option<bool>,
 }
 /// What is answered by `SetRepositoryPolicy`.
@@ -2331,14 +2541,14 @@ pub struct SetRepositoryPolicyInput {
 pub struct SetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<String>,
+    pub policy_text: Option<RepositoryPolicyText>,
 }
 /// `SigningConfiguration` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SigningConfiguration {
     pub rules: Vec<SigningRule>,
 }
-/// Text in the grammar of `SigningProfileArn`.
+/// Text that meets what `SigningProfileArn` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SigningProfileArn(String);
 impl SigningProfileArn {
@@ -2396,7 +2606,7 @@ impl fmt::Display for SigningRepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text in the grammar of `SigningRepositoryFilterValue`.
+/// Text that meets what `SigningRepositoryFilterValue` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SigningRepositoryFilterValue(String);
 impl SigningRepositoryFilterValue {
@@ -2480,14 +2690,14 @@ pub struct StartImageScanOutput {
 pub struct StartLifecyclePolicyPreviewInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
 }
 /// What is answered by `StartLifecyclePolicyPreview`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartLifecyclePolicyPreviewOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub lifecycle_policy_text: Option<String>,
+    pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub status: Option<LifecyclePolicyPreviewStatus>,
 }
 /// What is given to `StartReplicationBackfill`.
@@ -2648,7 +2858,7 @@ pub struct UpdatePullThroughCacheRuleInput {
     pub registry_id: Option<RegistryId>,
     pub ecr_repository_prefix: PullThroughCacheRuleRepositoryPrefix,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
 }
 /// What is answered by `UpdatePullThroughCacheRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -2657,14 +2867,14 @@ pub struct UpdatePullThroughCacheRuleOutput {
     pub registry_id: Option<RegistryId>,
     pub updated_at: Option<Timestamp>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
 /// What is given to `UpdateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateRepositoryCreationTemplateInput {
     pub prefix: Prefix,
-    pub description: Option<String>,
+    pub description: Option<RepositoryTemplateDescription>,
     pub encryption_configuration: Option<
         EncryptionConfigurationForRepositoryCreationTemplate,
     >,
@@ -2673,10 +2883,10 @@ pub struct UpdateRepositoryCreationTemplateInput {
     pub image_tag_mutability_exclusion_filters: Option<
         Vec<ImageTagMutabilityExclusionFilter>,
     >,
-    pub repository_policy: Option<String>,
-    pub lifecycle_policy: Option<String>,
+    pub repository_policy: Option<RepositoryPolicyText>,
+    pub lifecycle_policy: Option<LifecyclePolicyTextForRepositoryCreationTemplate>,
     pub applied_for: Option<Vec<RCTAppliedFor>>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
 }
 /// What is answered by `UpdateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -2780,7 +2990,7 @@ pub struct ValidatePullThroughCacheRuleOutput {
     pub registry_id: Option<RegistryId>,
     pub upstream_registry_url: Option<String>,
     pub credential_arn: Option<CredentialArn>,
-    pub custom_role_arn: Option<String>,
+    pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
     pub is_valid: Option<bool>,
     pub failure: Option<String>,
