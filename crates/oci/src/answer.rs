@@ -17,7 +17,9 @@ pub(crate) const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filt
 
 pub(crate) fn base() -> Response<Body> {
     let mut response = Response::new(Body::Bytes(Bytes::from_static(b"{}")));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -44,7 +46,9 @@ pub(crate) fn with_body(builder: Builder, body: Body) -> Answer {
 /// What every answer carries; of an answer to HEAD only the head is left.
 pub(crate) fn finish(response: Response<Body>, is_head: bool) -> Response<Body> {
     let (mut parts, mut body) = response.into_parts();
-    parts.headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    parts
+        .headers
+        .insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     if let Body::Bytes(bytes) = &body {
         parts.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
     }

@@ -24,7 +24,8 @@ pub(crate) struct Granted<'a> {
 
 /// Only reading one blob can be granted: everything else enters with credentials.
 pub(crate) fn granted<'a>(method: &Method, route: &Route<'_>, query: &'a Query<'_>) -> Option<Granted<'a>> {
-    let (Route::Blob { name, digest }, true) = (route, *method == Method::GET || *method == Method::HEAD) else {
+    let (Route::Blob { name, digest }, true) = (route, *method == Method::GET || *method == Method::HEAD)
+    else {
         return None;
     };
     Some(Granted {
@@ -36,15 +37,23 @@ pub(crate) fn granted<'a>(method: &Method, route: &Route<'_>, query: &'a Query<'
 
 impl Granted<'_> {
     pub(crate) fn enter(&self, service: &Arc<Service>, endpoint: &Endpoint) -> Result<Context, Refusal> {
-        authorization::check_grant(service, &self.repository, &self.digest, self.grant, endpoint.clone())
-            .map_err(Refusal::entering)
+        authorization::check_grant(
+            service,
+            &self.repository,
+            &self.digest,
+            self.grant,
+            endpoint.clone(),
+        )
+        .map_err(Refusal::entering)
     }
 }
 
 pub(crate) async fn get(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let digest = request::digest(digest)?;
-    let reader = layers::open_blob(asked.ctx, &repository, &digest).await.map_err(of_blob)?;
+    let reader = layers::open_blob(asked.ctx, &repository, &digest)
+        .await
+        .map_err(of_blob)?;
 
     let size = reader.size();
     let (builder, etag) = described(&digest);
@@ -61,13 +70,22 @@ pub(crate) async fn get(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
         }
         Wanted::Unsatisfiable => return Err(Refusal::range_unsatisfiable(size)),
     };
-    answer::with_body(of_length(builder, length), Body::Content { reader, first, length })
+    answer::with_body(
+        of_length(builder, length),
+        Body::Content {
+            reader,
+            first,
+            length,
+        },
+    )
 }
 
 pub(crate) async fn head(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let digest = request::digest(digest)?;
-    let size = layers::find_blob(asked.ctx, &repository, &digest).await.map_err(of_blob)?;
+    let size = layers::find_blob(asked.ctx, &repository, &digest)
+        .await
+        .map_err(of_blob)?;
 
     let (builder, etag) = described(&digest);
     if asked.has(&etag) {
@@ -79,27 +97,35 @@ pub(crate) async fn head(asked: &Asked<'_>, name: &str, digest: &str) -> Answer 
 pub(crate) async fn delete(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let digest = request::digest(digest)?;
-    layers::delete_blob(asked.ctx, &repository, &digest).await.map_err(|error| {
-        let refusal = Refusal::of(error, Place::Deletion);
-        match refusal.status() {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                refusal.with(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+    layers::delete_blob(asked.ctx, &repository, &digest)
+        .await
+        .map_err(|error| {
+            let refusal = Refusal::of(error, Place::Deletion);
+            match refusal.status() {
+                StatusCode::METHOD_NOT_ALLOWED => {
+                    refusal.with(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+                }
+                _ => refusal,
             }
-            _ => refusal,
-        }
-    })?;
+        })?;
     answer::empty(Response::builder(), StatusCode::ACCEPTED)
 }
 
 /// A range that rests on another content than this blob counts as none.
 fn wanted(asked: &Asked<'_>, etag: &str, size: u64) -> Wanted {
-    if asked.headers.get(header::IF_RANGE).is_some_and(|condition| condition.as_bytes() != etag.as_bytes()) {
+    if asked
+        .headers
+        .get(header::IF_RANGE)
+        .is_some_and(|condition| condition.as_bytes() != etag.as_bytes())
+    {
         return Wanted::Whole;
     }
     let mut ranges = asked.headers.get_all(header::RANGE).iter();
     match (ranges.next(), ranges.next()) {
         (None, _) | (Some(_), Some(_)) => Wanted::Whole,
-        (Some(only), None) => only.to_str().map_or(Wanted::Unsatisfiable, |only| range::wanted(only, size)),
+        (Some(only), None) => only
+            .to_str()
+            .map_or(Wanted::Unsatisfiable, |only| range::wanted(only, size)),
     }
 }
 

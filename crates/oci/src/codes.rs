@@ -41,6 +41,10 @@ pub(crate) enum Place {
 }
 
 /// The status and the code of an error of the registry.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each code, and no arm for the rest"
+)]
 pub(crate) fn wire(code: ErrorCode, place: Place) -> (StatusCode, Code) {
     use ErrorCode as E;
 
@@ -48,11 +52,12 @@ pub(crate) fn wire(code: ErrorCode, place: Place) -> (StatusCode, Code) {
     let missing = StatusCode::NOT_FOUND;
     match code {
         E::RepositoryNotFoundException => (missing, Code::NameUnknown),
-        E::ImageNotFoundException | E::ImageArchivedException => (missing, Code::ManifestUnknown),
+        E::ImageNotFoundException | E::ImageArchivedException | E::UnableToGetUpstreamImageException => {
+            (missing, Code::ManifestUnknown)
+        }
         E::ReferencedImagesNotFoundException => (missing, Code::ManifestBlobUnknown),
         E::LayersNotFoundException if place == Place::ManifestPut => (missing, Code::ManifestBlobUnknown),
         E::LayersNotFoundException | E::UnableToGetUpstreamLayerException => (missing, Code::BlobUnknown),
-        E::UnableToGetUpstreamImageException => (missing, Code::ManifestUnknown),
         E::UploadNotFoundException => (missing, Code::BlobUploadUnknown),
 
         E::ImageTagAlreadyExistsException => (bad, Code::TagInvalid),
@@ -92,10 +97,11 @@ pub(crate) fn wire(code: ErrorCode, place: Place) -> (StatusCode, Code) {
         E::MalformedHttpRequestException | E::UnknownOperationException => (bad, Code::Unsupported),
         E::NotImplementedException => (StatusCode::NOT_IMPLEMENTED, Code::Unsupported),
         E::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unknown),
-        E::ServerException | E::InternalFailure => (StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown),
 
-        // No call of this wire has these; as a fault they would be seen.
-        E::ExclusionAlreadyExistsException
+        // Faults, and what no call of this wire has: as a fault that would be seen.
+        E::ServerException
+        | E::InternalFailure
+        | E::ExclusionAlreadyExistsException
         | E::ExclusionNotFoundException
         | E::ImageStorageClassUpdateNotSupportedException
         | E::LifecyclePolicyNotFoundException
@@ -139,23 +145,81 @@ mod tests {
     #[track_caller]
     fn check(code: ErrorCode, place: Place, status: u16, expected: &str) {
         let (found, code) = wire(code, place);
-        assert_eq!((found.as_u16(), serde_json::to_value(code).unwrap()), (status, expected.into()));
+        assert_eq!(
+            (found.as_u16(), serde_json::to_value(code).unwrap()),
+            (status, expected.into())
+        );
     }
 
     #[test]
     fn errors_have_the_codes_that_clients_act_on() {
-        check(ErrorCode::RepositoryNotFoundException, Place::Manifest, 404, "NAME_UNKNOWN");
-        check(ErrorCode::ImageNotFoundException, Place::Manifest, 404, "MANIFEST_UNKNOWN");
-        check(ErrorCode::LayersNotFoundException, Place::ManifestPut, 404, "MANIFEST_BLOB_UNKNOWN");
-        check(ErrorCode::LayersNotFoundException, Place::Blob, 404, "BLOB_UNKNOWN");
-        check(ErrorCode::InvalidParameterException, Place::ManifestPut, 400, "MANIFEST_INVALID");
-        check(ErrorCode::InvalidParameterException, Place::Deletion, 405, "UNSUPPORTED");
-        check(ErrorCode::InvalidLayerPartException, Place::Upload, 416, "BLOB_UPLOAD_INVALID");
-        check(ErrorCode::LayerDigestMismatchException, Place::Upload, 400, "DIGEST_INVALID");
-        check(ErrorCode::ImageTagAlreadyExistsException, Place::ManifestPut, 400, "TAG_INVALID");
-        check(ErrorCode::UnauthorizedException, Place::Entrance, 401, "UNAUTHORIZED");
+        check(
+            ErrorCode::RepositoryNotFoundException,
+            Place::Manifest,
+            404,
+            "NAME_UNKNOWN",
+        );
+        check(
+            ErrorCode::ImageNotFoundException,
+            Place::Manifest,
+            404,
+            "MANIFEST_UNKNOWN",
+        );
+        check(
+            ErrorCode::LayersNotFoundException,
+            Place::ManifestPut,
+            404,
+            "MANIFEST_BLOB_UNKNOWN",
+        );
+        check(
+            ErrorCode::LayersNotFoundException,
+            Place::Blob,
+            404,
+            "BLOB_UNKNOWN",
+        );
+        check(
+            ErrorCode::InvalidParameterException,
+            Place::ManifestPut,
+            400,
+            "MANIFEST_INVALID",
+        );
+        check(
+            ErrorCode::InvalidParameterException,
+            Place::Deletion,
+            405,
+            "UNSUPPORTED",
+        );
+        check(
+            ErrorCode::InvalidLayerPartException,
+            Place::Upload,
+            416,
+            "BLOB_UPLOAD_INVALID",
+        );
+        check(
+            ErrorCode::LayerDigestMismatchException,
+            Place::Upload,
+            400,
+            "DIGEST_INVALID",
+        );
+        check(
+            ErrorCode::ImageTagAlreadyExistsException,
+            Place::ManifestPut,
+            400,
+            "TAG_INVALID",
+        );
+        check(
+            ErrorCode::UnauthorizedException,
+            Place::Entrance,
+            401,
+            "UNAUTHORIZED",
+        );
         check(ErrorCode::AccessDeniedException, Place::Entrance, 403, "DENIED");
-        check(ErrorCode::ThrottlingException, Place::Blob, 429, "TOOMANYREQUESTS");
+        check(
+            ErrorCode::ThrottlingException,
+            Place::Blob,
+            429,
+            "TOOMANYREQUESTS",
+        );
         check(ErrorCode::ServerException, Place::Blob, 500, "UNKNOWN");
     }
 }

@@ -17,7 +17,11 @@ impl Authorization {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,
-            (Some(only), None) => only.to_str().ok().and_then(basic).map_or(Self::Unusable, Self::Basic),
+            (Some(only), None) => only
+                .to_str()
+                .ok()
+                .and_then(basic)
+                .map_or(Self::Unusable, Self::Basic),
             (Some(_), Some(_)) => Self::Unusable,
         }
     }

@@ -1,6 +1,6 @@
 //! The registry that a host name of ECR's own form speaks of.
 
-use ecru_model::{RegistryId, Region, Scope};
+use ecru_model::{Region, RegistryId, Scope};
 use http::header;
 use http::request::Parts;
 
@@ -20,7 +20,10 @@ fn scope_of(authority: &str) -> Option<Scope> {
     if domain.is_empty() || domain.starts_with(':') {
         return None;
     }
-    Some(Scope { registry_id: RegistryId::parse(account).ok()?, region: Region::parse(region).ok()? })
+    Some(Scope {
+        registry_id: RegistryId::parse(account).ok()?,
+        region: Region::parse(region).ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -34,7 +37,10 @@ mod tests {
             "123456789012.dkr.ecr.eu-west-1.localhost:4566",
         ] {
             let scope = scope_of(authority).unwrap();
-            assert_eq!((scope.registry_id.as_str(), scope.region.as_str()), ("123456789012", "eu-west-1"));
+            assert_eq!(
+                (scope.registry_id.as_str(), scope.region.as_str()),
+                ("123456789012", "eu-west-1")
+            );
         }
     }
 

@@ -37,7 +37,11 @@ pub enum Body {
     Empty,
     Bytes(Bytes),
     /// `length` bytes of a blob from `first` on.
-    Content { reader: BlobReader, first: u64, length: u64 },
+    Content {
+        reader: BlobReader,
+        first: u64,
+        length: u64,
+    },
 }
 
 type Answer = Result<Response<Body>, Refusal>;
@@ -96,14 +100,24 @@ where
     }
     let route = route.ok_or_else(Refusal::no_such_path)?;
     let query = query.ok_or_else(|| Refusal::unsupported("the query is not well-formed"))?;
-    let asked = Asked { ctx: &ctx, endpoint, headers: &parts.headers, query: &query };
+    let asked = Asked {
+        ctx: &ctx,
+        endpoint,
+        headers: &parts.headers,
+        query: &query,
+    };
     serve(&asked, &parts.method, route, incoming).await
 }
 
 fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
     let authorization = Authorization::read(&parts.headers);
-    authorization::enter(service, authorization.credentials(), host::scope(parts), endpoint.clone())
-        .map_err(Refusal::entering)
+    authorization::enter(
+        service,
+        authorization.credentials(),
+        host::scope(parts),
+        endpoint.clone(),
+    )
+    .map_err(Refusal::entering)
 }
 
 async fn serve<B>(asked: &Asked<'_>, method: &Method, route: Route<'_>, incoming: &mut Incoming<B>) -> Answer
@@ -126,9 +140,7 @@ where
         }
         Route::Blob { name, digest } if *method == Method::GET => blobs::get(asked, name, digest).await,
         Route::Blob { name, digest } if *method == Method::HEAD => blobs::head(asked, name, digest).await,
-        Route::Blob { name, digest } if *method == Method::DELETE => {
-            blobs::delete(asked, name, digest).await
-        }
+        Route::Blob { name, digest } if *method == Method::DELETE => blobs::delete(asked, name, digest).await,
         Route::Uploads { name } if *method == Method::POST => uploads::begin(asked, name, incoming).await,
         Route::Upload { name, id } if reads => uploads::status(asked, name, id).await,
         Route::Upload { name, id } if *method == Method::PATCH => {

@@ -26,8 +26,15 @@ pub(crate) fn catalog(asked: &Asked<'_>) -> Answer {
     let limit = asked.limit()?;
     let page = repositories::catalog(asked.ctx, limit, asked.last()?).map_err(of_list)?;
 
-    let next = page.next.map(|last| format!("_catalog?n={limit}&last={}", encode(&last)));
-    answer::json(linked(asked, next)?, &Catalog { repositories: page.items })
+    let next = page
+        .next
+        .map(|last| format!("_catalog?n={limit}&last={}", encode(&last)));
+    answer::json(
+        linked(asked, next)?,
+        &Catalog {
+            repositories: page.items,
+        },
+    )
 }
 
 pub(crate) fn tags(asked: &Asked<'_>, name: &str) -> Answer {
@@ -38,7 +45,13 @@ pub(crate) fn tags(asked: &Asked<'_>, name: &str) -> Answer {
     // The specification wants an empty list without a next page where none is asked for.
     let next = page.next.filter(|_| limit > 0);
     let next = next.map(|last| format!("{repository}/tags/list?n={limit}&last={}", encode(&last)));
-    answer::json(linked(asked, next)?, &Tags { name: repository.as_str(), tags: page.items })
+    answer::json(
+        linked(asked, next)?,
+        &Tags {
+            name: repository.as_str(),
+            tags: page.items,
+        },
+    )
 }
 
 fn linked(asked: &Asked<'_>, next: Option<String>) -> Result<Builder, Refusal> {

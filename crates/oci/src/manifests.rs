@@ -26,8 +26,9 @@ pub(crate) fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let digest = stored.digest.to_string();
     let etag = format!("\"{digest}\"");
     let unchanged = asked.has(&etag);
-    let builder =
-        Response::builder().header(answer::CONTENT_DIGEST, digest).header(header::ETAG, etag);
+    let builder = Response::builder()
+        .header(answer::CONTENT_DIGEST, digest)
+        .header(header::ETAG, etag);
     if unchanged {
         return answer::empty(builder, StatusCode::NOT_MODIFIED);
     }
@@ -73,7 +74,10 @@ where
 
     let digest = stored.digest.to_string();
     let mut builder = Response::builder()
-        .header(header::LOCATION, asked.location(&format!("{repository}/manifests/{digest}"))?)
+        .header(
+            header::LOCATION,
+            asked.location(&format!("{repository}/manifests/{digest}"))?,
+        )
         .header(answer::CONTENT_DIGEST, digest);
     if let Some(subject) = stored.subject {
         builder = builder.header(answer::SUBJECT, subject.to_string());
@@ -87,15 +91,17 @@ where
 pub(crate) async fn delete(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
-    images::delete_manifest(asked.ctx, &repository, &reference).await.map_err(|error| {
-        let refusal = Refusal::of(error, Place::Deletion);
-        match refusal.status() {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                refusal.with(header::ALLOW, HeaderValue::from_static("GET, HEAD, PUT"))
+    images::delete_manifest(asked.ctx, &repository, &reference)
+        .await
+        .map_err(|error| {
+            let refusal = Refusal::of(error, Place::Deletion);
+            match refusal.status() {
+                StatusCode::METHOD_NOT_ALLOWED => {
+                    refusal.with(header::ALLOW, HeaderValue::from_static("GET, HEAD, PUT"))
+                }
+                _ => refusal,
             }
-            _ => refusal,
-        }
-    })?;
+        })?;
     answer::empty(Response::builder(), StatusCode::ACCEPTED)
 }
 

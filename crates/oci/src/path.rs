@@ -233,7 +233,7 @@ mod tests {
     proptest! {
         #[test]
         fn decoding_undoes_encoding(text in "[^\\p{Cc}]{0,40}") {
-            let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded = text.bytes().fold(String::new(), |encoded, byte| format!("{encoded}%{byte:02X}"));
             let decoded = decode(&encoded);
             prop_assert_eq!(decoded.as_deref(), Some(text.as_str()));
         }

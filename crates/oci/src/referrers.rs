@@ -56,14 +56,14 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let after = after(asked)?;
     let artifact_type = asked.query.find("artifactType");
 
-    let listed =
-        images::list_referrers_of(asked.ctx, &repository, &subject, artifact_type, after, limit);
+    let listed = images::list_referrers_of(asked.ctx, &repository, &subject, artifact_type, after, limit);
     let page = match listed {
         Ok(page) => page,
         // A client takes 404 to mean that referrers are kept under tags, so the specification forbids it here.
-        Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
-            Page { items: Vec::new(), next: None }
-        }
+        Err(error) if error.code == ErrorCode::RepositoryNotFoundException => Page {
+            items: Vec::new(),
+            next: None,
+        },
         Err(error) => return Err(Refusal::of(error, Place::List)),
     };
 
@@ -72,12 +72,21 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
         builder = builder.header(answer::FILTERS_APPLIED, "artifactType");
     }
     if let Some(next) = page.next {
-        let filter = artifact_type.map(|wanted| format!("&artifactType={}", encode(wanted))).unwrap_or_default();
+        let filter = artifact_type
+            .map(|wanted| format!("&artifactType={}", encode(wanted)))
+            .unwrap_or_default();
         let below = format!("{repository}/referrers/{subject}?n={limit}&last={next}{filter}");
         builder = builder.header(header::LINK, next_page(asked, &below)?);
     }
     let manifests = page.items.into_iter().map(Descriptor::from).collect();
-    answer::json(builder, &Index { schema_version: 2, media_type: INDEX, manifests })
+    answer::json(
+        builder,
+        &Index {
+            schema_version: 2,
+            media_type: INDEX,
+            manifests,
+        },
+    )
 }
 
 /// Where the last page ended, as its `Link` said.

@@ -32,7 +32,12 @@ struct Entry<'a> {
 
 impl Refusal {
     fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Vec::new() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            headers: Vec::new(),
+        }
     }
 
     /// What an error of the registry is on this wire. A fault is logged here with its causes, and told to nobody.
@@ -40,7 +45,11 @@ impl Refusal {
         let (status, code) = wire(error.code, place);
         if status.is_server_error() {
             log(&error);
-            return Self::new(status, code, "the registry could not do this because of a fault of its own");
+            return Self::new(
+                status,
+                code,
+                "the registry could not do this because of a fault of its own",
+            );
         }
         let message = match error.code {
             ErrorCode::ImageNotFoundException => "Requested image not found".to_owned(),
@@ -56,7 +65,11 @@ impl Refusal {
     /// A body that did not arrive in full: nothing of it counts.
     pub(crate) fn broken(failure: Failure, code: Code) -> Self {
         match failure {
-            Failure::Silent => Self::new(StatusCode::REQUEST_TIMEOUT, code, "no byte of the body came for 60 seconds"),
+            Failure::Silent => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                code,
+                "no byte of the body came for 60 seconds",
+            ),
             Failure::Cut => Self::new(StatusCode::BAD_REQUEST, code, "the body ended before its length"),
         }
     }
@@ -66,7 +79,11 @@ impl Refusal {
     }
 
     pub(crate) fn digest_invalid() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, Code::DigestInvalid, "the digest is not one of sha256 or sha512")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            Code::DigestInvalid,
+            "the digest is not one of sha256 or sha512",
+        )
     }
 
     pub(crate) fn tag_invalid() -> Self {
@@ -74,11 +91,19 @@ impl Refusal {
     }
 
     pub(crate) fn too_many_tags() -> Self {
-        Self::new(StatusCode::URI_TOO_LONG, Code::TagInvalid, "there are more tags than one push may give")
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            Code::TagInvalid,
+            "there are more tags than one push may give",
+        )
     }
 
     pub(crate) fn manifest_too_long() -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ManifestInvalid, "the manifest is longer than 4 MiB")
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Code::ManifestInvalid,
+            "the manifest is longer than 4 MiB",
+        )
     }
 
     pub(crate) fn chunk_invalid() -> Self {
@@ -92,7 +117,11 @@ impl Refusal {
     }
 
     pub(crate) fn upload_unknown() -> Self {
-        Self::new(StatusCode::NOT_FOUND, Code::BlobUploadUnknown, "the upload is not known")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Code::BlobUploadUnknown,
+            "the upload is not known",
+        )
     }
 
     pub(crate) fn encoded() -> Self {
@@ -113,7 +142,11 @@ impl Refusal {
     }
 
     pub(crate) fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, Code::Unsupported, "there is nothing at this path")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Code::Unsupported,
+            "there is nothing at this path",
+        )
     }
 
     pub(crate) fn unsupported(message: &str) -> Self {
@@ -121,12 +154,20 @@ impl Refusal {
     }
 
     pub(crate) fn wrong_method(allowed: &'static str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, "the method is not known here")
-            .with(header::ALLOW, HeaderValue::from_static(allowed))
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::Unsupported,
+            "the method is not known here",
+        )
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, "the answer could not be put together")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Unknown,
+            "the answer could not be put together",
+        )
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -138,24 +179,32 @@ impl Refusal {
         self.status
     }
 
-    pub(crate) fn code(&self) -> Code {
-        self.code
-    }
-
     pub(crate) fn into_response(self, endpoint: &Endpoint) -> Response<Body> {
-        let document =
-            Document { errors: [Entry { code: self.code, message: &self.message, detail: None }] };
+        let document = Document {
+            errors: [Entry {
+                code: self.code,
+                message: &self.message,
+                detail: None,
+            }],
+        };
         let text = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::Bytes(Bytes::from(text)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = format!(
                 "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
                 endpoint.scheme, endpoint.authority
             );
-            headers.extend(HeaderValue::try_from(challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value)));
+            headers.extend(
+                HeaderValue::try_from(challenge)
+                    .ok()
+                    .map(|value| (header::WWW_AUTHENTICATE, value)),
+            );
         }
         headers.extend(self.headers);
         response

@@ -1,8 +1,9 @@
 //! What handlers know of a request: who asks, where answers point, and its headers and query read into types.
 
-use ecru_model::{Digest, ImageTag, RepositoryName, UploadId};
+use ecru_model::{Digest, ImageTag, RepositoryName};
 use ecru_registry::images::Reference;
 use ecru_registry::{Context, Endpoint};
+use ecru_store::UploadId;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::query::Query;
@@ -31,12 +32,17 @@ impl Asked<'_> {
     /// An address below `/v2/`. It is absolute, with the scheme and authority that the client itself used,
     /// because some clients resolve no relative `Location`.
     pub(crate) fn location(&self, below: &str) -> Result<HeaderValue, Refusal> {
-        let address = format!("{}://{}/v2/{below}", self.endpoint.scheme, self.endpoint.authority);
+        let address = format!(
+            "{}://{}/v2/{below}",
+            self.endpoint.scheme, self.endpoint.authority
+        );
         HeaderValue::try_from(address).map_err(|_| Refusal::internal())
     }
 
     pub(crate) fn limit(&self) -> Result<u32, Refusal> {
-        let Some(n) = self.query.find("n") else { return Ok(PAGE_DEFAULT) };
+        let Some(n) = self.query.find("n") else {
+            return Ok(PAGE_DEFAULT);
+        };
         if !n.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Refusal::unsupported("`n` must be a number"));
         }
@@ -45,7 +51,9 @@ impl Asked<'_> {
 
     /// The name that a list goes on after. It need not exist, so only its form is looked at.
     pub(crate) fn last(&self) -> Result<Option<&str>, Refusal> {
-        let Some(last) = self.query.find("last") else { return Ok(None) };
+        let Some(last) = self.query.find("last") else {
+            return Ok(None);
+        };
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
         if last.len() > LAST_CHARACTERS_MAX || !last.bytes().all(known) {
             return Err(Refusal::unsupported("`last` must be a name"));
@@ -64,8 +72,13 @@ impl Asked<'_> {
 
     /// Whether the client says that it has the content of this `ETag`.
     pub(crate) fn has(&self, etag: &str) -> bool {
-        let Some(known) = self.header(header::IF_NONE_MATCH) else { return false };
-        known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+        let Some(known) = self.header(header::IF_NONE_MATCH) else {
+            return false;
+        };
+        known
+            .split(',')
+            .map(str::trim)
+            .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
     }
 }
 
@@ -79,7 +92,7 @@ pub(crate) fn digest(text: &str) -> Result<Digest, Refusal> {
 
 /// No upload has an id of another form.
 pub(crate) fn upload_id(text: &str) -> Result<UploadId, Refusal> {
-    UploadId::parse(text).map_err(|_| Refusal::upload_unknown())
+    UploadId::parse(text).ok_or_else(Refusal::upload_unknown)
 }
 
 /// Only a digest has a colon.
@@ -87,7 +100,9 @@ pub(crate) fn reference(text: &str) -> Result<Reference, Refusal> {
     if text.contains(':') {
         return digest(text).map(Reference::Digest);
     }
-    ImageTag::parse(text).map(Reference::Tag).map_err(|_| Refusal::tag_invalid())
+    ImageTag::parse(text)
+        .map(Reference::Tag)
+        .map_err(|_| Refusal::tag_invalid())
 }
 
 /// A tag that a push may give: the specification is narrower here than ECR.

@@ -3,8 +3,9 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use ecru_model::{Digest, DigestAlgorithm, RepositoryName, UploadId};
+use ecru_model::{Digest, DigestAlgorithm, RepositoryName};
 use ecru_registry::layers;
+use ecru_store::UploadId;
 use http::response::Builder;
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -39,23 +40,25 @@ where
 
     let expected = mounted.or(whole).map(|digest| digest.algorithm());
     let algorithm = algorithm.or(expected).unwrap_or(DigestAlgorithm::Sha256);
-    let id = layers::begin_upload(asked.ctx, &repository, algorithm).await.map_err(of_upload)?;
+    let id = layers::begin_upload(asked.ctx, &repository, algorithm)
+        .await
+        .map_err(of_upload)?;
     answer::empty(at_offset(asked, &repository, &id, 0)?, StatusCode::ACCEPTED)
 }
 
 pub(crate) async fn status(asked: &Asked<'_>, name: &str, id: &str) -> Answer {
     let repository = request::repository(name)?;
     let id = request::upload_id(id)?;
-    let offset = layers::upload_offset(asked.ctx, &repository, &id).await.map_err(of_upload)?;
-    answer::empty(at_offset(asked, &repository, &id, offset)?, StatusCode::NO_CONTENT)
+    let offset = layers::upload_offset(asked.ctx, &repository, &id)
+        .await
+        .map_err(of_upload)?;
+    answer::empty(
+        at_offset(asked, &repository, &id, offset)?,
+        StatusCode::NO_CONTENT,
+    )
 }
 
-pub(crate) async fn append<B>(
-    asked: &Asked<'_>,
-    name: &str,
-    id: &str,
-    incoming: &mut Incoming<B>,
-) -> Answer
+pub(crate) async fn append<B>(asked: &Asked<'_>, name: &str, id: &str, incoming: &mut Incoming<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -72,12 +75,7 @@ where
     }
 }
 
-pub(crate) async fn finish<B>(
-    asked: &Asked<'_>,
-    name: &str,
-    id: &str,
-    incoming: &mut Incoming<B>,
-) -> Answer
+pub(crate) async fn finish<B>(asked: &Asked<'_>, name: &str, id: &str, incoming: &mut Incoming<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -88,8 +86,7 @@ where
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
 
-    let finished =
-        layers::finish_upload(asked.ctx, &repository, &id, &digest, range, Source(incoming)).await;
+    let finished = layers::finish_upload(asked.ctx, &repository, &id, &digest, range, Source(incoming)).await;
     match finished {
         Ok(()) => stored(asked, &repository, &digest),
         Err(error) => Err(where_it_stands(asked, &repository, &id, received(incoming, error)).await),
@@ -99,7 +96,9 @@ where
 pub(crate) async fn cancel(asked: &Asked<'_>, name: &str, id: &str) -> Answer {
     let repository = request::repository(name)?;
     let id = request::upload_id(id)?;
-    layers::cancel_upload(asked.ctx, &repository, &id).await.map_err(of_upload)?;
+    layers::cancel_upload(asked.ctx, &repository, &id)
+        .await
+        .map_err(of_upload)?;
     answer::empty(Response::builder(), StatusCode::NO_CONTENT)
 }
 
@@ -112,8 +111,14 @@ fn algorithm(text: &str) -> Result<DigestAlgorithm, Refusal> {
 
 /// The place of a chunk in its blob, which must be as long as the body, where that has said its length.
 fn chunk(asked: &Asked<'_>, length: Option<u64>) -> Result<Option<(u64, u64)>, Refusal> {
-    let Some(header) = asked.headers.get(header::CONTENT_RANGE) else { return Ok(None) };
-    let (first, last) = header.to_str().ok().and_then(range::chunk).ok_or_else(Refusal::chunk_invalid)?;
+    let Some(header) = asked.headers.get(header::CONTENT_RANGE) else {
+        return Ok(None);
+    };
+    let (first, last) = header
+        .to_str()
+        .ok()
+        .and_then(range::chunk)
+        .ok_or_else(Refusal::chunk_invalid)?;
     if length.is_some_and(|length| length != last - first + 1) {
         return Err(Refusal::chunk_length_differs());
     }
@@ -123,7 +128,10 @@ fn chunk(asked: &Asked<'_>, length: Option<u64>) -> Result<Option<(u64, u64)>, R
 fn stored(asked: &Asked<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let digest = digest.to_string();
     let builder = Response::builder()
-        .header(header::LOCATION, asked.location(&format!("{repository}/blobs/{digest}"))?)
+        .header(
+            header::LOCATION,
+            asked.location(&format!("{repository}/blobs/{digest}"))?,
+        )
         .header(answer::CONTENT_DIGEST, digest);
     answer::empty(builder, StatusCode::CREATED)
 }
@@ -135,9 +143,12 @@ fn at_offset(
     offset: u64,
 ) -> Result<Builder, Refusal> {
     Ok(Response::builder()
-        .header(header::LOCATION, asked.location(&format!("{repository}/blobs/uploads/{id}"))?)
+        .header(
+            header::LOCATION,
+            asked.location(&format!("{repository}/blobs/uploads/{id}"))?,
+        )
         .header(header::RANGE, held(offset))
-        .header(answer::UPLOAD_ID, id.as_str()))
+        .header(answer::UPLOAD_ID, id.to_string()))
 }
 
 /// `Range` names the last byte held; of an empty upload Docker's clients expect `0-0`.
@@ -157,16 +168,20 @@ async fn where_it_stands(
     }
     let offset = layers::upload_offset(asked.ctx, repository, id).await;
     let location = asked.location(&format!("{repository}/blobs/uploads/{id}"));
-    let (Ok(offset), Ok(location)) = (offset, location) else { return refusal };
+    let (Ok(offset), Ok(location)) = (offset, location) else {
+        return refusal;
+    };
     let values = [
         (header::LOCATION, Ok(location)),
         (header::RANGE, HeaderValue::try_from(held(offset))),
-        (answer::UPLOAD_ID, HeaderValue::try_from(id.as_str())),
+        (answer::UPLOAD_ID, HeaderValue::try_from(id.to_string())),
     ];
-    values.into_iter().fold(refusal, |refusal, (name, value)| match value {
-        Ok(value) => refusal.with(name, value),
-        Err(_) => refusal,
-    })
+    values
+        .into_iter()
+        .fold(refusal, |refusal, (name, value)| match value {
+            Ok(value) => refusal.with(name, value),
+            Err(_) => refusal,
+        })
 }
 
 /// What went wrong while bytes came in: the sender's silence or end, if that was it, is not the registry's.
