@@ -1,2 +1,3 @@
-//! .
+//! The `ecru` command.
+
 fn main() {}

@@ -1,0 +1,21 @@
+//! The ecru server: listeners, doors to the wires, introspection and what runs around them.
+
+mod application;
+mod authority;
+mod browsers;
+mod connection;
+mod data_directory;
+mod file_reads;
+mod options;
+mod panics;
+mod refusals;
+mod reply;
+mod request_log;
+mod server;
+pub mod standin;
+mod tls;
+mod zero_copy;
+
+pub use data_directory::DataDirectory;
+pub use options::{Options, TlsFiles};
+pub use server::Server;
