@@ -206,3 +206,6 @@ impl TrimStartEmpty for [IoSlice<'_>] {
         self.get(empty..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;
