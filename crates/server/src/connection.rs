@@ -208,10 +208,7 @@ impl Arrived {
         let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
 
         let answered = caught(self.listening.application.answer(request, self.arrival)).await;
-        let mut response = answered.unwrap_or_else(|Panicked(text)| {
-            tracing::error!(panic = text, "a request ended in a panic");
-            FAULT.answer(door)
-        });
+        let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(door));
         if is_head {
             response = application::without_body(response);
         }

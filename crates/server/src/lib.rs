@@ -3,9 +3,11 @@
 mod application;
 mod authority;
 mod browsers;
+mod command_line;
 mod connection;
 mod data_directory;
 mod file_reads;
+mod logs;
 mod options;
 mod panics;
 mod refusals;
@@ -16,6 +18,7 @@ pub mod standin;
 mod tls;
 mod zero_copy;
 
+pub use command_line::run;
 pub use data_directory::DataDirectory;
 pub use options::{Options, TlsFiles};
 pub use server::Server;

@@ -1,3 +1,7 @@
 //! The `ecru` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ecru_server::run()
+}

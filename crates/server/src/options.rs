@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use ecru_model::RegistryId;
+
 use crate::{
     data_directory::DataDirectory,
     standin::{Endpoint, RepositoryUriShape},
@@ -14,9 +16,11 @@ use crate::{
 pub struct Options {
     pub listen: SocketAddr,
     pub data: DataDirectory,
-    pub account_id: String,
+    pub account_id: RegistryId,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
+    /// Whether errors that the service model lacks go by the nearest name it has.
+    pub aws_error_names: bool,
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
@@ -34,12 +38,18 @@ impl Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data,
-            account_id: "000000000000".to_owned(),
+            account_id: default_account(),
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
+            aws_error_names: false,
             dev_users: true,
             introspection: true,
             tls: None,
         }
     }
+}
+
+fn default_account() -> RegistryId {
+    #[expect(clippy::expect_used, reason = "twelve zeros are an account id")]
+    RegistryId::parse("000000000000").expect("twelve digits")
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -43,8 +44,14 @@ pub struct Server {
 impl Server {
     pub async fn start(options: Options) -> anyhow::Result<Server> {
         let tls = options.tls.clone().map(tls::acceptor).transpose()?;
+        // First, so that clients which come while the data is opened wait instead of being refused.
+        let listener =
+            listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
+        let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
+        let store = open_store(&directory).await?;
         let service = Arc::new(Service {
+            store,
             configuration: Configuration {
                 default_account: options.account_id,
                 dev_users: options.dev_users,
@@ -52,10 +59,6 @@ impl Server {
                 repository_uri: options.repository_uri,
             },
         });
-        let listener =
-            listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
-        let address = listener.local_addr()?;
-
         let application = Application {
             service: Arc::clone(&service),
             public: options
@@ -101,7 +104,17 @@ impl Server {
             self.phase.send_replace(Phase::Ended);
             self.connections.recv().await;
         }
+        self.service.store.close().await;
     }
+}
+
+async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {
+    let options = StoreOptions {
+        directory: directory.path().to_owned(),
+        ephemeral: directory.is_ephemeral(),
+    };
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await?;
+    opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

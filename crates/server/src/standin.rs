@@ -10,6 +10,15 @@ pub enum Scheme {
     Https,
 }
 
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub scheme: Scheme,
@@ -24,13 +33,14 @@ pub enum RepositoryUriShape {
 
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    pub default_account: String,
+    pub default_account: ecru_model::RegistryId,
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
 }
 
 pub struct Service {
+    pub store: ecru_store::Store,
     pub configuration: Configuration,
 }
 

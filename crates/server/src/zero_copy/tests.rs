@@ -26,7 +26,9 @@ const ROADS: [Road; 2] = [Road::Sendfile, Road::Reads];
 
 /// Bytes of a period that divides no buffer size, so that a shifted or repeated piece shows.
 fn content() -> Vec<u8> {
-    (0..FILE_BYTES).map(|at| (at % 251) as u8 ^ (at / 65_521) as u8).collect()
+    (0..FILE_BYTES)
+        .map(|at| (at % 251) as u8 ^ (at / 65_521) as u8)
+        .collect()
 }
 
 struct Client {
@@ -51,20 +53,33 @@ async fn connect(road: Road) -> Client {
             let reply = Reply::new(content, handover.as_ref(), None);
             async { Ok::<_, Infallible>(Response::new(reply)) }
         };
-        http1::Builder::new().writev(true).serve_connection(io, service_fn(answer)).await
+        http1::Builder::new()
+            .writev(true)
+            .serve_connection(io, service_fn(answer))
+            .await
     });
     let stream = TcpStream::connect(address).await.expect("a connection");
-    Client { stream: BufReader::new(stream), server }
+    Client {
+        stream: BufReader::new(stream),
+        server,
+    }
 }
 
 fn answer(file: &File, path: &str) -> Content {
-    let of_file = |first, length| Content::File { file: file.try_clone().expect("a handle"), first, length };
+    let of_file = |first, length| Content::File {
+        file: file.try_clone().expect("a handle"),
+        first,
+        length,
+    };
     match path {
         "/small" => Content::Bytes(Bytes::from_static(SMALL)),
         "/missing-end" => of_file(0, FILE_BYTES as u64 + 1),
         range => {
             let (first, length) = range.trim_start_matches('/').split_once('/').expect("a range");
-            of_file(first.parse().expect("a number"), length.parse().expect("a number"))
+            of_file(
+                first.parse().expect("a number"),
+                length.parse().expect("a number"),
+            )
         }
     }
 }
@@ -72,7 +87,11 @@ fn answer(file: &File, path: &str) -> Content {
 impl Client {
     async fn send(&mut self, path: &str) {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.stream.get_mut().write_all(request.as_bytes()).await.expect("a request is taken");
+        self.stream
+            .get_mut()
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request is taken");
     }
 
     async fn read_head(&mut self) -> usize {
@@ -82,7 +101,12 @@ impl Client {
         }
         let head = String::from_utf8(head).expect("text").to_lowercase();
         let (_, length) = head.split_once("content-length: ").expect("a length");
-        length.split_once('\r').expect("a line").0.parse().expect("a number")
+        length
+            .split_once('\r')
+            .expect("a line")
+            .0
+            .parse()
+            .expect("a number")
     }
 
     async fn read(&mut self) -> Vec<u8> {
@@ -95,7 +119,10 @@ impl Client {
 #[track_caller]
 fn assert_same(found: &[u8], expected: &[u8], road: Road) {
     assert_eq!(found.len(), expected.len(), "{road:?}");
-    let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
+    let differs = found
+        .iter()
+        .zip(expected)
+        .position(|(found, expected)| found != expected);
     assert_eq!(differs, None, "{road:?}");
 }
 
@@ -126,7 +153,9 @@ async fn pipelined_answers_stay_in_order_around_files() {
         let mut client = connect(road).await;
         let length = SENDFILE_BYTES_MAX + 99;
         let file = format!("/5/{length}");
-        for path in ["/small", &file, "/small", "/small", &file, &file, "/9/10", "/small"] {
+        for path in [
+            "/small", &file, "/small", "/small", &file, &file, "/9/10", "/small",
+        ] {
             client.send(path).await;
         }
         let file = &content[5..5 + length];
@@ -166,7 +195,10 @@ async fn a_file_shorter_than_its_promised_length_closes_the_connection() {
 
 #[tokio::test]
 async fn the_stand_in_is_never_given_out_as_content() {
-    let mut payload = Payload::File { remaining: 10, line: None };
+    let mut payload = Payload::File {
+        remaining: 10,
+        line: None,
+    };
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| payload.copy_to_bytes(10)));
     assert!(caught.is_err());
 }
