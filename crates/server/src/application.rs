@@ -3,14 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, header};
 use http_body::Body;
-use serde_json::json;
 
 use crate::{
     authority::Authority,
     browsers::{self, Visited},
-    refusals::{BAD_HOST, Door, FOREIGN_PAGE, json_answer},
+    own_door,
+    refusals::{BAD_HOST, Door, FOREIGN_PAGE},
     reply::Content,
     standin::{Endpoint, Scheme, Service, ecru_awsjson, ecru_oci},
 };
@@ -55,7 +55,7 @@ impl Application {
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint)
                 .await
                 .map(from_oci),
-            Door::Own => self.own(&request),
+            Door::Own => own_door::answer(&self.service, &request),
         }
     }
 
@@ -65,17 +65,6 @@ impl Application {
             scheme,
             authority: authority.as_str().to_owned(),
         })
-    }
-
-    fn own<B>(&self, request: &Request<B>) -> Response<Content> {
-        let _ = self.introspection;
-        match request.uri().path() {
-            "/healthz" | "/readyz" => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
-            _ => json_answer(
-                StatusCode::NOT_FOUND,
-                &json!({ "message": "there is nothing at this path" }),
-            ),
-        }
     }
 }
 

@@ -52,6 +52,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 /// Clients that try TLS first go on to plain HTTP when they see that it is spoken here.
 const PLAIN_HTTP_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const TLS_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 38\r\n\r\n\
+    this port speaks TLS: begin with https";
 
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,8 @@ async fn speak(
 
     // In boxes, so that a connection which has not said anything stays small.
     match &listening.tls {
-        None if first == TLS_HANDSHAKE_RECORD => Ok(refuse_tls(stream).await?),
+        None if first == TLS_HANDSHAKE_RECORD => Ok(refuse(stream, PLAIN_HTTP_HERE).await?),
+        Some(_) if first != TLS_HANDSHAKE_RECORD => Ok(refuse(stream, TLS_HERE).await?),
         None => {
             let handover = Handover::default();
             let arrived = arrived(Scheme::Http, Some(handover.clone()));
@@ -135,11 +138,11 @@ async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
     Ok(byte.first().copied().filter(|_| count > 0))
 }
 
-async fn refuse_tls(mut stream: TcpStream) -> io::Result<()> {
+async fn refuse(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
     // What has arrived is taken in first: closing over unread bytes would take the answer back.
     let mut greeting = [0; 4096];
     while stream.try_read(&mut greeting).is_ok_and(|count| count > 0) {}
-    stream.write_all(PLAIN_HTTP_HERE).await?;
+    stream.write_all(answer).await?;
     stream.shutdown().await
 }
 

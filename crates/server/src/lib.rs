@@ -9,6 +9,7 @@ mod data_directory;
 mod file_reads;
 mod logs;
 mod options;
+mod own_door;
 mod panics;
 mod refusals;
 mod reply;

@@ -42,7 +42,25 @@ pub(crate) const FAULT: Refusal = Refusal {
     message: "the server met a fault of its own; its log has the cause",
 };
 
+pub(crate) const NOT_FOUND: Refusal = Refusal {
+    status: StatusCode::NOT_FOUND,
+    aws_code: "UnknownOperationException",
+    oci_code: "UNSUPPORTED",
+    message: "there is nothing at this path",
+};
+
+pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    aws_code: "UnknownOperationException",
+    oci_code: "UNSUPPORTED",
+    message: "this path does not take this method",
+};
+
 impl Refusal {
+    pub(crate) fn own_answer(&self) -> Response<Content> {
+        self.answer(Door::Own)
+    }
+
     pub(crate) fn answer(&self, door: Door) -> Response<Content> {
         let body = match door {
             Door::Aws => json!({ "__type": self.aws_code, "message": self.message }),

@@ -128,3 +128,76 @@ fn read_pair(files: &TlsFiles, provider: &CryptoProvider) -> anyhow::Result<Cert
         .with_context(|| format!("cannot read the TLS key `{}`", files.key.display()))?;
     CertifiedKey::from_der(chain, key, provider).context("the TLS certificate and key do not belong together")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_pair(directory: &Path) -> TlsFiles {
+        let files = TlsFiles {
+            certificate: directory.join("pair.crt"),
+            key: directory.join("pair.key"),
+        };
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a pair");
+        fs::write(&files.certificate, pair.cert.pem()).expect("a file");
+        fs::write(&files.key, pair.signing_key.serialize_pem()).expect("a file");
+        files
+    }
+
+    #[test]
+    fn a_changed_pair_is_taken_at_a_later_handshake_and_half_of_one_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = write_pair(directory.path());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let held = ReloadedCertificate::load(files.clone(), provider).expect("a pair");
+        let mut now = Instant::now();
+        let mut next = |apart| {
+            now += apart;
+            held.current(now).cert.clone()
+        };
+        let first = next(Duration::ZERO);
+
+        let old_key = fs::read(&files.key).expect("a key");
+        write_pair(directory.path());
+        let new_key = fs::read(&files.key).expect("a key");
+        // The stamps differ even where the clock of the file system has not moved on.
+        fs::write(&files.key, [&old_key[..], b"\n\n"].concat()).expect("a file");
+        assert_eq!(
+            next(Duration::from_millis(10)),
+            first,
+            "too early for another look"
+        );
+        assert_eq!(
+            next(CHECKS_APART),
+            first,
+            "a certificate whose key has not come yet"
+        );
+
+        fs::write(&files.key, [&new_key[..], b"\n"].concat()).expect("a file");
+        let second = next(CHECKS_APART);
+        assert_ne!(second, first);
+
+        fs::write(&files.certificate, "nothing").expect("a file");
+        assert_eq!(next(CHECKS_APART), second, "what is no certificate");
+        fs::remove_file(&files.certificate).expect("its end");
+        assert_eq!(next(CHECKS_APART), second, "no file");
+    }
+
+    #[test]
+    fn a_missing_file_or_a_key_of_another_certificate_is_told_at_start() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = write_pair(directory.path());
+        let key = fs::read(&files.key).expect("a key");
+        write_pair(directory.path());
+        fs::write(&files.key, key).expect("a file");
+        let refusal = acceptor(files.clone()).err().expect("a refusal");
+        assert_eq!(
+            refusal.to_string(),
+            "the TLS certificate and key do not belong together"
+        );
+
+        fs::remove_file(&files.key).expect("its end");
+        let refusal = acceptor(files).err().expect("a refusal");
+        assert_eq!(refusal.to_string(), "cannot open the TLS certificate and key");
+    }
+}

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use ecru_model::RegistryId;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
@@ -220,7 +220,16 @@ fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
 }
 
 fn parse_log_level(text: &str) -> Result<Targets, &'static str> {
-    Targets::from_str(text).map_err(|_| "not a log level")
+    const HINT: &str = "a level is error, warn, info, debug or trace";
+    // A lone word that is no level would be taken for a module.
+    let level = |part: &str| part.rsplit_once('=').map_or(part, |(_, level)| level).to_owned();
+    if text
+        .split(',')
+        .any(|part| LevelFilter::from_str(&level(part)).is_err())
+    {
+        return Err(HINT);
+    }
+    Targets::from_str(text).map_err(|_| HINT)
 }
 
 #[cfg(test)]

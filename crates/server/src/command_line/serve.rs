@@ -16,12 +16,14 @@ const WORKERS_MIN: usize = 2;
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
-    let _logs = logging.start();
+    let logs = logging.start();
     let ended = runtime().and_then(|runtime| {
         let ended = runtime.block_on(serve_until_signal(options));
         runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
         ended
     });
+    // What was logged stands before the reason of a failure.
+    drop(logs);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
