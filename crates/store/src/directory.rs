@@ -2,8 +2,9 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,6 +13,7 @@ use crate::{StoreError, Tried};
 
 pub(crate) struct Directory {
     path: PathBuf,
+    opened_at: SystemTime,
     /// The lock goes with the last handle to this file, however the process ends.
     _lock: File,
 }
@@ -29,8 +31,10 @@ impl Directory {
             Err(error) => return Err(io::Error::from(error)).tried("lock the data directory"),
         }
 
+        let opened_at = touch(&lock).tried("write the lock file")?;
         let directory = Directory {
             path: path.to_owned(),
+            opened_at,
             _lock: lock,
         };
         directory.lay_out(io)?;
@@ -39,6 +43,11 @@ impl Directory {
 
     pub(crate) fn blobs(&self) -> PathBuf {
         self.path.join("blobs")
+    }
+
+    /// When this process opened it, by the clock of the file system: no file that it makes is older.
+    pub(crate) fn opened_at(&self) -> SystemTime {
+        self.opened_at
     }
 
     /// SQLite gives its log and index the mode of the database, so the database is made here, private.
@@ -101,6 +110,12 @@ fn warn_if_wide(path: &Path) -> Result<(), StoreError> {
         );
     }
     Ok(())
+}
+
+fn touch(file: &File) -> io::Result<SystemTime> {
+    file.set_len(0)?;
+    file.write_all_at(b"ecru\n", 0)?;
+    file.metadata()?.modified()
 }
 
 fn open_private(path: &Path) -> io::Result<File> {

@@ -7,9 +7,9 @@ use std::path::Path;
 
 /// Whether what is acknowledged must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    Durable,
-    Ephemeral,
+pub enum Flushing {
+    Always,
+    Never,
 }
 
 /// What the store asks of the file system.
@@ -35,12 +35,12 @@ pub trait Io: Send + Sync + 'static {
 
 /// The real file system.
 pub struct Disk {
-    durability: Durability,
+    flushing: Flushing,
 }
 
 impl Disk {
-    pub fn new(durability: Durability) -> Disk {
-        Disk { durability }
+    pub fn new(flushing: Flushing) -> Disk {
+        Disk { flushing }
     }
 }
 
@@ -67,9 +67,9 @@ impl Io for Disk {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        match self.durability {
-            Durability::Durable => file.sync_data(),
-            Durability::Ephemeral => Ok(()),
+        match self.flushing {
+            Flushing::Always => file.sync_data(),
+            Flushing::Never => Ok(()),
         }
     }
 
@@ -78,9 +78,9 @@ impl Io for Disk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        match self.durability {
-            Durability::Durable => File::open(path)?.sync_all(),
-            Durability::Ephemeral => Ok(()),
+        match self.flushing {
+            Flushing::Always => File::open(path)?.sync_all(),
+            Flushing::Never => Ok(()),
         }
     }
 

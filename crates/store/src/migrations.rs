@@ -17,7 +17,7 @@ pub(crate) fn migrate(connection: &dyn Connection) -> Result<(), StoreError> {
         })?
         .flatten()
         .unwrap_or(0);
-    let known = STEPS.len() as i64;
+    let known = STEPS.last().map_or(0, |(number, _)| *number);
     if found > known {
         return Err(StoreError::Newer { found, known });
     }

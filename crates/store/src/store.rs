@@ -1,17 +1,24 @@
 //! The store as a whole.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::backend::{Access, Backend};
+use crate::blobs::Blobs;
+use crate::collect;
+use crate::core::Core;
 use crate::directory::{Directory, database_path};
-use crate::io::{Disk, Durability, Io};
+use crate::files::Files;
+use crate::io::{Disk, Flushing, Io};
+use crate::keys::ensure_key;
 use crate::migrations::migrate;
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
+use crate::uploads::Uploads;
 use crate::writer::{Health, Writer};
 use crate::{Snapshot, StoreError, Tx};
 
@@ -33,14 +40,14 @@ pub struct Foundation {
 
 impl Foundation {
     pub fn new(options: &Options) -> Foundation {
-        let durability = if options.ephemeral {
-            Durability::Ephemeral
+        let flushing = if options.ephemeral {
+            Flushing::Never
         } else {
-            Durability::Durable
+            Flushing::Always
         };
         Foundation {
-            io: Arc::new(Disk::new(durability)),
-            backend: Arc::new(SqliteFile::new(database_path(&options.directory), durability)),
+            io: Arc::new(Disk::new(flushing)),
+            backend: Arc::new(SqliteFile::new(database_path(&options.directory), flushing)),
             probe_interval: Duration::from_secs(1),
         }
     }
@@ -50,16 +57,24 @@ impl Foundation {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
-// The fields are dropped in order: the lock goes last.
 struct Inner {
-    writer: Writer,
-    readers: Arc<Readers>,
-    directory: Mutex<Option<Directory>>,
+    core: Arc<Core>,
+    blobs: Blobs,
+    uploads: Uploads,
+    strays_removed: AtomicBool,
+}
+
+/// How much a collection has removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub links: usize,
+    pub blobs: usize,
+    pub files: usize,
 }
 
 impl Store {
-    pub fn open(options: Options) -> Result<Store, StoreError> {
-        Store::open_on(&options.directory, Foundation::new(&options))
+    pub fn open(options: &Options) -> Result<Store, StoreError> {
+        Store::open_on(&options.directory, Foundation::new(options))
     }
 
     pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
@@ -72,13 +87,16 @@ impl Store {
 
         let connection = backend.connect(Access::Write)?;
         migrate(connection.as_ref())?;
+        ensure_key(connection.as_ref(), directory.opened_at())?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
-        let readers = Readers::new(backend);
+        let files = Arc::new(Files::new(directory.blobs(), io));
+        let core = Core::new(writer, Readers::new(backend), files, directory);
         Ok(Store(Arc::new(Inner {
-            writer,
-            readers,
-            directory: Mutex::new(Some(directory)),
+            blobs: Blobs::new(core.clone()),
+            uploads: Uploads::new(core.clone()),
+            core,
+            strays_removed: AtomicBool::new(false),
         })))
     }
 
@@ -91,7 +109,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.0.writer.write(work).await
+        self.0.core.writer.write(work).await
     }
 
     /// Reads on the calling thread: at most about 1,000 rows.
@@ -100,7 +118,7 @@ impl Store {
         F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        self.0.readers.read(work)
+        self.0.core.readers.read(work)
     }
 
     /// Reads on the blocking pool, however many rows.
@@ -110,30 +128,44 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.0.readers.read_many(work).await
+        self.0.core.readers.read_many(work).await
     }
 
     pub fn health(&self) -> Health {
-        self.0.writer.health()
+        self.0.core.writer.health()
     }
 
     pub fn watch_health(&self) -> watch::Receiver<Health> {
-        self.0.writer.watch_health()
+        self.0.core.writer.watch_health()
     }
 
     /// Takes no more writes, finishes those that wait, brings the log into the database and gives the lock back.
     pub async fn close(&self) {
-        let inner = self.0.clone();
-        let closing = tokio::task::spawn_blocking(move || {
-            inner.writer.stop();
-            inner
-                .directory
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-        });
-        if closing.await.is_err() {
+        let core = self.0.core.clone();
+        if tokio::task::spawn_blocking(move || core.close()).await.is_err() {
             tracing::error!("closing the store panicked");
         }
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    pub fn uploads(&self) -> &Uploads {
+        &self.0.uploads
+    }
+
+    /// Removes links that no image has needed for a day, blobs that no link names, and at its first call the files that
+    /// a process before this one has left behind. Goes on beside pushes and pulls. `now` is machine time.
+    pub async fn collect(&self, now_milliseconds: i64) -> Result<Collected, StoreError> {
+        let core = &self.0.core;
+        let links = collect::unused_links(core, now_milliseconds).await?;
+        let blobs = collect::unlinked_blobs(core).await?;
+        let files = if self.0.strays_removed.swap(true, Ordering::AcqRel) {
+            0
+        } else {
+            collect::stray_files(core).await?
+        };
+        Ok(Collected { links, blobs, files })
     }
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 
+use crate::StoreError;
 use crate::backend::{Access, Backend, Connection};
+use crate::io::Flushing;
 use crate::sqlite::connection::Sqlite;
-use crate::{Durability, StoreError};
 
 const STATEMENTS_KEPT: usize = 128;
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -17,12 +18,12 @@ const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// A database in a file, which must exist (it may be empty).
 pub struct SqliteFile {
     path: PathBuf,
-    durability: Durability,
+    flushing: Flushing,
 }
 
 impl SqliteFile {
-    pub fn new(path: PathBuf, durability: Durability) -> SqliteFile {
-        SqliteFile { path, durability }
+    pub fn new(path: PathBuf, flushing: Flushing) -> SqliteFile {
+        SqliteFile { path, flushing }
     }
 
     fn open(&self, access: Access) -> Result<Sqlite, StoreError> {
@@ -55,9 +56,9 @@ impl SqliteFile {
                  PRAGMA journal_size_limit = -1;
                  PRAGMA wal_autocheckpoint = 0;",
             )?;
-            connection.execute_batch(match self.durability {
-                Durability::Durable => "PRAGMA synchronous = FULL;",
-                Durability::Ephemeral => "PRAGMA synchronous = OFF;",
+            connection.execute_batch(match self.flushing {
+                Flushing::Always => "PRAGMA synchronous = FULL;",
+                Flushing::Never => "PRAGMA synchronous = OFF;",
             })?;
         }
         Ok(())

@@ -1,26 +1,13 @@
-//! The store as a whole: who may open it, what a write promises, what a reader sees.
+//! Rows: who may open it, what a write promises, what a reader sees.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tempfile::TempDir;
-
 use super::*;
 
-fn options(directory: &Path) -> Options {
-    Options {
-        directory: directory.to_owned(),
-        ephemeral: false,
-    }
-}
-
-fn open(directory: &Path) -> Store {
-    Store::open(options(directory)).unwrap()
-}
-
 fn refusal(directory: &Path) -> StoreError {
-    Store::open(options(directory)).err().unwrap()
+    Store::open(&options(directory)).err().unwrap()
 }
 
 fn put(tx: &Tx<'_>, name: &str) -> Result<(), StoreError> {
@@ -105,11 +92,10 @@ enum Refusal {
     Store(#[from] StoreError),
 }
 
+type Write<T> = Box<dyn Fn(&Tx<'_>) -> Result<T, Refusal> + Send>;
+
 /// Holds the writer thread in one write until the others have entered the queue, so that they share a transaction.
-async fn in_one_batch<T: Send + 'static>(
-    store: &Store,
-    writes: Vec<Box<dyn Fn(&Tx<'_>) -> Result<T, Refusal> + Send>>,
-) -> Vec<Result<T, Refusal>> {
+async fn in_one_batch<T: Send + 'static>(store: &Store, writes: Vec<Write<T>>) -> Vec<Result<T, Refusal>> {
     let (entered, has_entered) = tokio::sync::oneshot::channel::<()>();
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let (entered, gate) = (std::sync::Mutex::new(Some(entered)), std::sync::Mutex::new(gate));
@@ -132,7 +118,7 @@ async fn in_one_batch<T: Send + 'static>(
         .map(|work| Box::pin(store.write(work)))
         .collect();
     for write in &mut waiting {
-        assert!(futures_poll_once(write.as_mut()).is_none(), "the write waits");
+        assert!(poll_once(write.as_mut()).is_none(), "the write waits");
     }
     open.send(()).unwrap();
     holder.await.unwrap().unwrap();
@@ -142,14 +128,6 @@ async fn in_one_batch<T: Send + 'static>(
         results.push(write.await);
     }
     results
-}
-
-fn futures_poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match future.poll(&mut context) {
-        std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => None,
-    }
 }
 
 #[tokio::test]
@@ -219,7 +197,7 @@ async fn a_write_is_finished_although_nobody_waits_for_it() {
     let store = open(directory.path());
 
     let mut write = Box::pin(store.write(|tx| put(tx, "a")));
-    assert!(futures_poll_once(write.as_mut()).is_none());
+    assert!(poll_once(write.as_mut()).is_none());
     drop(write);
 
     store.write(|tx| put(tx, "b")).await.unwrap();
@@ -297,7 +275,7 @@ async fn a_write_may_run_the_last_handle_to_the_store_out() {
         counted.fetch_add(1, Ordering::Relaxed);
         put(tx, "a")
     }));
-    assert!(futures_poll_once(write.as_mut()).is_none());
+    assert!(poll_once(write.as_mut()).is_none());
     write.await.unwrap();
     drop(store);
 
