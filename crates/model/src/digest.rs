@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// The digest of some bytes, in an algorithm this registry stores.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Digest {
     Sha256([u8; 32]),
     Sha512([u8; 64]),
@@ -183,8 +183,8 @@ mod tests {
         fn text_and_bytes_lead_back_to_the_same_digest(bytes: Vec<u8>) {
             for algorithm in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512] {
                 let digest = Digest::computed(algorithm, &bytes);
-                prop_assert_eq!(Digest::parse(&digest.to_string()), Ok(digest.clone()));
-                prop_assert_eq!(Digest::from_bytes(digest.as_bytes()), Ok(digest.clone()));
+                prop_assert_eq!(Digest::parse(&digest.to_string()), Ok(digest));
+                prop_assert_eq!(Digest::from_bytes(digest.as_bytes()), Ok(digest));
                 prop_assert_eq!(digest.algorithm(), algorithm);
             }
         }

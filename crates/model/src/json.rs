@@ -6,23 +6,36 @@ pub const DEPTH_MAX: usize = 64;
 /// Whether objects and lists nest deeper than `depth`, found without recursion. The text need not be valid JSON.
 pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
     let mut open = 0_usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    for byte in text {
+    outside_strings(text).any(|byte| {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
             b'{' | b'[' => open += 1,
             b'}' | b']' => open = open.saturating_sub(1),
             _ => {}
         }
-        if open > depth {
-            return true;
+        open > depth
+    })
+}
+
+/// Whether more than `count` values may be in the text: each but the first has a comma or a bracket of its own.
+pub fn holds_more_values_than(text: &[u8], count: usize) -> bool {
+    outside_strings(text)
+        .filter(|byte| matches!(byte, b',' | b'{' | b'['))
+        .nth(count)
+        .is_some()
+}
+
+fn outside_strings(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut in_string = false;
+    let mut escaped = false;
+    text.iter().copied().filter(move |byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ => return !in_string,
         }
-    }
-    false
+        false
+    })
 }
 
 #[cfg(test)]
@@ -43,6 +56,19 @@ mod tests {
         ];
         for (text, depth, expected) in cases {
             assert_eq!(nests_deeper_than(text.as_bytes(), depth), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_counted_by_commas_and_brackets_outside_strings() {
+        let cases = [
+            ("[1,2]", 2, false),
+            ("[1,2]", 1, true),
+            (r#"{"a,[{":"b,"}"#, 1, false),
+            ("[[[[", 3, true),
+        ];
+        for (text, count, expected) in cases {
+            assert_eq!(holds_more_values_than(text.as_bytes(), count), expected, "{text}");
         }
     }
 }

@@ -5,11 +5,11 @@
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    pub const fn from_milliseconds(milliseconds: i64) -> Self {
-        Self(milliseconds)
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
     }
 
-    pub const fn milliseconds(self) -> i64 {
+    pub const fn as_millis(self) -> i64 {
         self.0
     }
 }

@@ -108,27 +108,6 @@ impl fmt::Display for ArtifactStatusFilter {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `ArtifactType` must meet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ArtifactType(String);
-impl ArtifactType {
-    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
-        let text = text.into();
-        rules::ARTIFACT_TYPE.check(&text)?;
-        Ok(Self(text))
-    }
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-impl fmt::Display for ArtifactType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 /// `Attribute` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attribute {
@@ -835,7 +814,7 @@ pub struct Image {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub image_id: Option<ImageIdentifier>,
-    pub image_manifest: Option<ImageManifest>,
+    pub image_manifest: Option<String>,
     pub image_manifest_media_type: Option<String>,
 }
 /// `ImageActionType` of the service model.
@@ -977,33 +956,12 @@ pub struct ImageIdentifier {
     pub image_digest: Option<String>,
     pub image_tag: Option<String>,
 }
-/// Text that meets what `ImageManifest` must meet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ImageManifest(String);
-impl ImageManifest {
-    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
-        let text = text.into();
-        rules::IMAGE_MANIFEST.check(&text)?;
-        Ok(Self(text))
-    }
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-impl fmt::Display for ImageManifest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 /// `ImageReferrer` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImageReferrer {
     pub digest: String,
     pub media_type: String,
-    pub artifact_type: Option<ArtifactType>,
+    pub artifact_type: Option<String>,
     pub size: i64,
     pub annotations: Option<BTreeMap<String, String>>,
     pub artifact_status: Option<ArtifactStatus>,
@@ -1562,7 +1520,7 @@ impl fmt::Display for LifecyclePolicyTextForRepositoryCreationTemplate {
 /// `ListImageReferrersFilter` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListImageReferrersFilter {
-    pub artifact_types: Option<Vec<ArtifactType>>,
+    pub artifact_types: Option<Vec<String>>,
     pub artifact_status: Option<ArtifactStatusFilter>,
 }
 /// What is given to `ListImageReferrers`.
@@ -1745,7 +1703,7 @@ pub struct PutAccountSettingOutput {
 pub struct PutImageInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
-    pub image_manifest: ImageManifest,
+    pub image_manifest: String,
     pub image_manifest_media_type: Option<String>,
     pub image_tag: Option<ImageTag>,
     pub image_digest: Option<String>,
