@@ -65,7 +65,7 @@ impl Directory {
                 .next()
                 .is_some()
         {
-            return Err(StoreError::damaged(
+            return Err(StoreError::corrupt(
                 "blobs are there, but the database is missing",
             ));
         }

@@ -43,7 +43,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn damaged(what: impl Into<String>) -> StoreError {
+    /// What is stored is not what was written.
+    pub fn corrupt(what: impl Into<String>) -> StoreError {
         StoreError::Damaged { what: what.into() }
     }
 }
