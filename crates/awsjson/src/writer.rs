@@ -196,15 +196,11 @@ mod tests {
             key: "a".to_owned(),
             value: String::new(),
         };
+        let output = ListTagsForResourceOutput {
+            tags: Some(vec![tag]),
+        };
         check(
-            |writer| {
-                print::list_tags_for_resource_output(
-                    writer,
-                    &ListTagsForResourceOutput {
-                        tags: Some(vec![tag]),
-                    },
-                )
-            },
+            |writer| print::list_tags_for_resource_output(writer, &output),
             r#"{"tags":[{"Key":"a","Value":""}]}"#,
         );
         check(

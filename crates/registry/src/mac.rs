@@ -34,12 +34,16 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn load(store: &Store) -> Result<Self, Error> {
         let mut keys = store
-            .keys()?
+            .read(|at| Ok::<_, Error>(ecru_store::keys::list(at)?))?
             .into_iter()
-            .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, &secret))
-            .collect::<Vec<_>>();
-        let newest = keys.pop().ok_or_else(|| Error::server("the store holds no key"))?;
-        Ok(Self { newest, older: keys })
+            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key.secret));
+        let newest = keys
+            .next()
+            .ok_or_else(|| Error::server("the store holds no key"))?;
+        Ok(Self {
+            newest,
+            older: keys.collect(),
+        })
     }
 
     /// The parts are joined with their lengths, so that no two lists of parts give the same message.

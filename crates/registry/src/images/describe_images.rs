@@ -1,7 +1,7 @@
 //! `DescribeImages`: the named images, or a page of all, each with its tags.
 
 use ecru_model::{
-    DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier,
+    DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier, ImageTag,
 };
 use ecru_store::Snapshot;
 
@@ -31,17 +31,27 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
     })
 }
 
-fn describe_named(at: &Snapshot<'_>, repository: &Repository, ids: &[ImageIdentifier]) -> Result<Output, Error> {
+fn describe_named(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    ids: &[ImageIdentifier],
+) -> Result<Output, Error> {
     let mut details = Vec::<ImageDetail>::new();
     for id in ids {
         let (image, _) = select(at, repository, id)?.map_err(|_| not_found(repository, id))?;
         let digest = image.digest.to_string();
-        if !details.iter().any(|detail| detail.image_digest.as_ref() == Some(&digest)) {
+        if !details
+            .iter()
+            .any(|detail| detail.image_digest.as_ref() == Some(&digest))
+        {
             let tags = tags_of(at, repository, image.id)?;
             details.push(describe(repository, image, tags));
         }
     }
-    Ok(Output { image_details: Some(details), next_token: None })
+    Ok(Output {
+        image_details: Some(details),
+        next_token: None,
+    })
 }
 
 fn describe_page(
@@ -63,11 +73,18 @@ fn describe_page(
     let page = page(at, repository, accept, after, limit)?;
 
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
-    let details = page.images.into_iter().map(|(image, tags)| describe(repository, image, tags)).collect();
-    Ok(Output { image_details: Some(details), next_token })
+    let details = page
+        .images
+        .into_iter()
+        .map(|(image, tags)| describe(repository, image, tags))
+        .collect();
+    Ok(Output {
+        image_details: Some(details),
+        next_token,
+    })
 }
 
-fn describe(repository: &Repository, image: Image, tags: Vec<String>) -> ImageDetail {
+fn describe(repository: &Repository, image: Image, tags: Vec<ImageTag>) -> ImageDetail {
     ImageDetail {
         registry_id: Some(repository.scope.registry_id.clone()),
         repository_name: Some(repository.name.clone()),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use ecru_model::{
-    ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus, ListImageReferrersInput as Input,
-    ListImageReferrersOutput as Output, RepositoryName,
+    ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
+    ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RepositoryName,
 };
 use ecru_store::{Snapshot, StoreError, Value};
 
@@ -41,7 +41,10 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     let wanted = Wanted::on("BatchGetImage", &input.repository_name);
     let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
     let filter = ReferrerFilter::of(input.filter);
-    let limit = input.max_results.and_then(|given| u32::try_from(given).ok()).unwrap_or(PAGE_DEFAULT);
+    let limit = input
+        .max_results
+        .and_then(|given| u32::try_from(given).ok())
+        .unwrap_or(PAGE_DEFAULT);
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListImageReferrers",
@@ -57,13 +60,19 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
         let repository = repositories::load(at, &scope, &input.repository_name)?;
         match subject {
             Some(subject) => Ok::<_, Error>(page(at, &repository, &subject, &filter, after, limit)?),
-            None => Ok(Page { items: Vec::new(), next: None }),
+            None => Ok(Page {
+                items: Vec::new(),
+                next: None,
+            }),
         }
     })?;
 
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
     let referrers = page.items.into_iter().map(ImageReferrer::from).collect();
-    Ok(Output { referrers: Some(referrers), next_token })
+    Ok(Output {
+        referrers: Some(referrers),
+        next_token,
+    })
 }
 
 /// At most `limit` referrers, from the one after the id `after`.
@@ -101,7 +110,11 @@ fn page(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
                 last_pulled_at, annotations
          FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id",
-        &[Value::Integer(repository.id), Value::Blob(subject.as_bytes()), Value::Integer(after)],
+        &[
+            Value::Integer(repository.id),
+            Value::Blob(subject.as_bytes()),
+            Value::Integer(after),
+        ],
         &mut |row| {
             if items.len() == limit as usize {
                 next = Some(reached);
@@ -110,7 +123,7 @@ fn page(
             let image = Image::from_row(row)?;
             reached = image.id;
             if filter.accepts(&image) {
-                items.push(Referrer::of(image, annotations_of(row.optional_text(10)?)?));
+                items.push(Referrer::of(image, annotations_of(row.optional_text(10))?));
             }
             Ok(ControlFlow::Continue(()))
         },
@@ -135,7 +148,10 @@ impl ReferrerFilter {
     fn accepts(&self, image: &Image) -> bool {
         let artifact_type = image.artifact_media_type.as_deref();
         let typed = self.artifact_types.is_empty()
-            || self.artifact_types.iter().any(|wanted| Some(wanted.as_str()) == artifact_type);
+            || self
+                .artifact_types
+                .iter()
+                .any(|wanted| Some(wanted.as_str()) == artifact_type);
         typed && self.status.is_none_or(|wanted| wanted == image.status)
     }
 }

@@ -22,20 +22,25 @@ pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Er
             if !force && has_images(tx, repository.id)? {
                 return Err(not_empty(&scope, &name));
             }
-            tx.execute("UPDATE repositories SET deleted = 1 WHERE id = ?1", &[Value::Integer(repository.id)])?;
+            tx.execute(
+                "UPDATE repositories SET deleted = 1 WHERE id = ?1",
+                &[Value::Integer(repository.id)],
+            )?;
             Ok::<_, Error>(repository)
         })
         .await?;
     ctx.removal_wanted.notify_one();
 
-    Ok(Output { repository: Some(repository.describe(ctx)) })
+    Ok(Output {
+        repository: Some(repository.describe(ctx)),
+    })
 }
 
 fn has_images(at: &Snapshot<'_>, repository_id: i64) -> Result<bool, Error> {
     let found = at.find(
         "SELECT 1 FROM images WHERE repository_id = ?1 LIMIT 1",
         &[Value::Integer(repository_id)],
-        |row| row.integer(0),
+        |row| Ok(row.integer(0)),
     )?;
     Ok(found.is_some())
 }

@@ -15,6 +15,13 @@ pub struct Blob {
     pub(crate) place: Place,
 }
 
+impl Blob {
+    /// Whether nothing is known against its bytes.
+    pub fn is_intact(&self) -> bool {
+        !self.damaged
+    }
+}
+
 /// Where the bytes of a blob are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
