@@ -9,4 +9,8 @@
 
 mod api;
 mod content;
+mod layer_lookup;
+mod layers;
+mod put_image;
 mod repositories;
+mod tag_mutability;
