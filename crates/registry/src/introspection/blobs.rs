@@ -34,9 +34,9 @@ pub async fn list_blobs(service: &Service, extent: Extent) -> Result<Page<Stored
 
 fn from_row(row: &Row<'_>) -> Result<StoredBlob, StoreError> {
     Ok(StoredBlob {
-        id: row.integer(0),
-        digest: stored(Digest::from_bytes(row.blob(1)))?,
-        size_bytes: row.integer(2),
+        id: row.integer(0)?,
+        digest: stored(Digest::from_bytes(row.blob(1)?))?,
+        size_bytes: row.integer(2)?,
         repositories: Vec::new(),
     })
 }

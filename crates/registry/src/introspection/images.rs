@@ -56,18 +56,18 @@ pub async fn list_images(
 
 fn from_row(row: &Row<'_>) -> Result<ImageSummary, StoreError> {
     Ok(ImageSummary {
-        id: row.integer(0),
+        id: row.integer(0)?,
         place: Place::from_row(row, 1)?,
-        digest: stored(Digest::from_bytes(row.blob(4)))?,
+        digest: stored(Digest::from_bytes(row.blob(4)?))?,
         tags: Vec::new(),
-        size_bytes: row.integer(5),
-        manifest_media_type: row.text(6).to_owned(),
-        pushed_at: Timestamp::from_millis(row.integer(7)),
-        repository_id: row.integer(8),
+        size_bytes: row.integer(5)?,
+        manifest_media_type: row.text(6)?.to_owned(),
+        pushed_at: Timestamp::from_millis(row.integer(7)?),
+        repository_id: row.integer(8)?,
     })
 }
 
 fn tags(at: &Snapshot<'_>, image: &ImageSummary) -> Result<Vec<String>, StoreError> {
     let key = [Value::Integer(image.repository_id), Value::Integer(image.id)];
-    at.query(TAGS, &key, |row| Ok(row.text(0).to_owned()))
+    at.query(TAGS, &key, |row| Ok(row.text(0)?.to_owned()))
 }

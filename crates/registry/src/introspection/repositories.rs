@@ -53,22 +53,22 @@ pub async fn list_repositories(
 
 fn from_row(row: &Row<'_>) -> Result<RepositorySummary, StoreError> {
     Ok(RepositorySummary {
-        id: row.integer(0),
+        id: row.integer(0)?,
         place: Place::from_row(row, 1)?,
         uri: String::new(),
-        created_at: Timestamp::from_millis(row.integer(4)),
-        image_tag_mutability: row.text(5).to_owned(),
-        scan_on_push: row.boolean(6),
-        has_policy: row.boolean(7),
+        created_at: Timestamp::from_millis(row.integer(4)?),
+        image_tag_mutability: row.text(5)?.to_owned(),
+        scan_on_push: row.boolean(6)?,
+        has_policy: row.boolean(7)?,
         tags: Vec::new(),
-        image_count: row.integer(8),
-        layer_count: row.integer(9),
+        image_count: row.integer(8)?,
+        layer_count: row.integer(9)?,
     })
 }
 
 fn tags(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<(String, String)>, StoreError> {
     at.query(TAGS, &[Value::Integer(repository_id)], |row| {
-        Ok((row.text(0).to_owned(), row.text(1).to_owned()))
+        Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))
     })
 }
 

@@ -6,7 +6,7 @@ mod query;
 
 use std::sync::Arc;
 
-use ecru_model::{ErrorCode, RegistryId, Timestamp};
+use ecru_model::{RegistryId, Timestamp};
 use ecru_registry::{
     Endpoint, Error, Page, ResetFilter, Service,
     introspection::{Extent, RepositorySummary},
