@@ -48,18 +48,19 @@ impl SqliteFile {
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;")?;
 
         if access == Access::Write {
-            connection.execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 PRAGMA fullfsync = ON;
-                 PRAGMA checkpoint_fullfsync = ON;
-                 PRAGMA foreign_keys = ON;
-                 PRAGMA journal_size_limit = -1;
-                 PRAGMA wal_autocheckpoint = 0;",
-            )?;
+            // First of all: already the change to a log flushes.
             connection.execute_batch(match self.flushing {
                 Flushing::Always => "PRAGMA synchronous = FULL;",
                 Flushing::Never => "PRAGMA synchronous = OFF;",
             })?;
+            connection.execute_batch(
+                "PRAGMA fullfsync = ON;
+                 PRAGMA checkpoint_fullfsync = ON;
+                 PRAGMA journal_mode = WAL;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA journal_size_limit = -1;
+                 PRAGMA wal_autocheckpoint = 0;",
+            )?;
         }
         Ok(())
     }

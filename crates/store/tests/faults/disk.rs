@@ -94,7 +94,7 @@ impl FailingDisk {
     pub(crate) fn new(faults: Arc<Faults>) -> FailingDisk {
         FailingDisk {
             faults,
-            disk: Disk::new(Flushing::Always),
+            disk: Disk::new(Flushing::Never),
             stable: Mutex::default(),
         }
     }
