@@ -97,3 +97,24 @@ fn failure(error: rusqlite::Error) -> StoreError {
         _ => StoreError::Statement(Box::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn fresh(directory: &TempDir) -> SqliteFile {
+        let path = directory.path().join(uuid::Uuid::new_v4().to_string());
+        File::create_new(&path).unwrap();
+        SqliteFile::new(path, Flushing::Never)
+    }
+
+    #[test]
+    fn sqlite_keeps_what_the_store_relies_on() {
+        let directory = TempDir::new().unwrap();
+        crate::suite::run(|| fresh(&directory));
+    }
+}

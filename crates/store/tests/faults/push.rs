@@ -82,7 +82,7 @@ async fn fails_at(call: i64, fault: Fault) -> bool {
     faults.heal();
     let mut health = store.watch_health();
     let healed = health.wait_for(|health| *health == Health::Writable);
-    tokio::time::timeout(Duration::from_secs(60), healed)
+    tokio::time::timeout(Duration::from_mins(1), healed)
         .await
         .unwrap()
         .unwrap();
