@@ -25,14 +25,21 @@ struct ClockState {
 
 impl Default for ClockState {
     fn default() -> Self {
-        Self { frozen_at: AtomicI64::new(NOT_FROZEN), ahead: AtomicI64::new(0) }
+        Self {
+            frozen_at: AtomicI64::new(NOT_FROZEN),
+            ahead: AtomicI64::new(0),
+        }
     }
 }
 
 impl Clock {
     pub fn now(&self) -> Timestamp {
         let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
-        let base = if frozen_at == NOT_FROZEN { machine_as_millis() } else { frozen_at };
+        let base = if frozen_at == NOT_FROZEN {
+            machine_as_millis()
+        } else {
+            frozen_at
+        };
         Timestamp::from_millis(base.saturating_add(self.state.ahead.load(Ordering::Acquire)))
     }
 

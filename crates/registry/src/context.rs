@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ecru_model::{RegistryId, Region, RepositoryName, Scope};
+use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_store::Store;
 use tokio::sync::Notify;
 
@@ -39,9 +39,21 @@ pub enum RepositoryUriShape {
 }
 
 impl Service {
-    pub fn new(store: Store, clock: Clock, random: Random, configuration: Configuration) -> Result<Arc<Self>, Error> {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        random: Random,
+        configuration: Configuration,
+    ) -> Result<Arc<Self>, Error> {
         let keys = Keys::load(&store)?;
-        Ok(Arc::new(Self { store, clock, random, configuration, keys, removal_wanted: Notify::new() }))
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            random,
+            configuration,
+            keys,
+            removal_wanted: Notify::new(),
+        }))
     }
 }
 
@@ -92,7 +104,10 @@ pub struct Caller {
 impl Caller {
     pub fn root(registry_id: RegistryId) -> Self {
         let principal = format!("arn:aws:iam::{registry_id}:root");
-        Self { registry_id, principal }
+        Self {
+            registry_id,
+            principal,
+        }
     }
 }
 
@@ -118,18 +133,35 @@ impl Context {
     pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
         let registry_id = RegistryId::parse(access_key_id)
             .unwrap_or_else(|_| service.configuration.default_account.clone());
-        Self::new(service, Caller::root(registry_id.clone()), Scope { registry_id, region }, endpoint)
+        Self::new(
+            service,
+            Caller::root(registry_id.clone()),
+            Scope { registry_id, region },
+            endpoint,
+        )
     }
 
     pub fn new(service: &Arc<Service>, caller: Caller, scope: Scope, endpoint: Endpoint) -> Self {
         let endpoint = service.configuration.public_endpoint.clone().unwrap_or(endpoint);
-        Self { service: Arc::clone(service), caller, scope, endpoint }
+        Self {
+            service: Arc::clone(service),
+            caller,
+            scope,
+            endpoint,
+        }
     }
 
     /// The registry a request means, if the caller may do `action` there.
-    pub(crate) fn registry(&self, registry_id: Option<&RegistryId>, wanted: Wanted<'_>) -> Result<Scope, Error> {
+    pub(crate) fn registry(
+        &self,
+        registry_id: Option<&RegistryId>,
+        wanted: Wanted<'_>,
+    ) -> Result<Scope, Error> {
         let scope = match registry_id {
-            Some(id) => Scope { registry_id: id.clone(), region: self.scope.region.clone() },
+            Some(id) => Scope {
+                registry_id: id.clone(),
+                region: self.scope.region.clone(),
+            },
             None => self.scope.clone(),
         };
         if scope.registry_id == self.caller.registry_id {
@@ -171,11 +203,17 @@ pub(crate) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     pub(crate) fn on(action: &'static str, repository: &'a RepositoryName) -> Self {
-        Self { action, repository: Some(repository) }
+        Self {
+            action,
+            repository: Some(repository),
+        }
     }
 
     pub(crate) fn on_registry(action: &'static str) -> Self {
-        Self { action, repository: None }
+        Self {
+            action,
+            repository: None,
+        }
     }
 }
 

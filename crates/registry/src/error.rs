@@ -11,7 +11,7 @@ pub struct Error {
     pub code: ErrorCode,
     pub message: String,
     /// Members that a few exceptions carry beside their message.
-    pub detail: Detail,
+    pub detail: Box<Detail>,
     #[source]
     pub source: Option<Source>,
 }
@@ -33,7 +33,12 @@ pub enum Detail {
 
 impl Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: Detail::None, source: None }
+        Self {
+            code,
+            message: message.into(),
+            detail: Box::default(),
+            source: None,
+        }
     }
 
     /// A parameter that breaks a rule, in the one sentence that ECR uses for it.
@@ -57,7 +62,7 @@ impl Error {
 
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
-        self.detail = detail;
+        self.detail = Box::new(detail);
         self
     }
 

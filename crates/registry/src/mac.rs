@@ -38,7 +38,9 @@ impl Keys {
             .into_iter()
             .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, &secret))
             .collect::<Vec<_>>();
-        let newest = keys.pop().ok_or_else(|| Error::server("the store holds no key"))?;
+        let newest = keys
+            .pop()
+            .ok_or_else(|| Error::server("the store holds no key"))?;
         Ok(Self { newest, older: keys })
     }
 

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecru_model::{ErrorCode, Scope};
 
-use crate::mac::{Keys, Purpose, TAG_BYTES};
 use crate::Error;
+use crate::mac::{Keys, Purpose, TAG_BYTES};
 
 const VERSION: u8 = 1;
 
@@ -57,7 +57,9 @@ impl Listing<'_> {
     }
 
     pub(crate) fn text_key(&self, token: Option<&str>) -> Result<String, Error> {
-        let Some(token) = token else { return Ok(String::new()) };
+        let Some(token) = token else {
+            return Ok(String::new());
+        };
         String::from_utf8(self.key(token)?).map_err(|_| not_ours())
     }
 
@@ -95,12 +97,17 @@ pub(crate) fn refuse_paging(
         (None, Some(_)) => "maxResults",
         (None, None) => return Ok(()),
     };
-    Err(Error::parameter(member, &format!("must not be set together with {names_member}")))
+    Err(Error::parameter(
+        member,
+        &format!("must not be set together with {names_member}"),
+    ))
 }
 
 /// The page size that a request means; the model has checked its range.
 pub(crate) fn limit(max_results: Option<i32>) -> u32 {
-    max_results.and_then(|given| u32::try_from(given).ok()).unwrap_or(PAGE_DEFAULT)
+    max_results
+        .and_then(|given| u32::try_from(given).ok())
+        .unwrap_or(PAGE_DEFAULT)
 }
 
 /// Rows were read one beyond the page: the page itself, and its last row when more follow.
@@ -118,6 +125,9 @@ impl<T: Clone, K> Page<T, K> {
     /// A page of rows that were read one beyond it, with the key of its last row when more follow.
     pub(crate) fn cut(rows: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> Self {
         let (items, last) = cut(rows, limit);
-        Self { items, next: last.as_ref().map(key) }
+        Self {
+            items,
+            next: last.as_ref().map(key),
+        }
     }
 }

@@ -23,7 +23,10 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
-            tx.execute("DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)", &[account])?;
+            tx.execute(
+                "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
+                &[account],
+            )?;
             Ok::<_, Error>(())
         })
         .await?;

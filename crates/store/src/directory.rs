@@ -65,7 +65,7 @@ impl Directory {
                 .next()
                 .is_some()
         {
-            return Err(StoreError::corrupt(
+            return Err(StoreError::damaged(
                 "blobs are there, but the database is missing",
             ));
         }

@@ -43,8 +43,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What is stored is not what was written.
-    pub fn corrupt(what: impl Into<String>) -> StoreError {
+    /// For a stored value that was checked before it was stored, and is no longer what it was.
+    pub fn damaged(what: impl Into<String>) -> StoreError {
         StoreError::Damaged { what: what.into() }
     }
 }

@@ -116,7 +116,7 @@ impl<'r> Row<'r> {
 }
 
 fn mismatch(index: usize) -> StoreError {
-    StoreError::corrupt(format!("column `{index}` of a row is of another kind"))
+    StoreError::damaged(format!("column `{index}` of a row is of another kind"))
 }
 
 #[cfg(test)]

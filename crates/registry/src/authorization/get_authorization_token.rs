@@ -12,14 +12,23 @@ use super::token::{self, Claims, LIFETIME_MILLISECONDS};
 use crate::{Context, Error};
 
 pub async fn get_authorization_token(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let registry_ids = input.registry_ids.unwrap_or_else(|| vec![ctx.caller.registry_id.clone()]);
+    let registry_ids = input
+        .registry_ids
+        .unwrap_or_else(|| vec![ctx.caller.registry_id.clone()]);
     let expires_at = Timestamp::from_millis(ctx.clock.now().as_millis() + LIFETIME_MILLISECONDS);
 
     let authorization_data = registry_ids
         .into_iter()
         .map(|registry_id| {
-            let scope = Scope { registry_id, region: ctx.scope.region.clone() };
-            let claims = Claims { caller: &ctx.caller, scope: &scope, expires_at };
+            let scope = Scope {
+                registry_id,
+                region: ctx.scope.region.clone(),
+            };
+            let claims = Claims {
+                caller: &ctx.caller,
+                scope: &scope,
+                expires_at,
+            };
             let password = token::issue(ctx, &claims);
             AuthorizationData {
                 authorization_token: Some(STANDARD.encode(format!("{TOKEN_USER}:{password}"))),
@@ -29,5 +38,7 @@ pub async fn get_authorization_token(ctx: &Context, input: Input) -> Result<Outp
         })
         .collect();
 
-    Ok(Output { authorization_data: Some(authorization_data) })
+    Ok(Output {
+        authorization_data: Some(authorization_data),
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ecru_model::{Digest, RegistryId, Region, RepositoryName, Scope};
+use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope};
 
 use super::{expired, unauthorized};
 use crate::mac::{Purpose, TAG_BYTES};
@@ -13,7 +13,12 @@ use crate::{Caller, Context, Endpoint, Error, Service};
 const LIFETIME_MILLISECONDS: i64 = 60 * 60 * 1000;
 const GRANT_CHARACTERS_MAX: usize = 256;
 
-pub(crate) fn grant(service: &Service, scope: &Scope, repository: &RepositoryName, digest: &Digest) -> String {
+pub(crate) fn grant(
+    service: &Service,
+    scope: &Scope,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> String {
     let expires_at = service.clock.now().as_millis() + LIFETIME_MILLISECONDS;
     let mut bytes = expires_at.to_be_bytes().to_vec();
     bytes.extend_from_slice(&sign(service, scope, repository, digest, expires_at));
@@ -40,7 +45,12 @@ pub fn check_grant(
     if service.clock.now().as_millis() >= expires_at {
         return Err(expired());
     }
-    Ok(Context::new(service, Caller::root(scope.registry_id.clone()), scope, endpoint))
+    Ok(Context::new(
+        service,
+        Caller::root(scope.registry_id.clone()),
+        scope,
+        endpoint,
+    ))
 }
 
 fn sign(
@@ -51,7 +61,9 @@ fn sign(
     expires_at: i64,
 ) -> [u8; TAG_BYTES] {
     let message = message(scope, repository, digest, expires_at);
-    service.keys.sign(Purpose::DownloadGrant, &message.each_ref().map(Vec::as_slice))
+    service
+        .keys
+        .sign(Purpose::DownloadGrant, &message.each_ref().map(Vec::as_slice))
 }
 
 fn message(scope: &Scope, repository: &RepositoryName, digest: &Digest, expires_at: i64) -> [Vec<u8>; 5] {
@@ -72,7 +84,9 @@ fn read(grant: &str) -> Option<(i64, [u8; TAG_BYTES], Scope)> {
     let (expires_at, rest) = bytes.split_first_chunk::<8>()?;
     let (tag, scope) = rest.split_first_chunk::<TAG_BYTES>()?;
     let (registry_id, region) = std::str::from_utf8(scope).ok()?.split_once('/')?;
-    let scope =
-        Scope { registry_id: RegistryId::parse(registry_id).ok()?, region: Region::parse(region).ok()? };
+    let scope = Scope {
+        registry_id: RegistryId::parse(registry_id).ok()?,
+        region: Region::parse(region).ok()?,
+    };
     Some((i64::from_be_bytes(*expires_at), *tag, scope))
 }

@@ -23,7 +23,10 @@ const DEV_USER_REGION: &str = "us-east-1";
 #[derive(Debug, Clone, Copy)]
 pub enum Credentials<'a> {
     None,
-    Basic { user: &'a str, password: &'a str },
+    Basic {
+        user: &'a str,
+        password: &'a str,
+    },
     /// Another scheme, or one that cannot be read.
     Unusable,
 }
@@ -36,12 +39,16 @@ pub fn enter(
     endpoint: Endpoint,
 ) -> Result<Context, Error> {
     let (caller, opened) = match credentials {
-        Credentials::None | Credentials::Unusable => return Err(unauthorized()),
-        Credentials::Basic { user, .. } if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) => {
+        Credentials::Basic { user, .. }
+            if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
+        {
             dev_user(service)?
         }
-        Credentials::Basic { user: TOKEN_USER, password } => token::verify(service, password)?,
-        Credentials::Basic { .. } => return Err(unauthorized()),
+        Credentials::Basic {
+            user: TOKEN_USER,
+            password,
+        } => token::verify(service, password)?,
+        Credentials::None | Credentials::Unusable | Credentials::Basic { .. } => return Err(unauthorized()),
     };
     let scope = host.unwrap_or_else(|| opened.clone());
     if scope.region != opened.region {

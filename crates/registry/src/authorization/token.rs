@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ecru_model::{RegistryId, Region, Scope, Timestamp};
+use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
 use super::{expired, unauthorized};
@@ -30,7 +30,9 @@ pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
         &claims.expires_at.as_millis().to_string(),
     ]
     .join("\n");
-    let tag = service.keys.sign(Purpose::AuthorizationToken, &[payload.as_bytes()]);
+    let tag = service
+        .keys
+        .sign(Purpose::AuthorizationToken, &[payload.as_bytes()]);
     wrap(&payload, &tag, claims.expires_at)
 }
 
@@ -52,7 +54,10 @@ struct Wrapping {
 /// The holder of a token and the registry it opens. Only the very text that was issued passes.
 pub(super) fn verify(service: &Service, token: &str) -> Result<(Caller, Scope), Error> {
     let (payload, tag) = unwrap(token).ok_or_else(unauthorized)?;
-    if !service.keys.verify(Purpose::AuthorizationToken, &[payload.as_bytes()], &tag) {
+    if !service
+        .keys
+        .verify(Purpose::AuthorizationToken, &[payload.as_bytes()], &tag)
+    {
         return Err(unauthorized());
     }
     let (caller, scope, expires_at) = read(&payload).ok_or_else(unauthorized)?;

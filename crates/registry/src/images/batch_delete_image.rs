@@ -1,7 +1,8 @@
 //! `BatchDeleteImage`: takes away tags, and images that are named by digest or lose their last tag.
 
 use ecru_model::{
-    BatchDeleteImageInput as Input, BatchDeleteImageOutput as Output, Digest, ImageFailureCode, ImageIdentifier,
+    BatchDeleteImageInput as Input, BatchDeleteImageOutput as Output, Digest, ImageFailureCode,
+    ImageIdentifier, ImageTag,
 };
 use ecru_store::Tx;
 
@@ -41,7 +42,10 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
                     Deleted::ReferencedBy(indexes) => failures.push(referenced(id, &indexes)),
                 }
             }
-            Ok(Output { image_ids: Some(deleted), failures: Some(failures) })
+            Ok(Output {
+                image_ids: Some(deleted),
+                failures: Some(failures),
+            })
         })
         .await
 }
@@ -49,12 +53,12 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
 fn delete(
     tx: &Tx<'_>,
     repository: &Repository,
-    (image, selector): (super::Image, Selector<'_>),
+    (image, selector): (super::Image, Selector),
     machine_now: i64,
 ) -> Result<Deleted, Error> {
     match selector {
         Selector::Digest(_) => delete_image(tx, repository, &image, machine_now),
-        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, tag, machine_now),
+        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, machine_now),
     }
 }
 
@@ -64,18 +68,26 @@ fn covers(gone: &ImageIdentifier, id: &ImageIdentifier) -> bool {
     digest && tag && (id.image_digest.is_some() || id.image_tag.is_some())
 }
 
-fn report(deleted: &mut Vec<ImageIdentifier>, digest: &Digest, tags: &[String]) {
+fn report(deleted: &mut Vec<ImageIdentifier>, digest: &Digest, tags: &[ImageTag]) {
     if tags.is_empty() {
         deleted.push(identifier(digest, None));
     }
-    deleted.extend(tags.iter().map(|tag| identifier(digest, Some(tag))));
+    deleted.extend(tags.iter().map(|tag| identifier(digest, Some(tag.as_str()))));
 }
 
 fn referenced(id: &ImageIdentifier, indexes: &[Digest]) -> ecru_model::ImageFailure {
-    failure(id, ImageFailureCode::ImageReferencedByManifestList, referenced_by(indexes))
+    failure(
+        id,
+        ImageFailureCode::ImageReferencedByManifestList,
+        referenced_by(indexes),
+    )
 }
 
 pub(super) fn referenced_by(indexes: &[Digest]) -> String {
-    let indexes = indexes.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
+    let indexes = indexes
+        .iter()
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     format!("Requested image referenced by manifest list: [{indexes}]")
 }

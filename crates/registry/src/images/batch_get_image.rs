@@ -23,14 +23,23 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
 
     ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &input.repository_name)?;
-        let mut batch = Batch { at, repository: &repository, images: Vec::new(), failures: Vec::new(), bytes: 0 };
+        let mut batch = Batch {
+            at,
+            repository: &repository,
+            images: Vec::new(),
+            failures: Vec::new(),
+            bytes: 0,
+        };
         let mut seen = HashSet::new();
         for id in &input.image_ids {
             if seen.insert((&id.image_digest, &id.image_tag)) {
                 batch.add(id)?;
             }
         }
-        Ok(Output { images: Some(batch.images), failures: Some(batch.failures) })
+        Ok(Output {
+            images: Some(batch.images),
+            failures: Some(batch.failures),
+        })
     })
 }
 
@@ -56,13 +65,14 @@ impl Batch<'_> {
             return Ok(());
         }
         match selector {
-            Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag)),
+            Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
             Selector::Digest(_) => {
                 let tags = tags_of(self.at, self.repository, image.id)?;
                 if tags.is_empty() {
                     return self.answer(&image, None);
                 }
-                tags.iter().try_for_each(|tag| self.answer(&image, Some(tag)))
+                tags.iter()
+                    .try_for_each(|tag| self.answer(&image, Some(tag.as_str())))
             }
         }
     }
@@ -73,7 +83,9 @@ impl Batch<'_> {
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(Error::new(
                 ErrorCode::LimitExceededException,
-                format!("The manifests of the requested images exceed {ANSWER_BYTES_MAX} bytes. Request fewer images."),
+                format!(
+                    "The manifests of the requested images exceed {ANSWER_BYTES_MAX} bytes. Request fewer images."
+                ),
             ));
         }
         let text = repositories::stored(String::from_utf8(manifest.into()))?;

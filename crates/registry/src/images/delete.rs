@@ -1,6 +1,6 @@
 //! Takes tags and images out of a repository, for both wires.
 
-use ecru_model::{Digest};
+use ecru_model::{Digest, ImageTag};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::Manifest;
@@ -14,27 +14,31 @@ pub(super) fn delete_tag(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    tag: &str,
+    tag: &ImageTag,
     machine_now: i64,
 ) -> Result<Deleted, Error> {
     let last = tags_of(tx, repository, image.id)?.len() <= 1;
     if last {
         return match delete_image(tx, repository, image, machine_now)? {
-            Deleted::Done { .. } => Ok(Deleted::Done { tags: vec![tag.to_owned()] }),
+            Deleted::Done { .. } => Ok(Deleted::Done {
+                tags: vec![tag.clone()],
+            }),
             referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
         };
     }
     tx.execute(
         "DELETE FROM tags WHERE repository_id = ?1 AND tag = ?2",
-        &[Value::Integer(repository.id), Value::Text(tag)],
+        &[Value::Integer(repository.id), Value::Text(tag.as_str())],
     )?;
     set_tagged(tx, repository, image.id)?;
-    Ok(Deleted::Done { tags: vec![tag.to_owned()] })
+    Ok(Deleted::Done {
+        tags: vec![tag.clone()],
+    })
 }
 
 pub(super) enum Deleted {
     /// With the tags that went.
-    Done { tags: Vec<String> },
+    Done { tags: Vec<ImageTag> },
     /// Nothing was changed, because these indexes name the image.
     ReferencedBy(Vec<Digest>),
 }
@@ -51,7 +55,10 @@ pub(super) fn delete_image(
         return Ok(Deleted::ReferencedBy(indexes));
     }
     let tags = tags_of(tx, repository, image.id)?;
-    let manifest = stored(Manifest::parse(&manifest_of(tx, image.id)?, Some(&image.media_type)))?;
+    let manifest = stored(Manifest::parse(
+        &manifest_of(tx, image.id)?,
+        Some(&image.media_type),
+    ))?;
     tx.execute(
         "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
         &[Value::Integer(repository.id), Value::Integer(image.id)],
@@ -90,7 +97,11 @@ fn release_blobs(
         tx.execute(
             "DELETE FROM image_blobs WHERE repository_id = ?1 AND image_id = ?2
                  AND blob_id = (SELECT id FROM blobs WHERE digest = ?3)",
-            &[Value::Integer(repository.id), Value::Integer(image.id), Value::Blob(digest.as_bytes())],
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(image.id),
+                Value::Blob(digest.as_bytes()),
+            ],
         )?;
         tx.execute(
             "UPDATE links SET used_at = ?3 WHERE repository_id = ?1
@@ -115,7 +126,11 @@ fn release_children(
         tx.execute(
             "DELETE FROM image_children WHERE repository_id = ?1 AND index_id = ?2
                  AND child_id = (SELECT id FROM images WHERE repository_id = ?1 AND digest = ?3)",
-            &[Value::Integer(repository.id), Value::Integer(image.id), Value::Blob(child.as_bytes())],
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(image.id),
+                Value::Blob(child.as_bytes()),
+            ],
         )?;
     }
     Ok(())

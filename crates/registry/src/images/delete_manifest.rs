@@ -24,7 +24,7 @@ pub async fn delete_manifest(
             let deleted = match &reference {
                 Reference::Tag(tag) => {
                     let image = find_tagged(tx, &repository, tag.as_str())?.ok_or_else(missing)?;
-                    delete_tag(tx, &repository, &image, tag.as_str(), machine_now)?
+                    delete_tag(tx, &repository, &image, tag, machine_now)?
                 }
                 Reference::Digest(digest) => {
                     let image = find(tx, &repository, digest)?.ok_or_else(missing)?;
@@ -33,9 +33,10 @@ pub async fn delete_manifest(
             };
             match deleted {
                 Deleted::Done { .. } => Ok(()),
-                Deleted::ReferencedBy(indexes) => {
-                    Err(Error::new(ErrorCode::InvalidParameterException, referenced_by(&indexes)))
-                }
+                Deleted::ReferencedBy(indexes) => Err(Error::new(
+                    ErrorCode::InvalidParameterException,
+                    referenced_by(&indexes),
+                )),
             }
         })
         .await

@@ -21,7 +21,11 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
         repository: input.repository_name.as_str(),
         filter: accept.key(),
     };
-    let after = input.next_token.as_deref().map(|token| Key::read(&listing, token)).transpose()?;
+    let after = input
+        .next_token
+        .as_deref()
+        .map(|token| Key::read(&listing, token))
+        .transpose()?;
 
     let found = ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &input.repository_name)?;
@@ -31,7 +35,10 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
 
     let (ids, next) = entries(&found, after.as_ref(), limit as usize);
     let next_token = next.map(|key| listing.token(&key.bytes()));
-    Ok(Output { image_ids: Some(ids), next_token })
+    Ok(Output {
+        image_ids: Some(ids),
+        next_token,
+    })
 }
 
 /// Where a page ended: at a tag of an image, or behind an image as a whole.
@@ -45,7 +52,10 @@ impl Key {
         let bytes = listing.key(token)?;
         let (image_id, tag) = bytes.split_first_chunk::<8>().ok_or_else(paging::not_ours)?;
         let tag = String::from_utf8(tag.to_vec()).map_err(|_| paging::not_ours())?;
-        Ok(Self { image_id: i64::from_be_bytes(*image_id), tag })
+        Ok(Self {
+            image_id: i64::from_be_bytes(*image_id),
+            tag,
+        })
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -54,7 +64,11 @@ impl Key {
 
     /// The id after which images are read again: an image may have tags behind the key.
     fn image_before(&self) -> i64 {
-        if self.tag.is_empty() { self.image_id } else { self.image_id - 1 }
+        if self.tag.is_empty() {
+            self.image_id
+        } else {
+            self.image_id - 1
+        }
     }
 }
 
@@ -62,21 +76,38 @@ fn entries(found: &ImagePage, after: Option<&Key>, limit: usize) -> (Vec<ImageId
     let mut ids = Vec::with_capacity(limit);
     let mut reached = None;
     for (image, tags) in &found.images {
-        let resumed = after.filter(|key| key.image_id == image.id).map(|key| key.tag.as_str());
+        let resumed = after
+            .filter(|key| key.image_id == image.id)
+            .map(|key| key.tag.as_str());
         if tags.is_empty() && resumed.is_none() {
             if ids.len() == limit {
                 return (ids, reached);
             }
             ids.push(identifier(&image.digest, None));
-            reached = Some(Key { image_id: image.id, tag: String::new() });
+            reached = Some(Key {
+                image_id: image.id,
+                tag: String::new(),
+            });
         }
-        for tag in tags.iter().filter(|tag| resumed.is_none_or(|last| tag.as_str() > last)) {
+        for tag in tags
+            .iter()
+            .filter(|tag| resumed.is_none_or(|last| tag.as_str() > last))
+        {
             if ids.len() == limit {
                 return (ids, reached);
             }
-            ids.push(identifier(&image.digest, Some(tag)));
-            reached = Some(Key { image_id: image.id, tag: tag.clone() });
+            ids.push(identifier(&image.digest, Some(tag.as_str())));
+            reached = Some(Key {
+                image_id: image.id,
+                tag: tag.to_string(),
+            });
         }
     }
-    (ids, found.next.map(|image_id| Key { image_id, tag: String::new() }))
+    (
+        ids,
+        found.next.map(|image_id| Key {
+            image_id,
+            tag: String::new(),
+        }),
+    )
 }

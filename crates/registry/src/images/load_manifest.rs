@@ -46,12 +46,14 @@ fn is_pullable(image: &Image) -> bool {
 impl Reference {
     pub(super) fn identifier(&self) -> ImageIdentifier {
         match self {
-            Self::Tag(tag) => {
-                ImageIdentifier { image_digest: None, image_tag: Some(tag.as_str().to_owned()) }
-            }
-            Self::Digest(digest) => {
-                ImageIdentifier { image_digest: Some(digest.to_string()), image_tag: None }
-            }
+            Self::Tag(tag) => ImageIdentifier {
+                image_digest: None,
+                image_tag: Some(tag.as_str().to_owned()),
+            },
+            Self::Digest(digest) => ImageIdentifier {
+                image_digest: Some(digest.to_string()),
+                image_tag: None,
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use ecru_model::{Digest, json};
 use serde::Deserialize;
 
-pub(crate) const MANIFEST_BYTES_MAX: usize = 4_194_304;
+pub const MANIFEST_BYTES_MAX: usize = 4_194_304;
 
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+json";
 const DOCKER_SCHEMA_1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
@@ -98,7 +98,7 @@ impl Manifest {
             kind,
             blobs: document.blobs(kind)?,
             children: document.children(),
-            subject: document.subject.as_ref().map(|subject| subject.digest.0.clone()),
+            subject: document.subject.as_ref().map(|subject| subject.digest.0),
             artifact_media_type: document.artifact_media_type(kind),
             annotations: document.annotations.unwrap_or_default(),
             media_type,
@@ -182,20 +182,28 @@ impl Document {
                     && self.manifests.is_none()
             }
         };
-        if fits { Ok(()) } else { Err(rule("its members are not those of its media type")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(rule("its members are not those of its media type"))
+        }
     }
 
     fn blobs(&self, kind: Kind) -> Result<Vec<BlobReference>, ManifestError> {
         let mut blobs = Vec::<BlobReference>::new();
         let mut seen = std::collections::HashSet::new();
-        let described = self.config.iter().chain(self.layers.iter().flatten()).chain(self.blobs.iter().flatten());
+        let described = self
+            .config
+            .iter()
+            .chain(self.layers.iter().flatten())
+            .chain(self.blobs.iter().flatten());
         for descriptor in described {
             if i64::try_from(descriptor.size).is_err() {
                 return Err(rule("a size is too large"));
             }
-            if seen.insert(descriptor.digest.0.clone()) {
+            if seen.insert(descriptor.digest.0) {
                 blobs.push(BlobReference {
-                    digest: descriptor.digest.0.clone(),
+                    digest: descriptor.digest.0,
                     media_type: descriptor.media_type.clone(),
                     size: descriptor.size,
                     foreign: !descriptor.urls.is_empty(),
@@ -204,9 +212,9 @@ impl Document {
         }
         if kind == Kind::Schema1 {
             for layer in self.fs_layers.iter().flatten() {
-                if seen.insert(layer.blob_sum.0.clone()) {
+                if seen.insert(layer.blob_sum.0) {
                     blobs.push(BlobReference {
-                        digest: layer.blob_sum.0.clone(),
+                        digest: layer.blob_sum.0,
                         media_type: DOCKER_LAYER.to_owned(),
                         size: 0,
                         foreign: false,
@@ -224,7 +232,7 @@ impl Document {
             .flatten()
             .map(|descriptor| &descriptor.digest.0)
             .filter(|digest| seen.insert(*digest))
-            .cloned()
+            .copied()
             .collect()
     }
 
@@ -234,7 +242,9 @@ impl Document {
             Kind::Index => self.artifact_type.clone(),
             Kind::Image | Kind::Artifact => {
                 let given = self.artifact_type.as_ref().filter(|kind| !kind.is_empty());
-                given.or(self.config.as_ref().map(|config| &config.media_type)).cloned()
+                given
+                    .or(self.config.as_ref().map(|config| &config.media_type))
+                    .cloned()
             }
         }
     }
@@ -266,12 +276,24 @@ mod tests {
         check(&image("").replace(r#""size":2"#, r#""size":-2"#), None, false);
         check(&image("").replace(r#""size":2"#, r#""size":2.5"#), None, false);
         check(&image("").replace("sha256:44", "sha256:4"), None, false);
-        check(&image("").replace("sha256:44136fa", "sha256:44136FA"), None, false);
-        check(&image("").replace(r#""schemaVersion":2"#, r#""schemaVersion":1"#), None, false);
+        check(
+            &image("").replace("sha256:44136fa", "sha256:44136FA"),
+            None,
+            false,
+        );
+        check(
+            &image("").replace(r#""schemaVersion":2"#, r#""schemaVersion":1"#),
+            None,
+            false,
+        );
         check(&image("").replace(OCI_MANIFEST, "text/plain"), None, false);
         check(&format!("{} {{}}", image("")), None, false);
         check("[]", Some(OCI_MANIFEST), false);
-        check(&format!(r#"{{"a":{}{}}}"#, "[".repeat(70), "]".repeat(70)), Some(OCI_MANIFEST), false);
+        check(
+            &format!(r#"{{"a":{}{}}}"#, "[".repeat(70), "]".repeat(70)),
+            Some(OCI_MANIFEST),
+            false,
+        );
         check(r#"{"schemaVersion":2,"manifests":[]}"#, Some(OCI_INDEX), true);
         check(r#"{"schemaVersion":2,"manifests":[]}"#, None, false);
     }
@@ -279,7 +301,10 @@ mod tests {
     #[test]
     fn the_type_of_an_artifact_is_its_artifact_type_or_the_type_of_its_config() {
         let plain = Manifest::parse(image("").as_bytes(), None).unwrap();
-        assert_eq!(plain.artifact_media_type.as_deref(), Some("application/vnd.oci.image.config.v1+json"));
+        assert_eq!(
+            plain.artifact_media_type.as_deref(),
+            Some("application/vnd.oci.image.config.v1+json")
+        );
 
         let typed = Manifest::parse(image(r#","artifactType":"text/sbom""#).as_bytes(), None).unwrap();
         assert_eq!(typed.artifact_media_type.as_deref(), Some("text/sbom"));

@@ -29,7 +29,7 @@ pub use batch_delete_image::batch_delete_image;
 pub use batch_get_image::batch_get_image;
 pub use delete_manifest::delete_manifest;
 pub use describe_images::describe_images;
-pub use list_image_referrers::{ReferrerFilter, list_image_referrers, list_referrers_of};
+pub use list_image_referrers::{Referrer, ReferrersOf, list_image_referrers, list_referrers_of};
 pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest};
@@ -71,13 +71,20 @@ impl Image {
             manifest_size: row.integer(5)?,
             media_type: row.text(6)?.to_owned(),
             artifact_media_type: row.optional_text(7)?.map(str::to_owned),
-            subject: row.optional_blob(8)?.map(|bytes| stored(Digest::from_bytes(bytes))).transpose()?,
+            subject: row
+                .optional_blob(8)?
+                .map(|bytes| stored(Digest::from_bytes(bytes)))
+                .transpose()?,
             last_pulled_at: row.optional_integer(9)?.map(Timestamp::from_millis),
         })
     }
 }
 
-pub(crate) fn find(at: &Snapshot<'_>, repository: &Repository, digest: &Digest) -> Result<Option<Image>, StoreError> {
+pub(crate) fn find(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<Image>, StoreError> {
     at.find(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
                 last_pulled_at
@@ -107,19 +114,21 @@ fn tag_target(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<O
 }
 
 /// The tags of an image, in order.
-fn tags_of(at: &Snapshot<'_>, repository: &Repository, image_id: i64) -> Result<Vec<String>, StoreError> {
+fn tags_of(at: &Snapshot<'_>, repository: &Repository, image_id: i64) -> Result<Vec<ImageTag>, StoreError> {
     at.query(
         "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag",
         &[Value::Integer(repository.id), Value::Integer(image_id)],
-        |row| Ok(row.text(0)?.to_owned()),
+        |row| stored(ImageTag::parse(row.text(0)?)),
     )
 }
 
 fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
-    at.find("SELECT manifest FROM images WHERE id = ?1", &[Value::Integer(image_id)], |row| {
-        Ok(Bytes::copy_from_slice(row.blob(0)?))
-    })?
-    .ok_or_else(|| StoreError::corrupt("an image has no row".to_owned()))
+    at.find(
+        "SELECT manifest FROM images WHERE id = ?1",
+        &[Value::Integer(image_id)],
+        |row| Ok(Bytes::copy_from_slice(row.blob(0)?)),
+    )?
+    .ok_or_else(|| StoreError::damaged("an image has no row"))
 }
 
 fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {
@@ -127,7 +136,10 @@ fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>
 }
 
 fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {
-    ImageIdentifier { image_digest: Some(digest.to_string()), image_tag: tag.map(str::to_owned) }
+    ImageIdentifier {
+        image_digest: Some(digest.to_string()),
+        image_tag: tag.map(str::to_owned),
+    }
 }
 
 fn not_found(repository: &Repository, id: &ImageIdentifier) -> Error {

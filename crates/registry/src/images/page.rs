@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use ecru_model::{ImageStatus, ImageStatusFilter, TagStatus};
+use ecru_model::{ImageStatus, ImageStatusFilter, ImageTag, TagStatus};
 use ecru_store::{Snapshot, StoreError, Value};
 
 use super::Image;
-use crate::repositories::Repository;
+use crate::repositories::{Repository, stored};
 
 /// A filter that few images pass gives a short page with a token, rather than a walk over all of them.
-const ROWS_EXAMINED_PER_ROW: u32 = 10;
+pub(super) const ROWS_EXAMINED_PER_ROW: u32 = 10;
 
 /// Which images a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Accept {
 }
 
 pub(super) struct ImagePage {
-    pub(super) images: Vec<(Image, Vec<String>)>,
+    pub(super) images: Vec<(Image, Vec<ImageTag>)>,
     /// The id after which the next page begins.
     pub(super) next: Option<i64>,
 }
@@ -117,11 +117,11 @@ fn tags_between(
     repository: &Repository,
     after: i64,
     last: i64,
-) -> Result<Vec<(i64, String)>, StoreError> {
+) -> Result<Vec<(i64, ImageTag)>, StoreError> {
     at.query(
         "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
          ORDER BY image_id, tag",
         &[repository.id, after, last].map(Value::Integer),
-        |row| Ok((row.integer(0)?, row.text(1)?.to_owned())),
+        |row| Ok((row.integer(0)?, stored(ImageTag::parse(row.text(1)?))?)),
     )
 }

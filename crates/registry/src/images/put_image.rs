@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output};
 
-use super::store_image::{NewImage, Outcome, read_manifest, store_image};
 use super::identifier;
+use super::store_image::{NewImage, Outcome, read_manifest, store_image};
 use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
@@ -52,13 +52,21 @@ fn accept(ctx: &Context, input: Input) -> Result<NewImage, Error> {
     {
         return Err(digest_does_not_match(&claimed, &digest));
     }
-    Ok(NewImage { digest, manifest, bytes, tags: input.image_tag.into_iter().collect(), pushed_at: ctx.clock.now() })
+    Ok(NewImage {
+        digest,
+        manifest,
+        bytes,
+        tags: input.image_tag.into_iter().collect(),
+        pushed_at: ctx.clock.now(),
+    })
 }
 
 pub(super) fn digest_does_not_match(claimed: &str, computed: &Digest) -> Error {
     Error::new(
         ErrorCode::ImageDigestDoesNotMatchException,
-        format!("The specified image digest '{claimed}' does not match the digest of the image manifest '{computed}'"),
+        format!(
+            "The specified image digest '{claimed}' does not match the digest of the image manifest '{computed}'"
+        ),
     )
 }
 

@@ -37,14 +37,20 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
             store_image(tx, &repository, &new)?;
-            Ok(ManifestStored { digest: new.digest, subject: new.manifest.subject })
+            Ok(ManifestStored {
+                digest: new.digest,
+                subject: new.manifest.subject,
+            })
         })
         .await
 }
 
 fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
     if put.bytes.len() > super::MANIFEST_BYTES_MAX {
-        return Err(Error::new(ErrorCode::InvalidParameterException, "The manifest is longer than 4194304 bytes"));
+        return Err(Error::new(
+            ErrorCode::InvalidParameterException,
+            "The manifest is longer than 4194304 bytes",
+        ));
     }
     let mut tags = put.tags;
     let digest = match put.reference {

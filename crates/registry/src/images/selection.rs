@@ -8,31 +8,35 @@ use crate::Error;
 use crate::repositories::Repository;
 
 /// An image id that can mean an image.
-pub(super) enum Selector<'a> {
+pub(super) enum Selector {
     Digest(Digest),
-    Tag(&'a str),
-    Both(Digest, &'a str),
+    Tag(ImageTag),
+    Both(Digest, ImageTag),
 }
 
-pub(super) fn select<'a>(
+pub(super) fn select(
     at: &Snapshot<'_>,
     repository: &Repository,
-    id: &'a ImageIdentifier,
-) -> Result<Result<(Image, Selector<'a>), ImageFailure>, Error> {
+    id: &ImageIdentifier,
+) -> Result<Result<(Image, Selector), ImageFailure>, Error> {
     let selector = match read(id) {
         Ok(selector) => selector,
         Err(failure) => return Ok(Err(failure)),
     };
     let image = match &selector {
         Selector::Digest(digest) => find(at, repository, digest)?,
-        Selector::Tag(tag) => find_tagged(at, repository, tag)?,
-        Selector::Both(digest, tag) => match tag_target(at, repository, tag)? {
+        Selector::Tag(tag) => find_tagged(at, repository, tag.as_str())?,
+        Selector::Both(digest, tag) => match tag_target(at, repository, tag.as_str())? {
             None => None,
             Some(target) => match find(at, repository, digest)? {
                 Some(image) if image.id == target => Some(image),
                 _ => {
                     let reason = "Invalid request parameters: given tag does not map to the given digest";
-                    return Ok(Err(failure(id, ImageFailureCode::ImageTagDoesNotMatchDigest, reason)));
+                    return Ok(Err(failure(
+                        id,
+                        ImageFailureCode::ImageTagDoesNotMatchDigest,
+                        reason,
+                    )));
                 }
             },
         },
@@ -43,9 +47,17 @@ pub(super) fn select<'a>(
     })
 }
 
-fn read(id: &ImageIdentifier) -> Result<Selector<'_>, ImageFailure> {
-    let digest = id.image_digest.as_deref().map(|text| read_digest(id, text)).transpose()?;
-    let tag = id.image_tag.as_deref().map(|text| read_tag(id, text)).transpose()?;
+fn read(id: &ImageIdentifier) -> Result<Selector, ImageFailure> {
+    let digest = id
+        .image_digest
+        .as_deref()
+        .map(|text| read_digest(id, text))
+        .transpose()?;
+    let tag = id
+        .image_tag
+        .as_deref()
+        .map(|text| read_tag(id, text))
+        .transpose()?;
     match (digest, tag) {
         (Some(digest), None) => Ok(Selector::Digest(digest)),
         (None, Some(tag)) => Ok(Selector::Tag(tag)),
@@ -70,20 +82,23 @@ fn read_digest(id: &ImageIdentifier, text: &str) -> Result<Digest, ImageFailure>
     }
 }
 
-fn read_tag<'a>(id: &ImageIdentifier, text: &'a str) -> Result<&'a str, ImageFailure> {
-    if ImageTag::parse(text).is_ok() {
-        return Ok(text);
-    }
-    // [unknown] in its exact words; by analogy with the digest.
-    let reason = "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'";
-    Err(failure(id, ImageFailureCode::InvalidImageTag, reason))
+fn read_tag(id: &ImageIdentifier, text: &str) -> Result<ImageTag, ImageFailure> {
+    ImageTag::parse(text).map_err(|_| {
+        // [unknown] in its exact words; by analogy with the digest.
+        let reason = "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'";
+        failure(id, ImageFailureCode::InvalidImageTag, reason)
+    })
 }
 
 pub(super) fn image_not_found(id: &ImageIdentifier) -> ImageFailure {
     failure(id, ImageFailureCode::ImageNotFound, "Requested image not found")
 }
 
-pub(super) fn failure(id: &ImageIdentifier, code: ImageFailureCode, reason: impl Into<String>) -> ImageFailure {
+pub(super) fn failure(
+    id: &ImageIdentifier,
+    code: ImageFailureCode,
+    reason: impl Into<String>,
+) -> ImageFailure {
     ImageFailure {
         image_id: Some(id.clone()),
         failure_code: Some(code),

@@ -119,8 +119,11 @@ fn tags_to_move<'a>(
     let mut moves = Vec::<Move<'a>>::new();
     for tag in tags {
         let previous = tag_target(tx, repository, tag.as_str())?;
-        let frozen =
-            repositories::is_frozen(repository.tag_mutability, &repository.exclusion_filters, tag.as_str());
+        let frozen = repositories::is_frozen(
+            repository.tag_mutability,
+            &repository.exclusion_filters,
+            tag.as_str(),
+        );
         if previous.is_some() && frozen {
             return Err(tag_is_frozen(repository, tag));
         }
@@ -132,7 +135,12 @@ fn tags_to_move<'a>(
     Ok(moves)
 }
 
-fn insert(tx: &Tx<'_>, repository: &Repository, new: &NewImage, references: &References) -> Result<i64, Error> {
+fn insert(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    references: &References,
+) -> Result<i64, Error> {
     let push_sequence = count_push(tx, repository)?;
     let manifest = &new.manifest;
     let annotations = annotations_text(manifest)?;
@@ -160,7 +168,7 @@ fn insert(tx: &Tx<'_>, repository: &Repository, new: &NewImage, references: &Ref
             &parameters,
             |row| row.integer(0),
         )?
-        .ok_or_else(|| StoreError::corrupt("an inserted image has no row".to_owned()))?;
+        .ok_or_else(|| StoreError::damaged("an inserted image has no row"))?;
     for (blob_id, media_type) in &references.blobs {
         tx.execute(
             "INSERT INTO image_blobs (repository_id, blob_id, image_id, media_type) VALUES (?1, ?2, ?3, ?4)",
@@ -186,7 +194,9 @@ fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let text = serde_json::to_string(&manifest.annotations);
-    Ok(Some(text.map_err(|error| Error::server("annotations cannot be stored").caused_by(error))?))
+    Ok(Some(text.map_err(|error| {
+        Error::server("annotations cannot be stored").caused_by(error)
+    })?))
 }
 
 /// Counts one image more, and gives its place in the order of pushes.
@@ -194,7 +204,10 @@ fn count_push(tx: &Tx<'_>, repository: &Repository) -> Result<i64, Error> {
     let counted = tx.find(
         "UPDATE repository_counters SET images = images + 1, push_sequence = push_sequence + 1
          WHERE repository_id = ?1 AND images < ?2 RETURNING push_sequence",
-        &[Value::Integer(repository.id), Value::Integer(IMAGES_PER_REPOSITORY_MAX)],
+        &[
+            Value::Integer(repository.id),
+            Value::Integer(IMAGES_PER_REPOSITORY_MAX),
+        ],
         |row| row.integer(0),
     )?;
     counted.ok_or_else(|| {
@@ -213,7 +226,11 @@ fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i6
     tx.execute(
         "INSERT INTO tags (repository_id, tag, image_id) VALUES (?1, ?2, ?3)
          ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id",
-        &[Value::Integer(repository.id), Value::Text(moved.tag.as_str()), Value::Integer(image_id)],
+        &[
+            Value::Integer(repository.id),
+            Value::Text(moved.tag.as_str()),
+            Value::Integer(image_id),
+        ],
     )?;
     set_tagged(tx, repository, image_id)?;
     match moved.previous {
@@ -242,7 +259,9 @@ fn check_tag_quota(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Resul
         None => Ok(()),
         Some(_) => Err(Error::new(
             ErrorCode::LimitExceededException,
-            format!("The image already has the maximum allowed number of tags which is '{TAGS_PER_IMAGE_MAX}'"),
+            format!(
+                "The image already has the maximum allowed number of tags which is '{TAGS_PER_IMAGE_MAX}'"
+            ),
         )),
     }
 }
@@ -259,15 +278,25 @@ fn tag_is_frozen(repository: &Repository, tag: &ImageTag) -> Error {
 }
 
 fn layers_not_found(repository: &Repository, missing: &[Digest]) -> Error {
-    Error::new(ErrorCode::LayersNotFoundException, required(repository, "Layers", missing))
+    Error::new(
+        ErrorCode::LayersNotFoundException,
+        required(repository, "Layers", missing),
+    )
 }
 
 fn images_not_found(repository: &Repository, missing: &[Digest]) -> Error {
-    Error::new(ErrorCode::ReferencedImagesNotFoundException, required(repository, "Images", missing))
+    Error::new(
+        ErrorCode::ReferencedImagesNotFoundException,
+        required(repository, "Images", missing),
+    )
 }
 
 fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
-    let digests = missing.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
+    let digests = missing
+        .iter()
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     format!(
         "{what} with digests '[{digests}]' required for pushing image into repository with name '{}' in the registry \
          with id '{}' do not exist",

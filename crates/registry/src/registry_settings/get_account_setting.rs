@@ -11,10 +11,15 @@ pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, 
     let values = values_of(input.name.as_str())?;
     let default = values.first().copied().unwrap_or_default();
 
-    let value = ctx.store.read(|at| Ok::<_, Error>(find(at, &scope, input.name.as_str())?))?;
+    let value = ctx
+        .store
+        .read(|at| Ok::<_, Error>(find(at, &scope, input.name.as_str())?))?;
     let value = value.unwrap_or_else(|| default.to_owned());
 
     // The model gives the value the shape of a name.
     let value = repositories::stored(AccountSettingName::parse(value))?;
-    Ok(Output { name: Some(input.name), value: Some(value) })
+    Ok(Output {
+        name: Some(input.name),
+        value: Some(value),
+    })
 }

@@ -18,7 +18,10 @@ pub async fn put_account_setting(ctx: &Context, input: Input) -> Result<Output, 
     ctx.store
         .write(move |tx| {
             save(tx, &scope, name.as_str(), &value)?;
-            Ok(Output { name: Some(name.clone()), value: Some(value.clone()) })
+            Ok(Output {
+                name: Some(name.clone()),
+                value: Some(value.clone()),
+            })
         })
         .await
 }

@@ -22,13 +22,18 @@ pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Er
             if !force && has_images(tx, repository.id)? {
                 return Err(not_empty(&scope, &name));
             }
-            tx.execute("UPDATE repositories SET deleted = 1 WHERE id = ?1", &[Value::Integer(repository.id)])?;
+            tx.execute(
+                "UPDATE repositories SET deleted = 1 WHERE id = ?1",
+                &[Value::Integer(repository.id)],
+            )?;
             Ok::<_, Error>(repository)
         })
         .await?;
     ctx.removal_wanted.notify_one();
 
-    Ok(Output { repository: Some(repository.describe(ctx)) })
+    Ok(Output {
+        repository: Some(repository.describe(ctx)),
+    })
 }
 
 fn has_images(at: &Snapshot<'_>, repository_id: i64) -> Result<bool, Error> {

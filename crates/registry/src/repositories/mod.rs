@@ -54,14 +54,14 @@ impl Repository {
             scope: scope.clone(),
             name: stored(RepositoryName::parse(row.text(1)?))?,
             created_at: Timestamp::from_millis(row.integer(2)?),
-            tag_mutability: stored_enum(ImageTagMutability::parse(row.text(3)?))?,
+            tag_mutability: stored(ImageTagMutability::parse(row.text(3)?))?,
             exclusion_filters: match row.optional_text(4)? {
                 Some(filters) => filters.split('\n').map(str::to_owned).collect(),
                 None => Vec::new(),
             },
             scan_on_push: row.boolean(5)?,
             encryption: Encryption {
-                kind: stored_enum(EncryptionType::parse(row.text(6)?))?,
+                kind: stored(EncryptionType::parse(row.text(6)?))?,
                 kms_key: row.optional_text(7)?.map(str::to_owned),
             },
         })
@@ -81,7 +81,11 @@ impl Repository {
             }),
             encryption_configuration: Some(model::EncryptionConfiguration {
                 encryption_type: self.encryption.kind,
-                kms_key: self.encryption.kms_key.as_deref().and_then(|key| model::KmsKey::parse(key).ok()),
+                kms_key: self
+                    .encryption
+                    .kms_key
+                    .as_deref()
+                    .and_then(|key| model::KmsKey::parse(key).ok()),
             }),
             repository_name: Some(self.name.clone()),
         }
@@ -90,14 +94,11 @@ impl Repository {
 
 /// A value that was checked before it was stored and is no longer what it was.
 pub(crate) fn stored<T, E: std::fmt::Display>(value: Result<T, E>) -> Result<T, StoreError> {
-    value.map_err(|error| StoreError::corrupt(error.to_string()))
+    value.map_err(|error| StoreError::damaged(error.to_string()))
 }
 
-pub(crate) fn stored_enum<T>(value: Option<T>) -> Result<T, StoreError> {
-    value.ok_or_else(|| StoreError::corrupt("a stored enumeration value is unknown".to_owned()))
-}
-
-const FIND: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
+const FIND: &str =
+    "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name = ?3 AND deleted = 0";
 
 const LIST: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
@@ -140,7 +141,11 @@ pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreE
         Value::Text(repository.name.as_str()),
         Value::Integer(repository.created_at.as_millis()),
         Value::Text(repository.tag_mutability.as_str()),
-        if filters.is_empty() { Value::Null } else { Value::Text(&filters) },
+        if filters.is_empty() {
+            Value::Null
+        } else {
+            Value::Text(&filters)
+        },
         Value::from(repository.scan_on_push),
         Value::Text(repository.encryption.kind.as_str()),
         Value::from(repository.encryption.kms_key.as_deref()),
@@ -153,7 +158,7 @@ pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreE
             &parameters,
             |row| row.integer(0),
         )?
-        .ok_or_else(|| StoreError::corrupt("an inserted repository has no row".to_owned()))?;
+        .ok_or_else(|| StoreError::damaged("an inserted repository has no row"))?;
     tx.execute(
         "INSERT INTO repository_counters (repository_id, images, push_sequence) VALUES (?1, 0, 0)",
         &[Value::Integer(id)],
@@ -195,14 +200,22 @@ pub(crate) fn accept_filters(
     filters: Option<Vec<model::ImageTagMutabilityExclusionFilter>>,
 ) -> Result<Vec<String>, Error> {
     let filters = filters.map(|filters| {
-        filters.into_iter().map(|filter| filter.filter.as_str().to_owned()).collect::<Vec<_>>()
+        filters
+            .into_iter()
+            .map(|filter| filter.filter.as_str().to_owned())
+            .collect::<Vec<_>>()
     });
     tag_mutability::check_filters(setting, filters.as_deref())?;
     Ok(filters.unwrap_or_default())
 }
 
 /// Refuses bad input the way ECR does, which looks for the repository first.
-pub(crate) fn refuse_after_lookup(ctx: &Context, scope: &Scope, name: &RepositoryName, refusal: Error) -> Error {
+pub(crate) fn refuse_after_lookup(
+    ctx: &Context,
+    scope: &Scope,
+    name: &RepositoryName,
+    refusal: Error,
+) -> Error {
     match ctx.store.read(|at| load(at, scope, name)) {
         Ok(_) => refusal,
         Err(error) => error,

@@ -34,7 +34,11 @@ pub(crate) async fn run(store: &Store) -> Result<(), Error> {
 
 fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
     store.read(|at| {
-        Ok(at.find("SELECT id FROM repositories WHERE deleted = 1 LIMIT 1", &[], |row| row.integer(0))?)
+        Ok(at.find(
+            "SELECT id FROM repositories WHERE deleted = 1 LIMIT 1",
+            &[],
+            |row| row.integer(0),
+        )?)
     })
 }
 
@@ -60,11 +64,17 @@ async fn cancel_uploads(store: &Store, repository_id: i64) -> Result<(), Error> 
 /// Whether anything is left to do.
 fn remove_batch(tx: &Tx<'_>, repository_id: i64) -> Result<bool, Error> {
     for step in STEPS {
-        let removed = tx.execute(step, &[Value::Integer(repository_id), Value::Integer(ROWS_PER_BATCH)])?;
+        let removed = tx.execute(
+            step,
+            &[Value::Integer(repository_id), Value::Integer(ROWS_PER_BATCH)],
+        )?;
         if removed > 0 {
             return Ok(true);
         }
     }
-    tx.execute("DELETE FROM repositories WHERE id = ?1 AND deleted = 1", &[Value::Integer(repository_id)])?;
+    tx.execute(
+        "DELETE FROM repositories WHERE id = ?1 AND deleted = 1",
+        &[Value::Integer(repository_id)],
+    )?;
     Ok(false)
 }

@@ -40,9 +40,16 @@ pub(crate) fn check_filters(setting: ImageTagMutability, filters: Option<&[Strin
             ),
         )),
         // [unknown] in the service's texts: the limit is checked by its clients.
-        Some(filters) if filters.iter().any(|filter| filter.matches('*').count() > WILDCARDS_MAX) => Err(
-            Error::parameter(MEMBER, &format!("a filter must have at most {WILDCARDS_MAX} wildcards (*)")),
-        ),
+        Some(filters)
+            if filters
+                .iter()
+                .any(|filter| filter.matches('*').count() > WILDCARDS_MAX) =>
+        {
+            Err(Error::parameter(
+                MEMBER,
+                &format!("a filter must have at most {WILDCARDS_MAX} wildcards (*)"),
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -50,8 +57,12 @@ pub(crate) fn check_filters(setting: ImageTagMutability, filters: Option<&[Strin
 /// `*` stands for any run of characters, the whole text must match; linear in the text for each star.
 pub(crate) fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
-    let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let Some(last) = pieces.next_back() else { return rest.is_empty() };
+    let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = pieces.next_back() else {
+        return rest.is_empty();
+    };
 
     let mut rest = rest;
     for piece in pieces {
@@ -93,7 +104,12 @@ mod tests {
     fn an_exclusion_filter_turns_the_setting_around() {
         check(ImageTagMutability::Mutable, "v*", "v1", false);
         check(ImageTagMutability::Immutable, "v*", "v1", true);
-        check(ImageTagMutability::ImmutableWithExclusion, "dev-*", "dev-1", false);
+        check(
+            ImageTagMutability::ImmutableWithExclusion,
+            "dev-*",
+            "dev-1",
+            false,
+        );
         check(ImageTagMutability::ImmutableWithExclusion, "dev-*", "v1", true);
         check(ImageTagMutability::MutableWithExclusion, "v*", "v1", true);
         check(ImageTagMutability::MutableWithExclusion, "v*", "latest", false);

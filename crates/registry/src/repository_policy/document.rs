@@ -5,8 +5,16 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The order in which ECR prints the members of a statement.
-const STATEMENT_ORDER: [&str; 8] =
-    ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "Condition"];
+const STATEMENT_ORDER: [&str; 8] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "Condition",
+];
 
 /// Actions of the service that concern no repository, so that a repository policy cannot name them.
 const REGISTRY_ACTIONS: [&str; 1] = ["ecr:getauthorizationtoken"];
@@ -17,10 +25,12 @@ pub(crate) fn normalize(text: &str) -> Option<String> {
         return None;
     }
     let document: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let known = document.keys().all(|key| matches!(key.as_str(), "Version" | "Id" | "Statement"));
-    let version = document.get("Version").is_none_or(|version| {
-        matches!(version.as_str(), Some("2012-10-17" | "2008-10-17"))
-    });
+    let known = document
+        .keys()
+        .all(|key| matches!(key.as_str(), "Version" | "Id" | "Statement"));
+    let version = document
+        .get("Version")
+        .is_none_or(|version| matches!(version.as_str(), Some("2012-10-17" | "2008-10-17")));
     let id = document.get("Id").is_none_or(Value::is_string);
     let statements = match document.get("Statement")? {
         Value::Array(statements) if !statements.is_empty() => statements.clone(),
@@ -34,10 +44,17 @@ pub(crate) fn normalize(text: &str) -> Option<String> {
 }
 
 fn is_statement(value: &Value) -> bool {
-    let Value::Object(statement) = value else { return false };
-    let known = statement.keys().all(|key| STATEMENT_ORDER.contains(&key.as_str()) || key == "NotResource");
+    let Value::Object(statement) = value else {
+        return false;
+    };
+    let known = statement
+        .keys()
+        .all(|key| STATEMENT_ORDER.contains(&key.as_str()) || key == "NotResource");
     let sid = statement.get("Sid").is_none_or(Value::is_string);
-    let effect = matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny"));
+    let effect = matches!(
+        statement.get("Effect").and_then(Value::as_str),
+        Some("Allow" | "Deny")
+    );
     let principal = match (statement.get("Principal"), statement.get("NotPrincipal")) {
         (Some(principal), None) | (None, Some(principal)) => is_principal(principal),
         _ => false,
@@ -46,7 +63,9 @@ fn is_statement(value: &Value) -> bool {
         (Some(action), None) | (None, Some(action)) => is_list_of(action, is_action),
         _ => false,
     };
-    let resource = statement.get("Resource").is_none_or(|resource| is_list_of(resource, |_| true));
+    let resource = statement
+        .get("Resource")
+        .is_none_or(|resource| is_list_of(resource, |_| true));
     let condition = statement.get("Condition").is_none_or(is_condition);
     known && sid && effect && principal && action && resource && condition
 }
@@ -58,7 +77,9 @@ fn is_principal(value: &Value) -> bool {
             !kinds.is_empty()
                 && kinds.iter().all(|(kind, who)| {
                     matches!(kind.as_str(), "AWS" | "Service" | "Federated" | "CanonicalUser")
-                        && is_list_of(who, |text| !text.is_empty() && (kind != "AWS" || is_aws_principal(text)))
+                        && is_list_of(who, |text| {
+                            !text.is_empty() && (kind != "AWS" || is_aws_principal(text))
+                        })
                 })
         }
         _ => false,
@@ -84,20 +105,26 @@ fn is_action(text: &str) -> bool {
     if action == "*" {
         return true;
     }
-    let Some(name) = action.strip_prefix("ecr:") else { return false };
+    let Some(name) = action.strip_prefix("ecr:") else {
+        return false;
+    };
     if REGISTRY_ACTIONS.contains(&action.as_str()) {
         return false;
     }
-    ecru_model::Operation::ALL.iter().map(|operation| operation.name()).chain(ACTIONS_WITHOUT_OPERATION).any(
-        |known| crate::repositories::matches_wildcard(name, &known.to_ascii_lowercase()),
-    )
+    ecru_model::Operation::ALL
+        .iter()
+        .map(|operation| operation.name())
+        .chain(ACTIONS_WITHOUT_OPERATION)
+        .any(|known| crate::repositories::matches_wildcard(name, &known.to_ascii_lowercase()))
 }
 
 /// Permissions of the service that are no operation of its API.
 const ACTIONS_WITHOUT_OPERATION: [&str; 2] = ["BatchImportUpstreamImage", "ReplicateImage"];
 
 fn is_condition(value: &Value) -> bool {
-    let Value::Object(operators) = value else { return false };
+    let Value::Object(operators) = value else {
+        return false;
+    };
     operators.values().all(|keys| {
         keys.as_object().is_some_and(|keys| {
             keys.values().all(|values| match values {
@@ -115,7 +142,9 @@ fn is_scalar(value: &Value) -> bool {
 fn is_list_of(value: &Value, accept: impl Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => accept(text),
-        Value::Array(items) => !items.is_empty() && items.iter().all(|item| item.as_str().is_some_and(&accept)),
+        Value::Array(items) => {
+            !items.is_empty() && items.iter().all(|item| item.as_str().is_some_and(&accept))
+        }
         _ => false,
     }
 }
@@ -162,7 +191,10 @@ fn print_members(text: &mut String, members: &[(&str, &Value)], depth: usize) {
 fn print_value(text: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| (name.as_str(), value)).collect::<Vec<_>>();
+            let members = members
+                .iter()
+                .map(|(name, value)| (name.as_str(), value))
+                .collect::<Vec<_>>();
             print_members(text, &members, depth);
         }
         Value::Array(items) => {
@@ -211,14 +243,32 @@ mod tests {
     #[test]
     fn a_text_that_is_no_repository_policy_is_refused() {
         check(r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*"}"#, true);
-        check(r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"ecr:Put*"}"#, true);
-        check(r#"{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"ecr:BatchGetImage","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}"#, true);
+        check(
+            r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"ecr:Put*"}"#,
+            true,
+        );
+        check(
+            r#"{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"ecr:BatchGetImage","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}"#,
+            true,
+        );
         check(r#"{"Effect":"Allow","Action":"ecr:*"}"#, false);
         check(r#"{"Effect":"Maybe","Principal":"*","Action":"ecr:*"}"#, false);
-        check(r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}"#, false);
-        check(r#"{"Effect":"Allow","Principal":"*","Action":"ecr:NoSuchThing"}"#, false);
-        check(r#"{"Effect":"Allow","Principal":"*","Action":"ecr:GetAuthorizationToken"}"#, false);
-        check(r#"{"Effect":"Allow","Principal":{"AWS":"not an arn"},"Action":"ecr:*"}"#, false);
+        check(
+            r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}"#,
+            false,
+        );
+        check(
+            r#"{"Effect":"Allow","Principal":"*","Action":"ecr:NoSuchThing"}"#,
+            false,
+        );
+        check(
+            r#"{"Effect":"Allow","Principal":"*","Action":"ecr:GetAuthorizationToken"}"#,
+            false,
+        );
+        check(
+            r#"{"Effect":"Allow","Principal":{"AWS":"not an arn"},"Action":"ecr:*"}"#,
+            false,
+        );
         assert_eq!(normalize("{"), None);
         assert_eq!(normalize("{}"), None);
         assert_eq!(normalize(r#"{"Statement":[]}"#), None);

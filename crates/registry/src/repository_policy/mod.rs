@@ -17,9 +17,11 @@ pub use set_repository_policy::set_repository_policy;
 
 fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<RepositoryPolicyText, Error> {
     let text = at
-        .find("SELECT policy FROM repositories WHERE id = ?1", &[Value::Integer(repository.id)], |row| {
-            Ok(row.optional_text(0)?.map(str::to_owned))
-        })?
+        .find(
+            "SELECT policy FROM repositories WHERE id = ?1",
+            &[Value::Integer(repository.id)],
+            |row| Ok(row.optional_text(0)?.map(str::to_owned)),
+        )?
         .flatten()
         .ok_or_else(|| not_found(repository))?;
     Ok(repositories::stored(RepositoryPolicyText::parse(text))?)

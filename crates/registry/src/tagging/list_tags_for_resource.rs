@@ -10,6 +10,8 @@ pub async fn list_tags_for_resource(ctx: &Context, input: Input) -> Result<Outpu
 
     ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &name)?;
-        Ok(Output { tags: Some(list(at, repository.id)?) })
+        Ok(Output {
+            tags: Some(list(at, repository.id)?),
+        })
     })
 }

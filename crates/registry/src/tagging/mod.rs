@@ -22,7 +22,10 @@ const TAGS_MAX: usize = 50;
 
 /// The tags of a request, checked; of a key that is given twice the last value counts.
 pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
-    let accepted = tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<BTreeMap<_, _>>();
+    let accepted = tags
+        .into_iter()
+        .map(|tag| (tag.key, tag.value))
+        .collect::<BTreeMap<_, _>>();
     for (key, value) in &accepted {
         check_key(key)?;
         if value.chars().count() > VALUE_CHARACTERS_MAX {
@@ -34,7 +37,9 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
 }
 
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
-    let reserved = key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
+    let reserved = key
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
     if key.is_empty() || key.chars().count() > KEY_CHARACTERS_MAX || reserved {
         return Err(invalid_tag());
     }
@@ -47,7 +52,11 @@ pub(crate) fn save(tx: &Tx<'_>, repository_id: i64, tags: &BTreeMap<String, Stri
         tx.execute(
             "INSERT INTO resource_tags (repository_id, key, value) VALUES (?1, ?2, ?3)
              ON CONFLICT (repository_id, key) DO UPDATE SET value = excluded.value",
-            &[Value::Integer(repository_id), Value::Text(key), Value::Text(value)],
+            &[
+                Value::Integer(repository_id),
+                Value::Text(key),
+                Value::Text(value),
+            ],
         )?;
     }
     if !tags.is_empty() {
@@ -60,7 +69,12 @@ pub(crate) fn list(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<Tag>, St
     at.query(
         "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key",
         &[Value::Integer(repository_id)],
-        |row| Ok(Tag { key: row.text(0)?.to_owned(), value: row.text(1)?.to_owned() }),
+        |row| {
+            Ok(Tag {
+                key: row.text(0)?.to_owned(),
+                value: row.text(1)?.to_owned(),
+            })
+        },
     )
 }
 
@@ -81,10 +95,15 @@ fn check_count(count: usize) -> Result<(), Error> {
     }
     Err(Error::new(
         ErrorCode::TooManyTagsException,
-        format!("The list of tags on the repository is over the limit. The maximum number of tags is {TAGS_MAX}"),
+        format!(
+            "The list of tags on the repository is over the limit. The maximum number of tags is {TAGS_MAX}"
+        ),
     ))
 }
 
 fn invalid_tag() -> Error {
-    Error::new(ErrorCode::InvalidTagParameterException, "Tag parameters are invalid")
+    Error::new(
+        ErrorCode::InvalidTagParameterException,
+        "Tag parameters are invalid",
+    )
 }

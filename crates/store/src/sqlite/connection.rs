@@ -64,7 +64,7 @@ impl Sqlite {
         )?;
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         if length(&log_path(path)) == 0 && length(path) < size_bytes.unsigned_abs() {
-            return Err(StoreError::corrupt("the database file is cut short"));
+            return Err(StoreError::damaged("the database file is cut short"));
         }
 
         let mut tables = Vec::new();

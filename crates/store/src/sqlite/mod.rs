@@ -93,7 +93,7 @@ fn failure(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
 
     match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => StoreError::corrupt(error.to_string()),
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::damaged(error.to_string()),
         _ => StoreError::Statement(Box::new(error)),
     }
 }

@@ -15,6 +15,13 @@ pub struct Blob {
     pub(crate) place: Place,
 }
 
+impl Blob {
+    /// Whether nothing is known against its bytes.
+    pub fn is_intact(&self) -> bool {
+        !self.damaged
+    }
+}
+
 /// Where the bytes of a blob are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -63,7 +70,7 @@ pub(crate) fn insert(
         ],
         |row| row.integer(0),
     )?;
-    id.ok_or_else(|| StoreError::corrupt("a new blob has no id"))
+    id.ok_or_else(|| StoreError::damaged("a new blob has no id"))
 }
 
 /// Gives a damaged blob new bytes.
@@ -120,7 +127,7 @@ impl Content<'_> {
 }
 
 fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
-    let digest = Digest::from_bytes(row.blob(1)?).map_err(|_| StoreError::corrupt("a blob has no digest"))?;
+    let digest = Digest::from_bytes(row.blob(1)?).map_err(|_| StoreError::damaged("a blob has no digest"))?;
     let place = match (row.optional_text(4)?, row.optional_blob(5)?) {
         (None, _) => Place::Row,
         (Some(name), identity) => Place::File {

@@ -135,7 +135,7 @@ fn from_row(row: &Row<'_>) -> Result<UploadRow, StoreError> {
     let algorithm = match row.integer(1)? {
         256 => DigestAlgorithm::Sha256,
         512 => DigestAlgorithm::Sha512,
-        _ => return Err(StoreError::corrupt("an upload has an unknown algorithm")),
+        _ => return Err(StoreError::damaged("an upload has an unknown algorithm")),
     };
     let file = row.optional_text(4)?.map(FileName::from_stored).transpose()?;
     Ok(UploadRow {

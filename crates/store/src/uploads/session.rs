@@ -257,6 +257,7 @@ impl Holder for Session {
 
     /// What is acknowledged only as a whole is saved only as a whole.
     fn checkpoint(&mut self) -> Result<(), AppendError> {
+        self.sync()?;
         let Some(parts) = self
             .state
             .as_ref()
@@ -265,7 +266,6 @@ impl Holder for Session {
         else {
             return Ok(());
         };
-        self.sync()?;
         Handle::current().block_on(self.save_row(parts))
     }
 }

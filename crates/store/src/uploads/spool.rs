@@ -72,7 +72,7 @@ impl Spool {
 
         let file = files.open_to_write(name).tried("open the file of an upload")?;
         if file.metadata().tried("look at the file of an upload")?.len() < offset {
-            return Err(StoreError::corrupt("the file of an upload is cut short"));
+            return Err(StoreError::damaged("the file of an upload is cut short"));
         }
         file.set_len(offset).tried("cut the file of an upload")?;
 

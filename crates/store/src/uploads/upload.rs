@@ -69,6 +69,23 @@ impl Upload {
         taken
     }
 
+    /// Takes the end of a blob, to be completed next: where it is not, for whatever reason, none of it stays.
+    pub async fn append_last(
+        &mut self,
+        source: &mut impl ByteSource,
+        limit_bytes: u64,
+    ) -> Result<u64, AppendError> {
+        let mut session = self.session.take().ok_or(AppendError::Gone)?;
+        session.begin();
+        let (session, taken) = pump(session, source, limit_bytes).await;
+        if taken.is_err() {
+            self.put_back(session);
+            return taken;
+        }
+        self.session = session;
+        taken
+    }
+
     /// As a durable append, and counts what comes as a part.
     pub async fn append_part(
         &mut self,

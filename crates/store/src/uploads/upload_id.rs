@@ -27,7 +27,7 @@ impl UploadId {
     pub fn from_bytes(bytes: &[u8]) -> Result<UploadId, StoreError> {
         match Uuid::from_slice(bytes) {
             Ok(uuid) => Ok(UploadId(uuid)),
-            Err(_) => Err(StoreError::corrupt("an upload has no id")),
+            Err(_) => Err(StoreError::damaged("an upload has no id")),
         }
     }
 
