@@ -8,7 +8,7 @@ import pytest
 from harness.aws import REGION, create_repository, ecr_client, registry_password
 from harness.command import run
 from harness.daemon import Daemon, Docker, write_configuration
-from harness.images import Image
+from harness.images import OCI_INDEX, Image, index_of
 from harness.oci import Registry
 from harness.server import Server
 
@@ -36,7 +36,7 @@ def aws(ecru):
     def call(*arguments):
         printed = run(
             "aws",
-            *("--endpoint-url", ecru.url, "--region", REGION, "--no-cli-pager", "ecr"),
+            *("--endpoint-url", ecru.url, "--region", REGION, "ecr"),
             *arguments,
             environment={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
         )
@@ -94,3 +94,13 @@ def docker(docker_daemon, configuration):
 def seeded_image(request):
     """An image of three layers that no other test has."""
     return Image.seeded(request.node.name)
+
+
+@pytest.fixture
+def two_architectures(request):
+    """Two images, the bytes of an index over them, and its media type."""
+    images = [
+        Image.seeded(f"{request.node.name}/{architecture}", architecture=architecture)
+        for architecture in ["amd64", "arm64"]
+    ]
+    return images, index_of(images), OCI_INDEX

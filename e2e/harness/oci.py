@@ -6,7 +6,7 @@ import http.client
 import json
 import urllib.parse
 
-from harness.images import digest_of
+from harness.images import DOCKER_LIST, MEDIA_TYPES, OCI_INDEX, digest_of
 
 SECONDS_MAX = 120
 CHUNK_BYTES = 1 << 20
@@ -108,7 +108,10 @@ class Registry:
     def find_manifest(self, repository, reference):
         """The bytes of a manifest, or `None` where the registry knows no such image."""
         status, _, content = self.request(
-            "GET", f"/v2/{repository}/manifests/{reference}", accept=(200, 404)
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            headers={"Accept": ", ".join([*MEDIA_TYPES, DOCKER_LIST, OCI_INDEX])},
+            accept=(200, 404),
         )
         return content if status == 200 else None
 
