@@ -87,7 +87,7 @@ def docker(docker_daemon, configuration):
     """The `docker` command, logged in; the images it was told of go at the end."""
     client = Docker(docker_daemon, configuration)
     yield client
-    client.forget_all()
+    client.close()
 
 
 @pytest.fixture

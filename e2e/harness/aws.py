@@ -1,12 +1,18 @@
 """The JSON API through boto3, and what the tests read from it."""
 
 import base64
+import http.client
+import json
 import uuid
 
 import boto3
 import botocore.config
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from harness.images import digest_of
+from harness.oci import SECONDS_MAX, Refused
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -68,3 +74,61 @@ def put_image(ecr, repository, image, tag=None, part_bytes=10 << 20):
         imageManifestMediaType=image.media_type,
         **tagged,
     )["image"]
+
+
+class JsonApi:
+    """Calls operations over one plain HTTP connection, signed as the SDKs sign."""
+
+    TARGET = "AmazonEC2ContainerRegistry_V20150921"
+
+    def __init__(self, host):
+        self.host = host
+        self.connection = http.client.HTTPConnection(host, timeout=SECONDS_MAX)
+        self.signer = SigV4Auth(Credentials("test", "test"), "ecr", REGION)
+
+    def close(self):
+        self.connection.close()
+
+    def call(self, operation, accept=(), **input):
+        """Returns the decoded answer, or the name of an error that the caller accepts."""
+        request = AWSRequest(
+            "POST",
+            f"http://{self.host}/",
+            data=json.dumps(input).encode(),
+            headers={
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": f"{self.TARGET}.{operation}",
+            },
+        )
+        self.signer.add_auth(request)
+        prepared = request.prepare()
+        self.connection.request("POST", "/", body=prepared.body, headers=dict(prepared.headers))
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status == 200:
+            return json.loads(content)
+        error = json.loads(content).get("__type", "").rpartition("#")[2]
+        if error in accept:
+            return error
+        raise Refused(operation, answer.status, content)
+
+    def upload_layer(self, repository, content, part_bytes):
+        upload = self.call("InitiateLayerUpload", repositoryName=repository)["uploadId"]
+        for first in range(0, len(content), part_bytes):
+            part = content[first : first + part_bytes]
+            self.call(
+                "UploadLayerPart",
+                repositoryName=repository,
+                uploadId=upload,
+                partFirstByte=first,
+                partLastByte=first + len(part) - 1,
+                layerPartBlob=base64.b64encode(part).decode(),
+            )
+        self.call(
+            "CompleteLayerUpload",
+            repositoryName=repository,
+            uploadId=upload,
+            layerDigests=[digest_of(content)],
+            # Another client brought the same layer first: it is there, which is all we want.
+            accept=("LayerAlreadyExistsException",),
+        )

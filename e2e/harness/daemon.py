@@ -120,7 +120,7 @@ class Docker:
         self("image", "rm", "--force", *references)
         self._images.difference_update(references)
 
-    def forget_all(self):
+    def close(self):
         if self._images:
             subprocess.run(
                 ["/usr/bin/docker", "image", "rm", "--force", *self._images],

@@ -28,7 +28,7 @@ def test_the_password_of_get_login_password_logs_docker_in(
     assert "Login Succeeded" in said
 
     docker("push", reference)
-    docker.forget_all()
+    docker.close()
 
 
 def test_a_login_with_a_password_of_nobody_is_refused(ecru, docker_daemon, tmp_path, password):
@@ -47,12 +47,12 @@ def test_a_pushed_image_is_pulled_by_tag_and_by_digest(
     docker.load(archive, reference)
     docker("push", reference)
     digest = docker.pushed_digest(reference)
-    docker.forget_all()
+    docker.close()
 
     docker.pull(reference)
     assert docker.image_id(reference) == seeded_image.image_id
     assert files_in_tar(docker.exported(reference, tmp_path)).items() >= seeded_image.files.items()
-    docker.forget_all()
+    docker.close()
 
     by_digest = f"{ecru.host}/{name}@{digest}"
     docker.pull(by_digest)
@@ -114,7 +114,7 @@ def test_an_image_is_pushed_to_a_second_repository_of_the_same_registry(
     docker.load(archive, first, second)
     docker("push", first)
     docker("push", second)
-    docker.forget_all()
+    docker.close()
 
     docker.pull(second)
     assert docker.image_id(second) == seeded_image.image_id
@@ -162,11 +162,11 @@ def test_a_manifest_list_is_pushed_and_pulled(docker, ecru, ecr, repository, tmp
     children = [f"{repository_uri}:{architecture}" for architecture in images]
     docker("manifest", "create", "--insecure", f"{repository_uri}:all", *children)
     digest = docker("manifest", "push", "--insecure", f"{repository_uri}:all").strip()
-    docker.forget_all()
+    docker.close()
 
     docker.pull(f"{repository_uri}:all")
     assert docker.image_id(f"{repository_uri}:all") == images["amd64"].image_id
-    docker.forget_all()
+    docker.close()
 
     [detail] = ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": "all"}])[
         "imageDetails"
@@ -184,7 +184,7 @@ def test_a_login_outlives_a_restart_of_the_server(docker, ecru, repository, arch
     reference = f"{ecru.host}/{repository()}:one"
     docker.load(archive, reference)
     docker("push", reference)
-    docker.forget_all()
+    docker.close()
 
     ecru.restart()
 

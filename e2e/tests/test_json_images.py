@@ -120,7 +120,7 @@ def test_an_image_deleted_with_boto3_is_gone_for_docker(
     for reference in references:
         docker("push", reference)
     digest = docker.pushed_digest(references[0])
-    docker.forget_all()
+    docker.close()
 
     untagged = ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "one"}])
     assert untagged["imageIds"] == [{"imageDigest": digest, "imageTag": "one"}]
@@ -141,7 +141,7 @@ def test_put_image_with_a_new_tag_is_seen_by_docker_at_once(
     reference = f"{ecru.host}/{name}:built"
     docker.load(seeded_image.write_docker_archive(tmp_path / "image.tar"), reference)
     docker("push", reference)
-    docker.forget_all()
+    docker.close()
 
     got = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "built"}])
     manifest = got["images"][0]["imageManifest"]
