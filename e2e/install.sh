@@ -38,20 +38,39 @@ go_tool() {
     ln -sf "$1-$3" "$bin/$1"
 }
 
+# empty_module <name>: goes to the folder of a new module, in which dependencies are built.
+empty_module() {
+    rm -rf "$tools/build/$1"
+    mkdir -p "$tools/build/$1"
+    cd "$tools/build/$1"
+    go mod init "build-$1"
+}
+
 # The module of oras holds `replace` and `exclude` lines, which `go install` refuses in a main module,
 # so it is built as the dependency of an empty one.
 oras() {
     if [ ! -x "$bin/oras-$1" ]; then
-        rm -rf "$tools/oras"
-        mkdir -p "$tools/oras"
         (
-            cd "$tools/oras"
-            go mod init oras-build
+            empty_module oras
             go get "oras.land/oras/cmd/oras@$1"
             go build -o "$bin/oras-$1" oras.land/oras/cmd/oras
         )
     fi
     ln -sf "oras-$1" "$bin/oras"
+}
+
+# The conformance suite of the OCI Distribution Specification is a test, so it is compiled as one. Of its
+# revisions this is the newest that Go's module proxy and checksum database both hold.
+conformance() {
+    package=github.com/opencontainers/distribution-spec/conformance
+    if [ ! -x "$bin/oci-conformance-$1" ]; then
+        (
+            empty_module oci-conformance
+            go get -t "$package@$1"
+            go test -c -o "$bin/oci-conformance-$1" "$package"
+        )
+    fi
+    ln -sf "oci-conformance-$1" "$bin/oci-conformance"
 }
 
 # A small Debian root file system, the largest image that the tests push.
@@ -76,4 +95,5 @@ go_tool regctl github.com/regclient/regclient/cmd/regctl v0.11.7
 go_tool docker-credential-ecr-login \
     github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login v0.12.0
 oras v1.2.3
+conformance v0.0.0-20230516164017-7fcdf80f3c8b
 debian_archive
