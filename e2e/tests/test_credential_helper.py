@@ -10,7 +10,7 @@ import pytest
 
 from harness.aws import REGION, create_repository, ecr_client
 from harness.command import Failed, run
-from harness.daemon import Docker
+from harness.daemon import Daemon, Docker
 from harness.server import Server
 
 HOSTS = pathlib.Path("/etc/hosts")
@@ -29,6 +29,17 @@ def host(account):
     _rewrite_hosts(lambda lines: [*lines, f"127.0.0.1 {name}"])
     yield name
     _rewrite_hosts(lambda lines: [line for line in lines if name not in line])
+
+
+@pytest.fixture
+def late_docker_daemon(host):
+    """A daemon that began after the name was given; one that runs already reads it seconds later."""
+    daemon = Daemon()
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ def surroundings(tmp_path, amazon_like, account):
 
 
 def test_docker_pushes_and_pulls_with_amazons_credential_helper(
-    docker_daemon, amazon_like, surroundings, account, host, seeded_image, tmp_path
+    late_docker_daemon, amazon_like, surroundings, account, host, seeded_image, tmp_path
 ):
     ecr = ecr_client(amazon_like, account)
     name = create_repository(ecr)
@@ -60,7 +71,7 @@ def test_docker_pushes_and_pulls_with_amazons_credential_helper(
     assert described["registryId"] == account
     assert described["repositoryUri"] == f"{host}:{amazon_like.port}/{name}"
 
-    docker = Docker(docker_daemon, tmp_path / "configuration")
+    docker = Docker(late_docker_daemon, tmp_path / "configuration")
     reference = f"{described['repositoryUri']}:one"
     docker.load(seeded_image.write_docker_archive(tmp_path / "image.tar"), reference)
     with contextlib.closing(docker):
