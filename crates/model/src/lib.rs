@@ -1,1 +1,34 @@
-//! .
+//! The vocabulary of ECR: names, digests, tags, ARNs and scopes, and what is generated from the service model.
+
+mod digest;
+#[rustfmt::skip]
+mod generated;
+mod image_tag;
+pub mod json;
+mod paginator;
+mod region;
+mod registry_id;
+mod repository_name;
+mod rule;
+mod scope;
+mod timestamp;
+mod upload_id;
+mod violation;
+
+pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
+pub use generated::{
+    error_code::ErrorCode,
+    operation::{Operation, SIGNING_NAME, TARGET_PREFIX},
+    rules, shapes,
+    shapes::*,
+};
+pub use image_tag::ImageTag;
+pub use paginator::Paginator;
+pub use region::Region;
+pub use registry_id::RegistryId;
+pub use repository_name::RepositoryName;
+pub use rule::{Pattern, TextRule};
+pub use scope::Scope;
+pub use timestamp::Timestamp;
+pub use upload_id::UploadId;
+pub use violation::Violation;

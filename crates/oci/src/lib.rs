@@ -1,1 +1,155 @@
-//! .
+//! The OCI Distribution v2 wire: requests below `/v2` into calls of the registry, and their answers.
+
+mod answer;
+mod blobs;
+mod codes;
+mod credentials;
+mod host;
+mod incoming;
+mod lists;
+mod manifests;
+mod path;
+mod query;
+mod range;
+mod referrers;
+mod refusal;
+mod request;
+mod uploads;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ecru_registry::{Context, Endpoint, Service, authorization};
+use ecru_store::BlobReader;
+use http::request::Parts;
+use http::{Method, Response, header};
+
+use crate::credentials::Authorization;
+use crate::incoming::Incoming;
+use crate::path::Route;
+use crate::query::Query;
+use crate::refusal::Refusal;
+use crate::request::Asked;
+
+/// What an answer carries.
+pub enum Body {
+    Empty,
+    Bytes(Bytes),
+    /// `length` bytes of a blob from `first` on.
+    Content {
+        reader: BlobReader,
+        first: u64,
+        length: u64,
+    },
+}
+
+type Answer = Result<Response<Body>, Refusal>;
+
+/// Answers a request to `/v2` or below it. `endpoint` is what the addresses in answers begin with.
+pub async fn handle<B>(
+    service: &Arc<Service>,
+    request: http::Request<B>,
+    endpoint: Endpoint,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let mut incoming = Incoming::new(body);
+
+    let response = match answer(service, &parts, &mut incoming, &endpoint).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            // A client that waits to be told to send its body is told the answer instead.
+            if !parts.headers.contains_key(header::EXPECT) {
+                incoming.discard().await;
+            }
+            refusal.into_response(&endpoint)
+        }
+    };
+    answer::finish(response, parts.method == Method::HEAD)
+}
+
+async fn answer<B>(
+    service: &Arc<Service>,
+    parts: &Parts,
+    incoming: &mut Incoming<B>,
+    endpoint: &Endpoint,
+) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let path = path::decode(parts.uri.path());
+    let route = path.as_deref().and_then(Route::parse);
+    let query = Query::parse(parts.uri.query());
+
+    // Whoever may not enter learns nothing of the path, not even whether it is one.
+    let ctx = match (&route, &query) {
+        (Some(route), Some(query)) => match blobs::granted(&parts.method, route, query) {
+            Some(granted) => granted.enter(service, endpoint)?,
+            None => enter(service, parts, endpoint)?,
+        },
+        _ => enter(service, parts, endpoint)?,
+    };
+
+    if path.is_none() {
+        return Err(Refusal::name_invalid("the path is not well-formed"));
+    }
+    let route = route.ok_or_else(Refusal::no_such_path)?;
+    let query = query.ok_or_else(|| Refusal::unsupported("the query is not well-formed"))?;
+    let asked = Asked {
+        ctx: &ctx,
+        endpoint,
+        headers: &parts.headers,
+        query: &query,
+    };
+    serve(&asked, &parts.method, route, incoming).await
+}
+
+fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
+    let authorization = Authorization::read(&parts.headers);
+    authorization::enter(
+        service,
+        authorization.credentials(),
+        host::scope(parts),
+        endpoint.clone(),
+    )
+    .map_err(Refusal::entering)
+}
+
+async fn serve<B>(asked: &Asked<'_>, method: &Method, route: Route<'_>, incoming: &mut Incoming<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    match route {
+        Route::Base if reads => Ok(answer::base()),
+        Route::Catalog if reads => lists::catalog(asked),
+        Route::Tags { name } if reads => lists::tags(asked, name),
+        Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
+        Route::Manifest { name, reference } if reads => manifests::get(asked, name, reference),
+        Route::Manifest { name, reference } if *method == Method::PUT => {
+            manifests::put(asked, name, reference, incoming).await
+        }
+        Route::Manifest { name, reference } if *method == Method::DELETE => {
+            manifests::delete(asked, name, reference).await
+        }
+        Route::Blob { name, digest } if *method == Method::GET => blobs::get(asked, name, digest).await,
+        Route::Blob { name, digest } if *method == Method::HEAD => blobs::head(asked, name, digest).await,
+        Route::Blob { name, digest } if *method == Method::DELETE => blobs::delete(asked, name, digest).await,
+        Route::Uploads { name } if *method == Method::POST => uploads::begin(asked, name, incoming).await,
+        Route::Upload { name, id } if reads => uploads::status(asked, name, id).await,
+        Route::Upload { name, id } if *method == Method::PATCH => {
+            uploads::append(asked, name, id, incoming).await
+        }
+        Route::Upload { name, id } if *method == Method::PUT => {
+            uploads::finish(asked, name, id, incoming).await
+        }
+        Route::Upload { name, id } if *method == Method::DELETE => uploads::cancel(asked, name, id).await,
+        other => Err(Refusal::wrong_method(other.methods())),
+    }
+}

@@ -1,1 +1,24 @@
-//! .
+//! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
+
+pub mod authorization;
+pub mod background;
+pub mod clock;
+mod context;
+mod error;
+pub mod images;
+pub mod layers;
+mod mac;
+pub mod operations;
+mod paging;
+pub mod registry_settings;
+pub mod repositories;
+mod repository_policy;
+mod reset;
+mod scanning;
+mod tagging;
+
+pub use clock::{Clock, Random};
+pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};
+pub use error::{Detail, Error};
+pub use paging::Page;
+pub use reset::{ResetFilter, reset};

@@ -1,2 +1,7 @@
-//! .
-fn main() {}
+//! The `ecru` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ecru_server::run()
+}

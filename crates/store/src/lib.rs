@@ -1,1 +1,40 @@
-//! .
+//! Durable rows (SQLite) and blobs (files): nothing here knows of operations or protocols.
+
+pub mod backend;
+mod blobs;
+mod collect;
+mod core;
+mod directory;
+mod error;
+mod files;
+mod hash;
+mod io;
+pub mod keys;
+mod migrations;
+mod readers;
+mod received;
+mod sqlite;
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod uploads;
+mod value;
+mod writer;
+
+pub use crate::blobs::{BlobContent, BlobError, BlobReader, Blobs};
+pub use crate::error::StoreError;
+pub(crate) use crate::error::Tried;
+pub use crate::io::{Disk, Flushing, Io};
+pub use crate::received::Received;
+pub use crate::sqlite::SqliteFile;
+pub use crate::store::{Collected, Foundation, Options, Store};
+pub use crate::tables::blobs::Blob;
+pub use crate::tables::links;
+pub use crate::transaction::{Snapshot, Tx};
+pub use crate::uploads::{
+    AppendError, ByteSource, CompleteError, Durability, TakeError, Upload, UploadId, Uploads,
+};
+pub use crate::value::{Columns, Row, Value};
+pub use crate::writer::Health;

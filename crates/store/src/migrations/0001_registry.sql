@@ -1,12 +1,12 @@
 -- The first schema: repositories, their images, and the blobs these need.
--- {int}, {text} and {blob} are replaced by each backend with its own type names.
+-- {id}, {int}, {text}, {blob}, {strict} and {without_rowid} are replaced by each backend with its own words.
 -- Times are milliseconds since 1970. Digests are their bytes: 32 of sha256, 64 of sha512.
 
 CREATE TABLE keys (
-    id {int} PRIMARY KEY,
+    id {id},
     created_at {int} NOT NULL,
     secret {blob} NOT NULL
-);
+) {strict};
 
 -- Whatever a registry (an account in a region) has been told: account settings, policies, configurations.
 CREATE TABLE registry_settings (
@@ -19,7 +19,7 @@ CREATE TABLE registry_settings (
 
 -- A deleted repository keeps its row, outside the name index, until its images and links are removed.
 CREATE TABLE repositories (
-    id {int} PRIMARY KEY,
+    id {id},
     account {text} NOT NULL,
     region {text} NOT NULL,
     name {text} NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE repositories (
     encryption_type {text} NOT NULL,
     kms_key {text},
     policy {text}
-);
+) {strict};
 CREATE UNIQUE INDEX repositories_by_name ON repositories (account, region, name) WHERE deleted = 0;
 CREATE INDEX repositories_deleted ON repositories (id) WHERE deleted = 1;
 
@@ -40,7 +40,7 @@ CREATE TABLE repository_counters (
     repository_id {int} PRIMARY KEY REFERENCES repositories (id),
     images {int} NOT NULL,
     push_sequence {int} NOT NULL
-);
+) {strict};
 
 CREATE TABLE resource_tags (
     repository_id {int} NOT NULL REFERENCES repositories (id),
@@ -50,15 +50,17 @@ CREATE TABLE resource_tags (
 ) {without_rowid};
 
 -- `file` is a name below the blob directory, `bytes` the content itself when it is small; one of them is set.
--- `identity` is what `fstat` said of the file when its bytes were last hashed.
+-- `identity` is what `fstat` said of the file when its bytes were last hashed; a blob known to be `damaged` answers
+-- as absent until a push brings it anew.
 CREATE TABLE blobs (
-    id {int} PRIMARY KEY,
+    id {id},
     digest {blob} NOT NULL UNIQUE,
     size {int} NOT NULL,
+    damaged {int} NOT NULL DEFAULT 0,
     file {text},
     identity {blob},
     bytes {blob}
-);
+) {strict};
 
 -- A repository that may read a blob.
 CREATE TABLE links (
@@ -70,10 +72,12 @@ CREATE TABLE links (
 CREATE INDEX links_by_blob ON links (blob_id);
 
 -- One session of receiving a layer. `bytes` holds what has arrived while it is small, `file` what has outgrown that.
+-- `algorithm` is 256 or 512, of the hash that goes along; `hash_state` is that hash after `synced_offset` bytes.
 CREATE TABLE uploads (
     id {blob} PRIMARY KEY,
     repository_id {int} NOT NULL REFERENCES repositories (id),
     created_at {int} NOT NULL,
+    algorithm {int} NOT NULL,
     synced_offset {int} NOT NULL,
     hash_state {blob},
     file {text},
@@ -87,7 +91,7 @@ CREATE INDEX uploads_by_age ON uploads (created_at);
 
 -- The manifest stands last, so that a list need not read it.
 CREATE TABLE images (
-    id {int} PRIMARY KEY,
+    id {id},
     repository_id {int} NOT NULL REFERENCES repositories (id),
     digest {blob} NOT NULL,
     push_sequence {int} NOT NULL,
@@ -103,7 +107,7 @@ CREATE TABLE images (
     annotations {text},
     manifest {blob} NOT NULL,
     UNIQUE (repository_id, digest)
-);
+) {strict};
 CREATE UNIQUE INDEX images_by_repository ON images (repository_id, id);
 CREATE INDEX images_by_subject ON images (repository_id, subject, id) WHERE subject IS NOT NULL;
 

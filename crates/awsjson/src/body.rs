@@ -1,0 +1,256 @@
+//! Takes in a request's body: within its limits, and as JSON.
+
+use std::{error::Error as StdError, time::Duration};
+
+use bytes::{Buf, Bytes};
+use ecru_model::{ErrorCode, Operation, json};
+use ecru_registry::Error;
+use http_body::Body;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+const BODY_BYTES_MAX: u64 = 1024 * 1024;
+/// A part of the largest size in base64, with room for the other members.
+const LAYER_PART_BODY_BYTES_MAX: u64 = 28 * 1024 * 1024;
+/// A manifest of the largest size with its quotes escaped.
+const PUT_IMAGE_BODY_BYTES_MAX: u64 = 9 * 1024 * 1024;
+/// Numbers, texts, lists and objects in a body; what is made of one takes many times its byte.
+const VALUES_MAX: usize = 100_000;
+const IDLE_MAX: Duration = Duration::from_mins(1);
+const FIRST_RESERVE_BYTES: u64 = 16 * 1024;
+
+/// Bodies over `BODY_BYTES_MAX` that may be in memory at once; others wait.
+pub(crate) const LARGE_BODIES_MAX: usize = 2;
+
+/// A whole body, and leave to hold it when it is large.
+pub(crate) struct Received<'a> {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) leave: Option<SemaphorePermit<'a>>,
+}
+
+fn bytes_max(operation: Operation) -> u64 {
+    match operation {
+        Operation::UploadLayerPart => LAYER_PART_BODY_BYTES_MAX,
+        Operation::PutImage => PUT_IMAGE_BODY_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    }
+}
+
+pub(crate) async fn receive<B>(
+    operation: Operation,
+    mut body: B,
+    large_bodies: &Semaphore,
+) -> Result<Received<'_>, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let bytes_max = bytes_max(operation);
+    let announced = body.size_hint().lower();
+    if announced > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    let mut received = Received {
+        bytes: Vec::new(),
+        leave: None,
+    };
+    received.reserve(announced, large_bodies).await;
+    while let Some(frame) = timeout(IDLE_MAX, body.frame()).await.map_err(|_| idle())? {
+        let Ok(data) = frame.map_err(cut)?.into_data() else {
+            continue;
+        };
+        let length = (received.bytes.len() + data.remaining()) as u64;
+        if length > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        received.reserve(length, large_bodies).await;
+        received.bytes.extend_from_slice(&data);
+    }
+    Ok(received)
+}
+
+impl<'a> Received<'a> {
+    /// Waits for leave before a body grows large; a small one is trusted with little memory in advance.
+    async fn reserve(&mut self, length: u64, large_bodies: &'a Semaphore) {
+        if length > BODY_BYTES_MAX && self.leave.is_none() {
+            self.leave = large_bodies.acquire().await.ok();
+        }
+        let wanted = if self.leave.is_some() {
+            length
+        } else {
+            length.min(FIRST_RESERVE_BYTES)
+        };
+        let more = usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(self.bytes.len());
+        self.bytes.reserve(more);
+    }
+}
+
+/// The JSON document in `body`, if it is one of bounded depth and size.
+pub(crate) fn parse(body: &[u8]) -> Result<Value, Error> {
+    if json::nests_deeper_than(body, json::DEPTH_MAX) {
+        return Err(unreadable("the body is nested deeper than 64 levels"));
+    }
+    if json::holds_more_values_than(body, VALUES_MAX) {
+        return Err(unreadable("the body holds more than 100000 values"));
+    }
+    serde_json::from_slice(body).map_err(|cause| unreadable("the body is not JSON").caused_by(cause))
+}
+
+fn unreadable(message: &str) -> Error {
+    Error::new(ErrorCode::SerializationException, message)
+}
+
+fn too_large(bytes_max: u64) -> Error {
+    let message = format!("the body is larger than {bytes_max} bytes");
+    Error::new(ErrorCode::RequestEntityTooLargeException, message)
+}
+
+fn idle() -> Error {
+    Error::new(
+        ErrorCode::RequestTimeoutException,
+        "no byte of the body arrived for 60 seconds",
+    )
+}
+
+fn cut<E: Into<Box<dyn StdError + Send + Sync>>>(cause: E) -> Error {
+    Error::new(
+        ErrorCode::MalformedHttpRequestException,
+        "the body ended early or is malformed",
+    )
+    .caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use http_body::{Frame, SizeHint};
+
+    use super::*;
+
+    /// A body in pieces, of which a missing one never comes.
+    struct Pieces {
+        announced: u64,
+        pieces: VecDeque<Option<Result<Bytes, io::Error>>>,
+    }
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            match self.pieces.pop_front() {
+                None => Poll::Ready(None),
+                Some(None) => {
+                    self.pieces.push_front(None);
+                    Poll::Pending
+                }
+                Some(Some(piece)) => Poll::Ready(Some(piece.map(Frame::data))),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.announced);
+            hint
+        }
+    }
+
+    fn zeros(count: u64, bytes: usize) -> Pieces {
+        let piece = || Some(Ok(Bytes::from(vec![0; bytes])));
+        Pieces {
+            announced: 0,
+            pieces: (0..count).map(|_| piece()).collect(),
+        }
+    }
+
+    async fn outcome(operation: Operation, body: Pieces) -> Result<usize, ErrorCode> {
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        let received = receive(operation, body, &large_bodies).await;
+        received
+            .map(|received| received.bytes.len())
+            .map_err(|error| error.code)
+    }
+
+    #[tokio::test]
+    async fn each_operation_has_its_limit() {
+        let mebibyte = 1024 * 1024;
+        let cases = [
+            (Operation::ListImages, 1),
+            (Operation::PutImage, 9),
+            (Operation::UploadLayerPart, 28),
+        ];
+        for (operation, mebibytes) in cases {
+            let whole = zeros(mebibytes, mebibyte);
+            assert_eq!(
+                outcome(operation, whole).await,
+                Ok(usize::try_from(mebibytes).unwrap() * mebibyte)
+            );
+            let mut longer = zeros(mebibytes, mebibyte);
+            longer.pieces.push_back(Some(Ok(Bytes::from_static(b"0"))));
+            assert_eq!(
+                outcome(operation, longer).await,
+                Err(ErrorCode::RequestEntityTooLargeException)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_announced_too_large_is_refused_before_a_byte_of_it() {
+        let body = Pieces {
+            announced: BODY_BYTES_MAX + 1,
+            pieces: VecDeque::from([None]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::RequestEntityTooLargeException));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_dropped() {
+        let body = Pieces {
+            announced: 8,
+            pieces: VecDeque::from([Some(Ok(Bytes::from_static(b"{"))), None]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::RequestTimeoutException));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_cut_is_malformed() {
+        let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+        let body = Pieces {
+            announced: 0,
+            pieces: VecDeque::from([Some(Err(cut))]),
+        };
+        let refused = outcome(Operation::ListImages, body).await;
+        assert_eq!(refused, Err(ErrorCode::MalformedHttpRequestException));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_third_large_body_waits_until_one_is_let_go() {
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        let large = || receive(Operation::PutImage, zeros(2, 1024 * 1024), &large_bodies);
+        let (first, second) = (large().await.ok().unwrap(), large().await.ok().unwrap());
+        let waiting = timeout(Duration::from_mins(5), large()).await;
+        assert!(waiting.is_err());
+        let small = receive(Operation::PutImage, zeros(1, 1024), &large_bodies).await;
+        assert_eq!(small.map(|small| small.bytes.len()).ok(), Some(1024));
+        drop(first);
+        assert!(large().await.is_ok());
+        drop(second);
+    }
+}

@@ -1,0 +1,408 @@
+//! Which body is refused with which sentence.
+
+use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, Operation};
+
+use super::*;
+use crate::generated::parse;
+
+const REGISTRY: &str = r#""registryId":"123456789012""#;
+const NAME: &str = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*";
+
+fn body(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+#[track_caller]
+fn check<T>(operation: Operation, parse: Parse<T>, text: &str, member: &str, reason: &str) {
+    let error = read_here(operation, body(text), parse).err().unwrap();
+    let sentence = format!("Invalid parameter at '{member}' failed to satisfy constraint: '{reason}'");
+    assert_eq!(
+        (error.code, error.message),
+        (ErrorCode::InvalidParameterException, sentence)
+    );
+}
+
+#[track_caller]
+fn check_unreadable<T>(parse: Parse<T>, text: &str, message: &str) {
+    let error = read_here(Operation::CreateRepository, body(text), parse)
+        .err()
+        .unwrap();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (ErrorCode::SerializationException, message)
+    );
+}
+
+#[test]
+fn a_repository_name_is_refused_in_the_words_of_the_service() {
+    let long = "a".repeat(257);
+    let cases = [
+        ("{}".to_owned(), "must not be null".to_owned()),
+        (
+            r#"{"repositoryName":null}"#.to_owned(),
+            "must not be null".to_owned(),
+        ),
+        (
+            r#"{"repositoryName":"a"}"#.to_owned(),
+            "must have length greater than or equal to 2".to_owned(),
+        ),
+        (
+            format!(r#"{{"repositoryName":"{long}"}}"#),
+            "must have length less than or equal to 256".to_owned(),
+        ),
+        (
+            r#"{"repositoryName":"UPPER"}"#.to_owned(),
+            format!("must satisfy regular expression '{NAME}'"),
+        ),
+        (
+            r#"{"repositoryName":"a/b\n"}"#.to_owned(),
+            format!("must satisfy regular expression '{NAME}'"),
+        ),
+    ];
+    for (text, reason) in cases {
+        check(
+            Operation::CreateRepository,
+            parse::create_repository_input,
+            &text,
+            "repositoryName",
+            &reason,
+        );
+    }
+}
+
+#[test]
+fn a_registry_id_is_refused_alone_and_in_a_list() {
+    check(
+        Operation::DescribeRepositories,
+        parse::describe_repositories_input,
+        r#"{"registryId":"12"}"#,
+        "registryId",
+        "must satisfy regular expression [0-9]{12}",
+    );
+    check(
+        Operation::GetAuthorizationToken,
+        parse::get_authorization_token_input,
+        r#"{"registryIds":["123456789012","x"]}"#,
+        "registryIds",
+        "Member must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]{12}]",
+    );
+}
+
+#[test]
+fn tags_and_digests_of_an_image_are_refused_by_their_grammar() {
+    let put = |member: &str| format!(r#"{{"repositoryName":"demo","imageManifest":"{{}}",{member}}}"#);
+    let cases = [
+        (
+            r#""imageTag":"a b""#,
+            "imageTag",
+            "must satisfy regular expression '[a-zA-Z0-9-_.]+'",
+        ),
+        (
+            r#""imageTag":"""#,
+            "imageTag",
+            "must have length greater than or equal to 1",
+        ),
+        (
+            r#""imageDigest":"latest""#,
+            "imageDigest",
+            "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+        ),
+    ];
+    for (member, path, reason) in cases {
+        check(
+            Operation::PutImage,
+            parse::put_image_input,
+            &put(member),
+            path,
+            reason,
+        );
+    }
+}
+
+#[test]
+fn malformed_image_ids_are_left_to_be_answered_as_failures() {
+    let text = r#"{"repositoryName":"demo","imageIds":[{"imageTag":"a b","imageDigest":"x"},{}]}"#;
+    let input = read_here(Operation::BatchGetImage, body(text), parse::batch_get_image_input).unwrap();
+    assert_eq!(input.image_ids.len(), 2);
+    let text = r#"{"repositoryName":"demo","layerDigests":["x",""]}"#;
+    let parse = parse::batch_check_layer_availability_input;
+    let input = read_here(Operation::BatchCheckLayerAvailability, body(text), parse).unwrap();
+    assert_eq!(input.layer_digests, ["x", ""]);
+}
+
+#[test]
+fn lists_are_bounded() {
+    let ids = |count| {
+        format!(
+            r#"{{"repositoryName":"demo","imageIds":[{}]}}"#,
+            vec!["{}"; count].join(",")
+        )
+    };
+    let check = |text: &str, reason: &str| {
+        check(
+            Operation::BatchGetImage,
+            parse::batch_get_image_input,
+            text,
+            "imageIds",
+            reason,
+        );
+    };
+    check(&ids(101), "Member must have length less than or equal to 100");
+    check(&ids(0), "Member must have length greater than or equal to 1");
+    check(r#"{"repositoryName":"demo"}"#, "Member must not be null");
+}
+
+#[test]
+fn numbers_are_bounded() {
+    let check = |number: &str, reason: &str| {
+        let text = format!(r#"{{"maxResults":{number}}}"#);
+        check(
+            Operation::DescribeRepositories,
+            parse::describe_repositories_input,
+            &text,
+            "maxResults",
+            reason,
+        );
+    };
+    check("1001", "Member must have value less than or equal to 1000");
+    check("0", "Member must have value greater than or equal to 1");
+    check("-2147483648", "Member must have value greater than or equal to 1");
+}
+
+#[test]
+fn enumerations_list_their_values_in_the_order_of_the_service() {
+    check(
+        Operation::PutImageTagMutability,
+        parse::put_image_tag_mutability_input,
+        r#"{"repositoryName":"demo","imageTagMutability":"mutable"}"#,
+        "imageTagMutability",
+        "Member must satisfy enum value set: \
+         [IMMUTABLE, MUTABLE, MUTABLE_WITH_EXCLUSION, IMMUTABLE_WITH_EXCLUSION]",
+    );
+    check(
+        Operation::CreateRepository,
+        parse::create_repository_input,
+        r#"{"repositoryName":"demo","encryptionConfiguration":{"encryptionType":"aes256"}}"#,
+        "encryptionConfiguration.encryptionType",
+        "Member must satisfy enum value set: [AES256, KMS, KMS_DSSE]",
+    );
+    check(
+        Operation::UpdateRepositoryCreationTemplate,
+        parse::update_repository_creation_template_input,
+        r#"{"prefix":"demo","appliedFor":["REPLICATION","x"]}"#,
+        "appliedFor",
+        "Member must satisfy constraint: \
+         [Member must satisfy enum value set: [REPLICATION, PULL_THROUGH_CACHE, CREATE_ON_PUSH]]",
+    );
+}
+
+#[test]
+fn members_of_elements_are_named_by_their_place() {
+    let tags = |tags: &str| format!(r#"{{"repositoryName":"demo","tags":{tags}}}"#);
+    let cases = [
+        (r#"[{"Key":"a","Value":"b"},{"Value":"b"}]"#, "tags.2.member.key"),
+        (r#"[{"Key":"a"}]"#, "tags.1.member.value"),
+        (r#"[{"Key":"a","Value":"b"},null]"#, "tags.2.member"),
+    ];
+    for (list, path) in cases {
+        let text = tags(list);
+        check(
+            Operation::CreateRepository,
+            parse::create_repository_input,
+            &text,
+            path,
+            "Member must not be null",
+        );
+    }
+    check(
+        Operation::DescribeRepositories,
+        parse::describe_repositories_input,
+        r#"{"repositoryNames":["demo",null]}"#,
+        "repositoryNames.2.member",
+        "Member must not be null",
+    );
+}
+
+#[test]
+fn policies_and_manifests_are_capitalised() {
+    let name = r#"{"repositoryName":"demo"}"#;
+    check(
+        Operation::SetRepositoryPolicy,
+        parse::set_repository_policy_input,
+        name,
+        "PolicyText",
+        "Cannot be null",
+    );
+    check(
+        Operation::PutRegistryPolicy,
+        parse::put_registry_policy_input,
+        "{}",
+        "PolicyText",
+        "Cannot be null",
+    );
+    check(
+        Operation::PutLifecyclePolicy,
+        parse::put_lifecycle_policy_input,
+        r#"{"repositoryName":"demo","lifecyclePolicyText":"{}"}"#,
+        "LifecyclePolicyText",
+        "Member must have length greater than or equal to 100",
+    );
+    check(
+        Operation::PutImage,
+        parse::put_image_input,
+        name,
+        "ImageManifest",
+        "Member must not be null",
+    );
+}
+
+#[test]
+fn blobs_are_bounded_by_their_decoded_length() {
+    let id = "0d3c2c1e-6d1f-4a1f-9a0e-0123456789ab";
+    let text = |bytes: usize| {
+        let blob = BASE64_STANDARD.encode(vec![0; bytes]);
+        format!(
+            r#"{{"repositoryName":"demo","uploadId":"{id}","partFirstByte":0,"partLastByte":1,"layerPartBlob":"{blob}"}}"#
+        )
+    };
+    let max = 20_971_520;
+    let reason = "Member must have length less than or equal to 20971520";
+    let parse = parse::upload_layer_part_input;
+    check(
+        Operation::UploadLayerPart,
+        parse,
+        &text(max + 1),
+        "layerPartBlob",
+        reason,
+    );
+    let input = read_here(Operation::UploadLayerPart, body(&text(max)), parse).unwrap();
+    assert_eq!(
+        (
+            input.layer_part_blob.len(),
+            input.part_last_byte,
+            input.upload_id.as_str()
+        ),
+        (max, 1, id)
+    );
+}
+
+#[test]
+fn the_first_violated_member_in_the_models_order_is_reported() {
+    check(
+        Operation::CreateRepository,
+        parse::create_repository_input,
+        r#"{"imageTagMutability":"x","repositoryName":"A","registryId":"1"}"#,
+        "registryId",
+        "must satisfy regular expression [0-9]{12}",
+    );
+    check(
+        Operation::CreateRepository,
+        parse::create_repository_input,
+        &format!(r#"{{"imageTagMutability":"x","repositoryName":"a",{REGISTRY}}}"#),
+        "repositoryName",
+        "must have length greater than or equal to 2",
+    );
+}
+
+#[test]
+fn values_of_the_wrong_type_come_before_broken_constraints() {
+    let name = |value: &str| format!(r#"{{"registryId":"1","repositoryName":{value}}}"#);
+    let cases = [
+        (name("5"), "NUMBER_VALUE can not be converted to a String"),
+        (name("true"), "TRUE_VALUE can not be converted to a String"),
+        (name("[]"), "Start of list found where not expected"),
+        (name("{}"), "Start of structure or map found where not expected"),
+        (r#"{"tags":{}}"#.to_owned(), "Expected list or null"),
+        (r#"{"tags":[5]}"#.to_owned(), "Unexpected field type"),
+        (
+            r#"{"imageScanningConfiguration":[]}"#.to_owned(),
+            "Start of list found where not expected",
+        ),
+        (
+            r#"{"imageScanningConfiguration":{"scanOnPush":"true"}}"#.to_owned(),
+            "STRING_VALUE can not be converted to a Boolean",
+        ),
+        ("5".to_owned(), "Unexpected field type"),
+        ("[]".to_owned(), "Start of list found where not expected"),
+    ];
+    for (text, message) in cases {
+        check_unreadable(parse::create_repository_input, &text, message);
+    }
+    let number = |number: &str| format!(r#"{{"maxResults":{number}}}"#);
+    let integer = "NUMBER_VALUE can not be converted to an Integer";
+    for (text, message) in [("1.5", integer), ("2147483648", integer), ("1e3", integer)] {
+        check_unreadable(parse::describe_repositories_input, &number(text), message);
+    }
+    let quoted = "STRING_VALUE can not be converted to a Number";
+    check_unreadable(parse::describe_repositories_input, &number(r#""5""#), quoted);
+    check_unreadable(
+        parse::upload_layer_part_input,
+        r#"{"layerPartBlob":"a b"}"#,
+        "STRING_VALUE is not base64",
+    );
+}
+
+#[test]
+fn what_is_not_one_bounded_json_document_is_unreadable() {
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(65), "}".repeat(65));
+    let unclosed = "[".repeat(1_000_000);
+    let wide = format!("[{}0]", "0,".repeat(100_000));
+    let cases = [
+        ("", "the body is not JSON"),
+        ("{", "the body is not JSON"),
+        ("{} {}", "the body is not JSON"),
+        (r#"{"a":"\ud800"}"#, "the body is not JSON"),
+        (&deep, "the body is nested deeper than 64 levels"),
+        (&unclosed, "the body is nested deeper than 64 levels"),
+        (&wide, "the body holds more than 100000 values"),
+    ];
+    for (text, message) in cases {
+        check_unreadable(parse::create_repository_input, text, message);
+    }
+    let invalid = read_here(
+        Operation::CreateRepository,
+        vec![b'"', 0xff, b'"'],
+        parse::create_repository_input,
+    );
+    assert_eq!(
+        invalid.err().map(|error| error.code),
+        Some(ErrorCode::SerializationException)
+    );
+}
+
+#[test]
+fn a_body_within_the_depth_is_read_and_unknown_members_are_passed_over() {
+    let nested = format!("{}1{}", r#"{"a":"#.repeat(63), "}".repeat(63));
+    let text = format!(
+        r#"{{"repositoryName":"x","repositoryName":"team/demo",{REGISTRY},"unknown":{nested},
+            "imageTagMutability":"IMMUTABLE","tags":null,"imageScanningConfiguration":{{"scanOnPush":true}},
+            "encryptionConfiguration":{{"encryptionType":"KMS","kmsKey":"alias/demo"}}}}"#
+    );
+    let input = read_here(
+        Operation::CreateRepository,
+        body(&text),
+        parse::create_repository_input,
+    )
+    .unwrap();
+    assert_eq!(input.repository_name.as_str(), "team/demo");
+    assert_eq!(input.registry_id.unwrap().as_str(), "123456789012");
+    assert_eq!(input.image_tag_mutability, Some(ImageTagMutability::Immutable));
+    assert_eq!(input.tags, None);
+    assert_eq!(
+        input.image_scanning_configuration.unwrap().scan_on_push,
+        Some(true)
+    );
+    let encryption = input.encryption_configuration.unwrap();
+    assert_eq!(encryption.encryption_type, EncryptionType::Kms);
+    assert_eq!(encryption.kms_key.unwrap().as_str(), "alias/demo");
+}
+
+#[tokio::test]
+async fn a_large_body_is_read_the_same_on_another_thread() {
+    let manifest = "x".repeat(2 * INLINE_BYTES_MAX);
+    let text = format!(r#"{{"repositoryName":"demo","imageManifest":"{manifest}"}}"#);
+    let input = read(Operation::PutImage, body(&text), parse::put_image_input)
+        .await
+        .unwrap();
+    assert_eq!(input.image_manifest, manifest);
+}

@@ -1,0 +1,74 @@
+//! What is known of a JSON text before it is parsed.
+
+/// How deep objects and lists may stand in one another, in every document that is taken in.
+pub const DEPTH_MAX: usize = 64;
+
+/// Whether objects and lists nest deeper than `depth`, found without recursion. The text need not be valid JSON.
+pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
+    let mut open = 0_usize;
+    outside_strings(text).any(|byte| {
+        match byte {
+            b'{' | b'[' => open += 1,
+            b'}' | b']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > depth
+    })
+}
+
+/// Whether more than `count` values may be in the text: each but the first has a comma or a bracket of its own.
+pub fn holds_more_values_than(text: &[u8], count: usize) -> bool {
+    outside_strings(text)
+        .filter(|byte| matches!(byte, b',' | b'{' | b'['))
+        .nth(count)
+        .is_some()
+}
+
+fn outside_strings(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut in_string = false;
+    let mut escaped = false;
+    text.iter().copied().filter(move |byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ => return !in_string,
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_open_brackets_outside_strings() {
+        let cases = [
+            ("{}", 1, false),
+            ("[[]]", 1, true),
+            ("[[]]", 2, false),
+            ("[{},{},[1]]", 2, false),
+            (r#"["[[[[","\"[[["]"#, 1, false),
+            (r#"["\\",[[]]]"#, 2, true),
+            ("]]]][[", 1, true),
+            ("", 0, false),
+        ];
+        for (text, depth, expected) in cases {
+            assert_eq!(nests_deeper_than(text.as_bytes(), depth), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_counted_by_commas_and_brackets_outside_strings() {
+        let cases = [
+            ("[1,2]", 2, false),
+            ("[1,2]", 1, true),
+            (r#"{"a,[{":"b,"}"#, 1, false),
+            ("[[[[", 3, true),
+        ];
+        for (text, count, expected) in cases {
+            assert_eq!(holds_more_values_than(text.as_bytes(), count), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where state lives: an account in a region.
+
+use std::fmt;
+
+use crate::{Region, RegistryId, RepositoryName};
+
+/// A registry: everything stored belongs to exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    pub registry_id: RegistryId,
+    pub region: Region,
+}
+
+impl Scope {
+    /// `arn:<partition>:ecr:<region>:<account>:repository/<name>`, as resource tags and policies name a repository.
+    pub fn repository_arn(&self, name: &RepositoryName) -> String {
+        let Self { registry_id, region } = self;
+        format!(
+            "arn:{}:ecr:{region}:{registry_id}:repository/{name}",
+            region.partition()
+        )
+    }
+
+    /// The registry and the name in the ARN of a repository; none for any other text.
+    pub fn parse_repository_arn(arn: &str) -> Option<(Self, RepositoryName)> {
+        let mut parts = arn.strip_prefix("arn:")?.splitn(5, ':');
+        let (partition, service) = (parts.next()?, parts.next()?);
+        let region = Region::parse(parts.next()?).ok()?;
+        let registry_id = RegistryId::parse(parts.next()?).ok()?;
+        let name = RepositoryName::parse(parts.next()?.strip_prefix("repository/")?).ok()?;
+        let regular = service == "ecr" && partition == region.partition();
+        regular.then_some((Self { registry_id, region }, name))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.registry_id, self.region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_is_read_as_it_is_printed() {
+        for arn in [
+            "arn:aws:ecr:us-east-1:000000000000:repository/a/b",
+            "arn:aws-cn:ecr:cn-north-1:123456789012:repository/demo",
+            "arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/demo",
+        ] {
+            let (scope, name) = Scope::parse_repository_arn(arn).unwrap();
+            assert_eq!(scope.repository_arn(&name), arn);
+        }
+    }
+
+    #[test]
+    fn arns_of_other_resources_services_and_partitions_are_none() {
+        for arn in [
+            "",
+            "arn:aws:ecr:us-east-1:000000000000:repository",
+            "arn:aws:ecr:us-east-1:000000000000:repository/",
+            "arn:aws:ecr:us-east-1:000000000000:repository/UPPER",
+            "arn:aws:ecr:us-east-1:12:repository/demo",
+            "arn:aws:ecr::000000000000:repository/demo",
+            "arn:aws:ecs:us-east-1:000000000000:repository/demo",
+            "arn:aws-cn:ecr:us-east-1:000000000000:repository/demo",
+            "urn:aws:ecr:us-east-1:000000000000:repository/demo",
+        ] {
+            assert_eq!(Scope::parse_repository_arn(arn), None, "{arn}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The `Authorization` header, read into what the registry judges.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ecru_registry::authorization::Credentials;
+use http::{HeaderMap, header};
+
+/// Keeps the decoded text that the credentials borrow.
+pub(crate) enum Authorization {
+    Absent,
+    Unusable,
+    Basic(String),
+}
+
+impl Authorization {
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(only), None) => only
+                .to_str()
+                .ok()
+                .and_then(basic)
+                .map_or(Self::Unusable, Self::Basic),
+            (Some(_), Some(_)) => Self::Unusable,
+        }
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        match self {
+            Self::Absent => Credentials::None,
+            Self::Unusable => Credentials::Unusable,
+            Self::Basic(decoded) => match decoded.split_once(':') {
+                Some((user, password)) => Credentials::Basic { user, password },
+                None => Credentials::Unusable,
+            },
+        }
+    }
+}
+
+fn basic(value: &str) -> Option<String> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[&str], expected: Option<(&str, &str)>) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        let read = Authorization::read(&headers);
+        match read.credentials() {
+            Credentials::Basic { user, password } => assert_eq!(Some((user, password)), expected),
+            _ => assert_eq!(None, expected, "{values:?}"),
+        }
+    }
+
+    #[test]
+    fn basic_credentials_are_cut_at_the_first_colon() {
+        check(&["Basic QVdTOmE6Yg=="], Some(("AWS", "a:b")));
+        check(&["basic dGVzdDp0ZXN0"], Some(("test", "test")));
+        check(&["Basic Og=="], Some(("", "")));
+    }
+
+    #[test]
+    fn everything_else_is_unusable() {
+        check(&[], None);
+        check(&["Bearer QVdTOmE6Yg=="], None);
+        check(&["Basic"], None);
+        check(&["Basic !!!!"], None);
+        check(&["Basic QVdT"], None);
+        check(&["Basic /w=="], None);
+        check(&["Basic dGVzdDp0ZXN0", "Basic dGVzdDp0ZXN0"], None);
+    }
+}

@@ -1,0 +1,218 @@
+//! The body of a request: read piece by piece, with a limit to how long its sender may be silent.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ecru_store::ByteSource;
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// What is read and thrown away so that a client still sending can read why it was refused.
+const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
+const DISCARDING_MAX: Duration = Duration::from_secs(5);
+
+/// Why a body did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Silent,
+    Cut,
+}
+
+pub(crate) struct Incoming<B> {
+    body: B,
+    ended: bool,
+    failure: Option<Failure>,
+}
+
+pub(crate) enum Gathered {
+    Whole(Bytes),
+    TooLong,
+    Failed(Failure),
+}
+
+impl<B> Incoming<B> {
+    pub(crate) fn new(body: B) -> Self {
+        Self {
+            body,
+            ended: false,
+            failure: None,
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+}
+
+impl<B> Incoming<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// The length that the sender has announced.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The whole body, if it is at most `limit_bytes` long; never more than a piece beyond that is read.
+    pub(crate) async fn gather(&mut self, limit_bytes: usize) -> Gathered {
+        if self.length().is_some_and(|length| length > limit_bytes as u64) {
+            return Gathered::TooLong;
+        }
+        let mut gathered = BytesMut::new();
+        while let Some(piece) = self.piece().await {
+            match piece {
+                Ok(piece) if gathered.len() + piece.len() > limit_bytes => return Gathered::TooLong,
+                Ok(piece) => gathered.extend_from_slice(&piece),
+                Err(failure) => return Gathered::Failed(failure),
+            }
+        }
+        Gathered::Whole(gathered.freeze())
+    }
+
+    /// Reads what a refused request still sends, within bounds.
+    pub(crate) async fn discard(&mut self) {
+        if self.body.is_end_stream()
+            || self
+                .length()
+                .is_some_and(|length| length > DISCARDED_BYTES_MAX as u64)
+        {
+            return;
+        }
+        let mut discarded = 0;
+        let reading = async {
+            while let Some(Ok(piece)) = self.piece().await {
+                discarded += piece.len();
+                if discarded > DISCARDED_BYTES_MAX {
+                    break;
+                }
+            }
+        };
+        // Silence here only ends the courtesy.
+        let _ = timeout(DISCARDING_MAX, reading).await;
+    }
+
+    async fn piece(&mut self) -> Option<Result<Bytes, Failure>> {
+        while !self.ended {
+            let failure = match timeout(SILENCE_MAX, self.body.frame()).await {
+                Ok(None) => {
+                    self.ended = true;
+                    return None;
+                }
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Some(Ok(data)),
+                    // Trailers and empty pieces say nothing.
+                    _ => continue,
+                },
+                Ok(Some(Err(_))) => Failure::Cut,
+                Err(_) => Failure::Silent,
+            };
+            self.ended = true;
+            self.failure = Some(failure);
+            return Some(Err(failure));
+        }
+        None
+    }
+}
+
+/// A body lent to the registry, which asks for its bytes and knows nothing of HTTP.
+pub(crate) struct Source<'i, B>(pub(crate) &'i mut Incoming<B>);
+
+impl<B> ByteSource for Source<'_, B>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let piece = self.0.piece().await?;
+        Some(piece.map_err(|failure| match failure {
+            Failure::Silent => io::Error::from(io::ErrorKind::TimedOut),
+            Failure::Cut => io::Error::from(io::ErrorKind::UnexpectedEof),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+    use http_body_util::Full;
+
+    use super::*;
+
+    fn whole(gathered: Gathered) -> Option<Bytes> {
+        match gathered {
+            Gathered::Whole(bytes) => Some(bytes),
+            Gathered::TooLong | Gathered::Failed(_) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_at_the_limit_is_gathered_and_one_beyond_it_is_not() {
+        for (length, limit, fits) in [(0, 0, true), (4, 4, true), (5, 4, false)] {
+            let mut incoming = Incoming::new(Full::new(Bytes::from(vec![7; length])));
+            assert_eq!(
+                whole(incoming.gather(limit).await).is_some(),
+                fits,
+                "{length} of {limit}"
+            );
+        }
+    }
+
+    struct Silent;
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    struct BreaksOff {
+        told: bool,
+    }
+
+    impl Body for BreaksOff {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            Poll::Ready(Some(if std::mem::replace(&mut self.told, true) {
+                Err(io::Error::other("gone"))
+            } else {
+                Ok(Frame::data(Bytes::from_static(b"ab")))
+            }))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_sender_is_given_up_after_a_minute() {
+        let mut incoming = Incoming::new(Silent);
+        assert!(Source(&mut incoming).next().await.unwrap().is_err());
+        assert_eq!(incoming.failure(), Some(Failure::Silent));
+        assert!(Source(&mut incoming).next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_an_error_and_then_ends() {
+        let mut incoming = Incoming::new(BreaksOff { told: false });
+        assert_eq!(Source(&mut incoming).next().await.unwrap().unwrap(), "ab");
+        assert!(Source(&mut incoming).next().await.unwrap().is_err());
+        assert_eq!(incoming.failure(), Some(Failure::Cut));
+        assert!(Source(&mut incoming).next().await.is_none());
+    }
+}

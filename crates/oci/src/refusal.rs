@@ -1,0 +1,223 @@
+//! What a request is refused with, and how that is told.
+
+use bytes::Bytes;
+use ecru_model::ErrorCode;
+use ecru_registry::{Endpoint, Error};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::Body;
+use crate::codes::{Code, Place, wire};
+use crate::incoming::Failure;
+
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: Code,
+    message: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    errors: [Entry<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    code: Code,
+    message: &'a str,
+    detail: Option<()>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// What an error of the registry is on this wire. A fault is logged here with its causes, and told to nobody.
+    pub(crate) fn of(error: Error, place: Place) -> Self {
+        let (status, code) = wire(error.code, place);
+        if status.is_server_error() {
+            log(&error);
+            return Self::new(
+                status,
+                code,
+                "the registry could not do this because of a fault of its own",
+            );
+        }
+        let message = match error.code {
+            ErrorCode::ImageNotFoundException => "Requested image not found".to_owned(),
+            _ => error.message,
+        };
+        Self::new(status, code, message)
+    }
+
+    pub(crate) fn entering(error: Error) -> Self {
+        Self::of(error, Place::Entrance)
+    }
+
+    /// A body that did not arrive in full: nothing of it counts.
+    pub(crate) fn broken(failure: Failure, code: Code) -> Self {
+        match failure {
+            Failure::Silent => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                code,
+                "no byte of the body came for 60 seconds",
+            ),
+            Failure::Cut => Self::new(StatusCode::BAD_REQUEST, code, "the body ended before its length"),
+        }
+    }
+
+    pub(crate) fn name_invalid(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::NameInvalid, message)
+    }
+
+    pub(crate) fn digest_invalid() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            Code::DigestInvalid,
+            "the digest is not one of sha256 or sha512",
+        )
+    }
+
+    pub(crate) fn tag_invalid() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::TagInvalid, "the tag is not valid")
+    }
+
+    pub(crate) fn too_many_tags() -> Self {
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            Code::TagInvalid,
+            "there are more tags than one push may give",
+        )
+    }
+
+    pub(crate) fn manifest_too_long() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Code::ManifestInvalid,
+            "the manifest is longer than 4 MiB",
+        )
+    }
+
+    pub(crate) fn chunk_invalid() -> Self {
+        let message = "`Content-Range` must be `<first>-<last>`";
+        Self::new(StatusCode::BAD_REQUEST, Code::BlobUploadInvalid, message)
+    }
+
+    pub(crate) fn chunk_length_differs() -> Self {
+        let message = "the chunk is not as long as its `Content-Range` says";
+        Self::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message)
+    }
+
+    pub(crate) fn upload_unknown() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Code::BlobUploadUnknown,
+            "the upload is not known",
+        )
+    }
+
+    pub(crate) fn encoded() -> Self {
+        let message = "content must be sent without a content encoding";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unsupported, message)
+    }
+
+    pub(crate) fn range_unsatisfiable(size_bytes: u64) -> Self {
+        let refusal = Self::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            Code::SizeInvalid,
+            "the blob has no such range",
+        );
+        match HeaderValue::try_from(format!("bytes */{size_bytes}")) {
+            Ok(size) => refusal.with(header::CONTENT_RANGE, size),
+            Err(_) => refusal,
+        }
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Code::Unsupported,
+            "there is nothing at this path",
+        )
+    }
+
+    pub(crate) fn unsupported(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message)
+    }
+
+    pub(crate) fn wrong_method(allowed: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::Unsupported,
+            "the method is not known here",
+        )
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Unknown,
+            "the answer could not be put together",
+        )
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn into_response(self, endpoint: &Endpoint) -> Response<Body> {
+        let document = Document {
+            errors: [Entry {
+                code: self.code,
+                message: &self.message,
+                detail: None,
+            }],
+        };
+        let text = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::Bytes(Bytes::from(text)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = format!(
+                "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
+                endpoint.scheme, endpoint.authority
+            );
+            headers.extend(
+                HeaderValue::try_from(challenge)
+                    .ok()
+                    .map(|value| (header::WWW_AUTHENTICATE, value)),
+            );
+        }
+        headers.extend(self.headers);
+        response
+    }
+}
+
+fn log(error: &Error) {
+    let mut chain = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        cause = error.source();
+    }
+    tracing::error!(error = chain, "request failed");
+}

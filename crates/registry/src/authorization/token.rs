@@ -1,0 +1,97 @@
+//! The password of `docker login`: signed claims in the wrapping that ECR gives its own tokens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use serde::Deserialize;
+
+use super::{expired, unauthorized};
+use crate::mac::Purpose;
+use crate::{Caller, Error, Service};
+
+pub(super) const LIFETIME_MILLISECONDS: i64 = 12 * 60 * 60 * 1000;
+const VERSION: &str = "1";
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Who holds the token, what it opens, and until when.
+pub(super) struct Claims<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) scope: &'a Scope,
+    pub(super) expires_at: Timestamp,
+}
+
+pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
+    let payload = [
+        VERSION,
+        claims.caller.registry_id.as_str(),
+        &claims.caller.principal,
+        claims.scope.registry_id.as_str(),
+        claims.scope.region.as_str(),
+        &claims.expires_at.as_millis().to_string(),
+    ]
+    .join("\n");
+    let tag = service
+        .keys
+        .sign(Purpose::AuthorizationToken, &[payload.as_bytes()]);
+    wrap(&payload, &tag, claims.expires_at)
+}
+
+fn wrap(payload: &str, tag: &[u8], expires_at: Timestamp) -> String {
+    STANDARD.encode(format!(
+        r#"{{"payload":"{}","datakey":"{}","version":"2","type":"DATA_KEY","expiration":{}}}"#,
+        STANDARD.encode(payload),
+        STANDARD.encode(tag),
+        expires_at.as_millis() / 1000,
+    ))
+}
+
+#[derive(Deserialize)]
+struct Wrapping {
+    payload: String,
+    datakey: String,
+}
+
+/// The holder of a token and the registry it opens. Only the very text that was issued passes.
+pub(super) fn verify(service: &Service, token: &str) -> Result<(Caller, Scope), Error> {
+    let (payload, tag) = unwrap(token).ok_or_else(unauthorized)?;
+    if !service
+        .keys
+        .verify(Purpose::AuthorizationToken, &[payload.as_bytes()], &tag)
+    {
+        return Err(unauthorized());
+    }
+    let (caller, scope, expires_at) = read(&payload).ok_or_else(unauthorized)?;
+    if wrap(&payload, &tag, expires_at) != token {
+        return Err(unauthorized());
+    }
+    if service.clock.now() >= expires_at {
+        return Err(expired());
+    }
+    Ok((caller, scope))
+}
+
+fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let wrapping: Wrapping = serde_json::from_slice(&STANDARD.decode(token).ok()?).ok()?;
+    let payload = String::from_utf8(STANDARD.decode(wrapping.payload).ok()?).ok()?;
+    Some((payload, STANDARD.decode(wrapping.datakey).ok()?))
+}
+
+fn read(payload: &str) -> Option<(Caller, Scope, Timestamp)> {
+    let mut parts = payload.split('\n');
+    if parts.next()? != VERSION {
+        return None;
+    }
+    let caller = Caller {
+        registry_id: RegistryId::parse(parts.next()?).ok()?,
+        principal: parts.next()?.to_owned(),
+    };
+    let scope = Scope {
+        registry_id: RegistryId::parse(parts.next()?).ok()?,
+        region: Region::parse(parts.next()?).ok()?,
+    };
+    let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+    Some((caller, scope, expires_at))
+}

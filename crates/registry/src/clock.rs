@@ -1,0 +1,104 @@
+//! The time that users see, the time of the machine, and randomness: everything a test may want to hold still.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use ecru_model::Timestamp;
+use uuid::Uuid;
+
+use crate::Error;
+
+const NOT_FROZEN: i64 = i64::MIN;
+
+/// The time that users see. A test can freeze and advance it; the machine's own time goes on beneath.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    state: Arc<ClockState>,
+}
+
+#[derive(Debug)]
+struct ClockState {
+    frozen_at: AtomicI64,
+    ahead: AtomicI64,
+}
+
+impl Default for ClockState {
+    fn default() -> Self {
+        Self {
+            frozen_at: AtomicI64::new(NOT_FROZEN),
+            ahead: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Clock {
+    pub fn now(&self) -> Timestamp {
+        let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
+        let base = if frozen_at == NOT_FROZEN {
+            machine_as_millis()
+        } else {
+            frozen_at
+        };
+        Timestamp::from_millis(base.saturating_add(self.state.ahead.load(Ordering::Acquire)))
+    }
+
+    /// Machine time in milliseconds since 1970, which nobody can move: for ages, leases and time-outs.
+    pub fn machine_milliseconds(&self) -> i64 {
+        machine_as_millis()
+    }
+
+    pub fn freeze(&self, at: Timestamp) {
+        self.state.ahead.store(0, Ordering::Release);
+        self.state.frozen_at.store(at.as_millis(), Ordering::Release);
+    }
+
+    pub fn advance(&self, milliseconds: i64) {
+        self.state.ahead.fetch_add(milliseconds, Ordering::AcqRel);
+    }
+
+    pub fn reset(&self) {
+        self.state.ahead.store(0, Ordering::Release);
+        self.state.frozen_at.store(NOT_FROZEN, Ordering::Release);
+    }
+}
+
+fn machine_as_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Where identifiers and secrets come from.
+#[derive(Clone, Debug, Default)]
+pub struct Random {
+    source: SystemRandom,
+}
+
+impl Random {
+    pub fn bytes<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], Error> {
+        let mut bytes = [0; LENGTH];
+        self.source
+            .fill(&mut bytes)
+            .map_err(|_| Error::server("the system's source of randomness failed"))?;
+        Ok(bytes)
+    }
+
+    pub fn uuid(&self) -> Result<Uuid, Error> {
+        Ok(uuid::Builder::from_random_bytes(self.bytes()?).into_uuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_clock_stands_still_until_it_is_advanced() {
+        let clock = Clock::default();
+        clock.freeze(Timestamp::from_millis(1_000));
+        clock.advance(500);
+        assert_eq!(clock.now().as_millis(), 1_500);
+
+        clock.reset();
+        assert!(clock.now().as_millis() > 1_700_000_000_000);
+    }
+}

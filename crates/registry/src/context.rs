@@ -1,0 +1,234 @@
+//! What an operation may use: the process-wide service, and who asks for which registry through which door.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ecru_model::{Region, RegistryId, RepositoryName, Scope};
+use ecru_store::Store;
+use tokio::sync::Notify;
+
+use crate::mac::Keys;
+use crate::{Clock, Error, Random};
+
+/// One per process.
+pub struct Service {
+    pub store: Store,
+    pub clock: Clock,
+    pub random: Random,
+    pub configuration: Configuration,
+    pub(crate) keys: Keys,
+    pub(crate) removal_wanted: Notify,
+}
+
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    pub default_account: RegistryId,
+    /// Whether a user name that begins with `test` enters `/v2/` with any password.
+    pub dev_users: bool,
+    pub public_endpoint: Option<Endpoint>,
+    pub repository_uri: RepositoryUriShape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepositoryUriShape {
+    /// The authority the request came to.
+    Request,
+    /// `<account>.dkr.ecr.<region>.amazonaws.com`, with the port of the request.
+    Aws,
+}
+
+impl Service {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        random: Random,
+        configuration: Configuration,
+    ) -> Result<Arc<Self>, Error> {
+        let keys = Keys::load(&store)?;
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            random,
+            configuration,
+            keys,
+            removal_wanted: Notify::new(),
+        }))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// Where a request came to: what its answers may name and the client can reach again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub scheme: Scheme,
+    /// `host` or `host:port`.
+    pub authority: String,
+}
+
+impl Endpoint {
+    fn port(&self) -> Option<&str> {
+        let (_, port) = self.authority.rsplit_once(':')?;
+        (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub registry_id: RegistryId,
+    /// An ARN.
+    pub principal: String,
+}
+
+impl Caller {
+    pub fn root(registry_id: RegistryId) -> Self {
+        let principal = format!("arn:aws:iam::{registry_id}:root");
+        Self {
+            registry_id,
+            principal,
+        }
+    }
+}
+
+/// One request.
+pub struct Context {
+    pub service: Arc<Service>,
+    pub caller: Caller,
+    /// The registry that is meant where a request names none.
+    pub scope: Scope,
+    pub endpoint: Endpoint,
+}
+
+impl Deref for Context {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+impl Context {
+    /// The context of a signed request: an access key of twelve digits is its account, any other the default account.
+    pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
+        let registry_id = RegistryId::parse(access_key_id)
+            .unwrap_or_else(|_| service.configuration.default_account.clone());
+        Self::new(
+            service,
+            Caller::root(registry_id.clone()),
+            Scope { registry_id, region },
+            endpoint,
+        )
+    }
+
+    pub fn new(service: &Arc<Service>, caller: Caller, scope: Scope, endpoint: Endpoint) -> Self {
+        let endpoint = service.configuration.public_endpoint.clone().unwrap_or(endpoint);
+        Self {
+            service: Arc::clone(service),
+            caller,
+            scope,
+            endpoint,
+        }
+    }
+
+    /// The registry a request means, if the caller may do `action` there.
+    pub(crate) fn registry(
+        &self,
+        registry_id: Option<&RegistryId>,
+        wanted: Wanted<'_>,
+    ) -> Result<Scope, Error> {
+        let scope = match registry_id {
+            Some(id) => Scope {
+                registry_id: id.clone(),
+                region: self.scope.region.clone(),
+            },
+            None => self.scope.clone(),
+        };
+        if scope.registry_id == self.caller.registry_id {
+            return Ok(scope);
+        }
+        Err(access_denied(&self.caller, &scope, &wanted))
+    }
+
+    /// Where clients of this request find a registry: `host[:port]`.
+    pub(crate) fn registry_authority(&self, scope: &Scope) -> String {
+        match self.configuration.repository_uri {
+            RepositoryUriShape::Request => self.endpoint.authority.clone(),
+            RepositoryUriShape::Aws => {
+                let host = format!("{}.dkr.ecr.{}.amazonaws.com", scope.registry_id, scope.region);
+                match self.endpoint.port() {
+                    Some(port) => format!("{host}:{port}"),
+                    None => host,
+                }
+            }
+        }
+    }
+
+    /// The endpoint that a token opens. The credential helper of ECR insists on `https` in ECR's own shape.
+    pub(crate) fn proxy_endpoint(&self, scope: &Scope) -> String {
+        let authority = self.registry_authority(scope);
+        match self.configuration.repository_uri {
+            RepositoryUriShape::Request => format!("{}://{authority}", self.endpoint.scheme),
+            RepositoryUriShape::Aws => format!("https://{authority}"),
+        }
+    }
+}
+
+/// An action on a repository, or on the registry as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) repository: Option<&'a RepositoryName>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn on(action: &'static str, repository: &'a RepositoryName) -> Self {
+        Self {
+            action,
+            repository: Some(repository),
+        }
+    }
+
+    pub(crate) fn on_registry(action: &'static str) -> Self {
+        Self {
+            action,
+            repository: None,
+        }
+    }
+}
+
+fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
+    let resource = match wanted.repository {
+        Some(name) => scope.repository_arn(name),
+        None => format!("arn:aws:ecr:{}:{}:repository/*", scope.region, scope.registry_id),
+    };
+    Error::new(
+        ecru_model::ErrorCode::AccessDeniedException,
+        format!(
+            "User: {} is not authorized to perform: ecr:{action} on resource: {resource} because no resource-based \
+             policy allows the ecr:{action} action",
+            caller.principal,
+            action = wanted.action,
+        ),
+    )
+}

@@ -1,0 +1,93 @@
+//! `BatchDeleteImage`: takes away tags, and images that are named by digest or lose their last tag.
+
+use ecru_model::{
+    BatchDeleteImageInput as Input, BatchDeleteImageOutput as Output, Digest, ImageFailureCode,
+    ImageIdentifier, ImageTag,
+};
+use ecru_store::Tx;
+
+use super::delete::{Deleted, delete_image, delete_tag};
+use super::identifier;
+use super::selection::{Selector, failure, select};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("BatchDeleteImage", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let (name, ids) = (input.repository_name, input.image_ids);
+    let machine_now = ctx.clock.machine_milliseconds();
+
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            let mut deleted = Vec::new();
+            let mut failures = Vec::new();
+            for id in &ids {
+                // Named twice, an image is reported once.
+                if deleted.iter().any(|gone| covers(gone, id)) {
+                    continue;
+                }
+                let selected = match select(tx, &repository, id)? {
+                    Ok(selected) => selected,
+                    Err(failure) => {
+                        failures.push(failure);
+                        continue;
+                    }
+                };
+                let digest = selected.0.digest;
+                match delete(tx, &repository, selected, machine_now)? {
+                    Deleted::Done { tags } => report(&mut deleted, &digest, &tags),
+                    Deleted::ReferencedBy(indexes) => failures.push(referenced(id, &indexes)),
+                }
+            }
+            Ok(Output {
+                image_ids: Some(deleted),
+                failures: Some(failures),
+            })
+        })
+        .await
+}
+
+fn delete(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    (image, selector): (super::Image, Selector),
+    machine_now: i64,
+) -> Result<Deleted, Error> {
+    match selector {
+        Selector::Digest(_) => delete_image(tx, repository, &image, machine_now),
+        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, machine_now),
+    }
+}
+
+fn covers(gone: &ImageIdentifier, id: &ImageIdentifier) -> bool {
+    let digest = id.image_digest.is_none() || id.image_digest == gone.image_digest;
+    let tag = id.image_tag.is_none() || id.image_tag == gone.image_tag;
+    digest && tag && (id.image_digest.is_some() || id.image_tag.is_some())
+}
+
+fn report(deleted: &mut Vec<ImageIdentifier>, digest: &Digest, tags: &[ImageTag]) {
+    if tags.is_empty() {
+        deleted.push(identifier(digest, None));
+    }
+    deleted.extend(tags.iter().map(|tag| identifier(digest, Some(tag.as_str()))));
+}
+
+fn referenced(id: &ImageIdentifier, indexes: &[Digest]) -> ecru_model::ImageFailure {
+    failure(
+        id,
+        ImageFailureCode::ImageReferencedByManifestList,
+        referenced_by(indexes),
+    )
+}
+
+pub(super) fn referenced_by(indexes: &[Digest]) -> String {
+    let indexes = indexes
+        .iter()
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("Requested image referenced by manifest list: [{indexes}]")
+}

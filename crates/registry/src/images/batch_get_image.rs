@@ -1,0 +1,101 @@
+//! `BatchGetImage`: the manifests of the named images; by digest once for each of its tags.
+
+use std::collections::HashSet;
+
+use ecru_model::{
+    BatchGetImageInput as Input, BatchGetImageOutput as Output, ErrorCode, Image as Answer, ImageFailure,
+    ImageIdentifier, ImageStatus,
+};
+use ecru_store::Snapshot;
+
+use super::selection::{Selector, image_not_found, select};
+use super::{Image, identifier, manifest_of, tags_of};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+/// Beyond this an answer would not fit into memory comfortably; the service has a limit of its own.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("BatchGetImage", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let mut batch = Batch {
+            at,
+            repository: &repository,
+            images: Vec::new(),
+            failures: Vec::new(),
+            bytes: 0,
+        };
+        let mut seen = HashSet::new();
+        for id in &input.image_ids {
+            if seen.insert((&id.image_digest, &id.image_tag)) {
+                batch.add(id)?;
+            }
+        }
+        Ok(Output {
+            images: Some(batch.images),
+            failures: Some(batch.failures),
+        })
+    })
+}
+
+struct Batch<'a> {
+    at: &'a Snapshot<'a>,
+    repository: &'a Repository,
+    images: Vec<Answer>,
+    failures: Vec<ImageFailure>,
+    bytes: usize,
+}
+
+impl Batch<'_> {
+    fn add(&mut self, id: &ImageIdentifier) -> Result<(), Error> {
+        let (image, selector) = match select(self.at, self.repository, id)? {
+            Ok(selected) => selected,
+            Err(failure) => {
+                self.failures.push(failure);
+                return Ok(());
+            }
+        };
+        if image.status != ImageStatus::Active {
+            self.failures.push(image_not_found(id));
+            return Ok(());
+        }
+        match selector {
+            Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
+            Selector::Digest(_) => {
+                let tags = tags_of(self.at, self.repository, image.id)?;
+                if tags.is_empty() {
+                    return self.answer(&image, None);
+                }
+                tags.iter()
+                    .try_for_each(|tag| self.answer(&image, Some(tag.as_str())))
+            }
+        }
+    }
+
+    fn answer(&mut self, image: &Image, tag: Option<&str>) -> Result<(), Error> {
+        let manifest = manifest_of(self.at, image.id)?;
+        self.bytes += manifest.len();
+        if self.bytes > ANSWER_BYTES_MAX {
+            return Err(Error::new(
+                ErrorCode::LimitExceededException,
+                format!(
+                    "The manifests of the requested images exceed {ANSWER_BYTES_MAX} bytes. Request fewer images."
+                ),
+            ));
+        }
+        let text = repositories::stored(String::from_utf8(manifest.into()))?;
+        self.images.push(Answer {
+            registry_id: Some(self.repository.scope.registry_id.clone()),
+            repository_name: Some(self.repository.name.clone()),
+            image_id: Some(identifier(&image.digest, tag)),
+            image_manifest: Some(text),
+            image_manifest_media_type: Some(image.media_type.clone()),
+        });
+        Ok(())
+    }
+}

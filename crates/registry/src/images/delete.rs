@@ -1,0 +1,137 @@
+//! Takes tags and images out of a repository, for both wires.
+
+use ecru_model::{Digest, ImageTag};
+use ecru_store::{StoreError, Tx, Value};
+
+use super::manifest::Manifest;
+use super::store_image::set_tagged;
+use super::{Image, manifest_of, tags_of};
+use crate::Error;
+use crate::repositories::{Repository, stored};
+
+/// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
+pub(super) fn delete_tag(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tag: &ImageTag,
+    machine_now: i64,
+) -> Result<Deleted, Error> {
+    let last = tags_of(tx, repository, image.id)?.len() <= 1;
+    if last {
+        return match delete_image(tx, repository, image, machine_now)? {
+            Deleted::Done { .. } => Ok(Deleted::Done {
+                tags: vec![tag.clone()],
+            }),
+            referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
+        };
+    }
+    tx.execute(
+        "DELETE FROM tags WHERE repository_id = ?1 AND tag = ?2",
+        &[Value::Integer(repository.id), Value::Text(tag.as_str())],
+    )?;
+    set_tagged(tx, repository, image.id)?;
+    Ok(Deleted::Done {
+        tags: vec![tag.clone()],
+    })
+}
+
+pub(super) enum Deleted {
+    /// With the tags that went.
+    Done { tags: Vec<ImageTag> },
+    /// Nothing was changed, because these indexes name the image.
+    ReferencedBy(Vec<Digest>),
+}
+
+/// Deletes an image with all its tags.
+pub(super) fn delete_image(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    machine_now: i64,
+) -> Result<Deleted, Error> {
+    let indexes = indexes_of(tx, repository, image)?;
+    if !indexes.is_empty() {
+        return Ok(Deleted::ReferencedBy(indexes));
+    }
+    let tags = tags_of(tx, repository, image.id)?;
+    let manifest = stored(Manifest::parse(
+        &manifest_of(tx, image.id)?,
+        Some(&image.media_type),
+    ))?;
+    tx.execute(
+        "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
+        &[Value::Integer(repository.id), Value::Integer(image.id)],
+    )?;
+    release_blobs(tx, repository, image, &manifest, machine_now)?;
+    if manifest.is_index() {
+        release_children(tx, repository, image, &manifest)?;
+    }
+    tx.execute("DELETE FROM images WHERE id = ?1", &[Value::Integer(image.id)])?;
+    tx.execute(
+        "UPDATE repository_counters SET images = images - 1 WHERE repository_id = ?1",
+        &[Value::Integer(repository.id)],
+    )?;
+    Ok(Deleted::Done { tags })
+}
+
+fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec<Digest>, StoreError> {
+    tx.query(
+        "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
+         WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id",
+        &[Value::Integer(repository.id), Value::Integer(image.id)],
+        |row| stored(Digest::from_bytes(row.blob(0))),
+    )
+}
+
+/// The links stay for a while, so that a push which was told of a layer still finds it.
+fn release_blobs(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    manifest: &Manifest,
+    machine_now: i64,
+) -> Result<(), StoreError> {
+    for blob in &manifest.blobs {
+        let digest = blob.digest;
+        tx.execute(
+            "DELETE FROM image_blobs WHERE repository_id = ?1 AND image_id = ?2
+                 AND blob_id = (SELECT id FROM blobs WHERE digest = ?3)",
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(image.id),
+                Value::Blob(digest.as_bytes()),
+            ],
+        )?;
+        tx.execute(
+            "UPDATE links SET used_at = ?3 WHERE repository_id = ?1
+                 AND blob_id = (SELECT id FROM blobs WHERE digest = ?2)",
+            &[
+                Value::Integer(repository.id),
+                Value::Blob(digest.as_bytes()),
+                Value::Integer(machine_now),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn release_children(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    manifest: &Manifest,
+) -> Result<(), StoreError> {
+    for child in &manifest.children {
+        tx.execute(
+            "DELETE FROM image_children WHERE repository_id = ?1 AND index_id = ?2
+                 AND child_id = (SELECT id FROM images WHERE repository_id = ?1 AND digest = ?3)",
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(image.id),
+                Value::Blob(child.as_bytes()),
+            ],
+        )?;
+    }
+    Ok(())
+}

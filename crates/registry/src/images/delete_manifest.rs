@@ -1,0 +1,43 @@
+//! `DELETE /v2/<name>/manifests/<reference>`: as `BatchDeleteImage` by tag or by digest.
+
+use ecru_model::{ErrorCode, RepositoryName};
+
+use super::batch_delete_image::referenced_by;
+use super::delete::{Deleted, delete_image, delete_tag};
+use super::{Reference, find, find_tagged, not_found};
+use crate::context::Wanted;
+use crate::{Context, Error, repositories};
+
+pub async fn delete_manifest(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<(), Error> {
+    let scope = ctx.registry(None, Wanted::on("BatchDeleteImage", repository))?;
+    let (name, reference) = (repository.clone(), reference.clone());
+    let machine_now = ctx.clock.machine_milliseconds();
+
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            let missing = || not_found(&repository, &reference.identifier());
+            let deleted = match &reference {
+                Reference::Tag(tag) => {
+                    let image = find_tagged(tx, &repository, tag.as_str())?.ok_or_else(missing)?;
+                    delete_tag(tx, &repository, &image, tag, machine_now)?
+                }
+                Reference::Digest(digest) => {
+                    let image = find(tx, &repository, digest)?.ok_or_else(missing)?;
+                    delete_image(tx, &repository, &image, machine_now)?
+                }
+            };
+            match deleted {
+                Deleted::Done { .. } => Ok(()),
+                Deleted::ReferencedBy(indexes) => Err(Error::new(
+                    ErrorCode::InvalidParameterException,
+                    referenced_by(&indexes),
+                )),
+            }
+        })
+        .await
+}

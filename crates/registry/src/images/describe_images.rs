@@ -1,0 +1,102 @@
+//! `DescribeImages`: the named images, or a page of all, each with its tags.
+
+use ecru_model::{
+    DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier, ImageTag,
+};
+use ecru_store::Snapshot;
+
+use super::page::{Accept, page};
+use super::selection::select;
+use super::{Image, not_found, tags_of};
+use crate::context::Wanted;
+use crate::paging::{self, Listing};
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("DescribeImages", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let token = input.next_token.as_deref();
+    paging::refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
+    let filter = input.filter.unwrap_or_default();
+    let accept = Accept::new(filter.tag_status, filter.image_status);
+    let limit = paging::limit(input.max_results);
+
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        match &input.image_ids {
+            Some(ids) => describe_named(at, &repository, ids),
+            None => describe_page(ctx, at, &repository, accept, limit, token),
+        }
+    })
+}
+
+fn describe_named(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    ids: &[ImageIdentifier],
+) -> Result<Output, Error> {
+    let mut details = Vec::<ImageDetail>::new();
+    for id in ids {
+        let (image, _) = select(at, repository, id)?.map_err(|_| not_found(repository, id))?;
+        let digest = image.digest.to_string();
+        if !details
+            .iter()
+            .any(|detail| detail.image_digest.as_ref() == Some(&digest))
+        {
+            let tags = tags_of(at, repository, image.id)?;
+            details.push(describe(repository, image, tags));
+        }
+    }
+    Ok(Output {
+        image_details: Some(details),
+        next_token: None,
+    })
+}
+
+fn describe_page(
+    ctx: &Context,
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    accept: Accept,
+    limit: u32,
+    token: Option<&str>,
+) -> Result<Output, Error> {
+    let listing = Listing {
+        keys: &ctx.keys,
+        operation: "DescribeImages",
+        scope: &repository.scope,
+        repository: repository.name.as_str(),
+        filter: accept.key(),
+    };
+    let after = listing.integer_key(token)?;
+    let page = page(at, repository, accept, after, limit)?;
+
+    let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
+    let details = page
+        .images
+        .into_iter()
+        .map(|(image, tags)| describe(repository, image, tags))
+        .collect();
+    Ok(Output {
+        image_details: Some(details),
+        next_token,
+    })
+}
+
+fn describe(repository: &Repository, image: Image, tags: Vec<ImageTag>) -> ImageDetail {
+    ImageDetail {
+        registry_id: Some(repository.scope.registry_id.clone()),
+        repository_name: Some(repository.name.clone()),
+        image_digest: Some(image.digest.to_string()),
+        image_tags: (!tags.is_empty()).then_some(tags),
+        image_size_in_bytes: Some(image.size),
+        image_pushed_at: Some(image.pushed_at),
+        image_manifest_media_type: Some(image.media_type),
+        artifact_media_type: image.artifact_media_type,
+        last_recorded_pull_time: image.last_pulled_at,
+        subject_manifest_digest: image.subject.map(|subject| subject.to_string()),
+        image_status: Some(image.status),
+        ..ImageDetail::default()
+    }
+}

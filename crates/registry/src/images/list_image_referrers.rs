@@ -1,0 +1,188 @@
+//! `ListImageReferrers` and `GET /v2/<name>/referrers/<digest>`: the images whose subject is a digest.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ecru_model::{
+    ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
+    ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RepositoryName,
+};
+use ecru_store::{Snapshot, StoreError, Value};
+
+use super::{Image, annotations_of};
+use crate::context::Wanted;
+use crate::paging::Listing;
+use crate::repositories::Repository;
+use crate::{Context, Error, Page, repositories};
+
+const PAGE_DEFAULT: u32 = 20;
+
+/// What the referrers API of `/v2/` says of one referrer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referrer {
+    pub id: i64,
+    pub digest: Digest,
+    pub media_type: String,
+    pub size: i64,
+    pub artifact_type: Option<String>,
+    pub annotations: Option<BTreeMap<String, String>>,
+    pub status: ImageStatus,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ReferrerFilter {
+    /// Any of these; every type where there are none.
+    pub artifact_types: Vec<String>,
+    /// Any status where none is named.
+    pub status: Option<ImageStatus>,
+}
+
+pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("BatchGetImage", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let filter = ReferrerFilter::of(input.filter);
+    let limit = input
+        .max_results
+        .and_then(|given| u32::try_from(given).ok())
+        .unwrap_or(PAGE_DEFAULT);
+    let listing = Listing {
+        keys: &ctx.keys,
+        operation: "ListImageReferrers",
+        scope: &scope,
+        repository: input.repository_name.as_str(),
+        filter: format!("{} {filter:?}", input.subject_id.image_digest),
+    };
+    let after = listing.integer_key(input.next_token.as_deref())?;
+    // A digest of an algorithm that is not stored here is well-formed for ECR, and has no referrers.
+    let subject = Digest::parse(&input.subject_id.image_digest).ok();
+
+    let page = ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        match subject {
+            Some(subject) => Ok::<_, Error>(page(at, &repository, &subject, &filter, after, limit)?),
+            None => Ok(Page {
+                items: Vec::new(),
+                next: None,
+            }),
+        }
+    })?;
+
+    let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
+    let referrers = page.items.into_iter().map(ImageReferrer::from).collect();
+    Ok(Output {
+        referrers: Some(referrers),
+        next_token,
+    })
+}
+
+/// At most `limit` referrers, from the one after the id `after`.
+pub fn list_referrers_of(
+    ctx: &Context,
+    repository: &RepositoryName,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    after: i64,
+    limit: u32,
+) -> Result<Page<Referrer, i64>, Error> {
+    let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
+    let filter = ReferrerFilter {
+        artifact_types: artifact_type.into_iter().map(str::to_owned).collect(),
+        status: Some(ImageStatus::Active),
+    };
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, repository)?;
+        Ok(page(at, &repository, subject, &filter, after, limit)?)
+    })
+}
+
+fn page(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    subject: &Digest,
+    filter: &ReferrerFilter,
+    after: i64,
+    limit: u32,
+) -> Result<Page<Referrer, i64>, StoreError> {
+    let mut items = Vec::new();
+    let mut reached = after;
+    let mut next = None;
+    at.each(
+        "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
+                last_pulled_at, annotations
+         FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id",
+        &[
+            Value::Integer(repository.id),
+            Value::Blob(subject.as_bytes()),
+            Value::Integer(after),
+        ],
+        &mut |row| {
+            if items.len() == limit as usize {
+                next = Some(reached);
+                return Ok(ControlFlow::Break(()));
+            }
+            let image = Image::from_row(row)?;
+            reached = image.id;
+            if filter.accepts(&image) {
+                items.push(Referrer::of(image, annotations_of(row.optional_text(10))?));
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    Ok(Page { items, next })
+}
+
+impl ReferrerFilter {
+    fn of(filter: Option<ecru_model::ListImageReferrersFilter>) -> Self {
+        let filter = filter.unwrap_or_default();
+        Self {
+            artifact_types: filter.artifact_types.unwrap_or_default(),
+            status: match filter.artifact_status {
+                Some(ArtifactStatusFilter::Active) | None => Some(ImageStatus::Active),
+                Some(ArtifactStatusFilter::Archived) => Some(ImageStatus::Archived),
+                Some(ArtifactStatusFilter::Activating) => Some(ImageStatus::Activating),
+                Some(ArtifactStatusFilter::Any) => None,
+            },
+        }
+    }
+
+    fn accepts(&self, image: &Image) -> bool {
+        let artifact_type = image.artifact_media_type.as_deref();
+        let typed = self.artifact_types.is_empty()
+            || self
+                .artifact_types
+                .iter()
+                .any(|wanted| Some(wanted.as_str()) == artifact_type);
+        typed && self.status.is_none_or(|wanted| wanted == image.status)
+    }
+}
+
+impl Referrer {
+    fn of(image: Image, annotations: Option<BTreeMap<String, String>>) -> Self {
+        Self {
+            id: image.id,
+            digest: image.digest,
+            media_type: image.media_type,
+            size: image.manifest_size,
+            artifact_type: image.artifact_media_type,
+            annotations,
+            status: image.status,
+        }
+    }
+}
+
+impl From<Referrer> for ImageReferrer {
+    fn from(referrer: Referrer) -> Self {
+        Self {
+            digest: referrer.digest.to_string(),
+            media_type: referrer.media_type,
+            artifact_type: referrer.artifact_type,
+            size: referrer.size,
+            annotations: referrer.annotations,
+            artifact_status: Some(match referrer.status {
+                ImageStatus::Active => ArtifactStatus::Active,
+                ImageStatus::Archived => ArtifactStatus::Archived,
+                ImageStatus::Activating => ArtifactStatus::Activating,
+            }),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `ListImages`: a page of image ids, one for each tag, and one for each image without a tag.
+
+use ecru_model::{ImageIdentifier, ListImagesInput as Input, ListImagesOutput as Output};
+
+use super::identifier;
+use super::page::{Accept, ImagePage, page};
+use crate::context::Wanted;
+use crate::paging::{self, Listing};
+use crate::{Context, Error, repositories};
+
+pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("ListImages", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let filter = input.filter.unwrap_or_default();
+    let accept = Accept::new(filter.tag_status, filter.image_status);
+    let limit = paging::limit(input.max_results);
+    let listing = Listing {
+        keys: &ctx.keys,
+        operation: "ListImages",
+        scope: &scope,
+        repository: input.repository_name.as_str(),
+        filter: accept.key(),
+    };
+    let after = input
+        .next_token
+        .as_deref()
+        .map(|token| Key::read(&listing, token))
+        .transpose()?;
+
+    let found = ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let first = after.as_ref().map_or(0, Key::image_before);
+        Ok::<_, Error>(page(at, &repository, accept, first, limit)?)
+    })?;
+
+    let (ids, next) = entries(&found, after.as_ref(), limit as usize);
+    let next_token = next.map(|key| listing.token(&key.bytes()));
+    Ok(Output {
+        image_ids: Some(ids),
+        next_token,
+    })
+}
+
+/// Where a page ended: at a tag of an image, or behind an image as a whole.
+struct Key {
+    image_id: i64,
+    tag: String,
+}
+
+impl Key {
+    fn read(listing: &Listing<'_>, token: &str) -> Result<Self, Error> {
+        let bytes = listing.key(token)?;
+        let (image_id, tag) = bytes.split_first_chunk::<8>().ok_or_else(paging::not_ours)?;
+        let tag = String::from_utf8(tag.to_vec()).map_err(|_| paging::not_ours())?;
+        Ok(Self {
+            image_id: i64::from_be_bytes(*image_id),
+            tag,
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [&self.image_id.to_be_bytes(), self.tag.as_bytes()].concat()
+    }
+
+    /// The id after which images are read again: an image may have tags behind the key.
+    fn image_before(&self) -> i64 {
+        if self.tag.is_empty() {
+            self.image_id
+        } else {
+            self.image_id - 1
+        }
+    }
+}
+
+fn entries(found: &ImagePage, after: Option<&Key>, limit: usize) -> (Vec<ImageIdentifier>, Option<Key>) {
+    let mut ids = Vec::with_capacity(limit);
+    let mut reached = None;
+    for (image, tags) in &found.images {
+        let resumed = after
+            .filter(|key| key.image_id == image.id)
+            .map(|key| key.tag.as_str());
+        if tags.is_empty() && resumed.is_none() {
+            if ids.len() == limit {
+                return (ids, reached);
+            }
+            ids.push(identifier(&image.digest, None));
+            reached = Some(Key {
+                image_id: image.id,
+                tag: String::new(),
+            });
+        }
+        for tag in tags
+            .iter()
+            .filter(|tag| resumed.is_none_or(|last| tag.as_str() > last))
+        {
+            if ids.len() == limit {
+                return (ids, reached);
+            }
+            ids.push(identifier(&image.digest, Some(tag.as_str())));
+            reached = Some(Key {
+                image_id: image.id,
+                tag: tag.to_string(),
+            });
+        }
+    }
+    (
+        ids,
+        found.next.map(|image_id| Key {
+            image_id,
+            tag: String::new(),
+        }),
+    )
+}

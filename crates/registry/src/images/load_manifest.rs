@@ -1,0 +1,59 @@
+//! `GET /v2/<name>/manifests/<reference>`: the bytes of a manifest as they were pushed.
+
+use bytes::Bytes;
+use ecru_model::{Digest, ImageIdentifier, ImageStatus, RepositoryName};
+
+use super::{Image, Reference, find, find_tagged, manifest_of, not_found};
+use crate::context::Wanted;
+use crate::{Context, Error, repositories};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredManifest {
+    pub digest: Digest,
+    pub media_type: String,
+    pub bytes: Bytes,
+}
+
+pub fn load_manifest(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<StoredManifest, Error> {
+    let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
+
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, repository)?;
+        let image = match reference {
+            Reference::Tag(tag) => find_tagged(at, &repository, tag.as_str())?,
+            Reference::Digest(digest) => find(at, &repository, digest)?,
+        };
+        let Some(image) = image.filter(is_pullable) else {
+            return Err(not_found(&repository, &reference.identifier()));
+        };
+        Ok(StoredManifest {
+            digest: image.digest,
+            bytes: manifest_of(at, image.id)?,
+            media_type: image.media_type,
+        })
+    })
+}
+
+/// An archived image, or one on its way back, is answered as one that is not there.
+fn is_pullable(image: &Image) -> bool {
+    image.status == ImageStatus::Active
+}
+
+impl Reference {
+    pub(super) fn identifier(&self) -> ImageIdentifier {
+        match self {
+            Self::Tag(tag) => ImageIdentifier {
+                image_digest: None,
+                image_tag: Some(tag.as_str().to_owned()),
+            },
+            Self::Digest(digest) => ImageIdentifier {
+                image_digest: Some(digest.to_string()),
+                image_tag: None,
+            },
+        }
+    }
+}

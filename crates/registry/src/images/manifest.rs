@@ -1,0 +1,318 @@
+//! Reads a manifest of any kind that ECR stores, strictly, into what the registry needs to know of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ecru_model::{Digest, json};
+use serde::Deserialize;
+
+pub const MANIFEST_BYTES_MAX: usize = 4_194_304;
+
+const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+json";
+const DOCKER_SCHEMA_1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+const DOCKER_SCHEMA_2: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+const ORAS_ARTIFACT: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
+
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Layers named by `fsLayers`, without sizes.
+    Schema1,
+    /// A config and layers.
+    Image,
+    /// Other manifests.
+    Index,
+    /// Blobs without a config.
+    Artifact,
+}
+
+impl Kind {
+    fn of(media_type: &str) -> Option<Self> {
+        match media_type {
+            DOCKER_SCHEMA_1 | DOCKER_SCHEMA_1_SIGNED => Some(Self::Schema1),
+            DOCKER_SCHEMA_2 | OCI_MANIFEST => Some(Self::Image),
+            DOCKER_LIST | OCI_INDEX => Some(Self::Index),
+            OCI_ARTIFACT | ORAS_ARTIFACT => Some(Self::Artifact),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) media_type: String,
+    pub(crate) kind: Kind,
+    /// The config, where there is one, and the layers; each blob once, in the order of the document.
+    pub(crate) blobs: Vec<BlobReference>,
+    /// The manifests of an index, each once.
+    pub(crate) children: Vec<Digest>,
+    pub(crate) subject: Option<Digest>,
+    /// The `artifactType`, else the media type of the config.
+    pub(crate) artifact_media_type: Option<String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BlobReference {
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    /// The size that the manifest claims.
+    pub(crate) size: u64,
+    /// It may be fetched elsewhere, so it need not be here.
+    pub(crate) foreign: bool,
+}
+
+/// Why a document is no manifest, for the log and for the tests: clients see ECR's one sentence.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManifestError {
+    #[error("the document is not what its schema says")]
+    Schema(#[from] serde_json::Error),
+    #[error("{0}")]
+    Rule(String),
+}
+
+fn rule(text: impl fmt::Display) -> ManifestError {
+    ManifestError::Rule(text.to_string())
+}
+
+impl Manifest {
+    /// `declared` is the media type that came beside the document.
+    pub(crate) fn parse(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(rule("it is longer than 4 MiB"));
+        }
+        if json::nests_deeper_than(bytes, json::DEPTH_MAX) {
+            return Err(rule("it is nested too deep"));
+        }
+        let document: Document = serde_json::from_slice(bytes)?;
+        let media_type = document.agreed_media_type(declared)?;
+        let kind = Kind::of(&media_type).ok_or_else(|| rule("its media type is not stored here"))?;
+        document.check_shape(kind)?;
+
+        Ok(Self {
+            kind,
+            blobs: document.blobs(kind)?,
+            children: document.children(),
+            subject: document.subject.as_ref().map(|subject| subject.digest.0.clone()),
+            artifact_media_type: document.artifact_media_type(kind),
+            annotations: document.annotations.unwrap_or_default(),
+            media_type,
+        })
+    }
+}
+
+/// The members that mean something to a registry. A member given twice is refused by the derived reader.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+    blobs: Option<Vec<Descriptor>>,
+    fs_layers: Option<Vec<SchemaOneLayer>>,
+    subject: Option<Descriptor>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    digest: DigestText,
+    size: u64,
+    #[serde(default)]
+    urls: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaOneLayer {
+    blob_sum: DigestText,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct DigestText(Digest);
+
+impl TryFrom<String> for DigestText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Digest::parse(&text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl Document {
+    /// The type in the document and the one beside it must be the same; one of them is enough.
+    fn agreed_media_type(&self, declared: Option<&str>) -> Result<String, ManifestError> {
+        match (self.media_type.as_deref(), declared) {
+            (Some(own), Some(declared)) if own != declared => {
+                Err(rule("its media type is not the one it was sent with"))
+            }
+            (Some(own), _) => Ok(own.to_owned()),
+            (None, Some(declared)) => Ok(declared.to_owned()),
+            (None, None) => Err(rule("no media type is given")),
+        }
+    }
+
+    fn check_shape(&self, kind: Kind) -> Result<(), ManifestError> {
+        let names_blobs = self.config.is_some() || self.layers.is_some() || self.blobs.is_some();
+        let fits = match kind {
+            Kind::Schema1 => self.schema_version == Some(1) && self.fs_layers.is_some(),
+            Kind::Image => {
+                self.schema_version == Some(2)
+                    && self.config.is_some()
+                    && self.layers.is_some()
+                    && self.blobs.is_none()
+                    && self.manifests.is_none()
+            }
+            Kind::Index => self.schema_version == Some(2) && self.manifests.is_some() && !names_blobs,
+            Kind::Artifact => {
+                self.artifact_type.is_some()
+                    && self.config.is_none()
+                    && self.layers.is_none()
+                    && self.manifests.is_none()
+            }
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(rule("its members are not those of its media type"))
+        }
+    }
+
+    fn blobs(&self, kind: Kind) -> Result<Vec<BlobReference>, ManifestError> {
+        let mut blobs = Vec::<BlobReference>::new();
+        let mut seen = std::collections::HashSet::new();
+        let described = self
+            .config
+            .iter()
+            .chain(self.layers.iter().flatten())
+            .chain(self.blobs.iter().flatten());
+        for descriptor in described {
+            if i64::try_from(descriptor.size).is_err() {
+                return Err(rule("a size is too large"));
+            }
+            if seen.insert(descriptor.digest.0.clone()) {
+                blobs.push(BlobReference {
+                    digest: descriptor.digest.0.clone(),
+                    media_type: descriptor.media_type.clone(),
+                    size: descriptor.size,
+                    foreign: !descriptor.urls.is_empty(),
+                });
+            }
+        }
+        if kind == Kind::Schema1 {
+            for layer in self.fs_layers.iter().flatten() {
+                if seen.insert(layer.blob_sum.0.clone()) {
+                    blobs.push(BlobReference {
+                        digest: layer.blob_sum.0.clone(),
+                        media_type: DOCKER_LAYER.to_owned(),
+                        size: 0,
+                        foreign: false,
+                    });
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
+    fn children(&self) -> Vec<Digest> {
+        let mut seen = std::collections::HashSet::new();
+        self.manifests
+            .iter()
+            .flatten()
+            .map(|descriptor| &descriptor.digest.0)
+            .filter(|digest| seen.insert(*digest))
+            .cloned()
+            .collect()
+    }
+
+    fn artifact_media_type(&self, kind: Kind) -> Option<String> {
+        match kind {
+            Kind::Schema1 => None,
+            Kind::Index => self.artifact_type.clone(),
+            Kind::Image | Kind::Artifact => {
+                let given = self.artifact_type.as_ref().filter(|kind| !kind.is_empty());
+                given
+                    .or(self.config.as_ref().map(|config| &config.media_type))
+                    .cloned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}"#;
+
+    fn image(extra: &str) -> String {
+        format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{CONFIG},"layers":[]{extra}}}"#)
+    }
+
+    #[track_caller]
+    fn check(document: &str, declared: Option<&str>, accepted: bool) {
+        let parsed = Manifest::parse(document.as_bytes(), declared);
+        assert_eq!(parsed.is_ok(), accepted, "{document} gave {parsed:?}");
+    }
+
+    #[test]
+    fn documents_that_are_no_manifest_are_refused() {
+        check(&image(""), None, true);
+        check(&image(""), Some(OCI_MANIFEST), true);
+        check(&image(""), Some(OCI_INDEX), false);
+        check(&image(r#","manifests":[]"#), None, false);
+        check(&image(r#","layers":[]"#), None, false);
+        check(&image("").replace(r#""size":2"#, r#""size":-2"#), None, false);
+        check(&image("").replace(r#""size":2"#, r#""size":2.5"#), None, false);
+        check(&image("").replace("sha256:44", "sha256:4"), None, false);
+        check(
+            &image("").replace("sha256:44136fa", "sha256:44136FA"),
+            None,
+            false,
+        );
+        check(
+            &image("").replace(r#""schemaVersion":2"#, r#""schemaVersion":1"#),
+            None,
+            false,
+        );
+        check(&image("").replace(OCI_MANIFEST, "text/plain"), None, false);
+        check(&format!("{} {{}}", image("")), None, false);
+        check("[]", Some(OCI_MANIFEST), false);
+        check(
+            &format!(r#"{{"a":{}{}}}"#, "[".repeat(70), "]".repeat(70)),
+            Some(OCI_MANIFEST),
+            false,
+        );
+        check(r#"{"schemaVersion":2,"manifests":[]}"#, Some(OCI_INDEX), true);
+        check(r#"{"schemaVersion":2,"manifests":[]}"#, None, false);
+    }
+
+    #[test]
+    fn the_type_of_an_artifact_is_its_artifact_type_or_the_type_of_its_config() {
+        let plain = Manifest::parse(image("").as_bytes(), None).unwrap();
+        assert_eq!(
+            plain.artifact_media_type.as_deref(),
+            Some("application/vnd.oci.image.config.v1+json")
+        );
+
+        let typed = Manifest::parse(image(r#","artifactType":"text/sbom""#).as_bytes(), None).unwrap();
+        assert_eq!(typed.artifact_media_type.as_deref(), Some("text/sbom"));
+    }
+
+    #[test]
+    fn a_blob_named_twice_is_needed_once() {
+        let document = image("").replace(r#""layers":[]"#, &format!(r#""layers":[{CONFIG},{CONFIG}]"#));
+        assert_eq!(Manifest::parse(document.as_bytes(), None).unwrap().blobs.len(), 1);
+    }
+}

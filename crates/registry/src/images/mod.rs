@@ -1,0 +1,157 @@
+//! Images: their rows and tags, how they are stored and deleted, and the sentences about them.
+
+mod batch_delete_image;
+mod batch_get_image;
+mod delete;
+mod delete_manifest;
+mod describe_images;
+mod list_image_referrers;
+mod list_images;
+mod list_tags;
+mod load_manifest;
+mod manifest;
+mod page;
+mod put_image;
+mod put_manifest;
+mod selection;
+mod store_image;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ecru_model::{Digest, ErrorCode, ImageIdentifier, ImageStatus, ImageTag, Timestamp};
+use ecru_store::{Row, Snapshot, StoreError, Value};
+
+use crate::Error;
+use crate::repositories::{Repository, stored};
+
+pub use batch_delete_image::batch_delete_image;
+pub use batch_get_image::batch_get_image;
+pub use delete_manifest::delete_manifest;
+pub use describe_images::describe_images;
+pub use list_image_referrers::{ReferrerFilter, list_image_referrers, list_referrers_of};
+pub use list_images::list_images;
+pub use list_tags::list_tags;
+pub use load_manifest::{StoredManifest, load_manifest};
+pub use manifest::MANIFEST_BYTES_MAX;
+pub use put_image::put_image;
+pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
+
+/// How `/v2/` names a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    Tag(ImageTag),
+    Digest(Digest),
+}
+
+/// What lists say of an image: everything but its manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    pub(crate) id: i64,
+    pub(crate) digest: Digest,
+    pub(crate) status: ImageStatus,
+    pub(crate) pushed_at: Timestamp,
+    pub(crate) size: i64,
+    pub(crate) manifest_size: i64,
+    pub(crate) media_type: String,
+    pub(crate) artifact_media_type: Option<String>,
+    pub(crate) subject: Option<Digest>,
+    pub(crate) last_pulled_at: Option<Timestamp>,
+}
+
+impl Image {
+    /// Reads the columns in the order in which every query here names them.
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.integer(0),
+            digest: stored(Digest::from_bytes(row.blob(1)))?,
+            status: stored(ImageStatus::parse(row.text(2)))?,
+            pushed_at: Timestamp::from_millis(row.integer(3)),
+            size: row.integer(4),
+            manifest_size: row.integer(5),
+            media_type: row.text(6).to_owned(),
+            artifact_media_type: row.optional_text(7).map(str::to_owned),
+            subject: row
+                .optional_blob(8)
+                .map(|bytes| stored(Digest::from_bytes(bytes)))
+                .transpose()?,
+            last_pulled_at: row.optional_integer(9).map(Timestamp::from_millis),
+        })
+    }
+}
+
+pub(crate) fn find(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<Image>, StoreError> {
+    at.find(
+        "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
+                last_pulled_at
+         FROM images WHERE repository_id = ?1 AND digest = ?2",
+        &[Value::Integer(repository.id), Value::Blob(digest.as_bytes())],
+        Image::from_row,
+    )
+}
+
+fn find_tagged(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<Image>, StoreError> {
+    at.find(
+        "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
+                i.artifact_media_type, i.subject, i.last_pulled_at
+         FROM tags t JOIN images i ON i.id = t.image_id WHERE t.repository_id = ?1 AND t.tag = ?2",
+        &[Value::Integer(repository.id), Value::Text(tag)],
+        Image::from_row,
+    )
+}
+
+/// The image that a tag points at.
+fn tag_target(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<i64>, StoreError> {
+    at.find(
+        "SELECT image_id FROM tags WHERE repository_id = ?1 AND tag = ?2",
+        &[Value::Integer(repository.id), Value::Text(tag)],
+        |row| Ok(row.integer(0)),
+    )
+}
+
+/// The tags of an image, in order.
+fn tags_of(at: &Snapshot<'_>, repository: &Repository, image_id: i64) -> Result<Vec<ImageTag>, StoreError> {
+    at.query(
+        "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag",
+        &[Value::Integer(repository.id), Value::Integer(image_id)],
+        |row| stored(ImageTag::parse(row.text(0))),
+    )
+}
+
+fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
+    at.find(
+        "SELECT manifest FROM images WHERE id = ?1",
+        &[Value::Integer(image_id)],
+        |row| Ok(Bytes::copy_from_slice(row.blob(0))),
+    )?
+    .ok_or_else(|| StoreError::damaged("an image has no row"))
+}
+
+fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {
+    text.map(|text| stored(serde_json::from_str(text))).transpose()
+}
+
+fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {
+    ImageIdentifier {
+        image_digest: Some(digest.to_string()),
+        image_tag: tag.map(str::to_owned),
+    }
+}
+
+fn not_found(repository: &Repository, id: &ImageIdentifier) -> Error {
+    Error::new(
+        ErrorCode::ImageNotFoundException,
+        format!(
+            "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name \
+             '{}' in the registry with id '{}'",
+            id.image_digest.as_deref().unwrap_or("null"),
+            id.image_tag.as_deref().unwrap_or("null"),
+            repository.name,
+            repository.scope.registry_id,
+        ),
+    )
+}

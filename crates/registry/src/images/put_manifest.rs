@@ -1,0 +1,76 @@
+//! `PUT /v2/<name>/manifests/<reference>`: a push by tag or digest, through the same code as `PutImage`.
+
+use bytes::Bytes;
+use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
+
+use super::Reference;
+use super::put_image::digest_does_not_match;
+use super::store_image::{NewImage, read_manifest, store_image};
+use crate::context::Wanted;
+use crate::{Context, Error, repositories};
+
+pub struct PutManifest {
+    pub repository: RepositoryName,
+    pub reference: Reference,
+    /// The media type that came with the bytes.
+    pub content_type: Option<String>,
+    /// Tags to give beside the reference.
+    pub tags: Vec<ImageTag>,
+    pub bytes: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestStored {
+    pub digest: Digest,
+    pub subject: Option<Digest>,
+}
+
+pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestStored, Error> {
+    let scope = ctx.registry(None, Wanted::on("PutImage", &put.repository))?;
+    let name = put.repository.clone();
+    let new = match accept(ctx, put) {
+        Ok(new) => new,
+        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
+    };
+
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            store_image(tx, &repository, &new)?;
+            Ok(ManifestStored {
+                digest: new.digest,
+                subject: new.manifest.subject,
+            })
+        })
+        .await
+}
+
+fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
+    if put.bytes.len() > super::MANIFEST_BYTES_MAX {
+        return Err(Error::new(
+            ErrorCode::InvalidParameterException,
+            "The manifest is longer than 4194304 bytes",
+        ));
+    }
+    let mut tags = put.tags;
+    let digest = match put.reference {
+        Reference::Tag(tag) => {
+            tags.insert(0, tag);
+            Digest::of(&put.bytes)
+        }
+        Reference::Digest(claimed) => {
+            let digest = Digest::computed(claimed.algorithm(), &put.bytes);
+            if claimed != digest {
+                return Err(digest_does_not_match(&claimed.to_string(), &digest));
+            }
+            digest
+        }
+    };
+    Ok(NewImage {
+        digest,
+        manifest: read_manifest(&put.bytes, put.content_type.as_deref())?,
+        bytes: put.bytes,
+        tags,
+        pushed_at: ctx.clock.now(),
+    })
+}

@@ -1,0 +1,317 @@
+//! Puts an image into a repository, for both wires: its layers and children must be there, its tags free to move.
+
+use std::cmp::max;
+
+use bytes::Bytes;
+use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
+use ecru_store::{StoreError, Tx, Value};
+
+use super::manifest::{BlobReference, Kind, Manifest};
+use super::{Image, find, tag_target};
+use crate::Error;
+use crate::repositories::{self, Repository};
+
+const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
+const TAGS_PER_IMAGE_MAX: i64 = 1_000;
+
+pub(super) struct NewImage {
+    pub(super) digest: Digest,
+    pub(super) manifest: Manifest,
+    pub(super) bytes: Bytes,
+    pub(super) tags: Vec<ImageTag>,
+    pub(super) pushed_at: Timestamp,
+}
+
+/// What a put came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Changed,
+    /// The image was there, under every tag it was to have.
+    Unchanged,
+}
+
+pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) -> Result<Outcome, Error> {
+    let existing = find(tx, repository, &new.digest)?;
+    let references = match existing {
+        Some(_) => References::default(),
+        None => resolve(tx, repository, &new.manifest)?,
+    };
+    let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
+
+    let image_id = match existing {
+        Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
+        Some(image) => image.id,
+        None => insert(tx, repository, new, &references)?,
+    };
+    for tag in &moves {
+        move_tag(tx, repository, tag, image_id)?;
+    }
+    check_tag_quota(tx, repository, image_id)?;
+    Ok(Outcome::Changed)
+}
+
+/// What the manifest names, as rows of this repository.
+#[derive(Default)]
+struct References {
+    blobs: Vec<(i64, String)>,
+    children: Vec<i64>,
+    /// Config and layers; of an index its largest child.
+    size: i64,
+}
+
+fn resolve(tx: &Tx<'_>, repository: &Repository, manifest: &Manifest) -> Result<References, Error> {
+    let mut references = References::default();
+    let mut missing = Vec::new();
+    for blob in &manifest.blobs {
+        match find_linked(tx, repository, blob)? {
+            Some((id, size)) => {
+                references.blobs.push((id, blob.media_type.clone()));
+                references.size += size;
+            }
+            None if blob.foreign => references.size += i64::try_from(blob.size).unwrap_or(i64::MAX),
+            None => missing.push(blob.digest),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(layers_not_found(repository, &missing));
+    }
+    for child in &manifest.children {
+        match find(tx, repository, child)? {
+            Some(image) => {
+                references.size = max(references.size, image.size);
+                references.children.push(image.id);
+            }
+            None => missing.push(*child),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(images_not_found(repository, &missing));
+    }
+    Ok(references)
+}
+
+fn find_linked(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    blob: &BlobReference,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    tx.find(
+        "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
+         WHERE b.digest = ?2 AND l.repository_id = ?1",
+        &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
+        |row| Ok((row.integer(0), row.integer(1))),
+    )
+}
+
+/// A tag that is to point at the image, and the image it points at now.
+struct Move<'a> {
+    tag: &'a ImageTag,
+    previous: Option<i64>,
+}
+
+/// The tags that do not point at the image yet. A frozen tag that is in use refuses every put, of the same image too.
+fn tags_to_move<'a>(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    existing: Option<&Image>,
+    tags: &'a [ImageTag],
+) -> Result<Vec<Move<'a>>, Error> {
+    let mut moves = Vec::<Move<'a>>::new();
+    for tag in tags {
+        let previous = tag_target(tx, repository, tag.as_str())?;
+        let frozen = repositories::is_frozen(
+            repository.tag_mutability,
+            &repository.exclusion_filters,
+            tag.as_str(),
+        );
+        if previous.is_some() && frozen {
+            return Err(tag_is_frozen(repository, tag));
+        }
+        let here = previous.is_some() && previous == existing.map(|image| image.id);
+        if !here && !moves.iter().any(|other| other.tag == tag) {
+            moves.push(Move { tag, previous });
+        }
+    }
+    Ok(moves)
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    references: &References,
+) -> Result<i64, Error> {
+    let push_sequence = count_push(tx, repository)?;
+    let manifest = &new.manifest;
+    let annotations = annotations_text(manifest)?;
+    let subject = manifest.subject;
+    let parameters = [
+        Value::Integer(repository.id),
+        Value::Blob(new.digest.as_bytes()),
+        Value::Integer(push_sequence),
+        Value::Text(ImageStatus::Active.as_str()),
+        Value::Integer(new.pushed_at.as_millis()),
+        Value::Integer(references.size),
+        Value::Integer(i64::try_from(new.bytes.len()).unwrap_or(i64::MAX)),
+        Value::Text(&manifest.media_type),
+        Value::from(manifest.artifact_media_type.as_deref()),
+        Value::from(subject.as_ref().map(Digest::as_bytes)),
+        Value::from(annotations.as_deref()),
+        Value::from(!new.tags.is_empty()),
+        Value::Blob(&new.bytes),
+    ];
+    let image_id = tx
+        .find(
+            "INSERT INTO images (repository_id, digest, push_sequence, status, pushed_at, size, manifest_size,
+                 media_type, artifact_media_type, subject, annotations, tagged, manifest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id",
+            &parameters,
+            |row| Ok(row.integer(0)),
+        )?
+        .ok_or_else(|| StoreError::damaged("an inserted image has no row"))?;
+    for (blob_id, media_type) in &references.blobs {
+        tx.execute(
+            "INSERT INTO image_blobs (repository_id, blob_id, image_id, media_type) VALUES (?1, ?2, ?3, ?4)",
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(*blob_id),
+                Value::Integer(image_id),
+                Value::Text(media_type),
+            ],
+        )?;
+    }
+    for child_id in &references.children {
+        tx.execute(
+            "INSERT INTO image_children (repository_id, child_id, index_id) VALUES (?1, ?2, ?3)",
+            &[repository.id, *child_id, image_id].map(Value::Integer),
+        )?;
+    }
+    Ok(image_id)
+}
+
+fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
+    if manifest.subject.is_none() || manifest.annotations.is_empty() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(&manifest.annotations);
+    Ok(Some(text.map_err(|error| {
+        Error::server("annotations cannot be stored").caused_by(error)
+    })?))
+}
+
+/// Counts one image more, and gives its place in the order of pushes.
+fn count_push(tx: &Tx<'_>, repository: &Repository) -> Result<i64, Error> {
+    let counted = tx.find(
+        "UPDATE repository_counters SET images = images + 1, push_sequence = push_sequence + 1
+         WHERE repository_id = ?1 AND images < ?2 RETURNING push_sequence",
+        &[
+            Value::Integer(repository.id),
+            Value::Integer(IMAGES_PER_REPOSITORY_MAX),
+        ],
+        |row| Ok(row.integer(0)),
+    )?;
+    counted.ok_or_else(|| {
+        Error::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "The repository with name '{}' in registry with id '{}' already has the maximum allowed number of \
+                 images which is '{IMAGES_PER_REPOSITORY_MAX}'",
+                repository.name, repository.scope.registry_id
+            ),
+        )
+    })
+}
+
+fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO tags (repository_id, tag, image_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id",
+        &[
+            Value::Integer(repository.id),
+            Value::Text(moved.tag.as_str()),
+            Value::Integer(image_id),
+        ],
+    )?;
+    set_tagged(tx, repository, image_id)?;
+    match moved.previous {
+        Some(previous) => set_tagged(tx, repository, previous),
+        None => Ok(()),
+    }
+}
+
+/// Brings the `tagged` column of an image in line with its tags.
+pub(super) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE images SET tagged = 1 - tagged WHERE id = ?2
+             AND tagged <> EXISTS (SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2)",
+        &[Value::Integer(repository.id), Value::Integer(image_id)],
+    )?;
+    Ok(())
+}
+
+fn check_tag_quota(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), Error> {
+    let over = tx.find(
+        "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT 1 OFFSET ?3",
+        &[repository.id, image_id, TAGS_PER_IMAGE_MAX].map(Value::Integer),
+        |row| Ok(row.integer(0)),
+    )?;
+    match over {
+        None => Ok(()),
+        Some(_) => Err(Error::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "The image already has the maximum allowed number of tags which is '{TAGS_PER_IMAGE_MAX}'"
+            ),
+        )),
+    }
+}
+
+fn tag_is_frozen(repository: &Repository, tag: &ImageTag) -> Error {
+    Error::new(
+        ErrorCode::ImageTagAlreadyExistsException,
+        format!(
+            "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is \
+             immutable.",
+            repository.name
+        ),
+    )
+}
+
+fn layers_not_found(repository: &Repository, missing: &[Digest]) -> Error {
+    Error::new(
+        ErrorCode::LayersNotFoundException,
+        required(repository, "Layers", missing),
+    )
+}
+
+fn images_not_found(repository: &Repository, missing: &[Digest]) -> Error {
+    Error::new(
+        ErrorCode::ReferencedImagesNotFoundException,
+        required(repository, "Images", missing),
+    )
+}
+
+fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
+    let digests = missing
+        .iter()
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!(
+        "{what} with digests '[{digests}]' required for pushing image into repository with name '{}' in the registry \
+         with id '{}' do not exist",
+        repository.name, repository.scope.registry_id
+    )
+}
+
+/// A manifest that both wires accept, or ECR's one sentence about those it does not.
+pub(super) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
+    Manifest::parse(bytes, media_type)
+        .map_err(|error| Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(error))
+}
+
+impl Manifest {
+    pub(super) fn is_index(&self) -> bool {
+        self.kind == Kind::Index
+    }
+}

@@ -1,0 +1,95 @@
+//! `BatchCheckLayerAvailability`: which layers a repository has.
+
+use ecru_model::{
+    BatchCheckLayerAvailabilityInput as Input, BatchCheckLayerAvailabilityOutput as Output, Digest, Layer,
+    LayerAvailability, LayerFailure, LayerFailureCode,
+};
+use ecru_store::Blob;
+
+use super::{answered_as_existing, find_linked, load, media_type};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error};
+
+pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("BatchCheckLayerAvailability", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let repository = load(ctx, &scope, &input.repository_name)?;
+
+    let mut layers = Vec::new();
+    let mut failures = Vec::new();
+    let mut available = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for text in input
+        .layer_digests
+        .iter()
+        .filter(|text| seen.insert(text.as_str()))
+    {
+        if ecru_model::rules::LAYER_DIGEST.check(text).is_err() {
+            failures.push(invalid(text));
+            continue;
+        }
+        match look_up(ctx, &repository, text).await? {
+            Some((blob, media_type)) => {
+                available.push(blob.id);
+                layers.push(layer(
+                    text,
+                    LayerAvailability::Available,
+                    Some(blob.size),
+                    media_type,
+                ));
+            }
+            None => layers.push(layer(text, LayerAvailability::Unavailable, None, None)),
+        }
+    }
+    answered_as_existing(ctx, repository.id, available).await?;
+
+    Ok(Output {
+        layers: Some(layers),
+        failures: Some(failures),
+    })
+}
+
+async fn look_up(
+    ctx: &Context,
+    repository: &Repository,
+    text: &str,
+) -> Result<Option<(Blob, Option<String>)>, Error> {
+    let Ok(digest) = Digest::parse(text) else {
+        return Ok(None);
+    };
+    let found = ctx.store.read(|at| {
+        let Some(blob) = find_linked(&ctx.store, at, repository, &digest)? else {
+            return Ok(None);
+        };
+        let media_type = media_type(at, repository, blob.id)?;
+        Ok::<_, Error>(Some((blob, media_type)))
+    })?;
+    let Some(found) = found else { return Ok(None) };
+    Ok(ctx.store.blobs().check(&found.0).await?.then_some(found))
+}
+
+fn layer(
+    digest: &str,
+    availability: LayerAvailability,
+    size: Option<u64>,
+    media_type: Option<String>,
+) -> Layer {
+    Layer {
+        layer_digest: Some(digest.to_owned()),
+        layer_availability: Some(availability),
+        layer_size: size.map(u64::cast_signed),
+        media_type,
+    }
+}
+
+fn invalid(digest: &str) -> LayerFailure {
+    LayerFailure {
+        layer_digest: Some(digest.to_owned()),
+        failure_code: Some(LayerFailureCode::InvalidLayerDigest),
+        failure_reason: Some(
+            "Invalid request parameters: layer digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+                .to_owned(),
+        ),
+    }
+}

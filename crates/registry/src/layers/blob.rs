@@ -1,0 +1,115 @@
+//! Blobs as `/v2/` reads and deletes them, and takes them in one request.
+
+use ecru_model::{Digest, ErrorCode, RepositoryName};
+use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
+
+use super::{
+    LAYER_BYTES_MAX, answered_as_existing, append_failed, digest_mismatch, find_linked, layer_not_found,
+    media_type, publish,
+};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+/// `HEAD`: the size of a blob whose bytes are as they were pushed.
+pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+    let (repository, blob) = look_up(ctx, repository, digest, "BatchCheckLayerAvailability")?;
+    if !ctx.store.blobs().check(&blob).await? {
+        return Err(layer_not_found(&repository, &digest.to_string()));
+    }
+    answered_as_existing(ctx, repository.id, vec![blob.id]).await?;
+    Ok(blob.size)
+}
+
+/// `GET`: never bytes that are not the digest's.
+pub async fn open_blob(
+    ctx: &Context,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<BlobReader, Error> {
+    let (repository, blob) = look_up(ctx, repository, digest, "GetDownloadUrlForLayer")?;
+    match ctx.store.blobs().open(&blob).await {
+        Ok(reader) => Ok(reader),
+        Err(BlobError::Missing) => Err(layer_not_found(&repository, &digest.to_string())),
+        Err(error) => {
+            Err(Error::server("The layer cannot be read because of a server-side issue").caused_by(error))
+        }
+    }
+}
+
+/// `POST` with a digest: a whole blob in one request.
+pub async fn put_blob(
+    ctx: &Context,
+    repository: &RepositoryName,
+    digest: &Digest,
+    mut source: impl ByteSource,
+) -> Result<(), Error> {
+    let scope = ctx.registry(None, Wanted::on("CompleteLayerUpload", repository))?;
+    let name = repository.clone();
+    let expected = super::load(ctx, &scope, &name)?;
+    let received = ctx
+        .store
+        .uploads()
+        .receive(digest.algorithm(), &mut source, LAYER_BYTES_MAX)
+        .await
+        .map_err(|error| append_failed(error, || Error::server("the layer could not be received")))?;
+    if received.digest() != digest {
+        return Err(digest_mismatch());
+    }
+
+    let store = ctx.store.clone();
+    let machine_now = ctx.clock.machine_milliseconds();
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            if repository.id != expected.id {
+                return Err(repositories::not_found(&scope, &name));
+            }
+            Ok(publish(&store, tx, &repository, &received, machine_now)?)
+        })
+        .await
+}
+
+/// `DELETE`: takes the blob away from the repository, unless an image needs it.
+pub async fn delete_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+    let scope = ctx.registry(None, Wanted::on("BatchDeleteImage", repository))?;
+    let (name, digest) = (repository.clone(), *digest);
+    let store = ctx.store.clone();
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            let blob = find_linked(&store, tx, &repository, &digest)?
+                .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
+            if media_type(tx, &repository, blob.id)?.is_some() {
+                return Err(needed(&digest));
+            }
+            tx.execute(
+                "DELETE FROM links WHERE repository_id = ?1 AND blob_id = ?2",
+                &[Value::Integer(repository.id), Value::Integer(blob.id)],
+            )?;
+            Ok(())
+        })
+        .await
+}
+
+fn look_up(
+    ctx: &Context,
+    name: &RepositoryName,
+    digest: &Digest,
+    action: &'static str,
+) -> Result<(Repository, Blob), Error> {
+    let scope = ctx.registry(None, Wanted::on(action, name))?;
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, name)?;
+        let blob = find_linked(&ctx.store, at, &repository, digest)?
+            .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
+        Ok((repository, blob))
+    })
+}
+
+fn needed(digest: &Digest) -> Error {
+    Error::new(
+        ErrorCode::InvalidParameterException,
+        format!("The layer with digest '{digest}' is needed by an image of the repository"),
+    )
+}

@@ -1,0 +1,53 @@
+//! `GetDownloadUrlForLayer`: an address from which anyone can fetch a layer for an hour.
+
+use ecru_model::{
+    Digest, ErrorCode, GetDownloadUrlForLayerInput as Input, GetDownloadUrlForLayerOutput as Output,
+};
+
+use super::{find_linked, layer_not_found, media_type};
+use crate::authorization::grant;
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("GetDownloadUrlForLayer", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+
+    let (repository, digest, blob, referenced) = ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let missing = || layer_not_found(&repository, &input.layer_digest);
+        let digest = Digest::parse(&input.layer_digest).map_err(|_| missing())?;
+        let blob = find_linked(&ctx.store, at, &repository, &digest)?.ok_or_else(missing)?;
+        let referenced = media_type(at, &repository, blob.id)?.is_some();
+        Ok::<_, Error>((repository, digest, blob, referenced))
+    })?;
+    if !ctx.store.blobs().check(&blob).await? {
+        return Err(layer_not_found(&repository, &input.layer_digest));
+    }
+    // A layer that no image needs may go at any time, so it is not offered for download.
+    if !referenced {
+        return Err(inaccessible(&repository, &digest));
+    }
+
+    let grant = grant(ctx, &scope, &repository.name, &digest);
+    let download_url = format!(
+        "{}/v2/{}/blobs/{digest}?grant={grant}",
+        ctx.endpoint, repository.name
+    );
+    Ok(Output {
+        download_url: Some(download_url),
+        layer_digest: Some(digest.to_string()),
+    })
+}
+
+fn inaccessible(repository: &Repository, digest: &Digest) -> Error {
+    Error::new(
+        ErrorCode::LayerInaccessibleException,
+        format!(
+            "The layer with digest '{digest}' is not available because it is not associated with an image in the \
+             repository with name '{}' in the registry with id '{}'",
+            repository.name, repository.scope.registry_id
+        ),
+    )
+}

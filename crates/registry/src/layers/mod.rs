@@ -1,0 +1,200 @@
+//! Layers: receiving them, finding them, and the sentences about them. Both wires drive the one state machine of uploads.
+
+mod batch_check_layer_availability;
+mod blob;
+mod complete_layer_upload;
+mod get_download_url_for_layer;
+mod initiate_layer_upload;
+mod mount_blob;
+mod upload;
+mod upload_layer_part;
+
+use ecru_model::{Digest, ErrorCode, RepositoryName, Scope};
+use ecru_store::{
+    AppendError, Blob, CompleteError, Received, Snapshot, Store, StoreError, TakeError, Tx, UploadId, Value,
+    links,
+};
+
+use crate::repositories::{self, Repository};
+use crate::{Context, Detail, Error};
+
+pub use batch_check_layer_availability::batch_check_layer_availability;
+pub use blob::{delete_blob, find_blob, open_blob, put_blob};
+pub use complete_layer_upload::complete_layer_upload;
+pub use get_download_url_for_layer::get_download_url_for_layer;
+pub use initiate_layer_upload::initiate_layer_upload;
+pub use mount_blob::mount_blob;
+pub use upload::{append_to_upload, begin_upload, cancel_upload, finish_upload, upload_offset};
+pub use upload_layer_part::upload_layer_part;
+
+const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
+const UPLOADS_PER_REPOSITORY_MAX: u64 = 10_000;
+
+/// A blob, if the repository may read it.
+fn find_linked(
+    store: &Store,
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<Blob>, StoreError> {
+    let Some(blob) = store.blobs().find(at, digest)? else {
+        return Ok(None);
+    };
+    Ok(links::find(at, repository.id, blob.id)?.map(|_| blob))
+}
+
+/// The media type that an image of the repository gives a blob; none where no image needs it.
+fn media_type(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    blob_id: i64,
+) -> Result<Option<String>, StoreError> {
+    at.find(
+        "SELECT media_type FROM image_blobs WHERE repository_id = ?1 AND blob_id = ?2 LIMIT 1",
+        &[Value::Integer(repository.id), Value::Integer(blob_id)],
+        |row| Ok(row.text(0).to_owned()),
+    )
+}
+
+/// Lets a repository read a blob that has come for it.
+fn publish(
+    store: &Store,
+    tx: &Tx<'_>,
+    repository: &Repository,
+    received: &Received,
+    machine_now: i64,
+) -> Result<(), StoreError> {
+    let blob_id = store.blobs().insert(tx, received)?;
+    links::insert(tx, repository.id, blob_id, machine_now)
+}
+
+/// A client was told that a layer exists, so it is kept for a push that counts on it.
+async fn answered_as_existing(ctx: &Context, repository_id: i64, blob_ids: Vec<i64>) -> Result<(), Error> {
+    const RECORDED_AT_MOST_EVERY_MILLISECONDS: i64 = 60 * 60 * 1000;
+
+    let machine_now = ctx.clock.machine_milliseconds();
+    let stale = ctx.store.read(|at| {
+        let mut stale = Vec::new();
+        for blob_id in blob_ids {
+            let link = links::find(at, repository_id, blob_id)?;
+            if link.is_some_and(|link| link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS < machine_now) {
+                stale.push(blob_id);
+            }
+        }
+        Ok::<_, Error>(stale)
+    })?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    ctx.store
+        .write(move |tx| {
+            for blob_id in &stale {
+                // The link may have gone in between; it is not made again here.
+                if links::find(tx, repository_id, *blob_id)?.is_some() {
+                    links::insert(tx, repository_id, *blob_id, machine_now)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+fn upload_not_found(repository: &Repository, upload: &UploadId) -> Error {
+    Error::new(
+        ErrorCode::UploadNotFoundException,
+        format!(
+            "The upload with id '{upload}' does not exist in the repository with name '{}' in the registry with id '{}'",
+            repository.name, repository.scope.registry_id
+        ),
+    )
+}
+
+fn layer_not_found(repository: &Repository, digest: &str) -> Error {
+    Error::new(
+        ErrorCode::LayersNotFoundException,
+        format!(
+            "The layer with digest '{digest}' does not exist within the repository with name '{}' in the registry with \
+             id '{}'",
+            repository.name, repository.scope.registry_id
+        ),
+    )
+}
+
+/// Bytes that do not follow those that are there.
+fn invalid_part(repository: &Repository, upload: &UploadId, held: u64, reason: String) -> Error {
+    Error::new(ErrorCode::InvalidLayerPartException, reason).with_detail(Detail::InvalidLayerPart {
+        registry_id: repository.scope.registry_id.as_str().to_owned(),
+        repository_name: repository.name.as_str().to_owned(),
+        upload_id: upload.to_string(),
+        last_valid_byte_received: held.cast_signed() - 1,
+    })
+}
+
+fn out_of_order(repository: &Repository, upload: &UploadId, got: u64, held: u64) -> Error {
+    let reason = format!("First byte of the layer part is {got} instead of {held}");
+    invalid_part(repository, upload, held, reason)
+}
+
+fn too_large() -> Error {
+    Error::new(
+        ErrorCode::LimitExceededException,
+        format!("The layer is larger than the maximum of {LAYER_BYTES_MAX} bytes"),
+    )
+}
+
+/// An upload of a repository, for the caller alone.
+async fn take(ctx: &Context, repository: &Repository, id: &UploadId) -> Result<ecru_store::Upload, Error> {
+    let uploads = ctx.store.uploads();
+    match uploads.take(repository.id, id).await {
+        Ok(upload) => Ok(upload),
+        Err(TakeError::NotFound) => Err(upload_not_found(repository, id)),
+        Err(TakeError::Busy) => {
+            let held = uploads.offset(repository.id, id)?.unwrap_or(0);
+            Err(invalid_part(
+                repository,
+                id,
+                held,
+                "Another part of the layer is being received".to_owned(),
+            ))
+        }
+        Err(TakeError::Store(error)) => Err(error.into()),
+    }
+}
+
+fn load(ctx: &Context, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
+    ctx.store.read(|at| repositories::load(at, scope, name))
+}
+
+/// Why bytes were not appended, as an answer.
+fn append_failed(error: AppendError, gone: impl FnOnce() -> Error) -> Error {
+    match error {
+        AppendError::Source(cause) => Error::new(
+            ErrorCode::MalformedHttpRequestException,
+            "The request body did not arrive whole",
+        )
+        .caused_by(cause),
+        AppendError::TooLarge => too_large(),
+        AppendError::Gone => gone(),
+        AppendError::Store(error) => error.into(),
+    }
+}
+
+/// Why an upload did not end, as an answer.
+fn complete_failed(repository: &Repository, id: &UploadId, error: CompleteError<Error>) -> Error {
+    match error {
+        CompleteError::Mismatch { computed } => {
+            tracing::debug!(%computed, "the digest of an upload is another");
+            digest_mismatch()
+        }
+        CompleteError::Refused(error) => error,
+        CompleteError::Gone => upload_not_found(repository, id),
+        CompleteError::Store(error) => error.into(),
+    }
+}
+
+fn digest_mismatch() -> Error {
+    Error::new(
+        ErrorCode::LayerDigestMismatchException,
+        "None of the provided layer digests match the calculated layer digest",
+    )
+}

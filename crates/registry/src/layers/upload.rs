@@ -1,0 +1,184 @@
+//! Uploads as `/v2/` drives them: begun, continued in chunks or streams, asked about, finished or cancelled.
+
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName, Scope};
+use ecru_store::{ByteSource, Durability, Upload, UploadId};
+
+use super::{
+    LAYER_BYTES_MAX, UPLOADS_PER_REPOSITORY_MAX, append_failed, complete_failed, find_linked, load,
+    out_of_order, publish, take, upload_not_found,
+};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+pub async fn begin_upload(
+    ctx: &Context,
+    repository: &RepositoryName,
+    algorithm: DigestAlgorithm,
+) -> Result<UploadId, Error> {
+    let scope = ctx.registry(None, Wanted::on("InitiateLayerUpload", repository))?;
+    begin(ctx, scope, repository.clone(), algorithm).await
+}
+
+pub(super) async fn begin(
+    ctx: &Context,
+    scope: Scope,
+    name: RepositoryName,
+    algorithm: DigestAlgorithm,
+) -> Result<UploadId, Error> {
+    let machine_now = ctx.clock.machine_milliseconds();
+    let store = ctx.store.clone();
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            if store.uploads().count(tx, repository.id)? >= UPLOADS_PER_REPOSITORY_MAX {
+                return Err(too_many_uploads(&repository));
+            }
+            Ok(store
+                .uploads()
+                .insert(tx, repository.id, algorithm, machine_now)?)
+        })
+        .await
+}
+
+/// Appends a chunk, whose place is given, or a stream. Answers with the number of bytes that are held.
+pub async fn append_to_upload(
+    ctx: &Context,
+    repository: &RepositoryName,
+    id: &UploadId,
+    range: Option<(u64, u64)>,
+    mut source: impl ByteSource,
+) -> Result<u64, Error> {
+    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let mut upload = take(ctx, &repository, id).await?;
+    let (durability, room) = match range {
+        Some(range) => (Durability::Durable, check_range(&repository, id, &upload, range)?),
+        None => (
+            Durability::Streamed,
+            LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+        ),
+    };
+    upload
+        .append(&mut source, durability, room)
+        .await
+        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+    Ok(upload.offset())
+}
+
+/// Appends the last bytes, if any come, and ends the upload. With a wrong digest it is as it was before.
+pub async fn finish_upload(
+    ctx: &Context,
+    repository: &RepositoryName,
+    id: &UploadId,
+    digest: &Digest,
+    range: Option<(u64, u64)>,
+    mut source: impl ByteSource,
+) -> Result<(), Error> {
+    let repository = authorized(ctx, repository, "CompleteLayerUpload")?;
+    let mut upload = take(ctx, &repository, id).await?;
+    let room = match range {
+        Some(range) => check_range(&repository, id, &upload, range)?,
+        None => LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+    };
+    upload
+        .append_last(&mut source, room)
+        .await
+        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+    end(ctx, &repository, id, upload, &[*digest]).await?;
+    Ok(())
+}
+
+pub async fn upload_offset(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
+    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let offset = ctx.store.uploads().offset(repository.id, id)?;
+    offset.ok_or_else(|| upload_not_found(&repository, id))
+}
+
+pub async fn cancel_upload(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<(), Error> {
+    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let upload = take(ctx, &repository, id).await?;
+    Ok(upload.cancel().await?)
+}
+
+/// How an upload ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Stored,
+    /// The repository had the layer, so the bytes were let go.
+    AlreadyThere,
+}
+
+/// Verifies what has come, and in one transaction ends the upload and links the blob.
+pub(super) async fn end(
+    ctx: &Context,
+    repository: &Repository,
+    id: &UploadId,
+    upload: Upload,
+    digests: &[Digest],
+) -> Result<(Ended, Digest), Error> {
+    let service = std::sync::Arc::clone(&ctx.service);
+    let expected = repository.clone();
+    let machine_now = ctx.clock.machine_milliseconds();
+    upload
+        .complete(digests, move |tx, received| {
+            let repository = repositories::load(tx, &expected.scope, &expected.name)?;
+            if repository.id != expected.id {
+                return Err(repositories::not_found(&expected.scope, &expected.name));
+            }
+            let there = find_linked(&service.store, tx, &repository, received.digest())?;
+            publish(&service.store, tx, &repository, received, machine_now)?;
+            let ended = match there {
+                Some(blob) if blob.is_intact() => Ended::AlreadyThere,
+                _ => Ended::Stored,
+            };
+            Ok((ended, *received.digest()))
+        })
+        .await
+        .map_err(|error| complete_failed(repository, id, error))
+}
+
+/// The length that a chunk says it has, if it follows what is held.
+fn check_range(
+    repository: &Repository,
+    id: &UploadId,
+    upload: &Upload,
+    (first, last): (u64, u64),
+) -> Result<u64, Error> {
+    if first != upload.offset() || last < first {
+        return Err(out_of_order(repository, id, first, upload.offset()));
+    }
+    if last >= LAYER_BYTES_MAX {
+        return Err(super::too_large());
+    }
+    Ok(last - first + 1)
+}
+
+fn authorized(ctx: &Context, name: &RepositoryName, action: &'static str) -> Result<Repository, Error> {
+    let scope = ctx.registry(None, Wanted::on(action, name))?;
+    load(ctx, &scope, name)
+}
+
+/// An id that the grammar allows and no upload can have is one that is not there.
+pub(super) fn parse_id(repository: &Repository, text: &str) -> Result<UploadId, Error> {
+    UploadId::parse(text).ok_or_else(|| {
+        Error::new(
+            ErrorCode::UploadNotFoundException,
+            format!(
+                "The upload with id '{text}' does not exist in the repository with name '{}' in the registry with id \
+                 '{}'",
+                repository.name, repository.scope.registry_id
+            ),
+        )
+    })
+}
+
+fn too_many_uploads(repository: &Repository) -> Error {
+    Error::new(
+        ErrorCode::LimitExceededException,
+        format!(
+            "The repository with name '{}' already has the maximum allowed number of uploads which is \
+             '{UPLOADS_PER_REPOSITORY_MAX}'",
+            repository.name
+        ),
+    )
+}

@@ -1,0 +1,93 @@
+//! `UploadLayerPart`: takes the next part of a layer.
+
+use bytes::Bytes;
+use ecru_model::{ErrorCode, UploadLayerPartInput as Input, UploadLayerPartOutput as Output};
+use ecru_store::{ByteSource, UploadId};
+
+use super::{LAYER_BYTES_MAX, append_failed, invalid_part, load, out_of_order, take, upload_not_found};
+use crate::context::Wanted;
+use crate::repositories::Repository;
+use crate::{Context, Error};
+
+const PARTS_MAX: u64 = 4_200;
+
+pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("UploadLayerPart", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let repository = load(ctx, &scope, &input.repository_name)?;
+    let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
+
+    let mut upload = take(ctx, &repository, &id).await?;
+    let part = Part {
+        first: input.part_first_byte,
+        last: input.part_last_byte,
+        bytes: input.layer_part_blob,
+    };
+    part.check(&repository, &id, upload.offset())?;
+    if upload.part_count() >= PARTS_MAX {
+        return Err(too_many_parts());
+    }
+    let room = LAYER_BYTES_MAX.saturating_sub(upload.offset());
+    upload
+        .append_part(&mut Whole::from(part.bytes), room)
+        .await
+        .map_err(|error| append_failed(error, || upload_not_found(&repository, &id)))?;
+
+    Ok(Output {
+        registry_id: Some(repository.scope.registry_id),
+        repository_name: Some(repository.name),
+        upload_id: Some(input.upload_id),
+        last_byte_received: Some(part.last),
+    })
+}
+
+struct Part {
+    first: i64,
+    last: i64,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn check(&self, repository: &Repository, id: &UploadId, held: u64) -> Result<(), Error> {
+        let first = u64::try_from(self.first).unwrap_or(u64::MAX);
+        if first != held {
+            return Err(out_of_order(repository, id, first, held));
+        }
+        let length = self
+            .last
+            .checked_sub(self.first)
+            .and_then(|length| length.checked_add(1));
+        if length.and_then(|length| usize::try_from(length).ok()) != Some(self.bytes.len()) {
+            let reason = format!(
+                "The layer part holds {} bytes, which is not what partFirstByte {} and partLastByte {} say",
+                self.bytes.len(),
+                self.first,
+                self.last
+            );
+            return Err(invalid_part(repository, id, held, reason));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that are all here.
+struct Whole(Option<Bytes>);
+
+impl From<Vec<u8>> for Whole {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Some(bytes.into()))
+    }
+}
+
+impl ByteSource for Whole {
+    async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
+        self.0.take().map(Ok)
+    }
+}
+
+fn too_many_parts() -> Error {
+    Error::new(
+        ErrorCode::LimitExceededException,
+        format!("The upload already has the maximum allowed number of parts which is '{PARTS_MAX}'"),
+    )
+}

@@ -1,0 +1,74 @@
+//! Message authentication: one function, with a purpose in every message, so that nothing signed for one use passes in another.
+
+use aws_lc_rs::hmac;
+use ecru_store::Store;
+
+use crate::Error;
+
+pub(crate) const TAG_BYTES: usize = 32;
+
+/// What a message is signed for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    AuthorizationToken,
+    DownloadGrant,
+    NextToken,
+}
+
+impl Purpose {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::AuthorizationToken => b"authorization token\0",
+            Self::DownloadGrant => b"download grant\0",
+            Self::NextToken => b"next token\0",
+        }
+    }
+}
+
+/// The keys of the store: the newest signs, all verify.
+pub(crate) struct Keys {
+    newest: hmac::Key,
+    older: Vec<hmac::Key>,
+}
+
+impl Keys {
+    pub(crate) fn load(store: &Store) -> Result<Self, Error> {
+        let mut keys = store
+            .read(|at| Ok::<_, Error>(ecru_store::keys::list(at)?))?
+            .into_iter()
+            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key.secret));
+        let newest = keys
+            .next()
+            .ok_or_else(|| Error::server("the store holds no key"))?;
+        Ok(Self {
+            newest,
+            older: keys.collect(),
+        })
+    }
+
+    /// The parts are joined with their lengths, so that no two lists of parts give the same message.
+    pub(crate) fn sign(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+        let tag = hmac::sign(&self.newest, &message(purpose, parts));
+        let mut bytes = [0; TAG_BYTES];
+        bytes.copy_from_slice(tag.as_ref());
+        bytes
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn verify(&self, purpose: Purpose, parts: &[&[u8]], tag: &[u8]) -> bool {
+        let message = message(purpose, parts);
+        std::iter::once(&self.newest)
+            .chain(&self.older)
+            .any(|key| hmac::verify(key, &message, tag).is_ok())
+    }
+}
+
+fn message(purpose: Purpose, parts: &[&[u8]]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(128);
+    message.extend_from_slice(purpose.label());
+    for part in parts {
+        message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        message.extend_from_slice(part);
+    }
+    message
+}

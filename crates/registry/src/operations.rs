@@ -1,0 +1,67 @@
+//! Every operation of the service model under its name, for the dispatch of the wire.
+
+pub use crate::authorization::get_authorization_token;
+pub use crate::images::{
+    batch_delete_image, batch_get_image, describe_images, list_image_referrers, list_images, put_image,
+};
+pub use crate::layers::{
+    batch_check_layer_availability, complete_layer_upload, get_download_url_for_layer, initiate_layer_upload,
+    upload_layer_part,
+};
+pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
+pub use crate::repositories::{
+    create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
+    put_image_tag_mutability,
+};
+pub use crate::repository_policy::{delete_repository_policy, get_repository_policy, set_repository_policy};
+pub use crate::scanning::get_registry_scanning_configuration;
+pub use crate::tagging::{list_tags_for_resource, tag_resource, untag_resource};
+
+use crate::{Context, Error};
+
+/// Operations whose behaviour is not built: their input is checked, and the answer says so.
+macro_rules! not_built {
+    ($($function:ident $operation:literal $input:ident $output:ident;)*) => {$(
+        pub async fn $function(_ctx: &Context, _input: ecru_model::$input) -> Result<ecru_model::$output, Error> {
+            Err(Error::not_built($operation))
+        }
+    )*};
+}
+
+not_built! {
+    batch_get_repository_scanning_configuration "BatchGetRepositoryScanningConfiguration" BatchGetRepositoryScanningConfigurationInput BatchGetRepositoryScanningConfigurationOutput;
+    create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
+    create_repository_creation_template "CreateRepositoryCreationTemplate" CreateRepositoryCreationTemplateInput CreateRepositoryCreationTemplateOutput;
+    delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
+    delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
+    delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
+    delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
+    delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
+    deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
+    describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
+    describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
+    describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
+    describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
+    describe_replication_backfill_results "DescribeReplicationBackfillResults" DescribeReplicationBackfillResultsInput DescribeReplicationBackfillResultsOutput;
+    describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
+    get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
+    get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
+    get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
+    get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
+    list_pull_time_update_exclusions "ListPullTimeUpdateExclusions" ListPullTimeUpdateExclusionsInput ListPullTimeUpdateExclusionsOutput;
+    list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
+    put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
+    put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
+    put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
+    put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
+    put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
+    register_pull_time_update_exclusion "RegisterPullTimeUpdateExclusion" RegisterPullTimeUpdateExclusionInput RegisterPullTimeUpdateExclusionOutput;
+    start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
+    start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
+    start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;
+    stop_replication_backfill "StopReplicationBackfill" StopReplicationBackfillInput StopReplicationBackfillOutput;
+    update_image_storage_class "UpdateImageStorageClass" UpdateImageStorageClassInput UpdateImageStorageClassOutput;
+    update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
+    update_repository_creation_template "UpdateRepositoryCreationTemplate" UpdateRepositoryCreationTemplateInput UpdateRepositoryCreationTemplateOutput;
+    validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;
+}

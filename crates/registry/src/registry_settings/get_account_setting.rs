@@ -1,0 +1,25 @@
+//! `GetAccountSetting`: the value of an account setting, its default where none was put.
+
+use ecru_model::{AccountSettingName, GetAccountSettingInput as Input, GetAccountSettingOutput as Output};
+
+use super::{find, values_of};
+use crate::context::Wanted;
+use crate::{Context, Error, repositories};
+
+pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let scope = ctx.registry(None, Wanted::on_registry("GetAccountSetting"))?;
+    let values = values_of(input.name.as_str())?;
+    let default = values.first().copied().unwrap_or_default();
+
+    let value = ctx
+        .store
+        .read(|at| Ok::<_, Error>(find(at, &scope, input.name.as_str())?))?;
+    let value = value.unwrap_or_else(|| default.to_owned());
+
+    // The model gives the value the shape of a name.
+    let value = repositories::stored(AccountSettingName::parse(value))?;
+    Ok(Output {
+        name: Some(input.name),
+        value: Some(value),
+    })
+}

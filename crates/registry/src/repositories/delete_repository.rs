@@ -1,0 +1,57 @@
+//! `DeleteRepository`: takes the name away at once; what was in the repository is removed in the background.
+
+use ecru_model::{
+    DeleteRepositoryInput as Input, DeleteRepositoryOutput as Output, ErrorCode, RepositoryName, Scope,
+};
+use ecru_store::{Snapshot, Value};
+
+use super::load;
+use crate::context::Wanted;
+use crate::{Context, Error};
+
+pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on("DeleteRepository", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let force = input.force.unwrap_or(false);
+    let name = input.repository_name;
+
+    let repository = ctx
+        .store
+        .write(move |tx| {
+            let repository = load(tx, &scope, &name)?;
+            if !force && has_images(tx, repository.id)? {
+                return Err(not_empty(&scope, &name));
+            }
+            tx.execute(
+                "UPDATE repositories SET deleted = 1 WHERE id = ?1",
+                &[Value::Integer(repository.id)],
+            )?;
+            Ok::<_, Error>(repository)
+        })
+        .await?;
+    ctx.removal_wanted.notify_one();
+
+    Ok(Output {
+        repository: Some(repository.describe(ctx)),
+    })
+}
+
+fn has_images(at: &Snapshot<'_>, repository_id: i64) -> Result<bool, Error> {
+    let found = at.find(
+        "SELECT 1 FROM images WHERE repository_id = ?1 LIMIT 1",
+        &[Value::Integer(repository_id)],
+        |row| Ok(row.integer(0)),
+    )?;
+    Ok(found.is_some())
+}
+
+fn not_empty(scope: &Scope, name: &RepositoryName) -> Error {
+    Error::new(
+        ErrorCode::RepositoryNotEmptyException,
+        format!(
+            "The repository with name '{name}' in registry with id '{}' cannot be deleted because it still contains \
+             images",
+            scope.registry_id
+        ),
+    )
+}

@@ -1,0 +1,61 @@
+//! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
+
+use ecru_store::{Store, Tx, Value};
+
+use crate::Error;
+
+const ROWS_PER_BATCH: i64 = 200;
+
+/// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
+const STEPS: [&str; 7] = [
+    "DELETE FROM tags WHERE repository_id = ?1
+         AND tag IN (SELECT tag FROM tags WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM image_blobs WHERE repository_id = ?1
+         AND blob_id IN (SELECT blob_id FROM image_blobs WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM image_children WHERE repository_id = ?1
+         AND child_id IN (SELECT child_id FROM image_children WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM images WHERE repository_id = ?1
+         AND id IN (SELECT id FROM images WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM links WHERE repository_id = ?1
+         AND blob_id IN (SELECT blob_id FROM links WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM resource_tags WHERE repository_id = ?1
+         AND key IN (SELECT key FROM resource_tags WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM repository_counters WHERE repository_id = ?1 AND ?2 > 0",
+];
+
+/// Removes every repository that is marked as deleted, with all that was in it.
+pub(crate) async fn run(store: &Store) -> Result<(), Error> {
+    while let Some(repository_id) = next_deleted(store)? {
+        while store.uploads().cancel_all(repository_id).await? > 0 {}
+        while store.write(move |tx| remove_batch(tx, repository_id)).await? {}
+    }
+    Ok(())
+}
+
+fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
+    store.read(|at| {
+        Ok(at.find(
+            "SELECT id FROM repositories WHERE deleted = 1 LIMIT 1",
+            &[],
+            |row| Ok(row.integer(0)),
+        )?)
+    })
+}
+
+/// Whether anything is left to do.
+fn remove_batch(tx: &Tx<'_>, repository_id: i64) -> Result<bool, Error> {
+    for step in STEPS {
+        let removed = tx.execute(
+            step,
+            &[Value::Integer(repository_id), Value::Integer(ROWS_PER_BATCH)],
+        )?;
+        if removed > 0 {
+            return Ok(true);
+        }
+    }
+    tx.execute(
+        "DELETE FROM repositories WHERE id = ?1 AND deleted = 1",
+        &[Value::Integer(repository_id)],
+    )?;
+    Ok(false)
+}

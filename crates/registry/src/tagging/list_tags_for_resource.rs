@@ -1,0 +1,17 @@
+//! `ListTagsForResource`: the resource tags of a repository.
+
+use ecru_model::{ListTagsForResourceInput as Input, ListTagsForResourceOutput as Output};
+
+use super::{list, resource};
+use crate::{Context, Error, repositories};
+
+pub async fn list_tags_for_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let (scope, name) = resource(ctx, &input.resource_arn, "ListTagsForResource")?;
+
+    ctx.store.read(|at| {
+        let repository = repositories::load(at, &scope, &name)?;
+        Ok(Output {
+            tags: Some(list(at, repository.id)?),
+        })
+    })
+}

@@ -1,0 +1,109 @@
+//! Resource tags of repositories.
+
+mod list_tags_for_resource;
+mod tag_resource;
+mod untag_resource;
+
+use std::collections::BTreeMap;
+
+use ecru_model::{ErrorCode, RepositoryName, Scope, Tag};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
+
+use crate::context::Wanted;
+use crate::{Context, Error};
+
+pub use list_tags_for_resource::list_tags_for_resource;
+pub use tag_resource::tag_resource;
+pub use untag_resource::untag_resource;
+
+const KEY_CHARACTERS_MAX: usize = 128;
+const VALUE_CHARACTERS_MAX: usize = 256;
+const TAGS_MAX: usize = 50;
+
+/// The tags of a request, checked; of a key that is given twice the last value counts.
+pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
+    let accepted = tags
+        .into_iter()
+        .map(|tag| (tag.key, tag.value))
+        .collect::<BTreeMap<_, _>>();
+    for (key, value) in &accepted {
+        check_key(key)?;
+        if value.chars().count() > VALUE_CHARACTERS_MAX {
+            return Err(invalid_tag());
+        }
+    }
+    check_count(accepted.len())?;
+    Ok(accepted)
+}
+
+pub(crate) fn check_key(key: &str) -> Result<(), Error> {
+    let reserved = key
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
+    if key.is_empty() || key.chars().count() > KEY_CHARACTERS_MAX || reserved {
+        return Err(invalid_tag());
+    }
+    Ok(())
+}
+
+/// Adds tags to those a repository has; keys that are not named stay as they are.
+pub(crate) fn save(tx: &Tx<'_>, repository_id: i64, tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    for (key, value) in tags {
+        tx.execute(
+            "INSERT INTO resource_tags (repository_id, key, value) VALUES (?1, ?2, ?3)
+             ON CONFLICT (repository_id, key) DO UPDATE SET value = excluded.value",
+            &[
+                Value::Integer(repository_id),
+                Value::Text(key),
+                Value::Text(value),
+            ],
+        )?;
+    }
+    if !tags.is_empty() {
+        check_count(list(tx, repository_id)?.len())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn list(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<Tag>, StoreError> {
+    at.query(
+        "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key",
+        &[Value::Integer(repository_id)],
+        |row| {
+            Ok(Tag {
+                key: row.text(0).to_owned(),
+                value: row.text(1).to_owned(),
+            })
+        },
+    )
+}
+
+/// The repository that an ARN names, in the registry that holds it.
+fn resource(ctx: &Context, arn: &str, action: &'static str) -> Result<(Scope, RepositoryName), Error> {
+    let (scope, name) =
+        Scope::parse_repository_arn(arn).ok_or_else(|| Error::parameter("resourceArn", "Invalid ARN"))?;
+    if scope.region != ctx.scope.region {
+        return Err(Error::parameter("resourceArn", "Invalid ARN"));
+    }
+    let scope = ctx.registry(Some(&scope.registry_id), Wanted::on(action, &name))?;
+    Ok((scope, name))
+}
+
+fn check_count(count: usize) -> Result<(), Error> {
+    if count <= TAGS_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::TooManyTagsException,
+        format!(
+            "The list of tags on the repository is over the limit. The maximum number of tags is {TAGS_MAX}"
+        ),
+    ))
+}
+
+fn invalid_tag() -> Error {
+    Error::new(
+        ErrorCode::InvalidTagParameterException,
+        "Tag parameters are invalid",
+    )
+}

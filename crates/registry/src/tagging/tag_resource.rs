@@ -1,0 +1,19 @@
+//! `TagResource`: adds resource tags to a repository, or gives them new values.
+
+use ecru_model::{TagResourceInput as Input, TagResourceOutput as Output};
+
+use super::{accept, resource, save};
+use crate::{Context, Error, repositories};
+
+pub async fn tag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let (scope, name) = resource(ctx, &input.resource_arn, "TagResource")?;
+    let tags = accept(input.tags)?;
+
+    ctx.store
+        .write(move |tx| {
+            let repository = repositories::load(tx, &scope, &name)?;
+            save(tx, repository.id, &tags)?;
+            Ok(Output {})
+        })
+        .await
+}

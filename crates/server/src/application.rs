@@ -1,0 +1,111 @@
+//! From a request to its answer: the rules that hold at every door, then the door.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body::Body;
+
+use crate::{
+    authority::Authority,
+    browsers::{self, Visited},
+    own_door,
+    refusals::{BAD_HOST, Door, FOREIGN_PAGE},
+    reply::Content,
+    standin::{Endpoint, Scheme, Service, ecru_awsjson, ecru_oci},
+};
+
+pub(crate) struct Application {
+    pub(crate) service: Arc<Service>,
+    pub(crate) public: Option<Authority>,
+    pub(crate) introspection: bool,
+}
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) scheme: Scheme,
+    pub(crate) local: IpAddr,
+}
+
+impl Application {
+    pub(crate) async fn answer<B>(&self, request: Request<B>, arrival: Arrival) -> Response<Content>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let door = door(&request);
+        let Some(authority) = Authority::of_request(&request) else {
+            return BAD_HOST.answer(door);
+        };
+        let visited = Visited {
+            authority: &authority,
+            local: arrival.local,
+            public: self.public.as_ref(),
+        };
+        if browsers::is_foreign(request.headers(), &visited) {
+            return FOREIGN_PAGE.answer(door);
+        }
+
+        let endpoint = self.endpoint(&authority, arrival.scheme);
+        match door {
+            Door::Aws => ecru_awsjson::handle(&self.service, request, endpoint)
+                .await
+                .map(Content::from),
+            Door::Oci => ecru_oci::handle(&self.service, request, endpoint)
+                .await
+                .map(from_oci),
+            Door::Own => own_door::answer(&self.service, &request),
+        }
+    }
+
+    fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {
+        let public = self.service.configuration.public_endpoint.clone();
+        public.unwrap_or_else(|| Endpoint {
+            scheme,
+            authority: authority.as_str().to_owned(),
+        })
+    }
+}
+
+pub(crate) fn door<B>(request: &Request<B>) -> Door {
+    let path = request.uri().path();
+    if path == "/v2" || path.starts_with("/v2/") {
+        Door::Oci
+    } else if request.method() == Method::POST
+        && (path == "/" || request.headers().contains_key("x-amz-target"))
+    {
+        Door::Aws
+    } else {
+        Door::Own
+    }
+}
+
+fn from_oci(body: ecru_oci::Body) -> Content {
+    match body {
+        ecru_oci::Body::Empty => Content::Empty,
+        ecru_oci::Body::Bytes(bytes) => Content::from(bytes),
+        ecru_oci::Body::Content {
+            reader,
+            first,
+            length,
+        } => Content::File {
+            file: reader,
+            first,
+            length,
+        },
+    }
+}
+
+/// A HEAD is answered with the headers of its GET, among them the length of what is left out.
+pub(crate) fn without_body(response: Response<Content>) -> Response<Content> {
+    let (mut parts, content) = response.into_parts();
+    let length = content.length();
+    if length > 0 {
+        parts
+            .headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, Content::Empty)
+}

@@ -1,0 +1,142 @@
+//! The authority that a request was sent to, `host[:port]`, by a strict grammar.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderValue, Request, Version, header};
+
+const HOST_BYTES_MAX: usize = 253;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Authority {
+    text: String,
+    host_length: usize,
+}
+
+/// The host, as far as it makes a difference whether it is a name or an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host<'a> {
+    Name(&'a str),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl Authority {
+    /// Lower-cased. None for user information, an empty host, a port that is none, or other characters.
+    pub(crate) fn parse(text: &str) -> Option<Authority> {
+        let host_length = match text.strip_prefix('[') {
+            Some(rest) => rest.find(']')? + 2,
+            None => text.find(':').unwrap_or(text.len()),
+        };
+        let (host, port) = text.split_at_checked(host_length)?;
+        if !(is_name(host) || is_v6(host)) || !is_port(port) {
+            return None;
+        }
+        Some(Authority {
+            text: text.to_ascii_lowercase(),
+            host_length,
+        })
+    }
+
+    /// Where the request went; None unless it says so exactly once, as HTTP/1.1 demands.
+    pub(crate) fn of_request<B>(request: &Request<B>) -> Option<Authority> {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let (host, second) = (hosts.next(), hosts.next());
+        if second.is_some() || (host.is_none() && request.version() <= Version::HTTP_11) {
+            return None;
+        }
+
+        // RFC 9112 3.2.2: the target's own authority, where it has one, goes before the header.
+        match request.uri().authority() {
+            Some(authority) => Authority::parse(authority.as_str()),
+            None => Authority::parse(host.map(HeaderValue::to_str)?.ok()?),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn host(&self) -> Host<'_> {
+        let host = self.text.get(..self.host_length).unwrap_or_default();
+        let v6 = || host.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+        match (host.parse(), v6()) {
+            (Ok(v4), _) => Host::V4(v4),
+            (_, Some(v6)) => Host::V6(v6),
+            _ => Host::Name(host),
+        }
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (1..=HOST_BYTES_MAX).contains(&host.len()) && host.bytes().all(allowed)
+}
+
+fn is_v6(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+}
+
+fn is_port(port: &str) -> bool {
+    let Some(digits) = port.strip_prefix(':') else {
+        return port.is_empty();
+    };
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_a_host_with_at_most_one_port() {
+        for (text, host) in [
+            ("localhost:4566", Host::Name("localhost")),
+            ("Ecru", Host::Name("ecru")),
+            ("127.0.0.1:1", Host::V4(Ipv4Addr::LOCALHOST)),
+            ("[::1]:4566", Host::V6(Ipv6Addr::LOCALHOST)),
+            (
+                "000000000000.dkr.ecr.us-east-1.localhost",
+                Host::Name("000000000000.dkr.ecr.us-east-1.localhost"),
+            ),
+        ] {
+            let authority = Authority::parse(text).expect(text);
+            assert_eq!(
+                (authority.as_str(), authority.host()),
+                (text.to_lowercase().as_str(), host)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_authority_is_refused() {
+        let long = "a".repeat(254);
+        for text in [
+            "", ":", ":80", "a:", "a:0", "a:65536", "a:+1", "a:1:2", "u@a", "a/b", "a b", "[::1", "[]",
+            "[::1]x", "::1", "ä", "a,b", &long,
+        ] {
+            assert_eq!(Authority::parse(text), None, "`{text}`");
+        }
+    }
+
+    #[track_caller]
+    fn check(version: Version, target: &str, hosts: &[&str], expected: Option<&str>) {
+        let mut request = Request::builder().version(version).uri(target);
+        for host in hosts {
+            request = request.header(header::HOST, *host);
+        }
+        let found = Authority::of_request(&request.body(()).expect("a request"));
+        assert_eq!(found.as_ref().map(Authority::as_str), expected);
+    }
+
+    #[test]
+    fn a_request_names_its_host_exactly_once() {
+        check(Version::HTTP_11, "/v2/", &["a:1"], Some("a:1"));
+        check(Version::HTTP_11, "/v2/", &[], None);
+        check(Version::HTTP_10, "/v2/", &[], None);
+        check(Version::HTTP_11, "/v2/", &["a", "a"], None);
+        check(Version::HTTP_11, "http://b/v2/", &["a"], Some("b"));
+        check(Version::HTTP_2, "https://b/v2/", &[], Some("b"));
+        check(Version::HTTP_2, "/v2/", &[], None);
+    }
+}

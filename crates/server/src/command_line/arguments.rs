@@ -1,0 +1,272 @@
+//! Flags and their environment variables.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use ecru_model::RegistryId;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::public_endpoint;
+use crate::{
+    DataDirectory, Options, TlsFiles,
+    logs::{Format, Logging},
+    standin::{Endpoint, RepositoryUriShape},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  ecru                                       serve on 127.0.0.1:4566, data kept in the user's data directory
+  ecru --ephemeral --listen 127.0.0.1:0      a throw-away registry on a free port, for a test run
+  ecru --data-dir ./registry --log-format json
+  ecru --listen 0.0.0.0:4566 --tls-cert cert.pem --tls-key key.pem --no-dev-users
+
+Then point a client at it:
+  aws --endpoint-url http://localhost:4566 ecr create-repository --repository-name demo
+  docker login -u test -p test localhost:4566
+  docker push localhost:4566/demo
+
+Every flag can be given as an environment variable too (ECRU_LISTEN, ECRU_DATA_DIR, …); a flag goes before it.";
+
+/// A local Amazon ECR: its API and its registry on one port, with images kept on this machine.
+///
+/// Serves every operation of the ECR API (`aws ecr …`, every AWS SDK) and the OCI distribution protocol
+/// (`docker push`, `docker pull`) from one process and one directory. No account and no network are needed.
+#[derive(Debug, Parser)]
+#[command(name = "ecru", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the registry until SIGTERM or Ctrl-C; this is what `ecru` alone does
+    #[command(after_help = EXAMPLES)]
+    Serve(ServeArguments),
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// Address and port to listen on; port 0 takes a free one, which the first line of output names
+    #[arg(
+        long,
+        env = "ECRU_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4566"
+    )]
+    listen: SocketAddr,
+
+    /// Directory that holds everything; made with mode 0700 if it is not there, owned by one process at a time
+    /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
+    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+
+    /// Keep the data in a fresh directory that is removed at exit, and do not wait for the disk
+    #[arg(long, env = "ECRU_EPHEMERAL", conflicts_with = "data_dir", value_parser = BoolishValueParser::new())]
+    ephemeral: bool,
+
+    /// Account of callers whose access key is not itself an account id (12 digits)
+    #[arg(
+        long,
+        env = "ECRU_ACCOUNT_ID",
+        value_name = "ID",
+        default_value = "000000000000"
+    )]
+    #[arg(value_parser = parse_account_id)]
+    account_id: RegistryId,
+
+    /// Scheme and authority to name in answers, where clients reach this server by another address than they
+    /// ask for, such as `https://registry.example` behind a proxy [default: what each request came to]
+    #[arg(long, env = "ECRU_PUBLIC_ENDPOINT", value_name = "URL", value_parser = public_endpoint::parse)]
+    public_endpoint: Option<Endpoint>,
+
+    /// Shape of `repositoryUri`: `request` can be pushed to as it stands, `aws` looks like Amazon's
+    #[arg(
+        long,
+        env = "ECRU_REPOSITORY_URI",
+        value_name = "SHAPE",
+        default_value = "request",
+        hide_possible_values = true
+    )]
+    repository_uri: RepositoryUri,
+
+    /// Names of errors that Amazon's model lacks: `ecru` keeps them apart, `aws` uses the nearest modelled ones
+    #[arg(
+        long,
+        env = "ECRU_ERROR_NAMES",
+        value_name = "NAMES",
+        default_value = "ecru",
+        hide_possible_values = true
+    )]
+    error_names: ErrorNames,
+
+    /// Do not let users whose name begins with `test` push and pull with any password
+    #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
+    no_dev_users: bool,
+
+    /// Do not serve `/_ecru/…` and `/_fakecloud/…`, which show and reset everything without credentials
+    #[arg(long, env = "ECRU_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
+    no_introspection: bool,
+
+    /// Serve HTTPS with this certificate chain (PEM); read again when the file changes
+    #[arg(long, env = "ECRU_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM)
+    #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
+    /// module, as in `info,ecru_store=debug`
+    #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
+    log_level: Targets,
+
+    /// How log lines look: `text` for people, `json` for machines
+    #[arg(
+        long,
+        env = "ECRU_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RepositoryUri {
+    Request,
+    Aws,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ErrorNames {
+    Ecru,
+    Aws,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Arguments {
+    pub(super) fn into_options(self) -> Result<(Options, Logging), String> {
+        match self.command {
+            Some(Command::Serve(serve)) => serve.into_options(),
+            None => self.serve.into_options(),
+        }
+    }
+}
+
+impl ServeArguments {
+    fn into_options(self) -> Result<(Options, Logging), String> {
+        let data = match (self.ephemeral, self.data_dir) {
+            (true, _) => DataDirectory::Ephemeral,
+            (false, Some(directory)) => DataDirectory::Kept(directory),
+            (false, None) => DataDirectory::Kept(default_data_directory()?),
+        };
+        let options = Options {
+            listen: self.listen,
+            data,
+            account_id: self.account_id,
+            public_endpoint: self.public_endpoint,
+            repository_uri: match self.repository_uri {
+                RepositoryUri::Request => RepositoryUriShape::Request,
+                RepositoryUri::Aws => RepositoryUriShape::Aws,
+            },
+            aws_error_names: matches!(self.error_names, ErrorNames::Aws),
+            dev_users: !self.no_dev_users,
+            introspection: !self.no_introspection,
+            tls: self
+                .tls_cert
+                .zip(self.tls_key)
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
+        };
+        let format = match self.log_format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        Ok((
+            options,
+            Logging {
+                level: self.log_level,
+                format,
+            },
+        ))
+    }
+}
+
+fn default_data_directory() -> Result<PathBuf, String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the command line parser")]
+    let data_home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    // The specification of these directories says to ignore relative ones.
+    let data_home = data_home.filter(|directory| directory.is_absolute());
+    let in_home = || Some(std::env::home_dir()?.join(".local/share"));
+    match data_home
+        .or_else(in_home)
+        .filter(|directory| directory.is_absolute())
+    {
+        Some(directory) => Ok(directory.join("ecru")),
+        None => Err("this user has no home directory: name one for the data with `--data-dir`".to_owned()),
+    }
+}
+
+fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
+    RegistryId::parse(text).map_err(|_| "an account id is 12 digits")
+}
+
+fn parse_log_level(text: &str) -> Result<Targets, &'static str> {
+    const HINT: &str = "a level is error, warn, info, debug or trace";
+    // A lone word that is no level would be taken for a module.
+    let level = |part: &str| part.rsplit_once('=').map_or(part, |(_, level)| level).to_owned();
+    if text
+        .split(',')
+        .any(|part| LevelFilter::from_str(&level(part)).is_err())
+    {
+        return Err(HINT);
+    }
+    Targets::from_str(text).map_err(|_| HINT)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_may_be_left_out() {
+        for arguments in [&["ecru", "--ephemeral"][..], &["ecru", "serve", "--ephemeral"]] {
+            let arguments = Arguments::try_parse_from(arguments).expect("good arguments");
+            let (options, _) = arguments.into_options().expect("good options");
+            assert_eq!(options.listen.to_string(), "127.0.0.1:4566");
+            assert!(matches!(options.data, DataDirectory::Ephemeral));
+            assert!(options.dev_users && options.introspection && options.tls.is_none());
+        }
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_of_its_name_and_a_line_of_help() {
+        for argument in Arguments::command().get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            if ["help", "version"].contains(&long) {
+                continue;
+            }
+            let variable = format!("ECRU_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(
+                argument.get_env().and_then(|name| name.to_str()),
+                Some(variable.as_str())
+            );
+            assert!(argument.get_help().is_some(), "`--{long}`");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `ecru serve`: a server from start to the signal that ends it.
+
+use std::{process::ExitCode, thread, time::Duration};
+
+use anyhow::Context;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::{complain, greeting::Greeting};
+use crate::{Options, Server, logs::Logging};
+
+const WORKERS_MIN: usize = 2;
+/// For disk work of requests that were cut off; everything acknowledged is done before.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
+    let logs = logging.start();
+    let ended = runtime().and_then(|runtime| {
+        let ended = runtime.block_on(serve_until_signal(options));
+        runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
+        ended
+    });
+    // What was logged stands before the reason of a failure.
+    drop(logs);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(cores.max(WORKERS_MIN))
+        .enable_all()
+        .build();
+    runtime.context("cannot start worker threads")
+}
+
+async fn serve_until_signal(options: Options) -> anyhow::Result<()> {
+    // Taken before the start, so that a signal in between ends the server in good order too.
+    let mut signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let server = Server::start(options.clone()).await?;
+    Greeting::new(&options, &server).print();
+
+    let [terminate, interrupt] = &mut signals;
+    tokio::select! {
+        received = received(terminate) => received?,
+        received = received(interrupt) => received?,
+    }
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+async fn received(signal: &mut std::io::Result<Signal>) -> anyhow::Result<()> {
+    match signal {
+        Ok(signal) => {
+            signal.recv().await;
+            Ok(())
+        }
+        Err(error) => anyhow::bail!("cannot wait for signals: {error}"),
+    }
+}

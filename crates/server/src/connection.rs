@@ -1,0 +1,224 @@
+//! One connection: which protocol it speaks, its requests, and its end.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Method, Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    application::{self, Application, Arrival},
+    panics::{Panicked, caught},
+    refusals::FAULT,
+    reply::Reply,
+    request_log::RequestLine,
+    standin::Scheme,
+    tls,
+    zero_copy::{Handover, ZeroCopyStream},
+};
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Large reads keep a push near the speed of the disk.
+const READ_BYTES_MAX: usize = 512 * 1024;
+const STREAMS_MAX: u32 = 128;
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+const TLS_HANDSHAKE_RECORD: u8 = 0x16;
+/// Clients that try TLS first go on to plain HTTP when they see that it is spoken here.
+const PLAIN_HTTP_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const TLS_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 38\r\n\r\n\
+    this port speaks TLS: begin with https";
+
+/// How far the server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// Requests in progress are finished, no others begun.
+    Draining,
+    Ended,
+}
+
+/// What all connections of a listener share.
+pub(crate) struct Listening {
+    pub(crate) application: Arc<Application>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) requests: AtomicU64,
+}
+
+pub(crate) async fn serve(
+    listening: Arc<Listening>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let outcome = tokio::select! {
+        outcome = speak(&listening, stream, peer, phase.clone()) => outcome,
+        () = ended(&mut phase) => Ok(()),
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%peer, error = format!("{error:#}"), "a connection ended early");
+    }
+}
+
+async fn ended(phase: &mut watch::Receiver<Phase>) {
+    // An error says that the server is gone, which is an end too.
+    let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
+}
+
+async fn speak(
+    listening: &Arc<Listening>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut phase: watch::Receiver<Phase>,
+) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?.ip();
+    let first = tokio::select! {
+        first = timeout(HEADER_TIMEOUT, first_byte(&stream)) => first??,
+        _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
+    };
+    let Some(first) = first else { return Ok(()) };
+    let arrived = |scheme, handover| Arrived {
+        listening: Arc::clone(listening),
+        arrival: Arrival { scheme, local },
+        peer,
+        handover,
+    };
+
+    // In boxes, so that a connection which has not said anything stays small.
+    match &listening.tls {
+        None if first == TLS_HANDSHAKE_RECORD => Ok(refuse(stream, PLAIN_HTTP_HERE).await?),
+        Some(_) if first != TLS_HANDSHAKE_RECORD => Ok(refuse(stream, TLS_HERE).await?),
+        None => {
+            let handover = Handover::default();
+            let arrived = arrived(Scheme::Http, Some(handover.clone()));
+            Box::pin(serve_http1(ZeroCopyStream::new(stream, handover), arrived, phase)).await
+        }
+        Some(acceptor) => {
+            let stream = Box::pin(timeout(HEADER_TIMEOUT, acceptor.accept(stream))).await??;
+            let arrived = arrived(Scheme::Https, None);
+            if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
+                Box::pin(serve_http2(stream, arrived, phase)).await
+            } else {
+                Box::pin(serve_http1(stream, arrived, phase)).await
+            }
+        }
+    }
+}
+
+async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    let count = stream.peek(&mut byte).await?;
+    Ok(byte.first().copied().filter(|_| count > 0))
+}
+
+async fn refuse(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
+    // What has arrived is taken in first: closing over unread bytes would take the answer back.
+    let mut greeting = [0; 4096];
+    while stream.try_read(&mut greeting).is_ok_and(|count| count > 0) {}
+    stream.write_all(answer).await?;
+    stream.shutdown().await
+}
+
+async fn serve_http1<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_header_size(HEADER_BYTES_MAX)
+        .max_buf_size(READ_BYTES_MAX)
+        .writev(true)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| arrived.clone().respond(request)),
+        );
+    drive(connection, phase).await
+}
+
+async fn serve_http2<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX)?)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| arrived.clone().respond(request)),
+        );
+    drive(connection, phase).await
+}
+
+async fn drive<C>(connection: C, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+where
+    C: GracefulConnection,
+    C::Error: std::error::Error + Send + Sync + 'static,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        outcome = connection.as_mut() => return Ok(outcome?),
+        _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    Ok(connection.await?)
+}
+
+/// The side of a connection that its requests see.
+#[derive(Clone)]
+struct Arrived {
+    listening: Arc<Listening>,
+    arrival: Arrival,
+    peer: SocketAddr,
+    handover: Option<Handover>,
+}
+
+impl Arrived {
+    async fn respond(self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
+        let number = self.listening.requests.fetch_add(1, Ordering::Relaxed);
+        let mut line = RequestLine::begin(&request, self.peer, number);
+        let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
+
+        let answered = caught(self.listening.application.answer(request, self.arrival)).await;
+        let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(door));
+        if is_head {
+            response = application::without_body(response);
+        }
+
+        if let Some(line) = &mut line {
+            line.answered(response.status(), response.headers());
+        }
+        Ok(response.map(|content| Reply::new(content, self.handover.as_ref(), line)))
+    }
+}

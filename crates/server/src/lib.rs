@@ -1,0 +1,25 @@
+//! The ecru server: listeners, doors to the wires, introspection and what runs around them.
+
+mod application;
+mod authority;
+mod browsers;
+mod command_line;
+mod connection;
+mod data_directory;
+mod file_reads;
+mod logs;
+mod options;
+mod own_door;
+mod panics;
+mod refusals;
+mod reply;
+mod request_log;
+mod server;
+pub mod standin;
+mod tls;
+mod zero_copy;
+
+pub use command_line::run;
+pub use data_directory::DataDirectory;
+pub use options::{Options, TlsFiles};
+pub use server::Server;

@@ -1,0 +1,55 @@
+//! What a server is told at its start.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use ecru_model::RegistryId;
+
+use crate::{
+    data_directory::DataDirectory,
+    standin::{Endpoint, RepositoryUriShape},
+};
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub listen: SocketAddr,
+    pub data: DataDirectory,
+    pub account_id: RegistryId,
+    pub public_endpoint: Option<Endpoint>,
+    pub repository_uri: RepositoryUriShape,
+    /// Whether errors that the service model lacks go by the nearest name it has.
+    pub aws_error_names: bool,
+    pub dev_users: bool,
+    pub introspection: bool,
+    pub tls: Option<TlsFiles>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Options {
+    /// A server for one test or one program: a free port of the loopback address, the usual settings.
+    pub fn local(data: DataDirectory) -> Options {
+        Options {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data,
+            account_id: default_account(),
+            public_endpoint: None,
+            repository_uri: RepositoryUriShape::Request,
+            aws_error_names: false,
+            dev_users: true,
+            introspection: true,
+            tls: None,
+        }
+    }
+}
+
+fn default_account() -> RegistryId {
+    #[expect(clippy::expect_used, reason = "twelve zeros are an account id")]
+    RegistryId::parse("000000000000").expect("twelve digits")
+}

@@ -1,0 +1,109 @@
+//! Answers of the server itself, in the shape that a client of the addressed door reads.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::reply::Content;
+
+/// Whose clients send requests of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Aws,
+    Oci,
+    Own,
+}
+
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) aws_code: &'static str,
+    pub(crate) oci_code: &'static str,
+    pub(crate) message: &'static str,
+}
+
+pub(crate) const BAD_HOST: Refusal = Refusal {
+    status: StatusCode::BAD_REQUEST,
+    aws_code: "InvalidRequestException",
+    oci_code: "UNSUPPORTED",
+    message: "a request names the host and port it is for exactly once",
+};
+
+pub(crate) const FOREIGN_PAGE: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    aws_code: "AccessDeniedException",
+    oci_code: "DENIED",
+    message: "requests of browsers are taken from pages of this server only, under a name of this machine",
+};
+
+pub(crate) const FAULT: Refusal = Refusal {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    aws_code: "ServerException",
+    oci_code: "UNKNOWN",
+    message: "the server met a fault of its own; its log has the cause",
+};
+
+pub(crate) const NOT_FOUND: Refusal = Refusal {
+    status: StatusCode::NOT_FOUND,
+    aws_code: "UnknownOperationException",
+    oci_code: "UNSUPPORTED",
+    message: "there is nothing at this path",
+};
+
+pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    aws_code: "UnknownOperationException",
+    oci_code: "UNSUPPORTED",
+    message: "this path does not take this method",
+};
+
+impl Refusal {
+    pub(crate) fn own_answer(&self) -> Response<Content> {
+        self.answer(Door::Own)
+    }
+
+    pub(crate) fn answer(&self, door: Door) -> Response<Content> {
+        let body = match door {
+            Door::Aws => json!({ "__type": self.aws_code, "message": self.message }),
+            Door::Oci => {
+                json!({ "errors": [{ "code": self.oci_code, "message": self.message, "detail": null }] })
+            }
+            Door::Own => json!({ "message": self.message }),
+        };
+        let mut response = json_answer(self.status, &body);
+        let headers = response.headers_mut();
+        match door {
+            Door::Aws => {
+                headers.insert(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/x-amz-json-1.1"),
+                );
+                if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
+                    headers.insert("x-amzn-requestid", id);
+                }
+            }
+            Door::Oci => {
+                headers.insert(
+                    "docker-distribution-api-version",
+                    HeaderValue::from_static("registry/2.0"),
+                );
+            }
+            Door::Own => {}
+        }
+        response
+    }
+}
+
+pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Content> {
+    let mut response = Response::new(Content::from(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

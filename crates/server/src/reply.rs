@@ -1,0 +1,123 @@
+//! The body of an answer: nothing, bytes, or a part of a file on its way by either of two roads.
+
+use std::{
+    fs::File,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{
+    file_reads::FileReads,
+    request_log::RequestLine,
+    zero_copy::{FileRange, Handover, Payload},
+};
+
+/// A body before it is known how its connection sends files.
+pub(crate) enum Content {
+    Empty,
+    Bytes(Bytes),
+    File { file: File, first: u64, length: u64 },
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Content {
+        if bytes.is_empty() {
+            Content::Empty
+        } else {
+            Content::Bytes(bytes)
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Content::Empty => 0,
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File { length, .. } => *length,
+        }
+    }
+}
+
+pub(crate) struct Reply {
+    source: Source,
+    remaining: u64,
+    line: Option<RequestLine>,
+}
+
+enum Source {
+    Bytes(Bytes),
+    Range(FileRange, Handover),
+    Reads(FileReads),
+}
+
+impl Reply {
+    /// With a `handover`, files go by `sendfile`; without one they are read.
+    pub(crate) fn new(content: Content, handover: Option<&Handover>, line: Option<RequestLine>) -> Reply {
+        let remaining = content.length();
+        let source = match (content, handover) {
+            (Content::Empty, _) => Source::Bytes(Bytes::new()),
+            (Content::Bytes(bytes), _) => Source::Bytes(bytes),
+            (Content::File { file, first, length }, Some(handover)) => {
+                let range = FileRange {
+                    file: Arc::new(file),
+                    position: first,
+                    remaining: length,
+                };
+                Source::Range(range, handover.clone())
+            }
+            (Content::File { file, first, length }, None) => {
+                Source::Reads(FileReads::new(file, first, length))
+            }
+        };
+        Reply {
+            source,
+            remaining,
+            line,
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Payload;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Payload>>>> {
+        let this = self.get_mut();
+        if this.remaining == 0 {
+            return Poll::Ready(None);
+        }
+        let payload = match &mut this.source {
+            Source::Bytes(bytes) => Payload::Bytes(std::mem::take(bytes)),
+            Source::Range(range, handover) => {
+                let remaining = usize::try_from(range.remaining).map_err(io::Error::other)?;
+                handover.push(range.clone());
+                Payload::File {
+                    remaining,
+                    line: this.line.take(),
+                }
+            }
+            Source::Reads(reads) => Payload::Bytes(ready!(reads.poll_next(cx))?),
+        };
+
+        let length = bytes::Buf::remaining(&payload) as u64;
+        this.remaining -= length;
+        if let Some(line) = &mut this.line {
+            line.sent(length);
+        }
+        Poll::Ready(Some(Ok(Frame::data(payload))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
+    }
+}

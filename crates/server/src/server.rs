@@ -1,0 +1,166 @@
+//! A running server: its listener, its data, its end.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use anyhow::Context;
+use ecru_store::{Options as StoreOptions, Store};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Options,
+    application::Application,
+    authority::Authority,
+    connection::{self, Listening, Phase},
+    data_directory::OpenedDirectory,
+    standin::{Configuration, Service},
+    tls,
+};
+
+const BACKLOG: u32 = 4096;
+/// How long requests in progress may take once the server is to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for a free descriptor before a connection is accepted again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub struct Server {
+    address: SocketAddr,
+    service: Arc<Service>,
+    phase: watch::Sender<Phase>,
+    /// Gives its end once the accept loop and every connection have let go of their sender.
+    connections: mpsc::Receiver<Infallible>,
+    directory: OpenedDirectory,
+}
+
+impl Server {
+    pub async fn start(options: Options) -> anyhow::Result<Server> {
+        let tls = options.tls.clone().map(tls::acceptor).transpose()?;
+        // First, so that clients which come while the data is opened wait instead of being refused.
+        let listener =
+            listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
+        let address = listener.local_addr()?;
+        let directory = OpenedDirectory::open(&options.data)?;
+        let store = open_store(&directory).await?;
+        let service = Arc::new(Service {
+            store,
+            configuration: Configuration {
+                default_account: options.account_id,
+                dev_users: options.dev_users,
+                public_endpoint: options.public_endpoint.clone(),
+                repository_uri: options.repository_uri,
+            },
+        });
+        let application = Application {
+            service: Arc::clone(&service),
+            public: options
+                .public_endpoint
+                .and_then(|endpoint| Authority::parse(&endpoint.authority)),
+            introspection: options.introspection,
+        };
+        let listening = Listening {
+            application: Arc::new(application),
+            tls,
+            requests: AtomicU64::new(1),
+        };
+        let phase = watch::Sender::new(Phase::Running);
+        let (alive, connections) = mpsc::channel(1);
+        tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
+
+        Ok(Server {
+            address,
+            service,
+            phase,
+            connections,
+            directory,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    pub fn data_directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Takes no more connections, finishes the requests in progress and lets go of the data.
+    pub async fn stop(mut self) {
+        self.phase.send_replace(Phase::Draining);
+        if timeout(DRAIN_TIMEOUT, self.connections.recv()).await.is_err() {
+            tracing::warn!("requests that did not finish in time were cut off");
+            self.phase.send_replace(Phase::Ended);
+            self.connections.recv().await;
+        }
+        self.service.store.close().await;
+    }
+}
+
+async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {
+    let options = StoreOptions {
+        directory: directory.path().to_owned(),
+        ephemeral: directory.is_ephemeral(),
+    };
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await?;
+    opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // After a restart, connections of the last run may still be winding down on the same port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(
+    listener: TcpListener,
+    listening: Arc<Listening>,
+    mut phase: watch::Receiver<Phase>,
+    alive: mpsc::Sender<Infallible>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (listening, phase, alive) = (Arc::clone(&listening), phase.clone(), alive.clone());
+                tokio::spawn(async move {
+                    connection::serve(listening, stream, peer, phase).await;
+                    drop(alive);
+                });
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted for the moment");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}

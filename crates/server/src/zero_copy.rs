@@ -1,0 +1,211 @@
+//! Sending file ranges over plain HTTP/1.1 by `sendfile`, without their bytes entering this process.
+//!
+//! hyper writes a body as slices of memory. A file range takes part in that as a slice of one region of
+//! memory that nobody reads: where the connection's stream finds such a slice among those it is to write,
+//! it sends the same number of bytes of the file range whose turn it is.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::request_log::RequestLine;
+
+/// What one `sendfile` is asked for at most.
+const SENDFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Stands for file content in front of hyper. From the allocator and not a `static`, because its pages are
+/// then neither in the executable nor, as they are never touched, in memory.
+static STAND_IN: LazyLock<&'static [u8]> = LazyLock::new(|| vec![0; SENDFILE_BYTES_MAX].leak());
+
+/// A part of a file that is to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct FileRange {
+    pub(crate) file: Arc<File>,
+    pub(crate) position: u64,
+    pub(crate) remaining: u64,
+}
+
+/// The ranges that hyper has been given stand-ins for, in the order in which it will write them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handover(Arc<Mutex<VecDeque<FileRange>>>);
+
+impl Handover {
+    pub(crate) fn push(&self, range: FileRange) {
+        self.with(|ranges| ranges.push_back(range));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<FileRange>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A piece of a body as hyper holds it until it is written.
+pub(crate) enum Payload {
+    Bytes(Bytes),
+    /// The line about the request goes with its content, so that it is written when the last byte has left.
+    File {
+        remaining: usize,
+        line: Option<RequestLine>,
+    },
+}
+
+impl Buf for Payload {
+    fn remaining(&self) -> usize {
+        match self {
+            Payload::Bytes(bytes) => bytes.len(),
+            Payload::File { remaining, .. } => *remaining,
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Payload::Bytes(bytes) => bytes,
+            Payload::File { remaining, .. } => STAND_IN.get(..*remaining).unwrap_or(&STAND_IN),
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Payload::Bytes(bytes) => bytes.advance(count),
+            Payload::File { remaining, line } => {
+                assert!(count <= *remaining, "no more can be written than there is");
+                *remaining -= count;
+                if let Some(line) = line {
+                    line.sent(count as u64);
+                }
+            }
+        }
+    }
+
+    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
+        match self {
+            Payload::Bytes(bytes) => bytes.copy_to_bytes(count),
+            // The bytes of the stand-in are not those of the file.
+            Payload::File { .. } => {
+                unreachable!("with `writev` set, hyper writes each piece from where it is")
+            }
+        }
+    }
+}
+
+/// A TCP connection whose writer knows the stand-in.
+pub(crate) struct ZeroCopyStream {
+    stream: TcpStream,
+    handover: Handover,
+}
+
+impl ZeroCopyStream {
+    pub(crate) fn new(stream: TcpStream, handover: Handover) -> ZeroCopyStream {
+        ZeroCopyStream { stream, handover }
+    }
+
+    fn poll_send_file(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                self.handover
+                    .with(|ranges| send_from_first(&self.stream, ranges, wanted))
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+}
+
+fn send_from_first(stream: &TcpStream, ranges: &mut VecDeque<FileRange>, wanted: usize) -> io::Result<usize> {
+    let range = ranges
+        .front_mut()
+        .ok_or_else(|| io::Error::other("no file range awaits its turn"))?;
+    let count = wanted.min(usize::try_from(range.remaining).unwrap_or(usize::MAX));
+
+    let mut position = range.position;
+    let sent = rustix::fs::sendfile(stream, &*range.file, Some(&mut position), count)?;
+    if sent == 0 {
+        // Its length has been promised, so the connection cannot be used for anything else.
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "a file is shorter than its recorded size",
+        ));
+    }
+
+    range.position = position;
+    range.remaining -= sent as u64;
+    if range.remaining == 0 {
+        ranges.pop_front();
+    }
+    Ok(sent)
+}
+
+fn is_stand_in(slice: &[u8]) -> bool {
+    STAND_IN.as_ptr_range().contains(&slice.as_ptr())
+}
+
+impl AsyncRead for ZeroCopyStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for ZeroCopyStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let slices = slices.trim_start_empty();
+        let real = slices.iter().take_while(|slice| !is_stand_in(slice)).count();
+        match slices.split_at(real) {
+            ([], [file, ..]) => self.poll_send_file(cx, file.len()),
+            (real, _) => Pin::new(&mut self.stream).poll_write_vectored(cx, real),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+trait TrimStartEmpty {
+    fn trim_start_empty(&self) -> &Self;
+}
+
+impl TrimStartEmpty for [IoSlice<'_>] {
+    /// Without the empty slices in front, which would look like real bytes and make a write of nothing.
+    fn trim_start_empty(&self) -> &Self {
+        let empty = self.iter().take_while(|slice| slice.is_empty()).count();
+        self.get(empty..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! What clients see of a running server, wire by wire: real HTTP to a server in this process.
+
+mod client;
+mod content;
+mod oci_authentication;
+mod oci_discovery;
+mod oci_grants;
+mod oci_hostile;
+mod oci_management;
+mod oci_manifests;
+mod oci_mounts;
+mod oci_pull;
+mod oci_push;
+mod oci_ranges;
+mod oci_uploads;

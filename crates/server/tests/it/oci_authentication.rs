@@ -1,0 +1,231 @@
+//! Who may enter `/v2/`: tokens, development users, and how everybody else is turned away.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::client::{Registry, Reply};
+use crate::content::{Image, sha256};
+
+/// The user and password of a token, as `docker login` has them.
+async fn token(registry: &Registry, account: &str, region: &str) -> String {
+    let answer = registry
+        .aws_as(account, region, "GetAuthorizationToken", json!({}))
+        .await;
+    let encoded = answer["authorizationData"][0]["authorizationToken"]
+        .as_str()
+        .unwrap();
+    String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn is_challenged(registry: &Registry, reply: &Reply) {
+    let challenge = format!(
+        "Basic realm=\"http://{}/\",service=\"ecr.amazonaws.com\"",
+        registry.authority()
+    );
+    reply.is(401).has("www-authenticate", &challenge);
+}
+
+#[tokio::test]
+async fn nothing_is_shown_without_credentials() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    let manifest = registry.push("demo", "1.0", &image).await;
+    let blob = sha256(&image.blobs[0]);
+    let upload = registry.begin_upload().await;
+    let upload = upload.rsplit_once('/').unwrap().1.to_owned();
+
+    let paths = [
+        "/v2/".to_owned(),
+        "/v2".to_owned(),
+        "/v2/_catalog".to_owned(),
+        "/v2/demo/tags/list".to_owned(),
+        "/v2/demo/manifests/1.0".to_owned(),
+        format!("/v2/demo/manifests/{manifest}"),
+        format!("/v2/demo/blobs/{blob}"),
+        format!("/v2/demo/referrers/{manifest}"),
+        "/v2/demo/blobs/uploads/".to_owned(),
+        format!("/v2/demo/blobs/uploads/?digest={blob}"),
+        format!("/v2/demo/blobs/uploads/{upload}"),
+        "/v2/nothing/of/this/kind".to_owned(),
+        "/v2/UPPER/manifests/1.0".to_owned(),
+        "/v2/demo/manifests/%00".to_owned(),
+        "/v2/demo/tags/list?n=%zz".to_owned(),
+    ];
+    for path in &paths {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let reply = registry.ask(method, path).anonymously().send().await;
+            is_challenged(&registry, &reply);
+            if method != "HEAD" {
+                reply.refuses(401, "UNAUTHORIZED");
+            }
+            // What is there and what is not are answered alike.
+            let absent = path.replace("demo", "absent");
+            let other = registry.ask(method, &absent).anonymously().send().await;
+            assert_eq!(other.body, reply.body, "{method} {path}");
+            assert_eq!(other.status, 401);
+        }
+    }
+    registry.get("/v2/demo/manifests/1.0").send().await.is(200);
+}
+
+#[tokio::test]
+async fn a_token_opens_its_registry() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push("demo", "1.0", &image).await;
+    let own = token(&registry, "test", "us-east-1").await;
+    assert!(own.starts_with("AWS:"));
+    registry.get("/v2/").user(&own).send().await.is(200);
+    registry
+        .get("/v2/demo/manifests/1.0")
+        .user(&own)
+        .send()
+        .await
+        .is(200);
+
+    for (account, region) in [("123456789012", "us-east-1"), ("test", "eu-west-1")] {
+        let other = token(&registry, account, region).await;
+        registry.get("/v2/").user(&other).send().await.is(200);
+        let reply = registry.get("/v2/demo/manifests/1.0").user(&other).send().await;
+        reply.refuses(404, "NAME_UNKNOWN");
+        let catalog = registry.get("/v2/_catalog").user(&other).send().await;
+        assert_eq!(catalog.json(), json!({ "repositories": [] }));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_touched_opens_nothing() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let password = own.strip_prefix("AWS:").unwrap();
+
+    let mut touched = vec![
+        String::new(),
+        format!("{password}{password}"),
+        format!("{password}="),
+        format!(" {password}"),
+        password[1..].to_owned(),
+        password[..password.len() - 1].to_owned(),
+        password[..password.len() / 2].to_owned(),
+        password.chars().rev().collect(),
+        "a".repeat(4000),
+    ];
+    for at in (0..password.len()).step_by(7) {
+        let mut bytes = password.as_bytes().to_vec();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        touched.push(String::from_utf8(bytes).unwrap());
+    }
+    for password in touched {
+        let reply = registry.get("/v2/").user(&format!("AWS:{password}")).send().await;
+        is_challenged(&registry, &reply);
+        reply.refuses(401, "UNAUTHORIZED");
+    }
+    for user in [
+        &format!("aws:{password}"),
+        &format!("root:{password}"),
+        password,
+        &format!(":{password}"),
+    ] {
+        is_challenged(&registry, &registry.get("/v2/").user(user).send().await);
+    }
+    registry.get("/v2/").user(&own).send().await.is(200);
+}
+
+#[tokio::test]
+async fn credentials_in_another_form_open_nothing() {
+    let registry = Registry::start().await;
+    let encoded = STANDARD.encode("test:test");
+    for value in [
+        format!("Bearer {encoded}"),
+        encoded.clone(),
+        "Basic".to_owned(),
+        "Basic ".to_owned(),
+        "Basic !!!".to_owned(),
+        format!("Basic {}", STANDARD.encode("test")),
+        format!("Basic {}", STANDARD.encode([0xff, 0xfe, b':', 0xff])),
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request".to_owned(),
+    ] {
+        let reply = registry
+            .get("/v2/")
+            .anonymously()
+            .header("Authorization", &value)
+            .send()
+            .await;
+        is_challenged(&registry, &reply);
+    }
+    let twice = registry
+        .get("/v2/")
+        .header("Authorization", &format!("Basic {encoded}"))
+        .send()
+        .await;
+    is_challenged(&registry, &twice);
+    registry
+        .get("/v2/")
+        .anonymously()
+        .header("Authorization", &format!("basic {encoded}"))
+        .send()
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
+    let registry = Registry::start().await;
+    for user in ["test:test", "test:", "tester:x:y", "test-1:z"] {
+        registry.get("/v2/demo/tags/list").user(user).send().await.is(200);
+    }
+    for user in ["Test:test", "admin:test", ":", "tes:test"] {
+        is_challenged(&registry, &registry.get("/v2/").user(user).send().await);
+    }
+
+    let strict = Registry::start_with(|options| options.dev_users = false).await;
+    is_challenged(&strict, &strict.get("/v2/").send().await);
+    let own = token(&strict, "test", "us-east-1").await;
+    strict.get("/v2/demo/tags/list").user(&own).send().await.is(200);
+}
+
+#[tokio::test]
+async fn the_host_names_the_registry() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let ask = |host: &str| registry.get("/v2/demo/tags/list").user(&own).host(host);
+
+    ask("000000000000.dkr.ecr.us-east-1.amazonaws.com")
+        .send()
+        .await
+        .is(200);
+    ask("000000000000.dkr.ecr.us-east-1.localhost:4566")
+        .send()
+        .await
+        .is(200);
+    // Not of that form, so the token tells.
+    ask("registry.example").send().await.is(200);
+    ask("000000000000.dkr.ecr.eu-west-1.amazonaws.com")
+        .send()
+        .await
+        .refuses(401, "UNAUTHORIZED");
+    ask("123456789012.dkr.ecr.us-east-1.amazonaws.com")
+        .send()
+        .await
+        .refuses(403, "DENIED");
+}
+
+#[tokio::test]
+async fn addresses_in_answers_begin_with_the_host_that_was_asked() {
+    let registry = Registry::start().await;
+    let host = "000000000000.dkr.ecr.us-east-1.localhost:4566";
+    let begun = registry.post("/v2/demo/blobs/uploads/").host(host).send().await;
+    let location = begun.is(202).header("location").unwrap();
+    assert!(
+        location.starts_with(&format!("http://{host}/v2/demo/blobs/uploads/")),
+        "{location}"
+    );
+
+    let challenged = registry.get("/v2/").host(host).anonymously().send().await;
+    challenged.is(401).has(
+        "www-authenticate",
+        &format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\""),
+    );
+}

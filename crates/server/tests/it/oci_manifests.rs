@@ -1,0 +1,527 @@
+//! Pushing manifests: by tag, by digest, with further tags and with a subject; and what is no manifest.
+
+use ecru_model::DigestAlgorithm;
+use serde_json::{Value, json};
+
+use crate::client::Registry;
+use crate::content::{
+    ALGORITHMS, CONFIG, EMPTY, INDEX, Image, LAYER, MANIFEST, descriptor, digest, index, index_with, sha256,
+};
+
+#[tokio::test]
+async fn a_manifest_is_pushed_by_tag() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    for tag in ["latest", "1.0", "_x", "A-b.c_D", &"t".repeat(128)] {
+        let reply = registry.put_manifest("demo", tag, &image.manifest).await;
+        reply.is(201).has("docker-content-digest", &image.digest());
+        assert_eq!(reply.header("oci-subject"), None);
+        let pulled = registry.get(reply.header("location").unwrap()).send().await;
+        assert_eq!(pulled.is(200).body, image.manifest);
+        registry
+            .get(&format!("/v2/demo/manifests/{tag}"))
+            .send()
+            .await
+            .is(200);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_is_pushed_by_digest_of_either_algorithm() {
+    let registry = Registry::start().await;
+    for algorithm in ALGORITHMS {
+        let image = Image::digested(algorithm, 2, |_| {});
+        registry.push_blobs(algorithm, "demo", &image).await;
+        let digest = digest(algorithm, &image.manifest);
+        let reply = registry.put_manifest("demo", &digest, &image.manifest).await;
+        reply.is(201).has("docker-content-digest", &digest);
+        let location = reply.header("location").unwrap();
+        for target in [location, &format!("/v2/demo/manifests/{digest}")] {
+            let pulled = registry.get(target).send().await;
+            pulled
+                .is(200)
+                .has("docker-content-digest", &digest)
+                .has("content-type", MANIFEST);
+            assert_eq!(pulled.body, image.manifest);
+        }
+
+        let children = [descriptor(MANIFEST, &digest, image.manifest.len())];
+        let index = index(&children);
+        let digest = crate::content::digest(algorithm, &index);
+        registry
+            .put_manifest("demo", &digest, &index)
+            .await
+            .is(201)
+            .has("docker-content-digest", &digest);
+    }
+}
+
+#[tokio::test]
+async fn a_push_by_digest_may_give_tags() {
+    let registry = Registry::start().await;
+    for algorithm in ALGORITHMS {
+        let image = Image::digested(algorithm, 3, |_| {});
+        registry.push_blobs(algorithm, "demo", &image).await;
+        let digest = digest(algorithm, &image.manifest);
+        let reference = format!("{digest}?tag={algorithm}-a&tag={algorithm}-b&tag={algorithm}-a");
+        let reply = registry.put_manifest("demo", &reference, &image.manifest).await;
+        reply.is(201).has("docker-content-digest", &digest);
+        assert_eq!(
+            reply.all("oci-tag"),
+            [format!("{algorithm}-a"), format!("{algorithm}-b")]
+        );
+        for tag in ["a", "b"] {
+            let pulled = registry
+                .get(&format!("/v2/demo/manifests/{algorithm}-{tag}"))
+                .send()
+                .await;
+            pulled.is(200).has("docker-content-digest", &digest);
+        }
+    }
+
+    let image = Image::new(4);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let ten = (0..10)
+        .map(|tag| format!("tag=t{tag}"))
+        .collect::<Vec<_>>()
+        .join("&");
+    let reply = registry
+        .put_manifest("demo", &format!("{}?{ten}", image.digest()), &image.manifest)
+        .await;
+    assert_eq!(reply.is(201).all("oci-tag").len(), 10);
+}
+
+#[tokio::test]
+async fn a_push_with_a_bad_tag_among_its_tags_stores_nothing() {
+    let registry = Registry::start().await;
+    let image = Image::new(5);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let digest = image.digest();
+    let many = (0..101)
+        .map(|tag| format!("tag=t{tag}"))
+        .collect::<Vec<_>>()
+        .join("&");
+    for (tags, status) in [
+        ("tag=good&tag=.bad", 400),
+        ("tag=good&tag=a/b", 400),
+        (many.as_str(), 414),
+    ] {
+        let reply = registry
+            .put_manifest("demo", &format!("{digest}?{tags}"), &image.manifest)
+            .await;
+        reply.refuses(status, "TAG_INVALID");
+    }
+    registry
+        .get(&format!("/v2/demo/manifests/{digest}"))
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+    registry
+        .get("/v2/demo/manifests/good")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_of_its_digest_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let padded = [image.manifest.as_slice(), b"  "].concat();
+    for algorithm in ALGORITHMS {
+        let digest = digest(algorithm, &image.manifest);
+        registry
+            .put_manifest("demo", &digest, &padded)
+            .await
+            .refuses(400, "DIGEST_INVALID");
+        registry
+            .get(&format!("/v2/demo/manifests/{digest}"))
+            .send()
+            .await
+            .is(404);
+    }
+    let bad = "sha256:baddigeststring";
+    registry
+        .put_manifest("demo", bad, &image.manifest)
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    registry
+        .get(&format!("/v2/demo/manifests/{bad}"))
+        .send()
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    registry
+        .delete(&format!("/v2/demo/manifests/{bad}"))
+        .send()
+        .await
+        .refuses(400, "DIGEST_INVALID");
+}
+
+#[tokio::test]
+async fn a_manifest_whose_content_is_missing_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    let reply = registry.put_manifest("demo", "1.0", &image.manifest).await;
+    reply.refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    assert!(
+        reply.message().contains(&sha256(&image.blobs[0])),
+        "{}",
+        reply.message()
+    );
+
+    registry.push_blob("demo", &image.blobs[0]).await;
+    registry
+        .put_manifest("demo", "1.0", &image.manifest)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+
+    let index = index(&[image.descriptor()]);
+    registry
+        .put_manifest("demo", "1.0", &index)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    registry
+        .get("/v2/demo/manifests/1.0")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_manifest_may_not_name_the_blobs_of_another_repository() {
+    let registry = Registry::start().await;
+    registry.create("other").await;
+    let image = Image::new(1);
+    registry.push("other", "1.0", &image).await;
+    registry
+        .put_manifest("demo", "1.0", &image.manifest)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    let index = index(&[image.descriptor()]);
+    registry
+        .put_manifest("demo", "1.0", &index)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn indexes_may_be_empty_and_may_hold_indexes() {
+    let registry = Registry::start().await;
+    let empty = index(&[]);
+    registry.put_manifest("demo", "empty", &empty).await.is(201);
+
+    let (first, second) = (Image::new(1), Image::new(2));
+    registry.push("demo", "first", &first).await;
+    registry.push("demo", "second", &second).await;
+    let inner = index(&[first.descriptor(), second.descriptor()]);
+    registry
+        .put_manifest("demo", &sha256(&inner), &inner)
+        .await
+        .is(201);
+    let outer = index(&[
+        descriptor(INDEX, &sha256(&inner), inner.len()),
+        descriptor(INDEX, &sha256(&empty), empty.len()),
+    ]);
+    registry.put_manifest("demo", "outer", &outer).await.is(201);
+    let pulled = registry.get("/v2/demo/manifests/outer").send().await;
+    assert_eq!(pulled.is(200).has("content-type", INDEX).body, outer);
+}
+
+#[tokio::test]
+async fn a_subject_is_told_back_whether_it_is_there_or_not() {
+    let registry = Registry::start().await;
+    let subject = Image::new(1);
+    for there in [false, true] {
+        if there {
+            registry.push("demo", "subject", &subject).await;
+        }
+        let referrer = Image::with(2 + u64::from(there), |manifest| {
+            manifest["subject"] = subject.descriptor()
+        });
+        registry
+            .push_blobs(DigestAlgorithm::Sha256, "demo", &referrer)
+            .await;
+        let reply = registry
+            .put_manifest("demo", &referrer.digest(), &referrer.manifest)
+            .await;
+        reply.is(201).has("oci-subject", &subject.digest());
+    }
+    let index = index_with(&[], |index| index["subject"] = subject.descriptor());
+    registry
+        .put_manifest("demo", &sha256(&index), &index)
+        .await
+        .is(201)
+        .has("oci-subject", &subject.digest());
+}
+
+#[tokio::test]
+async fn manifests_of_every_form_are_kept_as_they_are() {
+    let registry = Registry::start().await;
+    registry.push_blob("demo", b"{}").await;
+    let artifact = |change: fn(&mut Value)| {
+        let mut manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.example.thing.v1",
+            "config": descriptor(EMPTY, &sha256(b"{}"), 2),
+            "layers": [descriptor(EMPTY, &sha256(b"{}"), 2)],
+        });
+        change(&mut manifest);
+        manifest.to_string().into_bytes()
+    };
+    let forms = [
+        artifact(|_| {}),
+        artifact(|manifest| manifest["layers"] = json!([])),
+        artifact(|manifest| manifest["annotations"] = json!({ "org.example": "é\u{1F4E6}" })),
+        artifact(|manifest| manifest["org.example.custom"] = json!({ "deep": [1, 2.5, null] })),
+        artifact(|manifest| manifest["config"]["data"] = "e30=".into()),
+        artifact(|manifest| manifest["layers"][0]["platform"] = json!({ "os": "linux" })),
+        // Content that may not be distributed need not be here.
+        artifact(|manifest| {
+            manifest["layers"] = json!([{
+                "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                "digest": sha256(b"elsewhere"),
+                "size": 123_456,
+                "urls": ["https://store.example.com/blobs/1"],
+            }]);
+        }),
+    ];
+    for (tag, manifest) in forms.iter().enumerate() {
+        registry
+            .put_manifest("demo", &format!("form-{tag}"), manifest)
+            .await
+            .is(201);
+        let pulled = registry
+            .get(&format!("/v2/demo/manifests/form-{tag}"))
+            .send()
+            .await;
+        assert_eq!(pulled.is(200).body, *manifest);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_may_be_four_mebibytes_long_and_no_longer() {
+    let registry = Registry::start().await;
+    let image = Image::with(1, |manifest| {
+        let annotations = (0..390).map(|at| (format!("large-annotation-{at}"), "A".repeat(10_000).into()));
+        manifest["annotations"] = Value::Object(annotations.collect());
+    });
+    let digest = registry.push("demo", "large", &image).await;
+    let pulled = registry.get("/v2/demo/manifests/large").send().await;
+    assert!(pulled.is(200).has("docker-content-digest", &digest).body == image.manifest);
+    let head = registry.head("/v2/demo/manifests/large").send().await;
+    head.is(200)
+        .has("content-length", &image.manifest.len().to_string());
+
+    let mut longest = image.manifest.clone();
+    longest.resize(4_194_304, b' ');
+    registry.put_manifest("demo", "longest", &longest).await.is(201);
+    longest.push(b' ');
+    registry
+        .put_manifest("demo", "too-long", &longest)
+        .await
+        .refuses(413, "MANIFEST_INVALID");
+    let mut unannounced = format!("{:x}\r\n", longest.len()).into_bytes();
+    unannounced.extend_from_slice(&longest);
+    unannounced.extend_from_slice(b"\r\n0\r\n\r\n");
+    let chunked = registry
+        .put("/v2/demo/manifests/too-long")
+        .header("Transfer-Encoding", "chunked");
+    let reply = chunked
+        .header("Content-Type", MANIFEST)
+        .body(unannounced)
+        .send()
+        .await;
+    reply.refuses(413, "MANIFEST_INVALID");
+    registry
+        .get("/v2/demo/manifests/too-long")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn the_media_type_beside_a_manifest_and_in_it_must_agree() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let put = |media_type: &'static str, manifest: &[u8]| {
+        registry
+            .put("/v2/demo/manifests/1.0")
+            .header("Content-Type", media_type)
+            .body(manifest)
+            .send()
+    };
+    put(INDEX, &image.manifest).await.refuses(400, "MANIFEST_INVALID");
+    put("text/plain", &image.manifest)
+        .await
+        .refuses(400, "MANIFEST_INVALID");
+    // Parameters of the type are not part of it.
+    put(
+        "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
+        &image.manifest,
+    )
+    .await
+    .is(201);
+
+    let untyped = Image::with(1, |manifest| {
+        manifest.as_object_mut().unwrap().remove("mediaType");
+    });
+    put(MANIFEST, &untyped.manifest).await.is(201);
+    let pulled = registry.get("/v2/demo/manifests/1.0").send().await;
+    pulled.is(200).has("content-type", MANIFEST);
+}
+
+#[tokio::test]
+async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push("demo", "good", &image).await;
+    let text = String::from_utf8(image.manifest.clone()).unwrap();
+    let changed = |change: fn(&mut Value)| Image::with(1, change).manifest;
+
+    let no_manifests = [
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        b"null".to_vec(),
+        b"\xff\xfe{}".to_vec(),
+        b"{}".to_vec(),
+        format!("{text}{text}").into_bytes(),
+        format!("{text}x").into_bytes(),
+        text.replacen('{', "{\"layers\":[],", 1).into_bytes(),
+        text.replacen(
+            '{',
+            "{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",",
+            1,
+        )
+        .into_bytes(),
+        format!("{{\"deep\":{}{},{}", "[".repeat(70), "]".repeat(70), &text[1..]).into_bytes(),
+        format!("{{\"deep\":{}", "[".repeat(100_000)).into_bytes(),
+        changed(|manifest| manifest["manifests"] = json!([])),
+        changed(|manifest| manifest["schemaVersion"] = json!(1)),
+        changed(|manifest| manifest["schemaVersion"] = json!("2")),
+        changed(|manifest| manifest["config"] = Value::Null),
+        changed(|manifest| manifest["layers"] = json!({})),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(-1)),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(1.5)),
+        changed(|manifest| manifest["layers"][0]["size"] = json!("700")),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(1e30)),
+        changed(|manifest| manifest["layers"][0]["digest"] = json!("sha256:../../etc/passwd")),
+        changed(|manifest| manifest["layers"][0]["digest"] = json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
+        changed(|manifest| manifest["config"]["digest"] = json!(7)),
+        changed(|manifest| manifest["subject"] = json!({ "digest": "x" })),
+        index_with(&[], |index| index["layers"] = json!([])),
+        index_with(&[], |index| {
+            index["config"] = descriptor(CONFIG, &sha256(b"{}"), 2)
+        }),
+        index_with(&[], |index| index["manifests"] = json!(["x"])),
+        index_with(&[], |index| {
+            index["manifests"] = json!([descriptor(LAYER, "sha256:zz", 1)])
+        }),
+    ];
+    for manifest in &no_manifests {
+        let reply = registry.put_manifest("demo", "bad", manifest).await;
+        let shown = String::from_utf8_lossy(&manifest[..manifest.len().min(200)]);
+        assert_eq!(reply.status, 400, "{shown}");
+        reply.refuses(400, "MANIFEST_INVALID");
+    }
+    registry
+        .get("/v2/demo/manifests/bad")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+    let tags = registry.get("/v2/demo/tags/list").send().await;
+    assert_eq!(tags.json()["tags"], json!(["good"]));
+}
+
+#[tokio::test]
+async fn a_tag_of_another_form_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    for tag in [
+        ".hidden",
+        "-x",
+        "a+b",
+        "a%20b",
+        "%C3%A9",
+        "a%5Cb",
+        "a@b",
+        &"t".repeat(129),
+        &"t".repeat(301),
+    ] {
+        registry
+            .put_manifest("demo", tag, &image.manifest)
+            .await
+            .refuses(400, "TAG_INVALID");
+    }
+    for tag in ["a+b", "a%20b", "%C3%A9", &"t".repeat(301)] {
+        registry
+            .get(&format!("/v2/demo/manifests/{tag}"))
+            .send()
+            .await
+            .refuses(400, "TAG_INVALID");
+        registry
+            .head(&format!("/v2/demo/manifests/{tag}"))
+            .send()
+            .await
+            .is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_tag_moves_to_the_last_push_unless_it_is_frozen() {
+    let registry = Registry::start().await;
+    let (first, second) = (Image::new(1), Image::new(2));
+    registry.push("demo", "latest", &first).await;
+    registry.push("demo", "latest", &second).await;
+    let pulled = registry.get("/v2/demo/manifests/latest").send().await;
+    pulled.is(200).has("docker-content-digest", &second.digest());
+    registry
+        .get(&format!("/v2/demo/manifests/{}", first.digest()))
+        .send()
+        .await
+        .is(200);
+
+    let frozen = json!({ "repositoryName": "demo", "imageTagMutability": "IMMUTABLE" });
+    registry.aws("PutImageTagMutability", frozen).await;
+    let refused = registry.put_manifest("demo", "latest", &first.manifest).await;
+    refused.refuses(400, "TAG_INVALID");
+    assert!(refused.message().contains("latest"), "{}", refused.message());
+    let pulled = registry.get("/v2/demo/manifests/latest").send().await;
+    pulled.is(200).has("docker-content-digest", &second.digest());
+    registry
+        .put_manifest("demo", "new", &first.manifest)
+        .await
+        .is(201);
+}
+
+#[tokio::test]
+async fn of_racing_pushes_of_a_frozen_tag_one_wins() {
+    let registry = Registry::start().await;
+    let frozen = json!({ "repositoryName": "demo", "imageTagMutability": "IMMUTABLE" });
+    registry.aws("PutImageTagMutability", frozen).await;
+    let images = [1, 2, 3, 4].map(Image::new);
+    for image in &images {
+        registry.push_blobs(DigestAlgorithm::Sha256, "demo", image).await;
+    }
+    let push = |at: usize| registry.put_manifest("demo", "once", &images[at].manifest);
+    let (a, b, c, d) = tokio::join!(push(0), push(1), push(2), push(3));
+    let replies = [a, b, c, d];
+    let winners = replies
+        .iter()
+        .filter(|reply| reply.status == 201)
+        .collect::<Vec<_>>();
+    assert_eq!(winners.len(), 1);
+    for loser in replies.iter().filter(|reply| reply.status != 201) {
+        loser.refuses(400, "TAG_INVALID");
+    }
+    let pulled = registry.get("/v2/demo/manifests/once").send().await;
+    pulled.is(200).has(
+        "docker-content-digest",
+        winners[0].header("docker-content-digest").unwrap(),
+    );
+}

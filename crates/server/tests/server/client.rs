@@ -1,0 +1,143 @@
+//! A server in this process, and a client that sends exactly the bytes it is given.
+
+use std::{net::SocketAddr, time::Duration};
+
+use ecru_server::{DataDirectory, Options, Server};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Longer than anything here takes, so that a hanging server fails its test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    _data: TempDir,
+}
+
+pub(crate) async fn start() -> Running {
+    start_with(|_| {}).await
+}
+
+pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Running {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut options = Options::local(DataDirectory::Kept(data.path().join("data")));
+    change(&mut options);
+    let server = Server::start(options).await.expect("a server");
+    Running { server, _data: data }
+}
+
+impl Running {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    pub(crate) async fn connect(&self) -> Client<TcpStream> {
+        Client::over(TcpStream::connect(self.address()).await.expect("a connection"))
+    }
+
+    /// Sends one request over a connection of its own.
+    pub(crate) async fn ask(&self, request: &str) -> Answer {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer(request.starts_with("HEAD ")).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            .await
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+pub(crate) struct Client<S> {
+    stream: S,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn over(stream: S) -> Client<S> {
+        Client { stream }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream
+            .write_all(bytes.as_ref())
+            .await
+            .expect("the server takes bytes");
+    }
+
+    pub(crate) async fn answer(&mut self, to_head: bool) -> Answer {
+        timeout(PATIENCE, self.read_answer(to_head))
+            .await
+            .expect("an answer in time")
+    }
+
+    async fn read_answer(&mut self, to_head: bool) -> Answer {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.stream.read_u8().await.expect("a whole head"));
+        }
+        let head = String::from_utf8(head).expect("text");
+        let mut lines = head.trim_end().split("\r\n");
+        let status_line = lines.next().expect("a status line");
+        let status = status_line
+            .split(' ')
+            .nth(1)
+            .expect("a status")
+            .parse()
+            .expect("a number");
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(": ").expect("a header"))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().expect("a number"));
+        if !to_head {
+            answer.body = vec![0; length];
+            self.stream
+                .read_exact(&mut answer.body)
+                .await
+                .expect("a whole body");
+        }
+        answer
+    }
+
+    /// Whatever the server still says until it closes.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset is a way to close, too.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest))
+            .await
+            .expect("the server closes");
+        rest
+    }
+}

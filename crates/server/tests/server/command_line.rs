@@ -1,0 +1,306 @@
+//! The real binary: its start lines, its complaints, its exit codes.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const ECRU: &str = env!("CARGO_BIN_EXE_ecru");
+
+struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    address: SocketAddr,
+    first_line: String,
+}
+
+fn command() -> Command {
+    let mut command = Command::new(ECRU);
+    command
+        .env_clear()
+        .args(["--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null());
+    command
+}
+
+fn start(mut command: Command) -> Process {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
+    let mut first_line = String::new();
+    stdout.read_line(&mut first_line).expect("a line");
+    let (_, rest) = first_line.split_once("://").expect("an address");
+    let address = rest
+        .split(' ')
+        .next()
+        .expect("a word")
+        .parse()
+        .expect("an address");
+    Process {
+        child,
+        stdout,
+        address,
+        first_line,
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Of a test that failed; one that has ended cannot be killed.
+        let _ = self.child.kill();
+    }
+}
+
+impl Process {
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("a signal");
+    }
+
+    /// Its exit code, what else it said and what it logged.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let mut said = String::new();
+        self.stdout.read_to_string(&mut said).expect("text");
+        let mut logged = String::new();
+        self.child
+            .stderr
+            .take()
+            .expect("its log")
+            .read_to_string(&mut logged)
+            .expect("text");
+        (self.child.wait().expect("an end").code(), said, logged)
+    }
+}
+
+#[track_caller]
+fn assert_fails(command: &mut Command, code: i32, words: &str) {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut said = String::new();
+    // Ends at the first line of one that starts after all.
+    BufReader::new(child.stdout.take().expect("its output"))
+        .read_line(&mut said)
+        .expect("text");
+    if !said.is_empty() {
+        child.kill().expect("its end");
+    }
+    let Output { status, stderr, .. } = child.wait_with_output().expect("its end");
+    let complaint = String::from_utf8(stderr).expect("text");
+    assert_eq!((status.code(), said.as_str()), (Some(code), ""), "{complaint}");
+    assert!(
+        complaint.starts_with("ecru: ") && complaint.contains(words),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+}
+
+fn with_data(directory: &Path) -> Command {
+    let mut command = command();
+    command.arg("--data-dir").arg(directory);
+    command
+}
+
+#[test]
+fn it_says_where_it_listens_and_what_to_paste_and_ends_on_a_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = directory.path().join("data");
+        let process = start(with_data(&data));
+        let (address, version) = (process.address, env!("CARGO_PKG_VERSION"));
+        let expected = format!(
+            "ecru {version} listening on http://{address} (data in {})\n",
+            data.display()
+        );
+        assert_eq!(process.first_line, expected);
+        assert!(process.get("/readyz").starts_with("HTTP/1.1 200 "));
+
+        process.signal(signal);
+        let (code, said, _) = process.end();
+        assert_eq!(code, Some(0));
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 4, "{said}");
+        assert!(
+            lines[0].starts_with("docker login ")
+                && lines[0].ends_with(&format!("localhost:{}", address.port()))
+        );
+        assert!(lines[1].contains(" create-repository ") && lines[2].contains("docker push "));
+        assert!(lines[3].starts_with("warning: users whose name begins with `test`"));
+    }
+}
+
+#[test]
+fn a_bad_value_is_one_line_and_exit_code_2() {
+    for (arguments, words) in [
+        (&["--listen", "nowhere"][..], "--listen"),
+        (&["--account-id", "12"], "12 digits"),
+        (&["--public-endpoint", "registry.example"], "http://"),
+        (&["--repository-uri", "gcp"], "request, aws"),
+        (&["--error-names", "x"], "ecru, aws"),
+        (&["--tls-cert", "x"], "--tls-key"),
+        (&["--log-format", "xml"], "text, json"),
+        (&["--log-level", "loud"], "--log-level"),
+        (&["--ephemeral", "--data-dir", "x"], "--data-dir"),
+        (&["sing"], "sing"),
+        (&["--loud"], "--loud"),
+    ] {
+        assert_fails(Command::new(ECRU).env_clear().args(arguments), 2, words);
+    }
+    assert_fails(
+        Command::new(ECRU).env_clear().env("ECRU_LISTEN", "nowhere"),
+        2,
+        "--listen",
+    );
+}
+
+#[test]
+fn a_failure_to_start_is_one_line_and_exit_code_1() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").to_string();
+    let ephemeral = ["--ephemeral", "--listen", &port];
+    assert_fails(
+        Command::new(ECRU).env_clear().args(ephemeral),
+        1,
+        &format!("cannot listen on {port}"),
+    );
+
+    let data = directory.path().join("data");
+    let owner = start(with_data(&data));
+    assert_fails(&mut with_data(&data), 1, "another process");
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.end().0, Some(0));
+
+    std::fs::write(data.join("ecru.sqlite"), [0x5a; 8192]).expect("damage");
+    assert_fails(&mut with_data(&data), 1, "cannot open the data");
+
+    let mut missing = command();
+    missing.args([
+        "--ephemeral",
+        "--tls-cert",
+        "/nowhere.crt",
+        "--tls-key",
+        "/nowhere.key",
+    ]);
+    assert_fails(&mut missing, 1, "TLS certificate");
+}
+
+#[test]
+fn an_ephemeral_directory_is_private_and_goes_with_the_process() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = command();
+    let process = start({
+        command.arg("--ephemeral").env("TMPDIR", directory.path());
+        command
+    });
+    let mut made = std::fs::read_dir(directory.path()).expect("a directory");
+    let made = made.next().expect("an entry").expect("an entry").path();
+    let mode = std::fs::metadata(&made).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().0, Some(0));
+    assert!(!made.exists());
+}
+
+#[test]
+fn flags_may_be_given_as_variables_and_data_lies_in_the_users_directory() {
+    let home = tempfile::tempdir().expect("a directory");
+    for (variable, data) in [
+        ("HOME", home.path().join(".local/share/ecru")),
+        ("XDG_DATA_HOME", home.path().join("ecru")),
+    ] {
+        let mut command = Command::new(ECRU);
+        command
+            .env_clear()
+            .envs([("ECRU_LISTEN", "127.0.0.1:0"), ("ECRU_NO_DEV_USERS", "1")]);
+        command.env(variable, home.path());
+        let process = start(command);
+        assert!(
+            process.first_line.contains(data.to_str().expect("text")),
+            "{}",
+            process.first_line
+        );
+        process.signal(Signal::TERM);
+        let (code, said, _) = process.end();
+        assert_eq!((code, said.contains("warning")), (Some(0), false));
+    }
+}
+
+#[test]
+fn each_request_is_a_line_of_the_log_without_its_secrets() {
+    let mut command = command();
+    command.args(["--ephemeral", "--log-format", "json"]);
+    let process = start(command);
+    process.get("/healthz?grant=secret-grant");
+    process.signal(Signal::TERM);
+    let (_, _, logged) = process.end();
+
+    let lines = logged
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let line = lines
+        .into_iter()
+        .find(|line| line.get("path").is_some())
+        .expect("a line");
+    let field = |name: &str| line.get(name).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(
+        (field("method"), field("path"), field("status")),
+        ("\"GET\"".into(), "\"/healthz\"".into(), "200".into())
+    );
+    assert_eq!(field("bytes_out"), r#"{"status":"alive"}"#.len().to_string());
+    for name in ["duration_ms", "request_id", "peer"] {
+        assert_ne!(field(name), "", "{name}");
+    }
+    assert!(!logged.contains("secret"));
+}
+
+#[test]
+fn running_out_of_descriptors_passes() {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -n 40 && exec \"$0\" --ephemeral --listen 127.0.0.1:0 --log-level error",
+        ECRU,
+    ]);
+    let process = start(command);
+    let held: Vec<TcpStream> = (0..80)
+        .map(|_| TcpStream::connect(process.address).expect("a connection"))
+        .collect();
+    drop(held);
+    assert!(process.get("/readyz").starts_with("HTTP/1.1 200 "));
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().0, Some(0));
+}
+
+#[test]
+fn help_and_version_are_no_failure() {
+    for arguments in [&["--help"][..], &["--version"], &["serve", "--help"]] {
+        let output = Command::new(ECRU)
+            .env_clear()
+            .args(arguments)
+            .output()
+            .expect("a process");
+        assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(0), true));
+        assert!(String::from_utf8(output.stdout).expect("text").contains("ecru"));
+    }
+}

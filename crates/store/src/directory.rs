@@ -1,0 +1,129 @@
+//! The data directory: private, and owned by one process at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::io::Io;
+use crate::{StoreError, Tried};
+
+pub(crate) struct Directory {
+    path: PathBuf,
+    opened_at: SystemTime,
+    /// The lock goes with the last handle to this file, however the process ends.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes what is missing, and takes the lock.
+    pub(crate) fn open(path: &Path, io: &dyn Io) -> Result<Directory, StoreError> {
+        create(path, io)?;
+        warn_if_wide(path)?;
+
+        let lock = open_private(&path.join("lock")).tried("open the lock file")?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::InUse),
+            Err(error) => return Err(io::Error::from(error)).tried("lock the data directory"),
+        }
+
+        let opened_at = touch(&lock).tried("write the lock file")?;
+        let directory = Directory {
+            path: path.to_owned(),
+            opened_at,
+            _lock: lock,
+        };
+        directory.lay_out(io)?;
+        Ok(directory)
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+
+    /// When this process opened it, by the clock of the file system: no file that it makes is older.
+    pub(crate) fn opened_at(&self) -> SystemTime {
+        self.opened_at
+    }
+
+    /// SQLite gives its log and index the mode of the database, so the database is made here, private.
+    fn lay_out(&self, io: &dyn Io) -> Result<(), StoreError> {
+        let database = database_path(&self.path);
+        let blobs = self.blobs();
+        let had_blobs = blobs.is_dir();
+        if had_blobs && database.exists() {
+            return Ok(());
+        }
+
+        if had_blobs
+            && std::fs::read_dir(&blobs)
+                .tried("read the blob directory")?
+                .next()
+                .is_some()
+        {
+            return Err(StoreError::damaged(
+                "blobs are there, but the database is missing",
+            ));
+        }
+        open_private(&database).tried("create the database file")?;
+        if !had_blobs {
+            io.create_directory(&blobs).tried("create the blob directory")?;
+        }
+        io.sync_directory(&self.path).tried("sync the data directory")
+    }
+}
+
+pub(crate) fn database_path(directory: &Path) -> PathBuf {
+    directory.join("ecru.sqlite")
+}
+
+fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .tried("create the data directory")?;
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => io
+            .sync_directory(parent)
+            .tried("sync the parent of the data directory"),
+        None => Ok(()),
+    }
+}
+
+fn warn_if_wide(path: &Path) -> Result<(), StoreError> {
+    let mode = std::fs::metadata(path)
+        .tried("look at the data directory")?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            mode = format!("{:o}", mode & 0o777),
+            "others may enter the data directory"
+        );
+    }
+    Ok(())
+}
+
+fn touch(file: &File) -> io::Result<SystemTime> {
+    file.set_len(0)?;
+    file.write_all_at(b"ecru\n", 0)?;
+    file.metadata()?.modified()
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}

@@ -1,0 +1,61 @@
+//! What can go wrong in the store.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+/// A failure of the store itself; what a closure decides is an error of its caller's own type.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("another process uses the data directory")]
+    InUse,
+
+    #[error("the database has schema `{found}`; the newest this program knows is `{known}`")]
+    Newer { found: i64, known: i64 },
+
+    #[error("the database is damaged: {what}")]
+    Damaged { what: String },
+
+    #[error("writes are refused until the disk takes them again")]
+    ReadOnly,
+
+    #[error("the store is closed")]
+    Closed,
+
+    #[error("the change was not committed")]
+    NotCommitted(#[source] Arc<StoreError>),
+
+    #[error("a statement failed")]
+    Statement(#[source] Box<dyn Error + Send + Sync>),
+
+    #[error("a statement followed a failed one")]
+    Poisoned,
+
+    #[error("the work on the database panicked")]
+    Panicked,
+
+    #[error("could not {action}")]
+    Io {
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// For a stored value that was checked before it was stored, and is no longer what it was.
+    pub fn damaged(what: impl Into<String>) -> StoreError {
+        StoreError::Damaged { what: what.into() }
+    }
+}
+
+/// Says what was tried when a call of the file system fails.
+pub(crate) trait Tried<T> {
+    fn tried(self, action: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Tried<T> for io::Result<T> {
+    fn tried(self, action: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Io { action, source })
+    }
+}

@@ -1,0 +1,201 @@
+//! Blob files: each has a name of its own, is written once, and never renamed or overwritten.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use crate::Io;
+
+/// The name of a blob file below the blob directory: `<ab>/<uuid>`, of which `<ab>` are the first letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileName(Uuid);
+
+impl FileName {
+    pub(crate) fn parse(text: &str) -> Option<FileName> {
+        let (prefix, name) = text.split_once('/')?;
+        let parsed = FileName(Uuid::try_parse(name).ok()?);
+        (name.starts_with(prefix) && parsed.to_string() == text).then_some(parsed)
+    }
+
+    fn prefix(self) -> u8 {
+        let [first, ..] = self.0.into_bytes();
+        first
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:02x}/{}", self.prefix(), self.0.hyphenated())
+    }
+}
+
+/// What `fstat` tells of a file. While it stays the same, the bytes are those that were hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(Vec<u8>);
+
+impl Identity {
+    pub(crate) fn of(file: &File) -> io::Result<Identity> {
+        let metadata = file.metadata()?;
+        let numbers = [
+            metadata.size().cast_signed(),
+            metadata.ino().cast_signed(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        ];
+        Ok(Identity(
+            numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        ))
+    }
+
+    pub(crate) fn from_stored(bytes: &[u8]) -> Identity {
+        Identity(bytes.to_vec())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The blob directory.
+pub(crate) struct Files {
+    root: PathBuf,
+    io: Arc<dyn Io>,
+    /// Which directories below the root this process has seen on stable storage.
+    settled: [AtomicBool; 256],
+}
+
+impl Files {
+    pub(crate) fn new(root: PathBuf, io: Arc<dyn Io>) -> Files {
+        Files {
+            root,
+            io,
+            settled: [const { AtomicBool::new(false) }; 256],
+        }
+    }
+
+    pub(crate) fn io(&self) -> &dyn Io {
+        self.io.as_ref()
+    }
+
+    /// A new empty file, whose name is on stable storage.
+    pub(crate) fn create(&self) -> io::Result<(FileName, File)> {
+        let name = FileName(Uuid::new_v4());
+        let directory = self.settle_directory(name.prefix())?;
+
+        let file = self.io.create(&self.path(name))?;
+        self.io
+            .sync_directory(&directory)
+            .inspect_err(|_| self.unlink_quietly(name))?;
+        Ok((name, file))
+    }
+
+    pub(crate) fn open(&self, name: FileName) -> io::Result<File> {
+        self.io.open(&self.path(name))
+    }
+
+    pub(crate) fn open_to_write(&self, name: FileName) -> io::Result<File> {
+        self.io.open_to_write(&self.path(name))
+    }
+
+    /// Removes a file that no row names. What cannot be removed now, collection finds later.
+    pub(crate) fn unlink_quietly(&self, name: FileName) {
+        match self.io.unlink(&self.path(name)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(file = %name, error = &error as &dyn std::error::Error, "a file could not be removed");
+            }
+        }
+    }
+
+    /// Unlinking a large file takes long, and must not be waited for where others wait too.
+    pub(crate) fn unlink_later(self: &Arc<Files>, name: FileName) {
+        let files = self.clone();
+        let thread = std::thread::Builder::new().name("store-unlink".to_owned());
+        if let Err(error) = thread.spawn(move || files.unlink_quietly(name)) {
+            tracing::warn!(file = %name, error = &error as &dyn std::error::Error, "a file was left behind");
+        }
+    }
+
+    /// The files of our naming that were last written before a time.
+    pub(crate) fn list_made_before(&self, time: SystemTime) -> io::Result<Vec<FileName>> {
+        let mut names = Vec::new();
+        for directory in std::fs::read_dir(&self.root)? {
+            let directory = directory?;
+            if !directory.file_type()?.is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(directory.path())? {
+                let file = file?;
+                let text = format!(
+                    "{}/{}",
+                    directory.file_name().display(),
+                    file.file_name().display()
+                );
+                if let Some(name) = FileName::parse(&text)
+                    && file.metadata()?.modified()? < time
+                {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Another upload may have made the directory and not synced it yet, so each process syncs once itself.
+    fn settle_directory(&self, prefix: u8) -> io::Result<PathBuf> {
+        let directory = self.root.join(format!("{prefix:02x}"));
+        let settled = self.settled.get(usize::from(prefix));
+        if settled.is_some_and(|settled| settled.load(Ordering::Acquire)) {
+            return Ok(directory);
+        }
+
+        match self.io.create_directory(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => self.io.sync_directory(&self.root)?,
+        }
+        if let Some(settled) = settled {
+            settled.store(true, Ordering::Release);
+        }
+        Ok(directory)
+    }
+
+    fn path(&self, name: FileName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_our_own_making_are_taken() {
+        let name = "0b/0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10";
+        assert_eq!(FileName::parse(name).unwrap().to_string(), name);
+
+        let others = [
+            "",
+            "0b",
+            "0b/",
+            "/0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10",
+            "0c/0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10",
+            "0b/0B7D1C1E-58a6-4d2b-8f7e-2f6a3c1f9d10",
+            "0b/0b7d1c1e58a64d2b8f7e2f6a3c1f9d10",
+            "0b/../0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10",
+            "../0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10",
+        ];
+        for other in others {
+            assert_eq!(FileName::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `keys`: the secrets that sign what the server hands out. The newest signs, all verify.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rand::fill;
+
+use crate::backend::Connection;
+use crate::{Snapshot, StoreError};
+
+const SECRET_SIZE_BYTES: usize = 32;
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    pub id: i64,
+    pub secret: Vec<u8>,
+}
+
+/// Newest first; there is always one.
+pub fn list(at: &Snapshot<'_>) -> Result<Vec<Key>, StoreError> {
+    at.query("SELECT id, secret FROM keys ORDER BY id DESC", &[], |row| {
+        Ok(Key {
+            id: row.integer(0),
+            secret: row.blob(1).to_vec(),
+        })
+    })
+}
+
+/// Makes the first key of a new database.
+pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<(), StoreError> {
+    if !list(&Snapshot::new(connection))?.is_empty() {
+        return Ok(());
+    }
+    let mut secret = [0; SECRET_SIZE_BYTES];
+    fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
+    let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let created_at = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+
+    connection.begin()?;
+    connection.execute(
+        "INSERT INTO keys (created_at, secret) VALUES (?1, ?2)",
+        &[created_at.into(), (&secret).into()],
+    )?;
+    connection.commit()
+}

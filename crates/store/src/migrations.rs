@@ -1,0 +1,30 @@
+//! The schema, in numbered steps. A step that was released never changes.
+
+use crate::StoreError;
+use crate::backend::Connection;
+use crate::transaction::Snapshot;
+
+const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+
+/// Brings the schema up to date in one transaction, or refuses and leaves it as it was.
+pub(crate) fn migrate(connection: &dyn Connection) -> Result<(), StoreError> {
+    connection.begin()?;
+    connection.script("CREATE TABLE IF NOT EXISTS migrations (number {int} PRIMARY KEY) {strict}")?;
+
+    let found = Snapshot::new(connection)
+        .find("SELECT max(number) FROM migrations", &[], |row| {
+            Ok(row.optional_integer(0))
+        })?
+        .flatten()
+        .unwrap_or(0);
+    let known = STEPS.last().map_or(0, |(number, _)| *number);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+
+    for (number, step) in STEPS.iter().filter(|(number, _)| *number > found) {
+        connection.script(step)?;
+        connection.execute("INSERT INTO migrations (number) VALUES (?1)", &[(*number).into()])?;
+    }
+    connection.commit()
+}

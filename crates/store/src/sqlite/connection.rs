@@ -1,0 +1,218 @@
+//! One connection to SQLite.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{CachedStatement, ErrorCode, ToSql};
+
+use crate::backend::{Access, Connection, Moment, Upkeep, Visit};
+use crate::sqlite::{failure, log_path};
+use crate::value::Columns;
+use crate::{Row, StoreError, Value};
+
+/// Frames of the log that wait for a quiet moment, and those that wait no longer.
+const LOG_FRAMES_IDLE: i64 = 2_000;
+const LOG_FRAMES_BUSY: i64 = 4_000;
+
+pub(crate) struct Sqlite {
+    connection: rusqlite::Connection,
+    begin: &'static str,
+    /// Frames in the log after the last commit, and how many of them a checkpoint has copied.
+    log_frames: Arc<AtomicI64>,
+    copied_frames: AtomicI64,
+}
+
+impl Sqlite {
+    pub(crate) fn new(mut connection: rusqlite::Connection, access: Access) -> Result<Sqlite, StoreError> {
+        let log_frames = Arc::new(AtomicI64::new(0));
+        let begin = match access {
+            Access::Read => "BEGIN",
+            Access::Write => "BEGIN IMMEDIATE",
+        };
+
+        if access == Access::Write {
+            let frames = log_frames.clone();
+            connection
+                .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
+                    frames.store(i64::from(count), Ordering::Relaxed);
+                    Ok(())
+                }))
+                .map_err(failure)?;
+        }
+        Ok(Sqlite {
+            connection,
+            begin,
+            log_frames,
+            copied_frames: AtomicI64::new(0),
+        })
+    }
+
+    /// Looks for damage that costs little to find: a file cut short, and tables whose first page cannot be read.
+    pub(crate) fn examine(&self, path: &Path) -> Result<(), StoreError> {
+        let mut size_bytes = 0;
+        self.query(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            &[],
+            &mut |row| {
+                size_bytes = row.integer(0);
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        if length(&log_path(path)) == 0 && length(path) < size_bytes.unsigned_abs() {
+            return Err(StoreError::damaged("the database file is cut short"));
+        }
+
+        let mut tables = Vec::new();
+        self.query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table'",
+            &[],
+            &mut |row| {
+                tables.push(row.text(0).replace('"', "\"\""));
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        for table in tables {
+            self.connection
+                .execute_batch(&format!("SELECT 1 FROM \"{table}\" LIMIT 1"))
+                .map_err(failure)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the whole log into the database, and empties it.
+    pub(crate) fn truncate_log(&self) -> Result<(), StoreError> {
+        self.connection
+            .wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE)
+            .map_err(failure)?;
+        self.log_frames.store(0, Ordering::Relaxed);
+        self.copied_frames.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Copies what no reader still needs. Another program may be doing so already: then its work is ours.
+    fn copy_log(&self) -> Result<(), StoreError> {
+        match self
+            .connection
+            .wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
+        {
+            Ok((frames, copied)) => {
+                self.log_frames.store(i64::from(frames), Ordering::Relaxed);
+                self.copied_frames.store(i64::from(copied), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// The log begins anew once all of it is copied, and its count falls.
+    fn frames_to_copy(&self) -> i64 {
+        let frames = self.log_frames.load(Ordering::Relaxed);
+        let copied = self.copied_frames.load(Ordering::Relaxed);
+        if frames < copied {
+            self.copied_frames.store(0, Ordering::Relaxed);
+            return frames;
+        }
+        frames - copied
+    }
+
+    fn prepare(&self, sql: &str, parameters: &[Value<'_>]) -> Result<CachedStatement<'_>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failure)?;
+        // SQLite takes a parameter that was not given for NULL.
+        assert_eq!(
+            statement.parameter_count(),
+            parameters.len(),
+            "every parameter is given: {sql}"
+        );
+
+        for (index, parameter) in parameters.iter().enumerate() {
+            statement
+                .raw_bind_parameter(index + 1, parameter)
+                .map_err(failure)?;
+        }
+        Ok(statement)
+    }
+}
+
+impl Connection for Sqlite {
+    fn begin(&self) -> Result<(), StoreError> {
+        self.execute(self.begin, &[]).map(drop)
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        self.execute("COMMIT", &[]).map(drop)
+    }
+
+    fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
+        let changed = self.prepare(sql, parameters)?.raw_execute().map_err(failure)?;
+        Ok(changed as u64)
+    }
+
+    fn query(&self, sql: &str, parameters: &[Value<'_>], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut statement = self.prepare(sql, parameters)?;
+        let mut rows = statement.raw_query();
+        while let Some(columns) = rows.next().map_err(failure)? {
+            let row = Row::new(columns);
+            let flow = visit(&row);
+            row.check()?;
+            if flow?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn script(&self, sql: &str) -> Result<(), StoreError> {
+        let words = [
+            ("{id}", "INTEGER PRIMARY KEY"),
+            ("{int}", "INTEGER"),
+            ("{text}", "TEXT"),
+            ("{blob}", "BLOB"),
+            ("{strict}", "STRICT"),
+            ("{without_rowid}", "STRICT, WITHOUT ROWID"),
+        ];
+        let sql = words
+            .iter()
+            .fold(sql.to_owned(), |sql, (word, ours)| sql.replace(word, ours));
+        self.connection.execute_batch(&sql).map_err(failure)
+    }
+
+    fn tidy(&self, moment: Moment) -> Result<Upkeep, StoreError> {
+        let frames = self.frames_to_copy();
+        match moment {
+            Moment::Closing => self.truncate_log().map(|()| Upkeep::Done),
+            Moment::Idle if frames >= LOG_FRAMES_IDLE => self.copy_log().map(|()| Upkeep::Done),
+            Moment::Busy if frames >= LOG_FRAMES_BUSY => self.copy_log().map(|()| Upkeep::Done),
+            Moment::Busy if frames >= LOG_FRAMES_IDLE => Ok(Upkeep::Wanted),
+            Moment::Busy | Moment::Idle => Ok(Upkeep::Done),
+        }
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Integer(integer) => ValueRef::Integer(integer),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(blob) => ValueRef::Blob(blob),
+        }))
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn column(&self, index: usize) -> Option<Value<'_>> {
+        match self.get_ref(index).ok()? {
+            ValueRef::Null => Some(Value::Null),
+            ValueRef::Integer(integer) => Some(Value::Integer(integer)),
+            ValueRef::Text(text) => std::str::from_utf8(text).ok().map(Value::Text),
+            ValueRef::Blob(blob) => Some(Value::Blob(blob)),
+            ValueRef::Real(_) => None,
+        }
+    }
+}

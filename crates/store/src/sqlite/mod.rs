@@ -1,0 +1,98 @@
+//! SQLite: one file that the user can open with `sqlite3`.
+
+mod connection;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+
+use crate::StoreError;
+use crate::backend::{Access, Backend, Connection};
+use crate::io::Flushing;
+use crate::sqlite::connection::Sqlite;
+
+const STATEMENTS_KEPT: usize = 128;
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A database in a file, which must exist (it may be empty).
+pub struct SqliteFile {
+    path: PathBuf,
+    flushing: Flushing,
+}
+
+impl SqliteFile {
+    pub fn new(path: PathBuf, flushing: Flushing) -> SqliteFile {
+        SqliteFile { path, flushing }
+    }
+
+    fn open(&self, access: Access) -> Result<Sqlite, StoreError> {
+        let opened = match access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let connection =
+            rusqlite::Connection::open_with_flags(&self.path, opened | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(failure)?;
+
+        self.configure(&connection, access).map_err(failure)?;
+        Sqlite::new(connection, access)
+    }
+
+    fn configure(&self, connection: &rusqlite::Connection, access: Access) -> rusqlite::Result<()> {
+        // The bundled build has STAT4, which prepares a statement anew whenever a parameter is bound again,
+        // unless the planner is told not to look at parameters.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;")?;
+
+        if access == Access::Write {
+            connection.execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 PRAGMA fullfsync = ON;
+                 PRAGMA checkpoint_fullfsync = ON;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA journal_size_limit = -1;
+                 PRAGMA wal_autocheckpoint = 0;",
+            )?;
+            connection.execute_batch(match self.flushing {
+                Flushing::Always => "PRAGMA synchronous = FULL;",
+                Flushing::Never => "PRAGMA synchronous = OFF;",
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Backend for SqliteFile {
+    fn connect(&self, access: Access) -> Result<Box<dyn Connection>, StoreError> {
+        let connection = self.open(access)?;
+        if access == Access::Write {
+            connection.examine(&self.path)?;
+        }
+        Ok(Box::new(connection))
+    }
+
+    fn recover(&self) -> Result<Box<dyn Connection>, StoreError> {
+        let connection = self.open(Access::Write)?;
+        connection.truncate_log()?;
+        Ok(Box::new(connection))
+    }
+}
+
+/// The write-ahead log beside a database.
+fn log_path(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    PathBuf::from(path)
+}
+
+fn failure(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::damaged(error.to_string()),
+        _ => StoreError::Statement(Box::new(error)),
+    }
+}

@@ -1,0 +1,171 @@
+//! The store as a whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::backend::{Access, Backend};
+use crate::blobs::Blobs;
+use crate::collect;
+use crate::core::Core;
+use crate::directory::{Directory, database_path};
+use crate::files::Files;
+use crate::io::{Disk, Flushing, Io};
+use crate::keys::ensure_key;
+use crate::migrations::migrate;
+use crate::readers::Readers;
+use crate::sqlite::SqliteFile;
+use crate::uploads::Uploads;
+use crate::writer::{Health, Writer};
+use crate::{Snapshot, StoreError, Tx};
+
+/// Where the data is, and what is promised of it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub directory: PathBuf,
+    /// Nothing is flushed to disk: for a directory that goes with the process.
+    pub ephemeral: bool,
+}
+
+/// What the store stands on. Tests put failing ones in between.
+pub struct Foundation {
+    pub io: Arc<dyn Io>,
+    pub backend: Arc<dyn Backend>,
+    /// How often a writer closed by a failed commit looks whether the disk works again.
+    pub probe_interval: Duration,
+}
+
+impl Foundation {
+    pub fn new(options: &Options) -> Foundation {
+        let flushing = if options.ephemeral {
+            Flushing::Never
+        } else {
+            Flushing::Always
+        };
+        Foundation {
+            io: Arc::new(Disk::new(flushing)),
+            backend: Arc::new(SqliteFile::new(database_path(&options.directory), flushing)),
+            probe_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Durable rows and blobs, in a directory that one process owns. A clone is another handle to the same store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    blobs: Blobs,
+    uploads: Uploads,
+    strays_removed: AtomicBool,
+}
+
+/// How much a collection has removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub links: usize,
+    pub blobs: usize,
+    pub files: usize,
+}
+
+impl Store {
+    pub fn open(options: &Options) -> Result<Store, StoreError> {
+        Store::open_on(&options.directory, Foundation::new(options))
+    }
+
+    pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
+        let Foundation {
+            io,
+            backend,
+            probe_interval,
+        } = foundation;
+        let directory = Directory::open(directory, io.as_ref())?;
+
+        let connection = backend.connect(Access::Write)?;
+        migrate(connection.as_ref())?;
+        ensure_key(connection.as_ref(), directory.opened_at())?;
+
+        let writer = Writer::start(backend.clone(), connection, probe_interval)?;
+        let files = Arc::new(Files::new(directory.blobs(), io));
+        let core = Core::new(writer, Readers::new(backend), files, directory);
+        Ok(Store(Arc::new(Inner {
+            blobs: Blobs::new(core.clone()),
+            uploads: Uploads::new(core.clone()),
+            core,
+            strays_removed: AtomicBool::new(false),
+        })))
+    }
+
+    /// Does the work in a transaction shared with what else waits; durable when it answers `Ok`.
+    ///
+    /// The work may be run again, so it touches nothing but `tx`. It is rolled back when it fails or panics.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.0.core.writer.write(work).await
+    }
+
+    /// Reads on the calling thread: at most about 1,000 rows.
+    pub fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        self.0.core.readers.read(work)
+    }
+
+    /// Reads on the blocking pool, however many rows.
+    pub async fn read_many<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.0.core.readers.read_many(work).await
+    }
+
+    pub fn health(&self) -> Health {
+        self.0.core.writer.health()
+    }
+
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.0.core.writer.watch_health()
+    }
+
+    /// Takes no more writes, finishes those that wait, brings the log into the database and gives the lock back.
+    pub async fn close(&self) {
+        let core = self.0.core.clone();
+        if tokio::task::spawn_blocking(move || core.close()).await.is_err() {
+            tracing::error!("closing the store panicked");
+        }
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    pub fn uploads(&self) -> &Uploads {
+        &self.0.uploads
+    }
+
+    /// Removes links that no image has needed for a day, blobs that no link names, and at its first call the files that
+    /// a process before this one has left behind. Goes on beside pushes and pulls. `now` is machine time.
+    pub async fn collect(&self, now_milliseconds: i64) -> Result<Collected, StoreError> {
+        let core = &self.0.core;
+        let links = collect::unused_links(core, now_milliseconds).await?;
+        let blobs = collect::unlinked_blobs(core).await?;
+        let files = if self.0.strays_removed.swap(true, Ordering::AcqRel) {
+            0
+        } else {
+            collect::stray_files(core).await?
+        };
+        Ok(Collected { links, blobs, files })
+    }
+}

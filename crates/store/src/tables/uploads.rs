@@ -1,0 +1,185 @@
+//! `uploads`: sessions of receiving a blob, as far as they are on stable storage.
+
+use ecru_model::DigestAlgorithm;
+
+use crate::files::FileName;
+use crate::uploads::UploadId;
+use crate::{Row, Snapshot, StoreError, Tx};
+
+/// An upload as its row has it.
+pub(crate) struct UploadRow {
+    pub(crate) repository_id: i64,
+    pub(crate) algorithm: DigestAlgorithm,
+    pub(crate) saved: Saved,
+    pub(crate) hash_state: Option<Vec<u8>>,
+    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) parts: Parts,
+}
+
+/// How much of an upload is on stable storage, and in which file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    pub(crate) offset: u64,
+    pub(crate) file: Option<FileName>,
+}
+
+/// What is known of the parts an upload came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) count: u64,
+    pub(crate) last_size: u64,
+    /// The smallest of all but the last.
+    pub(crate) smallest_inner: Option<u64>,
+}
+
+impl Parts {
+    pub(crate) fn and(self, size: u64) -> Parts {
+        let inner = (self.count > 0).then_some(self.last_size);
+        Parts {
+            count: self.count + 1,
+            last_size: size,
+            smallest_inner: [self.smallest_inner, inner].into_iter().flatten().min(),
+        }
+    }
+}
+
+pub(crate) fn find(at: &Snapshot<'_>, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
+    at.find(
+        "SELECT repository_id, algorithm, synced_offset, hash_state, file, bytes, part_count, last_part,
+                smallest_inner_part
+         FROM uploads WHERE id = ?1",
+        &[id.as_bytes().into()],
+        from_row,
+    )
+}
+
+/// How many uploads of a repository have not ended.
+pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
+    let count = at.find(
+        "SELECT count(*) FROM uploads WHERE repository_id = ?1",
+        &[repository_id.into()],
+        |row| Ok(row.integer(0).unsigned_abs()),
+    )?;
+    Ok(count.unwrap_or(0))
+}
+
+pub(crate) fn insert(
+    tx: &Tx<'_>,
+    id: &UploadId,
+    repository_id: i64,
+    algorithm: DigestAlgorithm,
+    now_milliseconds: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO uploads (id, repository_id, created_at, algorithm, synced_offset, bytes, part_count, last_part)
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0)",
+        &[
+            id.as_bytes().into(),
+            repository_id.into(),
+            now_milliseconds.into(),
+            stored_algorithm(algorithm).into(),
+            [].as_slice().into(),
+        ],
+    )
+    .map(drop)
+}
+
+/// What has come so far, for the row.
+pub(crate) struct Progress {
+    pub(crate) saved: Saved,
+    pub(crate) hash_state: Option<Vec<u8>>,
+    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) parts: Parts,
+}
+
+/// Says whether the upload was still there.
+pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bool, StoreError> {
+    let file = progress.saved.file.map(|name| name.to_string());
+    let changed = tx.execute(
+        "UPDATE uploads SET synced_offset = ?2, hash_state = ?3, file = ?4, bytes = ?5, part_count = ?6,
+                            last_part = ?7, smallest_inner_part = ?8
+         WHERE id = ?1",
+        &[
+            id.as_bytes().into(),
+            progress.saved.offset.cast_signed().into(),
+            progress.hash_state.as_ref().into(),
+            file.as_ref().into(),
+            progress.bytes.as_ref().into(),
+            progress.parts.count.cast_signed().into(),
+            progress.parts.last_size.cast_signed().into(),
+            progress.parts.smallest_inner.map(u64::cast_signed).into(),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Says whether the upload was still there.
+pub(crate) fn delete(tx: &Tx<'_>, id: &UploadId) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM uploads WHERE id = ?1", &[id.as_bytes().into()])? == 1)
+}
+
+/// Uploads begun before a time, oldest first, with their repositories.
+pub(crate) fn list_begun_before(
+    at: &Snapshot<'_>,
+    milliseconds: i64,
+    count_max: i64,
+) -> Result<Vec<(i64, UploadId)>, StoreError> {
+    at.query(
+        "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
+        &[milliseconds.into(), count_max.into()],
+        with_repository,
+    )
+}
+
+pub(crate) fn list_of_repository(
+    at: &Snapshot<'_>,
+    repository_id: i64,
+    count_max: i64,
+) -> Result<Vec<(i64, UploadId)>, StoreError> {
+    at.query(
+        "SELECT repository_id, id FROM uploads WHERE repository_id = ?1 LIMIT ?2",
+        &[repository_id.into(), count_max.into()],
+        with_repository,
+    )
+}
+
+fn with_repository(row: &Row<'_>) -> Result<(i64, UploadId), StoreError> {
+    let id = UploadId::from_bytes(row.blob(1)).ok_or_else(|| StoreError::damaged("an upload has no id"))?;
+    Ok((row.integer(0), id))
+}
+
+fn from_row(row: &Row<'_>) -> Result<UploadRow, StoreError> {
+    let algorithm = match row.integer(1) {
+        256 => DigestAlgorithm::Sha256,
+        512 => DigestAlgorithm::Sha512,
+        _ => return Err(StoreError::damaged("an upload has an unknown algorithm")),
+    };
+    let file = row
+        .optional_text(4)
+        .map(|name| {
+            FileName::parse(name).ok_or_else(|| StoreError::damaged("an upload names no file of ours"))
+        })
+        .transpose()?;
+    Ok(UploadRow {
+        repository_id: row.integer(0),
+        algorithm,
+        saved: Saved {
+            offset: row.integer(2).unsigned_abs(),
+            file,
+        },
+        hash_state: row.optional_blob(3).map(<[u8]>::to_vec),
+        bytes: row.optional_blob(5).map(<[u8]>::to_vec),
+        parts: Parts {
+            count: row.integer(6).unsigned_abs(),
+            last_size: row.integer(7).unsigned_abs(),
+            smallest_inner: row.optional_integer(8).map(i64::unsigned_abs),
+        },
+    })
+}
+
+fn stored_algorithm(algorithm: DigestAlgorithm) -> i64 {
+    match algorithm {
+        DigestAlgorithm::Sha256 => 256,
+        DigestAlgorithm::Sha512 => 512,
+    }
+}

@@ -1,0 +1,123 @@
+//! Blobs: what is read is what was verified.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+const LARGE: usize = 300_000;
+
+#[tokio::test]
+async fn an_edited_file_is_found_out_and_mended_by_the_next_push() {
+    let edit: [fn(&Path); 4] = [
+        |file| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .write_all_at(b"!", 7)
+                .unwrap()
+        },
+        |file| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_len(17)
+                .unwrap()
+        },
+        |file| fs::write(file, b"").unwrap(),
+        |file| fs::remove_file(file).unwrap(),
+    ];
+    for edit in edit {
+        let fixture = Fixture::new().await;
+        let bytes = text(LARGE);
+        let digest = fixture.push(&bytes).await;
+        edit(&fixture.only_file());
+
+        let blob = fixture.find(&digest).unwrap();
+        assert!(!fixture.store.blobs().check(&blob).await.unwrap());
+        assert!(matches!(fixture.read(&digest).await, Err(BlobError::Damaged)));
+        let fixture = fixture.reopened().await;
+        assert!(matches!(fixture.read(&digest).await, Err(BlobError::Damaged)));
+
+        assert_eq!(fixture.push(&bytes).await, digest);
+        let mended = fixture.find(&digest).unwrap();
+        assert_eq!(mended.id, blob.id);
+        assert!(fixture.store.blobs().check(&mended).await.unwrap());
+        assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_copied_file_is_hashed_once_and_then_trusted_again() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let digest = fixture.push(&bytes).await;
+    let before = fixture.find(&digest).unwrap();
+    let file = fixture.only_file();
+    let copy = file.with_extension("copy");
+    fs::copy(&file, &copy).unwrap();
+    fs::rename(&copy, &file).unwrap();
+
+    assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+    let after = fixture.find(&digest).unwrap();
+    assert_ne!(before.place, after.place);
+    assert!(fixture.store.blobs().check(&after).await.unwrap());
+    assert_eq!(fixture.find(&digest).unwrap(), after);
+}
+
+#[tokio::test]
+async fn bytes_in_a_row_are_hashed_at_each_read() {
+    let fixture = Fixture::new().await;
+    let digest = fixture.push(b"right").await;
+    assert!(
+        fixture
+            .store
+            .blobs()
+            .check(&fixture.find(&digest).unwrap())
+            .await
+            .unwrap()
+    );
+    let spoilt = fixture
+        .store
+        .write(|tx| tx.execute("UPDATE blobs SET bytes = ?1", &[b"wrong".as_slice().into()]));
+    spoilt.await.map_err(|error: StoreError| error).unwrap();
+
+    assert!(matches!(fixture.read(&digest).await, Err(BlobError::Damaged)));
+    assert!(
+        !fixture
+            .store
+            .blobs()
+            .check(&fixture.find(&digest).unwrap())
+            .await
+            .unwrap()
+    );
+    assert_eq!(fixture.push(b"right").await, digest);
+    assert_eq!(fixture.read(&digest).await.unwrap(), b"right");
+}
+
+#[tokio::test]
+async fn a_blob_that_went_or_moved_since_it_was_found_is_looked_up_anew() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let digest = fixture.push(&bytes).await;
+    let found = fixture.find(&digest).unwrap();
+
+    fs::remove_file(fixture.only_file()).unwrap();
+    assert!(!fixture.store.blobs().check(&found).await.unwrap());
+    fixture.push(&bytes).await;
+    assert!(fixture.store.blobs().open(&found).await.is_ok());
+
+    let remove = |tx: &Tx<'_>| {
+        tx.execute("DELETE FROM links", &[])?;
+        tx.execute("DELETE FROM blobs", &[])
+    };
+    fixture.store.write(remove).await.unwrap();
+    fs::remove_file(fixture.only_file()).unwrap();
+    assert!(matches!(
+        fixture.store.blobs().open(&found).await,
+        Err(BlobError::Missing)
+    ));
+    assert!(!fixture.store.blobs().check(&found).await.unwrap());
+}

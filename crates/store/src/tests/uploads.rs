@@ -1,0 +1,498 @@
+//! Uploads: what stays of them, and who may work on them.
+
+use super::*;
+
+const SMALL: usize = 1_000;
+const LARGE: usize = 300_000;
+
+async fn append(upload: &mut Upload, bytes: &[u8], durability: Durability) -> Result<u64, AppendError> {
+    upload.append(&mut Chunks::of(bytes), durability, ANY_SIZE).await
+}
+
+#[tokio::test]
+async fn small_blobs_live_in_their_row_and_large_ones_in_a_file() {
+    let fixture = Fixture::new().await;
+    for (length, files) in [(0, 0), (1, 0), (64 * 1024, 0), (64 * 1024 + 1, 1), (LARGE, 2)] {
+        let bytes = text(length);
+        let digest = fixture.push(&bytes).await;
+        assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+        assert_eq!(fixture.files().len(), files, "after {length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_durable_append_is_there_after_a_new_start() {
+    for (first, second) in [(SMALL, SMALL), (SMALL, LARGE), (LARGE, SMALL)] {
+        let fixture = Fixture::new().await;
+        let bytes = text(first + second);
+        let id = fixture.begin().await;
+        let mut upload = fixture.take(&id).await;
+        append(&mut upload, &bytes[..first], Durability::Durable)
+            .await
+            .unwrap();
+        drop(upload);
+
+        let fixture = fixture.reopened().await;
+        let mut upload = fixture.take(&id).await;
+        assert_eq!(upload.offset(), first as u64);
+        append(&mut upload, &bytes[first..], Durability::Durable)
+            .await
+            .unwrap();
+        drop(upload);
+
+        let fixture = fixture.reopened().await;
+        let digest = Digest::of(&bytes);
+        fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
+        assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn what_was_streamed_stays_in_the_process_and_goes_back_to_what_was_synced_after_a_new_start() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE + LARGE + SMALL);
+    let id = fixture.begin().await;
+    let mut upload = fixture.take(&id).await;
+    append(&mut upload, &bytes[..LARGE], Durability::Durable)
+        .await
+        .unwrap();
+    append(&mut upload, &bytes[LARGE..], Durability::Streamed)
+        .await
+        .unwrap();
+    drop(upload);
+    assert_eq!(
+        fixture.store.uploads().offset(REPOSITORY, &id).unwrap(),
+        Some(bytes.len() as u64)
+    );
+    assert_eq!(fixture.take(&id).await.offset(), bytes.len() as u64);
+
+    let fixture = fixture.reopened().await;
+    assert_eq!(
+        fixture.store.uploads().offset(REPOSITORY, &id).unwrap(),
+        Some(LARGE as u64)
+    );
+    let mut upload = fixture.take(&id).await;
+    append(&mut upload, &bytes[LARGE..], Durability::Streamed)
+        .await
+        .unwrap();
+    let digest = Digest::of(&bytes);
+    fixture.complete(upload, &digest).await.unwrap();
+    assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_broken_append_keeps_what_was_streamed_and_nothing_of_a_durable_one() {
+    for length in [SMALL, LARGE] {
+        let bytes = text(length);
+        for before in [0, SMALL, LARGE] {
+            let fixture = Fixture::new().await;
+            let id = fixture.begin().await;
+            let mut upload = fixture.take(&id).await;
+            append(&mut upload, &text(before), Durability::Durable)
+                .await
+                .unwrap();
+
+            let broken = upload
+                .append(&mut Chunks::broken_after(&bytes), Durability::Durable, ANY_SIZE)
+                .await;
+            assert!(matches!(broken, Err(AppendError::Source(_))));
+            assert_eq!(upload.offset(), before as u64);
+
+            let broken = upload
+                .append(&mut Chunks::broken_after(&bytes), Durability::Streamed, ANY_SIZE)
+                .await;
+            assert!(matches!(broken, Err(AppendError::Source(_))));
+            assert_eq!(upload.offset(), (before + length) as u64);
+
+            let whole = [text(before), bytes.clone()].concat();
+            let digest = Digest::of(&whole);
+            fixture.complete(upload, &digest).await.unwrap();
+            assert_eq!(fixture.read(&digest).await.unwrap(), whole);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_append_that_nobody_waits_for_any_more_ends_as_a_broken_one() {
+    for (durability, kept) in [(Durability::Streamed, SMALL), (Durability::Durable, 0)] {
+        let fixture = Fixture::new().await;
+        let id = fixture.begin().await;
+        let mut upload = fixture.take(&id).await;
+        {
+            let mut source = Stalled(Chunks::of(&text(SMALL)));
+            let mut appending = Box::pin(upload.append(&mut source, durability, ANY_SIZE));
+            assert!(poll_once(appending.as_mut()).is_none());
+        }
+        assert!(matches!(
+            append(&mut upload, b"more", durability).await,
+            Err(AppendError::Gone)
+        ));
+        drop(upload);
+        assert_eq!(fixture.take(&id).await.offset(), kept as u64);
+    }
+}
+
+#[tokio::test]
+async fn more_bytes_than_allowed_are_refused() {
+    let fixture = Fixture::new().await;
+    let mut upload = fixture.take(&fixture.begin().await).await;
+    let limit = (SMALL - 1) as u64;
+
+    let large = upload
+        .append(&mut Chunks::of(&text(SMALL)), Durability::Durable, limit)
+        .await;
+    assert!(matches!(large, Err(AppendError::TooLarge)));
+    assert_eq!(upload.offset(), 0);
+    upload
+        .append(&mut Chunks::of(&text(SMALL - 1)), Durability::Durable, limit)
+        .await
+        .unwrap();
+    assert_eq!(upload.offset(), limit);
+}
+
+#[tokio::test]
+async fn an_upload_has_one_worker_at_a_time_and_one_repository() {
+    let fixture = Fixture::new().await;
+    let uploads = fixture.store.uploads();
+    let id = fixture.begin().await;
+
+    let upload = fixture.take(&id).await;
+    assert!(matches!(
+        uploads.take(REPOSITORY, &id).await,
+        Err(TakeError::Busy)
+    ));
+    assert!(matches!(
+        uploads.cancel(REPOSITORY, &id).await,
+        Err(TakeError::Busy)
+    ));
+    drop(upload);
+
+    assert!(matches!(
+        uploads.take(OTHER_REPOSITORY, &id).await,
+        Err(TakeError::NotFound)
+    ));
+    assert!(matches!(
+        uploads.take(REPOSITORY, &UploadId::random()).await,
+        Err(TakeError::NotFound)
+    ));
+    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
+    assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
+    fixture.take(&id).await;
+}
+
+#[tokio::test]
+async fn another_repository_does_not_disturb_what_was_streamed() {
+    let fixture = Fixture::new().await;
+    let id = fixture.begin().await;
+    append(&mut fixture.take(&id).await, b"streamed", Durability::Streamed)
+        .await
+        .unwrap();
+
+    let other = fixture.store.uploads().take(OTHER_REPOSITORY, &id).await;
+    assert!(matches!(other, Err(TakeError::NotFound)));
+    assert_eq!(fixture.take(&id).await.offset(), 8);
+}
+
+#[tokio::test]
+async fn parts_are_counted_over_a_new_start() {
+    let fixture = Fixture::new().await;
+    let id = fixture.begin().await;
+    let mut upload = fixture.take(&id).await;
+    assert_eq!((upload.part_count(), upload.smallest_inner_part()), (0, None));
+
+    for (size, smallest) in [(500, None), (700, Some(500)), (100, Some(500))] {
+        upload
+            .append_part(&mut Chunks::of(&text(size)), ANY_SIZE)
+            .await
+            .unwrap();
+        assert_eq!(upload.smallest_inner_part(), smallest);
+    }
+    let broken = upload
+        .append_part(&mut Chunks::broken_after(&text(3)), ANY_SIZE)
+        .await;
+    assert!(broken.is_err());
+    assert_eq!(upload.part_count(), 3);
+    drop(upload);
+
+    let fixture = fixture.reopened().await;
+    let mut upload = fixture.take(&id).await;
+    assert_eq!((upload.part_count(), upload.offset()), (3, 1_300));
+    upload
+        .append_part(&mut Chunks::of(&text(900)), ANY_SIZE)
+        .await
+        .unwrap();
+    assert_eq!(
+        (upload.part_count(), upload.smallest_inner_part()),
+        (4, Some(100))
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_digest_keeps_the_upload_for_the_right_one() {
+    for length in [SMALL, LARGE] {
+        let fixture = Fixture::new().await;
+        let bytes = text(length);
+        let digest = Digest::of(&bytes);
+        let wrong = Digest::of(b"other");
+        let id = fixture.begin().await;
+        let mut upload = fixture.take(&id).await;
+        append(&mut upload, &bytes, Durability::Streamed).await.unwrap();
+
+        match fixture.complete(upload, &wrong).await {
+            Err(CompleteError::Mismatch { computed }) => assert_eq!(computed, digest),
+            other => panic!("{other:?}"),
+        }
+        assert!(fixture.find(&wrong).is_none() && fixture.find(&digest).is_none());
+
+        let upload = fixture.take(&id).await;
+        upload
+            .complete(&[wrong, digest.clone()], publish(&fixture.store))
+            .await
+            .unwrap();
+        assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+        assert!(matches!(
+            fixture.store.uploads().take(REPOSITORY, &id).await,
+            Err(TakeError::NotFound)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_publication_keeps_the_upload_and_shows_nothing() {
+    for length in [SMALL, LARGE] {
+        let fixture = Fixture::new().await;
+        let bytes = text(length);
+        let digest = Digest::of(&bytes);
+        let id = fixture.begin().await;
+        let mut upload = fixture.take(&id).await;
+        append(&mut upload, &bytes, Durability::Streamed).await.unwrap();
+
+        let publish_all = publish(&fixture.store);
+        let refused = upload
+            .complete(std::slice::from_ref(&digest), move |tx, received| {
+                publish_all(tx, received)?;
+                Err::<(), _>(StoreError::Poisoned)
+            })
+            .await;
+        assert!(matches!(
+            refused,
+            Err(CompleteError::Refused(StoreError::Poisoned))
+        ));
+        assert!(fixture.find(&digest).is_none());
+
+        fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
+        assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_publication_that_wants_no_blob_ends_the_upload_and_removes_its_file() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let id = fixture.begin().await;
+    let mut upload = fixture.take(&id).await;
+    append(&mut upload, &bytes, Durability::Streamed).await.unwrap();
+
+    let outcome = upload
+        .complete(&[Digest::of(&bytes)], |_, _| {
+            Ok::<_, StoreError>("it stands already")
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), "it stands already");
+    assert!(fixture.files().is_empty());
+    assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+}
+
+#[tokio::test]
+async fn sha512_is_taken_whether_or_not_it_was_announced() {
+    for length in [SMALL, LARGE] {
+        for begun_with in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512] {
+            for asked in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512] {
+                let fixture = Fixture::new().await;
+                let bytes = text(length);
+                let id = fixture
+                    .store
+                    .uploads()
+                    .begin(REPOSITORY, begun_with, NOW)
+                    .await
+                    .unwrap();
+                let mut upload = fixture.take(&id).await;
+                append(&mut upload, &bytes, Durability::Durable).await.unwrap();
+
+                let digest = Digest::computed(asked, &bytes);
+                let wrong = Digest::computed(asked, b"other");
+                let mismatch = fixture.complete(upload, &wrong).await;
+                assert!(matches!(mismatch, Err(CompleteError::Mismatch { .. })));
+                fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
+                assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_uploads_of_one_blob_all_succeed_and_one_is_stored() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let digest = Digest::of(&bytes);
+
+    let mut completing = Vec::new();
+    for _ in 0..5 {
+        let mut upload = fixture.take(&fixture.begin().await).await;
+        append(&mut upload, &bytes, Durability::Streamed).await.unwrap();
+        let (digest, publish) = (digest.clone(), publish(&fixture.store));
+        completing.push(tokio::spawn(
+            async move { upload.complete(&[digest], publish).await },
+        ));
+    }
+    let mut ids = Vec::new();
+    for completing in completing {
+        ids.push(completing.await.unwrap().unwrap());
+    }
+
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(fixture.files().len(), 1);
+    assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_cancelled_or_abandoned_upload_leaves_nothing() {
+    let fixture = Fixture::new().await;
+    let uploads = fixture.store.uploads();
+    for durability in [Durability::Streamed, Durability::Durable] {
+        let id = fixture.begin().await;
+        append(&mut fixture.take(&id).await, &text(LARGE), durability)
+            .await
+            .unwrap();
+        uploads.cancel(REPOSITORY, &id).await.unwrap();
+        assert_eq!(
+            (uploads.offset(REPOSITORY, &id).unwrap(), fixture.files().len()),
+            (None, 0)
+        );
+    }
+
+    let busy = fixture.begin().await;
+    let working = fixture.take(&busy).await;
+    let abandoned = fixture.begin().await;
+    append(
+        &mut fixture.take(&abandoned).await,
+        &text(LARGE),
+        Durability::Streamed,
+    )
+    .await
+    .unwrap();
+    assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
+    assert_eq!(uploads.expire(NOW + DAY + 1).await.unwrap(), 1);
+    assert_eq!(
+        (
+            uploads.offset(REPOSITORY, &abandoned).unwrap(),
+            fixture.files().len()
+        ),
+        (None, 0)
+    );
+
+    drop(working);
+    assert_eq!(uploads.cancel_all(OTHER_REPOSITORY).await.unwrap(), 0);
+    assert_eq!(uploads.cancel_all(REPOSITORY).await.unwrap(), 1);
+    assert_eq!(fixture.store.read(|at| uploads.count(at, REPOSITORY)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_whose_row_is_gone_takes_nothing_more() {
+    let fixture = Fixture::new().await;
+    let id = fixture.begin().await;
+    let mut upload = fixture.take(&id).await;
+    append(&mut upload, &text(LARGE), Durability::Streamed)
+        .await
+        .unwrap();
+    let mut other = fixture.take(&fixture.begin().await).await;
+
+    let removed = fixture
+        .store
+        .write(|tx| tx.execute("DELETE FROM uploads", &[]))
+        .await;
+    assert_eq!(removed.map_err(|error: StoreError| error).unwrap(), 2);
+
+    let completed = fixture.complete(upload, &Digest::of(&text(LARGE))).await;
+    assert!(matches!(completed, Err(CompleteError::Gone)));
+    let appended = append(&mut other, b"bytes", Durability::Durable).await;
+    assert!(matches!(appended, Err(AppendError::Gone)));
+    assert!(fixture.find(&Digest::of(&text(LARGE))).is_none());
+}
+
+#[tokio::test]
+async fn beyond_so_many_unsaved_uploads_each_append_is_durable() {
+    let fixture = Fixture::new().await;
+    let mut last = fixture.begin().await;
+    for _ in 0..257 {
+        append(&mut fixture.take(&last).await, b"few", Durability::Streamed)
+            .await
+            .unwrap();
+        last = fixture.begin().await;
+    }
+    append(&mut fixture.take(&last).await, b"few", Durability::Streamed)
+        .await
+        .unwrap();
+
+    let fixture = fixture.reopened().await;
+    let saved = fixture.store.read(|at| {
+        at.query("SELECT id FROM uploads WHERE synced_offset > 0", &[], |row| {
+            Ok(row.blob(0).to_vec())
+        })
+    });
+    let saved: Vec<Vec<u8>> = saved.map_err(|error: StoreError| error).unwrap();
+    assert!(saved.contains(&last.as_bytes().to_vec()));
+    assert_eq!(saved.len(), 2);
+}
+
+#[tokio::test]
+async fn a_blob_received_whole_is_kept_only_if_it_is_inserted() {
+    let fixture = Fixture::new().await;
+    for length in [SMALL, LARGE] {
+        let bytes = text(length);
+        let algorithm = DigestAlgorithm::Sha256;
+        let uploads = fixture.store.uploads();
+        let received = uploads
+            .receive(algorithm, &mut Chunks::of(&bytes), ANY_SIZE)
+            .await
+            .unwrap();
+        assert_eq!(
+            (received.digest(), received.size()),
+            (&Digest::of(&bytes), length as u64)
+        );
+
+        let publish = publish(&fixture.store);
+        fixture
+            .store
+            .write(move |tx| publish(tx, &received))
+            .await
+            .unwrap();
+        assert_eq!(fixture.read(&Digest::of(&bytes)).await.unwrap(), bytes);
+
+        let broken = uploads
+            .receive(algorithm, &mut Chunks::broken_after(&bytes), ANY_SIZE)
+            .await;
+        assert!(matches!(broken, Err(AppendError::Source(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_state_of_another_version_is_hashed_again() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let id = fixture.begin().await;
+    append(&mut fixture.take(&id).await, &bytes, Durability::Durable)
+        .await
+        .unwrap();
+    let changed = fixture.store.write(|tx| {
+        tx.execute(
+            "UPDATE uploads SET hash_state = ?1",
+            &[b"\x00\x0anobody knows".as_slice().into()],
+        )
+    });
+    changed.await.map_err(|error: StoreError| error).unwrap();
+
+    let digest = Digest::of(&bytes);
+    fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
+    assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+}

@@ -1,0 +1,100 @@
+//! What a closure may do with the database: look at a snapshot, and change it in a transaction.
+
+use std::cell::Cell;
+use std::ops::{ControlFlow, Deref};
+
+use crate::backend::Connection;
+use crate::{Row, StoreError, Value};
+
+/// A state of the database that stays the same while it is looked at.
+pub struct Snapshot<'c> {
+    connection: &'c dyn Connection,
+    poisoned: Cell<bool>,
+}
+
+impl<'c> Snapshot<'c> {
+    pub(crate) fn new(connection: &'c dyn Connection) -> Snapshot<'c> {
+        Snapshot {
+            connection,
+            poisoned: Cell::new(false),
+        }
+    }
+
+    /// Every row, each made into a value.
+    pub fn query<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.each(sql, parameters, &mut |row| {
+            found.push(each(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// The first row, made into a value.
+    pub fn find<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+        each: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut each = Some(each);
+        let mut found = None;
+        self.each(sql, parameters, &mut |row| {
+            found = each.take().map(|each| each(row)).transpose()?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Visits row by row, until the visitor breaks or fails.
+    pub fn each(
+        &self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.guarded(|connection| connection.query(sql, parameters, visit))
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.get()
+    }
+
+    /// After a failed statement the transaction may be gone, or hold half of what was meant.
+    fn guarded<T>(
+        &self,
+        statement: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.poisoned.get() {
+            return Err(StoreError::Poisoned);
+        }
+        statement(self.connection).inspect_err(|_| self.poisoned.set(true))
+    }
+}
+
+/// A transaction: what it changes becomes visible and durable with its commit, or not at all.
+pub struct Tx<'c>(Snapshot<'c>);
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: &'c dyn Connection) -> Tx<'c> {
+        Tx(Snapshot::new(connection))
+    }
+
+    /// Runs a statement that gives no rows, and says how many it changed.
+    pub fn execute(&self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
+        self.guarded(|connection| connection.execute(sql, parameters))
+    }
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Snapshot<'c>;
+
+    fn deref(&self) -> &Snapshot<'c> {
+        &self.0
+    }
+}

@@ -1,0 +1,171 @@
+//! Uploads: one way of receiving a blob, whatever the protocol.
+
+mod complete;
+mod pump;
+mod receive;
+mod session;
+mod spool;
+mod upload;
+mod upload_id;
+
+use std::sync::Arc;
+
+use ecru_model::DigestAlgorithm;
+
+use crate::core::{Core, off_thread};
+use crate::tables::uploads::{self, UploadRow};
+use crate::uploads::session::{Live, Session, State};
+use crate::{Received, Snapshot, StoreError, Tx};
+
+pub use crate::uploads::complete::CompleteError;
+pub use crate::uploads::pump::{AppendError, ByteSource};
+pub use crate::uploads::upload::{Durability, Upload};
+pub use crate::uploads::upload_id::UploadId;
+
+/// How many abandoned uploads one call removes.
+const EXPIRED_COUNT_MAX: i64 = 200;
+const IDLE_AGE_MILLISECONDS_MAX: i64 = 24 * 60 * 60 * 1_000;
+
+/// Why an upload cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    #[error("the repository has no such upload")]
+    NotFound,
+
+    #[error("somebody else works on the upload")]
+    Busy,
+
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub struct Uploads {
+    core: Arc<Core>,
+    live: Arc<Live>,
+}
+
+impl Uploads {
+    pub(crate) fn new(core: Arc<Core>) -> Uploads {
+        Uploads {
+            core,
+            live: Arc::default(),
+        }
+    }
+
+    pub async fn begin(
+        &self,
+        repository_id: i64,
+        algorithm: DigestAlgorithm,
+        now_milliseconds: i64,
+    ) -> Result<UploadId, StoreError> {
+        let id = UploadId::random();
+        self.core
+            .write(move |tx| uploads::insert(tx, &id, repository_id, algorithm, now_milliseconds))
+            .await?;
+        Ok(id)
+    }
+
+    /// Begins an upload within a transaction that also checks whether it may begin. `now` is machine time.
+    pub fn insert(
+        &self,
+        tx: &Tx<'_>,
+        repository_id: i64,
+        algorithm: DigestAlgorithm,
+        now_milliseconds: i64,
+    ) -> Result<UploadId, StoreError> {
+        let id = UploadId::random();
+        uploads::insert(tx, &id, repository_id, algorithm, now_milliseconds)?;
+        Ok(id)
+    }
+
+    /// How many uploads of a repository have begun and not ended.
+    pub fn count(&self, at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
+        uploads::count(at, repository_id)
+    }
+
+    /// Nobody else can work on the upload until what this gives is dropped.
+    pub async fn take(&self, repository_id: i64, id: &UploadId) -> Result<Upload, TakeError> {
+        let session = self.claim(repository_id, id).await?;
+        Ok(Upload::new(session, self.live.clone()))
+    }
+
+    /// How many bytes have come, without taking the upload: while somebody works on it, those that are saved.
+    pub fn offset(&self, repository_id: i64, id: &UploadId) -> Result<Option<u64>, StoreError> {
+        let row = self.find(repository_id, id)?;
+        Ok(row.map(|row| self.live.idle_offset(id).unwrap_or(row.saved.offset)))
+    }
+
+    pub async fn cancel(&self, repository_id: i64, id: &UploadId) -> Result<(), TakeError> {
+        self.take(repository_id, id).await?.cancel().await?;
+        Ok(())
+    }
+
+    /// Removes uploads that began more than 24 h ago and that nobody works on; says how many.
+    pub async fn expire(&self, now_milliseconds: i64) -> Result<usize, StoreError> {
+        let oldest = now_milliseconds - IDLE_AGE_MILLISECONDS_MAX;
+        let found = self
+            .core
+            .read(|at| uploads::list_begun_before(at, oldest, EXPIRED_COUNT_MAX))?;
+        self.cancel_each(found).await
+    }
+
+    /// Removes uploads of a repository that nobody works on, as many as one call may; says how many.
+    pub async fn cancel_all(&self, repository_id: i64) -> Result<usize, StoreError> {
+        let found = self
+            .core
+            .read(|at| uploads::list_of_repository(at, repository_id, EXPIRED_COUNT_MAX))?;
+        self.cancel_each(found).await
+    }
+
+    /// One that is busy or just ended is left to whoever has it.
+    async fn cancel_each(&self, found: Vec<(i64, UploadId)>) -> Result<usize, StoreError> {
+        let mut cancelled = 0;
+        for (repository_id, id) in found {
+            match self.cancel(repository_id, &id).await {
+                Ok(()) => cancelled += 1,
+                Err(TakeError::NotFound | TakeError::Busy) => {}
+                Err(TakeError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(cancelled)
+    }
+
+    async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<Session, TakeError> {
+        let mut session = self.live.claim(&self.core, *id).ok_or(TakeError::Busy)?;
+        let row = match self.core.read(|at| uploads::find(at, id))? {
+            Some(row) if row.repository_id == repository_id => row,
+            Some(_) => return Err(TakeError::NotFound),
+            None => {
+                session.discard().await?;
+                return Err(TakeError::NotFound);
+            }
+        };
+        if session.state().is_none() {
+            session.set_state(self.load(row).await?);
+        }
+        Ok(session)
+    }
+
+    async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {
+        if row.saved.file.is_none() {
+            return State::load(&self.core, &row);
+        }
+        let core = self.core.clone();
+        off_thread(move || State::load(&core, &row)).await
+    }
+
+    fn find(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
+        let row = self.core.read(|at| uploads::find(at, id))?;
+        Ok(row.filter(|row| row.repository_id == repository_id))
+    }
+
+    /// A whole blob in one request. The bytes are on stable storage, and go again unless a transaction inserts them.
+    pub async fn receive(
+        &self,
+        algorithm: DigestAlgorithm,
+        source: &mut impl ByteSource,
+        limit_bytes: u64,
+    ) -> Result<Received, AppendError> {
+        receive::receive(&self.core, algorithm, source, limit_bytes).await
+    }
+}

@@ -1,0 +1,158 @@
+//! From the socket to the disk: chunks gather here while a thread hashes and writes those before them.
+
+use std::io;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::uploads::spool::Spool;
+use crate::{StoreError, Tried};
+
+/// What is worth a thread's while, and what gathers while one is busy before the socket has to wait.
+const GATHERED_BYTES_MIN: usize = 64 * 1024;
+const GATHERED_BYTES_MAX: usize = 256 * 1024;
+/// How much of a stream may be lost in a power cut.
+const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes that come in by and by, such as the body of a request.
+pub trait ByteSource: Send {
+    fn next(&mut self) -> impl Future<Output = Option<io::Result<Bytes>>> + Send;
+}
+
+/// Why bytes were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the bytes did not all arrive")]
+    Source(#[source] io::Error),
+
+    #[error("more bytes came than are allowed")]
+    TooLarge,
+
+    #[error("the upload has ended, or must be taken anew")]
+    Gone,
+
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who a spool belongs to while bytes are pumped into it.
+pub(crate) trait Holder: Send + 'static {
+    fn spool(&mut self) -> Option<&mut Spool>;
+
+    /// Called on a thread that may block, when much is not synced.
+    fn checkpoint(&mut self) -> Result<(), AppendError>;
+}
+
+/// Takes all that comes. What was taken before a failure stays; the holder is lost only to a panic.
+pub(crate) async fn pump<H: Holder>(
+    mut holder: H,
+    source: &mut impl ByteSource,
+    limit_bytes: u64,
+) -> (Option<H>, Result<u64, AppendError>) {
+    let mut intake = Intake {
+        source,
+        left: limit_bytes,
+        taken: 0,
+    };
+    loop {
+        let chunk = match intake.next().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return (Some(holder), Ok(intake.taken)),
+            Err(error) => return (Some(holder), Err(error)),
+        };
+        if !holder
+            .spool()
+            .is_some_and(|spool| spool.fits_in_memory(chunk.len()))
+        {
+            return pump_through_threads(holder, chunk, intake).await;
+        }
+        if let Err(error) = write_all(&mut holder, &[chunk]) {
+            return (Some(holder), Err(error));
+        }
+    }
+}
+
+/// No thread is held while the source is silent, or a few slow clients could hold them all.
+async fn pump_through_threads<H: Holder>(
+    holder: H,
+    first: Bytes,
+    mut intake: Intake<'_, impl ByteSource>,
+) -> (Option<H>, Result<u64, AppendError>) {
+    let mut writing = write_on_thread(holder, vec![first]);
+    let mut gathered = Vec::new();
+    let mut gathered_bytes = 0;
+
+    let ended = loop {
+        match intake.next().await {
+            Ok(Some(chunk)) => {
+                gathered_bytes += chunk.len();
+                gathered.push(chunk);
+            }
+            Ok(None) => break Ok(intake.taken),
+            Err(error) => break Err(error),
+        }
+        if gathered_bytes < GATHERED_BYTES_MIN
+            || (gathered_bytes < GATHERED_BYTES_MAX && !writing.is_finished())
+        {
+            continue;
+        }
+        writing = match written(writing).await {
+            (Some(holder), Ok(())) => write_on_thread(holder, std::mem::take(&mut gathered)),
+            (holder, outcome) => return (holder, outcome.map(|()| intake.taken)),
+        };
+        gathered_bytes = 0;
+    };
+
+    let (holder, outcome) = match written(writing).await {
+        (Some(holder), Ok(())) => written(write_on_thread(holder, gathered)).await,
+        failed => failed,
+    };
+    (holder, outcome.and(ended))
+}
+
+/// Counts what a source gives.
+struct Intake<'s, S> {
+    source: &'s mut S,
+    left: u64,
+    taken: u64,
+}
+
+impl<S: ByteSource> Intake<'_, S> {
+    async fn next(&mut self) -> Result<Option<Bytes>, AppendError> {
+        let chunk = match self.source.next().await {
+            None => return Ok(None),
+            Some(chunk) => chunk.map_err(AppendError::Source)?,
+        };
+        let length = chunk.len() as u64;
+        self.left = self.left.checked_sub(length).ok_or(AppendError::TooLarge)?;
+        self.taken += length;
+        Ok(Some(chunk))
+    }
+}
+
+type Writing<H> = JoinHandle<(H, Result<(), AppendError>)>;
+
+fn write_on_thread<H: Holder>(mut holder: H, chunks: Vec<Bytes>) -> Writing<H> {
+    tokio::task::spawn_blocking(move || {
+        let written = write_all(&mut holder, &chunks);
+        (holder, written)
+    })
+}
+
+async fn written<H: Holder>(writing: Writing<H>) -> (Option<H>, Result<(), AppendError>) {
+    match writing.await {
+        Ok((holder, written)) => (Some(holder), written),
+        Err(_) => (None, Err(StoreError::Panicked.into())),
+    }
+}
+
+fn write_all<H: Holder>(holder: &mut H, chunks: &[Bytes]) -> Result<(), AppendError> {
+    for chunk in chunks {
+        let spool = holder.spool().ok_or(StoreError::Panicked)?;
+        spool.write(chunk).tried("write an upload")?;
+        if spool.unsynced() >= UNSYNCED_BYTES_MAX {
+            holder.checkpoint()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! Who works on an upload: one at a time, and what is left in memory for the next.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ecru_model::Digest;
+use tokio::runtime::Handle;
+
+use crate::core::{Core, off_thread};
+use crate::tables::uploads::{self, Parts, Saved, UploadRow};
+use crate::uploads::UploadId;
+use crate::uploads::pump::Holder;
+use crate::uploads::spool::{Mark, Spool};
+use crate::{AppendError, Received, StoreError, Tried};
+
+/// The uploads that somebody works on, and those that have in memory what their row has not.
+#[derive(Default)]
+pub(crate) struct Live(Mutex<HashMap<UploadId, Slot>>);
+
+enum Slot {
+    Busy,
+    Idle(Box<State>),
+}
+
+/// An upload as far as it has come.
+pub(crate) struct State {
+    pub(crate) spool: Spool,
+    pub(crate) parts: Parts,
+    /// What the row says, or may say after a commit whose outcome is not known.
+    pub(crate) saved: Saved,
+    /// Where to go back to unless what is under way succeeds.
+    undo: Option<Mark>,
+    /// After a failed flush or commit only what the row says is to be relied on.
+    doubtful: bool,
+}
+
+/// The right to work on an upload, until it is dropped.
+pub(crate) struct Session {
+    pub(crate) core: Arc<Core>,
+    live: Arc<Live>,
+    id: UploadId,
+    state: Option<Box<State>>,
+}
+
+impl Live {
+    /// `None` while somebody works on it.
+    pub(crate) fn claim(self: &Arc<Live>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
+        let state = match self.lock().insert(id, Slot::Busy) {
+            Some(Slot::Busy) => return None,
+            Some(Slot::Idle(state)) => Some(state),
+            None => None,
+        };
+        Some(Session {
+            core: core.clone(),
+            live: self.clone(),
+            id,
+            state,
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// How far an upload has come that nobody works on.
+    pub(crate) fn idle_offset(&self, id: &UploadId) -> Option<u64> {
+        match self.lock().get(id) {
+            Some(Slot::Idle(state)) => Some(state.spool.offset()),
+            Some(Slot::Busy) | None => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn load(core: &Core, row: &UploadRow) -> Result<Box<State>, StoreError> {
+        let spool = Spool::load(core.files.clone(), row)?;
+        Ok(Box::new(State {
+            spool,
+            parts: row.parts,
+            saved: row.saved,
+            undo: None,
+            doubtful: false,
+        }))
+    }
+
+    fn is_all_saved(&self) -> bool {
+        self.spool.saved() == self.saved
+    }
+
+    fn roll_back(&mut self) {
+        if let Some(mark) = self.undo.take() {
+            self.spool.rewind(mark);
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn id(&self) -> UploadId {
+        self.id
+    }
+
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.state.as_deref()
+    }
+
+    pub(crate) fn set_state(&mut self, state: Box<State>) {
+        self.state = Some(state);
+    }
+
+    fn state_mut(&mut self) -> Result<&mut State, StoreError> {
+        self.state.as_deref_mut().ok_or(StoreError::Panicked)
+    }
+
+    /// From here on a failure leads back to here.
+    pub(crate) fn begin(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.undo = Some(state.spool.mark());
+        }
+    }
+
+    pub(crate) fn roll_back(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.roll_back();
+        }
+    }
+
+    /// After a commit whose outcome is not known: a row may name the file.
+    pub(crate) fn doubt(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.saved.file = state.spool.file();
+            state.doubtful = true;
+        }
+    }
+
+    /// The upload is over; its file is another's.
+    pub(crate) fn end(&mut self) {
+        self.state = None;
+    }
+
+    /// The upload is over, and its file goes with it.
+    pub(crate) async fn discard(&mut self) -> Result<(), StoreError> {
+        let Some(name) = self.state.take().and_then(|state| state.spool.file()) else {
+            return Ok(());
+        };
+        let files = self.core.files.clone();
+        off_thread(move || {
+            files.unlink_quietly(name);
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| state.doubtful)
+    }
+
+    /// Puts what has come on stable storage, first the bytes, then the row. Goes on although the caller is gone:
+    /// who works on the upload next must not meet a write under way.
+    pub(crate) async fn save(self, parts: Parts) -> (Option<Session>, Result<(), AppendError>) {
+        let saving = tokio::spawn(async move {
+            let (mut session, synced) = self.sync_off_thread().await?;
+            let saved = match synced {
+                Ok(()) => session.save_row(parts).await,
+                Err(error) => Err(error.into()),
+            };
+            Ok((session, saved))
+        });
+        match saving.await {
+            Ok(Ok((session, saved))) => (Some(session), saved),
+            Ok(Err(error)) => (None, Err(AppendError::Store(error))),
+            Err(_) => (None, Err(StoreError::Panicked.into())),
+        }
+    }
+
+    async fn sync_off_thread(mut self) -> Result<(Session, Result<(), StoreError>), StoreError> {
+        if self
+            .state
+            .as_ref()
+            .is_none_or(|state| state.spool.unsynced() == 0)
+        {
+            return Ok((self, Ok(())));
+        }
+        off_thread(move || {
+            let synced = self.sync();
+            Ok((self, synced))
+        })
+        .await
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let state = self.state_mut()?;
+        let synced = state.spool.sync().tried("sync an upload");
+        state.doubtful |= synced.is_err();
+        synced
+    }
+
+    /// Makes a whole blob of what has come.
+    pub(crate) fn finish(&mut self, digest: Digest) -> Result<Received, StoreError> {
+        let state = self.state_mut()?;
+        let finished = state.spool.finish(digest).tried("sync an upload");
+        state.doubtful |= finished.is_err();
+        finished
+    }
+
+    async fn save_row(&mut self, parts: Parts) -> Result<(), AppendError> {
+        let (core, id) = (self.core.clone(), self.id);
+        let state = self.state_mut()?;
+        if state.is_all_saved() && state.parts == parts {
+            state.undo = None;
+            return Ok(());
+        }
+
+        let progress = state.spool.progress(parts);
+        let saved = progress.saved;
+        state.saved.file = saved.file;
+        state.doubtful = true;
+        let there = core.write(move |tx| uploads::save(tx, &id, &progress)).await?;
+        if !there {
+            state.saved.file = None;
+            return Err(AppendError::Gone);
+        }
+
+        state.saved = saved;
+        state.parts = parts;
+        state.undo = None;
+        state.doubtful = false;
+        Ok(())
+    }
+}
+
+impl Holder for Session {
+    fn spool(&mut self) -> Option<&mut Spool> {
+        self.state.as_mut().map(|state| &mut state.spool)
+    }
+
+    /// What is acknowledged only as a whole is saved only as a whole.
+    fn checkpoint(&mut self) -> Result<(), AppendError> {
+        self.sync()?;
+        let Some(parts) = self
+            .state
+            .as_ref()
+            .filter(|state| state.undo.is_none())
+            .map(|state| state.parts)
+        else {
+            return Ok(());
+        };
+        Handle::current().block_on(self.save_row(parts))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let left = self.state.take().and_then(left_behind);
+        let mut slots = self.live.lock();
+        match left {
+            Some(state) => slots.insert(self.id, Slot::Idle(state)),
+            None => slots.remove(&self.id),
+        };
+    }
+}
+
+/// What the row has not and the next one must find.
+fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
+    state.roll_back();
+    if state.doubtful {
+        state.discard_unsaved_file();
+        return None;
+    }
+    (!state.is_all_saved()).then_some(state)
+}
+
+impl State {
+    /// Removes the file unless the row names it.
+    pub(crate) fn discard_unsaved_file(&self) {
+        if let Some(name) = self.spool.file()
+            && self.saved.file != Some(name)
+        {
+            self.spool.files().unlink_later(name);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The bytes of an upload and their hash: in memory while they are few, then in a file.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ecru_model::{Digest, DigestAlgorithm};
+
+use crate::blobs::hash_file;
+use crate::files::{FileName, Files, Identity};
+use crate::hash::Hasher;
+use crate::received::{Held, Received};
+use crate::tables::uploads::{Parts, Progress, Saved, UploadRow};
+use crate::{StoreError, Tried};
+
+/// Up to here the bytes live in a row, of the upload and then of the blob.
+pub(crate) const ROW_SIZE_BYTES_MAX: usize = 64 * 1024;
+/// How much is written before the disk is asked to begin with it.
+const WRITE_BACK_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(crate) struct Spool {
+    files: Arc<Files>,
+    hasher: Hasher,
+    offset: u64,
+    store: Store,
+}
+
+enum Store {
+    Memory(Vec<u8>),
+    File(Open),
+}
+
+struct Open {
+    name: FileName,
+    file: File,
+    synced: u64,
+    written_back: u64,
+}
+
+/// Where a spool was, to go back to.
+pub(crate) struct Mark {
+    hasher: Hasher,
+    offset: u64,
+    memory: Option<Vec<u8>>,
+}
+
+impl Spool {
+    pub(crate) fn new(files: Arc<Files>, algorithm: DigestAlgorithm) -> Spool {
+        Spool {
+            files,
+            hasher: Hasher::new(algorithm),
+            offset: 0,
+            store: Store::Memory(Vec::new()),
+        }
+    }
+
+    /// What the row promises. What a file holds beyond it was never acknowledged.
+    pub(crate) fn load(files: Arc<Files>, row: &UploadRow) -> Result<Spool, StoreError> {
+        let offset = row.saved.offset;
+        let Some(name) = row.saved.file else {
+            let bytes = row.bytes.clone().unwrap_or_default();
+            let mut hasher = Hasher::new(row.algorithm);
+            hasher.update(&bytes);
+            return Ok(Spool {
+                files,
+                hasher,
+                offset: bytes.len() as u64,
+                store: Store::Memory(bytes),
+            });
+        };
+
+        let file = files.open_to_write(name).tried("open the file of an upload")?;
+        if file.metadata().tried("look at the file of an upload")?.len() < offset {
+            return Err(StoreError::damaged("the file of an upload is cut short"));
+        }
+        file.set_len(offset).tried("cut the file of an upload")?;
+
+        let state = row
+            .hash_state
+            .as_deref()
+            .and_then(|state| Hasher::restore(row.algorithm, state));
+        let hasher = match state {
+            Some(hasher) => hasher,
+            None => {
+                hash_file(&file, offset, Hasher::new(row.algorithm)).tried("read the file of an upload")?
+            }
+        };
+        let open = Open {
+            name,
+            file,
+            synced: offset,
+            written_back: offset,
+        };
+        Ok(Spool {
+            files,
+            hasher,
+            offset,
+            store: Store::File(open),
+        })
+    }
+
+    pub(crate) fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn file(&self) -> Option<FileName> {
+        match &self.store {
+            Store::Memory(_) => None,
+            Store::File(open) => Some(open.name),
+        }
+    }
+
+    /// Whether so many more bytes can be taken without touching the disk.
+    pub(crate) fn fits_in_memory(&self, more: usize) -> bool {
+        match &self.store {
+            Store::Memory(bytes) => bytes.len() + more <= ROW_SIZE_BYTES_MAX,
+            Store::File(_) => false,
+        }
+    }
+
+    /// How much would be lost in a power cut, although it is in a file.
+    pub(crate) fn unsynced(&self) -> u64 {
+        match &self.store {
+            Store::Memory(_) => 0,
+            Store::File(open) => self.offset - open.synced.min(self.offset),
+        }
+    }
+
+    /// Takes all of the bytes or, when it fails, none.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Store::Memory(memory) = &mut self.store {
+            if memory.len() + bytes.len() <= ROW_SIZE_BYTES_MAX {
+                memory.extend_from_slice(bytes);
+                self.hasher.update(bytes);
+                self.offset += bytes.len() as u64;
+                return Ok(());
+            }
+            self.store = Store::File(outgrow(&self.files, memory)?);
+        }
+        if let Store::File(open) = &mut self.store {
+            self.files.io().write_at(&open.file, bytes, self.offset)?;
+            self.hasher.update(bytes);
+            self.offset += bytes.len() as u64;
+            if self.offset - open.written_back.min(self.offset) >= WRITE_BACK_BYTES {
+                begin_write_back(&open.file, open.written_back, self.offset);
+                open.written_back = self.offset;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failure nothing is known of what the file holds beyond what was synced before.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if let Store::File(open) = &mut self.store
+            && open.synced != self.offset
+        {
+            self.files.io().sync(&open.file)?;
+            open.synced = self.offset;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let memory = match &self.store {
+            Store::Memory(bytes) => Some(bytes.clone()),
+            Store::File(_) => None,
+        };
+        Mark {
+            hasher: self.hasher.clone(),
+            offset: self.offset,
+            memory,
+        }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.hasher = mark.hasher;
+        self.offset = mark.offset;
+        match (&mut self.store, mark.memory) {
+            (store, Some(bytes)) => {
+                if let Store::File(open) = store {
+                    self.files.unlink_later(open.name);
+                }
+                *store = Store::Memory(bytes);
+            }
+            (Store::File(open), None) => {
+                open.synced = open.synced.min(mark.offset);
+                open.written_back = open.written_back.min(mark.offset);
+            }
+            (Store::Memory(_), None) => {}
+        }
+    }
+
+    /// For the row, once all of it is synced.
+    pub(crate) fn saved(&self) -> Saved {
+        Saved {
+            offset: self.offset,
+            file: self.file(),
+        }
+    }
+
+    pub(crate) fn progress(&self, parts: Parts) -> Progress {
+        let (hash_state, bytes) = match &self.store {
+            Store::Memory(bytes) => (None, Some(bytes.clone())),
+            Store::File(_) => (Some(self.hasher.save()), None),
+        };
+        Progress {
+            saved: self.saved(),
+            hash_state,
+            bytes,
+            parts,
+        }
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.digest()
+    }
+
+    pub(crate) fn algorithm(&self) -> DigestAlgorithm {
+        self.hasher.algorithm()
+    }
+
+    /// The digest by another algorithm than the one that went along.
+    pub(crate) fn digest_by(&self, algorithm: DigestAlgorithm) -> io::Result<Digest> {
+        match &self.store {
+            Store::Memory(bytes) => Ok(Digest::computed(algorithm, bytes)),
+            Store::File(open) => {
+                hash_file(&open.file, self.offset, Hasher::new(algorithm)).map(|hasher| hasher.digest())
+            }
+        }
+    }
+
+    /// Puts all of it on stable storage, under a digest that was computed from it.
+    pub(crate) fn finish(&mut self, digest: Digest) -> io::Result<Received> {
+        if let Store::File(open) = &mut self.store
+            && open.file.metadata()?.len() != self.offset
+        {
+            open.file.set_len(self.offset)?;
+            open.synced = 0;
+        }
+        self.sync()?;
+
+        let held = match &self.store {
+            Store::Memory(bytes) => Held::Bytes(Bytes::copy_from_slice(bytes)),
+            Store::File(open) => Held::File {
+                name: open.name,
+                identity: Identity::of(&open.file)?,
+            },
+        };
+        Ok(Received::new(digest, self.offset, held, self.files.clone()))
+    }
+}
+
+fn outgrow(files: &Files, memory: &[u8]) -> io::Result<Open> {
+    let (name, file) = files.create()?;
+    if let Err(error) = files.io().write_at(&file, memory, 0) {
+        files.unlink_quietly(name);
+        return Err(error);
+    }
+    Ok(Open {
+        name,
+        file,
+        synced: 0,
+        written_back: 0,
+    })
+}
+
+/// Linux begins to write a range that it is told will not be needed, and keeps what is not written yet; so the last
+/// sync is short. There is no safe binding of `sync_file_range`.
+#[cfg(target_os = "linux")]
+fn begin_write_back(file: &File, from: u64, to: u64) {
+    let length = std::num::NonZeroU64::new(to - from);
+    if let Err(error) = rustix::fs::fadvise(file, from, length, rustix::fs::Advice::DontNeed) {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "the last sync will take longer"
+        );
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_write_back(_file: &File, _from: u64, _to: u64) {}

@@ -1,0 +1,146 @@
+//! An upload that its holder alone works on.
+
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::tables::uploads::{self, Parts};
+use crate::uploads::pump::{AppendError, ByteSource, pump};
+use crate::uploads::session::{Live, Session, State};
+
+/// So many uploads may hold in memory what their rows have not; beyond, each append is durable.
+const LIVE_COUNT_MAX: usize = 256;
+
+/// What an append promises when it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The bytes are on stable storage. If they do not all come, none of them stays.
+    Durable,
+    /// The bytes are kept while the process lives. If they do not all come, those that did stay.
+    Streamed,
+}
+
+pub struct Upload {
+    pub(crate) session: Option<Session>,
+    live: Arc<Live>,
+    /// What the last look at the session has shown.
+    offset: u64,
+    parts: Parts,
+}
+
+impl Upload {
+    pub(crate) fn new(session: Session, live: Arc<Live>) -> Upload {
+        let mut upload = Upload {
+            session: None,
+            live,
+            offset: 0,
+            parts: Parts::default(),
+        };
+        upload.put_back(Some(session));
+        upload
+    }
+
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub fn part_count(&self) -> u64 {
+        self.parts.count
+    }
+
+    /// The size of the smallest part but the last.
+    pub fn smallest_inner_part(&self) -> Option<u64> {
+        self.parts.smallest_inner
+    }
+
+    /// Takes all that comes, `limit_bytes` at most, and says how much that was. A source that fails, or whose caller
+    /// goes away, ends the append as `durability` says. After a failed flush the upload is back at what is saved.
+    pub async fn append(
+        &mut self,
+        source: &mut impl ByteSource,
+        durability: Durability,
+        limit_bytes: u64,
+    ) -> Result<u64, AppendError> {
+        if durability == Durability::Durable || self.live.count() > LIVE_COUNT_MAX {
+            return self.append_durably(source, limit_bytes, |parts, _| parts).await;
+        }
+        let session = self.session.take().ok_or(AppendError::Gone)?;
+        let (session, taken) = pump(session, source, limit_bytes).await;
+        self.put_back(session);
+        taken
+    }
+
+    /// Takes the end of a blob, to be completed next: where it is not, for whatever reason, none of it stays.
+    pub async fn append_last(
+        &mut self,
+        source: &mut impl ByteSource,
+        limit_bytes: u64,
+    ) -> Result<u64, AppendError> {
+        let mut session = self.session.take().ok_or(AppendError::Gone)?;
+        session.begin();
+        let (session, taken) = pump(session, source, limit_bytes).await;
+        if taken.is_err() {
+            self.put_back(session);
+            return taken;
+        }
+        self.session = session;
+        taken
+    }
+
+    /// As a durable append, and counts what comes as a part.
+    pub async fn append_part(
+        &mut self,
+        source: &mut impl ByteSource,
+        limit_bytes: u64,
+    ) -> Result<u64, AppendError> {
+        self.append_durably(source, limit_bytes, Parts::and).await
+    }
+
+    async fn append_durably(
+        &mut self,
+        source: &mut impl ByteSource,
+        limit_bytes: u64,
+        count: impl FnOnce(Parts, u64) -> Parts,
+    ) -> Result<u64, AppendError> {
+        let mut session = self.session.take().ok_or(AppendError::Gone)?;
+        session.begin();
+        let (session, taken) = pump(session, source, limit_bytes).await;
+
+        let (session, outcome) = match (session, taken) {
+            (Some(session), Ok(taken)) => {
+                let (session, saved) = session.save(count(self.parts, taken)).await;
+                (session, saved.map(|()| taken))
+            }
+            other => other,
+        };
+        self.put_back(session);
+        outcome
+    }
+
+    /// A session in doubt is let go of: whoever takes the upload next finds what its row says.
+    fn put_back(&mut self, session: Option<Session>) {
+        self.session = session
+            .filter(|session| !session.is_doubtful())
+            .map(|mut session| {
+                session.roll_back();
+                session
+            });
+        if let Some(State { spool, parts, .. }) = self.session.as_ref().and_then(Session::state) {
+            self.offset = spool.offset();
+            self.parts = *parts;
+        }
+    }
+
+    /// Ends the upload: first its row goes, then its bytes.
+    pub async fn cancel(mut self) -> Result<(), StoreError> {
+        let Some(mut session) = self.session.take() else {
+            return Ok(());
+        };
+        let id = session.id();
+        let cancelling = tokio::spawn(async move {
+            let core = session.core.clone();
+            core.write(move |tx| uploads::delete(tx, &id)).await?;
+            session.discard().await
+        });
+        cancelling.await.unwrap_or(Err(StoreError::Panicked))
+    }
+}

@@ -1,0 +1,92 @@
+//! One transaction of many writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::backend::Connection;
+use crate::{StoreError, Tx};
+
+/// A write, whatever its types.
+pub(crate) trait Job: Send {
+    /// Does the work, and says whether its changes are to be kept. May be asked again, in another transaction.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+
+    /// Answers the caller, after the commit.
+    fn settle(self: Box<Self>, committed: Result<(), Arc<StoreError>>);
+}
+
+/// A write whose caller waits.
+pub(crate) struct Pending<T, E, F> {
+    work: F,
+    result: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Pending<T, E, F> {
+    pub(crate) fn new(work: F, answer: oneshot::Sender<Result<T, E>>) -> Pending<T, E, F> {
+        Pending {
+            work,
+            result: None,
+            answer,
+        }
+    }
+}
+
+impl<T, E, F> Job for Pending<T, E, F>
+where
+    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+
+        let result = match result {
+            Ok(_) if tx.is_poisoned() => Err(StoreError::Poisoned.into()),
+            other => other,
+        };
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    /// What a write decided, its refusals too, may rest on what the others of its batch changed: without the
+    /// commit, none of it holds.
+    fn settle(self: Box<Self>, committed: Result<(), Arc<StoreError>>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(StoreError::Closed.into()),
+            (Err(cause), _) => Err(StoreError::NotCommitted(cause).into()),
+        };
+        // The caller may have gone away; the change stands.
+        drop(self.answer.send(result));
+    }
+}
+
+/// Runs each job in a savepoint of one transaction. After an error nothing is known of the transaction.
+pub(crate) fn commit<'j>(
+    connection: &dyn Connection,
+    jobs: impl ExactSizeIterator<Item = &'j mut (dyn Job + 'static)>,
+) -> Result<(), StoreError> {
+    let alone = jobs.len() == 1;
+    let run = |sql| connection.execute(sql, &[]).map(drop);
+
+    connection.begin()?;
+    for job in jobs {
+        if alone {
+            if !job.run(&Tx::new(connection)) {
+                return run("ROLLBACK");
+            }
+            continue;
+        }
+        run("SAVEPOINT one")?;
+        if !job.run(&Tx::new(connection)) {
+            run("ROLLBACK TO SAVEPOINT one")?;
+        }
+        run("RELEASE SAVEPOINT one")?;
+    }
+    connection.commit()
+}

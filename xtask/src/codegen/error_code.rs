@@ -1,0 +1,97 @@
+//! `error_code.rs`: every error the service or this registry can answer with.
+
+use anyhow::{Result, ensure};
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
+
+use super::{facts::Facts, names};
+
+struct Code {
+    name: String,
+    status: u16,
+    modelled: Option<String>,
+    doc: String,
+}
+
+pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
+    let codes = codes(facts)?;
+    let idents: Vec<Ident> = codes.iter().map(|code| names::type_name(&code.name)).collect();
+    let docs = codes.iter().map(|code| &code.doc);
+    let names = codes.iter().map(|code| &code.name);
+    let statuses = codes.iter().map(|code| Literal::u16_unsuffixed(code.status));
+    let modelled = codes.iter().zip(&idents).filter_map(|(code, ident)| {
+        let target = code.modelled.as_deref().map(names::type_name)?;
+        Some(quote! { Self::#ident => Self::#target })
+    });
+    Ok(quote! {
+        #![expect(clippy::too_many_lines, reason = "one arm for each code")]
+
+        use std::fmt;
+
+        /// The name of an error, as clients read it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ErrorCode { #(#[doc = #docs] #idents,)* }
+
+        impl ErrorCode {
+            pub const ALL: &'static [Self] = &[#(Self::#idents,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { #(Self::#idents => #names,)* }
+            }
+
+            #[expect(clippy::match_same_arms, reason = "one arm for each code, so that a new one has its own status")]
+            pub fn http_status(self) -> u16 {
+                match self { #(Self::#idents => #statuses,)* }
+            }
+
+            /// Whether the fault is ours rather than the client's.
+            pub fn is_fault(self) -> bool {
+                self.http_status() >= 500
+            }
+
+            /// The code of the service model for the same case, for the names that are ours.
+            #[must_use]
+            pub fn modelled(self) -> Self {
+                match self {
+                    #(#modelled,)*
+                    code => code,
+                }
+            }
+        }
+
+        impl fmt::Display for ErrorCode {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.name())
+            }
+        }
+    })
+}
+
+fn codes(facts: &Facts) -> Result<Vec<Code>> {
+    let mut codes: Vec<Code> = Vec::new();
+    for (name, shape) in facts.shapes.iter().filter(|(_, shape)| shape.exception) {
+        let status = if shape.fault { 500 } else { 400 };
+        codes.push(Code {
+            name: name.clone(),
+            status,
+            modelled: None,
+            doc: " In the service model.".to_owned(),
+        });
+    }
+    for error in &facts.overrides.errors {
+        ensure!(
+            !facts.shapes.contains_key(&error.name),
+            "`{}` is in the model already",
+            error.name
+        );
+        let (name, modelled) = (error.name.clone(), error.modelled.clone());
+        codes.push(Code {
+            name,
+            status: error.status,
+            modelled,
+            doc: " Beside the service model.".to_owned(),
+        });
+    }
+    codes.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(codes)
+}

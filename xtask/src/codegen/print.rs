@@ -1,0 +1,149 @@
+//! `print.rs`: outputs to JSON text, absent members left out.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{
+    facts::{Facts, Kind, Member, Shape},
+    names, shapes,
+};
+
+pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
+    let mut functions = TokenStream::new();
+    let mut used = BTreeSet::new();
+    for name in facts.in_outputs()? {
+        let shape = facts.shape(name)?;
+        if shape.kind == Kind::Structure {
+            used.insert(names::type_name(&facts.structure_name(name)));
+            functions.extend(structure(facts, name, shape)?);
+        }
+    }
+    Ok(quote! {
+        #![expect(clippy::too_many_lines, reason = "some lines for each member")]
+
+        use ecru_model::{#(#used,)*};
+
+        use crate::writer::Writer;
+
+        #functions
+    })
+}
+
+pub(super) fn function_name(facts: &Facts, shape: &str) -> Ident {
+    names::function(&facts.structure_name(shape))
+}
+
+fn structure(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
+    let function = function_name(facts, name);
+    let ident = names::type_name(&facts.structure_name(name));
+    let is_output = facts.operations.iter().any(|operation| operation.output == name);
+    let visible = is_output.then(|| quote! { pub(crate) });
+    if shape.members.is_empty() {
+        return Ok(quote! {
+            #visible fn #function(writer: &mut Writer, _: &#ident) {
+                writer.object(|_| {});
+            }
+        });
+    }
+    let members = shape
+        .members
+        .iter()
+        .map(|member| print_member(facts, member))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(quote! {
+        #visible fn #function(writer: &mut Writer, value: &#ident) {
+            writer.object(|writer| { #(#members)* });
+        }
+    })
+}
+
+/// How the value to print is reached: by reference, as a copy, and as the receiver of a method.
+struct Place {
+    reference: TokenStream,
+    copy: TokenStream,
+    receiver: TokenStream,
+}
+
+impl Place {
+    fn of_field(field: &Ident) -> Self {
+        let owned = quote! { value.#field };
+        Self {
+            reference: quote! { &#owned },
+            copy: owned.clone(),
+            receiver: owned,
+        }
+    }
+
+    /// A local that holds a reference.
+    fn of_local(local: &str) -> Self {
+        let local = names::type_name(local);
+        Self {
+            reference: quote! { #local },
+            copy: quote! { *#local },
+            receiver: quote! { #local },
+        }
+    }
+}
+
+fn print_member(facts: &Facts, member: &Member) -> Result<TokenStream> {
+    let (name, field) = (&member.name, names::field(&member.name));
+    if member.required {
+        let print = print(facts, &member.shape, &Place::of_field(&field))?;
+        return Ok(quote! { writer.name(#name); #print; });
+    }
+    let print = print(facts, &member.shape, &Place::of_local("member"))?;
+    Ok(quote! {
+        if let Some(member) = &value.#field {
+            writer.name(#name);
+            #print;
+        }
+    })
+}
+
+/// The statement that prints what stands at `place`.
+fn print(facts: &Facts, name: &str, place: &Place) -> Result<TokenStream> {
+    let shape = facts.shape(name)?;
+    let Place {
+        reference,
+        copy,
+        receiver,
+    } = place;
+    Ok(match shape.kind {
+        Kind::Boolean => quote! { writer.boolean(#copy) },
+        Kind::Double => quote! { writer.double(#copy) },
+        Kind::Integer => quote! { writer.integer(i64::from(#copy)) },
+        Kind::Long => quote! { writer.integer(#copy) },
+        Kind::Timestamp => quote! { writer.timestamp(#copy) },
+        Kind::String if shapes::is_typed_text(facts, name)? => quote! { writer.text(#receiver.as_str()) },
+        Kind::String => quote! { writer.text(#reference) },
+        Kind::Structure => {
+            let function = function_name(facts, name);
+            quote! { #function(writer, #reference) }
+        }
+        Kind::List => {
+            let element = shape.member.as_deref().context("a list has elements")?;
+            let print = print_element(facts, element, "element")?;
+            quote! { writer.list(#reference, #print) }
+        }
+        Kind::Map => {
+            let value = shape.value.as_deref().context("a map has values")?;
+            let print = print_element(facts, value, "value")?;
+            quote! { writer.map(#reference, #print) }
+        }
+        Kind::Blob => bail!("`{name}` in an output: the writer has no word for it"),
+    })
+}
+
+/// What prints an element of a list or a map: the function of its structure or a closure.
+fn print_element(facts: &Facts, name: &str, local: &str) -> Result<TokenStream> {
+    if facts.shape(name)?.kind == Kind::Structure {
+        let function = function_name(facts, name);
+        return Ok(quote! { #function });
+    }
+    let print = print(facts, name, &Place::of_local(local))?;
+    let local = names::type_name(local);
+    Ok(quote! { |writer, #local| { #print; } })
+}
