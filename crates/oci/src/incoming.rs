@@ -20,6 +20,8 @@ const DISCARDING_MAX: Duration = Duration::from_secs(5);
 pub(crate) enum Failure {
     Silent,
     Cut,
+    /// It ended, but not where its `Content-Range` says.
+    WrongLength,
 }
 
 pub(crate) struct Incoming<B> {
@@ -120,7 +122,40 @@ where
 }
 
 /// A body lent to the registry, which asks for its bytes and knows nothing of HTTP.
-pub(crate) struct Source<'i, B>(pub(crate) &'i mut Incoming<B>);
+pub(crate) struct Source<'i, B> {
+    incoming: &'i mut Incoming<B>,
+    /// How many bytes must still come, where that is known beforehand.
+    awaited: Option<u64>,
+}
+
+impl<'i, B> Source<'i, B> {
+    pub(crate) fn whole(incoming: &'i mut Incoming<B>) -> Self {
+        Self {
+            incoming,
+            awaited: None,
+        }
+    }
+
+    /// The body must be as long as the chunk; one whose length was not announced shows only at its end whether it is.
+    pub(crate) fn chunk(incoming: &'i mut Incoming<B>, range: Option<(u64, u64)>) -> Self {
+        Self {
+            incoming,
+            awaited: range.map(|(first, last)| last - first + 1),
+        }
+    }
+
+    fn count(&mut self, piece: Option<&Bytes>) -> Result<(), Failure> {
+        let Some(awaited) = &mut self.awaited else {
+            return Ok(());
+        };
+        let came = piece.map_or(0, |piece| piece.len() as u64);
+        match awaited.checked_sub(came) {
+            Some(left) if piece.is_some() || left == 0 => *awaited = left,
+            _ => return Err(Failure::WrongLength),
+        }
+        Ok(())
+    }
+}
 
 impl<B> ByteSource for Source<'_, B>
 where
@@ -128,11 +163,22 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let piece = self.0.piece().await?;
-        Some(piece.map_err(|failure| match failure {
-            Failure::Silent => io::Error::from(io::ErrorKind::TimedOut),
-            Failure::Cut => io::Error::from(io::ErrorKind::UnexpectedEof),
-        }))
+        if self.incoming.failure.is_some() {
+            return None;
+        }
+        let piece = self.incoming.piece().await.transpose();
+        let counted = piece.and_then(|piece| self.count(piece.as_ref()).map(|()| piece));
+        match counted {
+            Ok(piece) => piece.map(Ok),
+            Err(failure) => {
+                self.incoming.failure = Some(failure);
+                Some(Err(io::Error::from(match failure {
+                    Failure::Silent => io::ErrorKind::TimedOut,
+                    Failure::Cut => io::ErrorKind::UnexpectedEof,
+                    Failure::WrongLength => io::ErrorKind::InvalidInput,
+                })))
+            }
+        }
     }
 }
 
@@ -202,17 +248,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_sender_is_given_up_after_a_minute() {
         let mut incoming = Incoming::new(Silent);
-        assert!(Source(&mut incoming).next().await.unwrap().is_err());
+        assert!(Source::whole(&mut incoming).next().await.unwrap().is_err());
         assert_eq!(incoming.failure(), Some(Failure::Silent));
-        assert!(Source(&mut incoming).next().await.is_none());
+        assert!(Source::whole(&mut incoming).next().await.is_none());
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_an_error_and_then_ends() {
         let mut incoming = Incoming::new(BreaksOff { told: false });
-        assert_eq!(Source(&mut incoming).next().await.unwrap().unwrap(), "ab");
-        assert!(Source(&mut incoming).next().await.unwrap().is_err());
+        assert_eq!(Source::whole(&mut incoming).next().await.unwrap().unwrap(), "ab");
+        assert!(Source::whole(&mut incoming).next().await.unwrap().is_err());
         assert_eq!(incoming.failure(), Some(Failure::Cut));
-        assert!(Source(&mut incoming).next().await.is_none());
+        assert!(Source::whole(&mut incoming).next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_chunk_of_another_length_than_its_range_is_an_error() {
+        for (length, range, fits) in [
+            (5, (0, 4), true),
+            (1, (7, 7), true),
+            (5, (0, 3), false),
+            (5, (0, 9), false),
+        ] {
+            let mut incoming = Incoming::new(Full::new(Bytes::from(vec![7; length])));
+            let mut source = Source::chunk(&mut incoming, Some(range));
+            let mut whole = true;
+            while let Some(piece) = source.next().await {
+                whole &= piece.is_ok();
+            }
+            assert_eq!(whole, fits, "{length} bytes for {range:?}");
+            assert_eq!(incoming.failure(), (!fits).then_some(Failure::WrongLength));
+        }
     }
 }

@@ -18,7 +18,7 @@ impl<'q> Query<'q> {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((path::decode_query(name)?, path::decode_query(value)?))
+                Some((path::decode(name)?, path::decode(value)?))
             })
             .collect::<Option<_>>()?;
         Some(Query { pairs })
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(query.find("digest"), Some("sha256:ab"));
         assert_eq!(query.find("empty"), None);
         assert_eq!(query.find("flag"), None);
-        assert_eq!(query.find("x"), Some("a b"));
+        assert_eq!(query.find("x"), Some("a+b"));
         assert!(Query::parse(None).unwrap().find("n").is_none());
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ecru_model::ErrorCode;
 use ecru_registry::Page;
-use ecru_registry::images::{self, Referrer};
+use ecru_registry::images;
 use http::{Response, header};
 use serde::Serialize;
 
@@ -37,18 +37,6 @@ struct Descriptor {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-impl From<Referrer> for Descriptor {
-    fn from(referrer: Referrer) -> Self {
-        Self {
-            media_type: referrer.media_type,
-            digest: referrer.digest.to_string(),
-            size: referrer.size,
-            artifact_type: referrer.artifact_type,
-            annotations: referrer.annotations,
-        }
-    }
-}
-
 pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let subject = request::digest(digest)?;
@@ -78,7 +66,14 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
         let below = format!("{repository}/referrers/{subject}?n={limit}&last={next}{filter}");
         builder = builder.header(header::LINK, next_page(asked, &below)?);
     }
-    let manifests = page.items.into_iter().map(Descriptor::from).collect();
+    let described = page.items.into_iter().map(|referrer| Descriptor {
+        media_type: referrer.media_type,
+        digest: referrer.digest.to_string(),
+        size: referrer.size,
+        artifact_type: referrer.artifact_type,
+        annotations: referrer.annotations,
+    });
+    let manifests = described.collect();
     answer::json(
         builder,
         &Index {

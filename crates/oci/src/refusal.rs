@@ -62,16 +62,17 @@ impl Refusal {
         Self::of(error, Place::Entrance)
     }
 
-    /// A body that did not arrive in full: nothing of it counts.
+    /// A body that did not arrive as it was announced: nothing of it counts.
     pub(crate) fn broken(failure: Failure, code: Code) -> Self {
-        match failure {
-            Failure::Silent => Self::new(
+        let (status, message) = match failure {
+            Failure::Silent => (
                 StatusCode::REQUEST_TIMEOUT,
-                code,
                 "no byte of the body came for 60 seconds",
             ),
-            Failure::Cut => Self::new(StatusCode::BAD_REQUEST, code, "the body ended before its length"),
-        }
+            Failure::Cut => (StatusCode::BAD_REQUEST, "the body ended before its length"),
+            Failure::WrongLength => return Self::chunk_length_differs(),
+        };
+        Self::new(status, code, message)
     }
 
     pub(crate) fn name_invalid(message: &str) -> Self {

@@ -33,7 +33,7 @@ where
         }
     } else if let Some(digest) = &whole {
         asked.refuse_encoded()?;
-        let put = layers::put_blob(asked.ctx, &repository, digest, Source(incoming)).await;
+        let put = layers::put_blob(asked.ctx, &repository, digest, Source::whole(incoming)).await;
         put.map_err(|error| received(incoming, error))?;
         return stored(asked, &repository, digest);
     }
@@ -68,7 +68,8 @@ where
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
 
-    let held = layers::append_to_upload(asked.ctx, &repository, &id, range, Source(incoming)).await;
+    let held =
+        layers::append_to_upload(asked.ctx, &repository, &id, range, Source::chunk(incoming, range)).await;
     match held {
         Ok(held) => answer::empty(at_offset(asked, &repository, &id, held)?, StatusCode::ACCEPTED),
         Err(error) => Err(where_it_stands(asked, &repository, &id, received(incoming, error)).await),
@@ -86,7 +87,15 @@ where
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
 
-    let finished = layers::finish_upload(asked.ctx, &repository, &id, &digest, range, Source(incoming)).await;
+    let finished = layers::finish_upload(
+        asked.ctx,
+        &repository,
+        &id,
+        &digest,
+        range,
+        Source::chunk(incoming, range),
+    )
+    .await;
     match finished {
         Ok(()) => stored(asked, &repository, &digest),
         Err(error) => Err(where_it_stands(asked, &repository, &id, received(incoming, error)).await),

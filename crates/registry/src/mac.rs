@@ -34,16 +34,14 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn load(store: &Store) -> Result<Self, Error> {
         let mut keys = store
-            .read(|at| Ok::<_, Error>(ecru_store::keys::list(at)?))?
+            .keys()?
             .into_iter()
-            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key.secret));
+            .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, &secret))
+            .collect::<Vec<_>>();
         let newest = keys
-            .next()
+            .pop()
             .ok_or_else(|| Error::server("the store holds no key"))?;
-        Ok(Self {
-            newest,
-            older: keys.collect(),
-        })
+        Ok(Self { newest, older: keys })
     }
 
     /// The parts are joined with their lengths, so that no two lists of parts give the same message.

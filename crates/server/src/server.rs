@@ -113,7 +113,7 @@ async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {
         directory: directory.path().to_owned(),
         ephemeral: directory.is_ephemeral(),
     };
-    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await?;
+    let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await?;
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 

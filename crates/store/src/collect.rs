@@ -12,7 +12,7 @@ use crate::files::FileName;
 use crate::{Row, Snapshot, StoreError, Tried};
 
 const LINK_GRACE_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-const STRAY_AGE_MIN: Duration = Duration::from_secs(60 * 60);
+const STRAY_AGE_MIN: Duration = Duration::from_hours(1);
 const FOUND_COUNT_MAX: i64 = 500;
 const REMOVED_COUNT_MAX: usize = 200;
 
@@ -54,7 +54,7 @@ fn find_unused_links(
             used_before.into(),
             FOUND_COUNT_MAX.into(),
         ],
-        |row| Ok((row.integer(0), row.integer(1))),
+        |row| Ok((row.integer(0)?, row.integer(1)?)),
     )
 }
 
@@ -100,7 +100,7 @@ fn find_unlinked_blobs(at: &Snapshot<'_>, last: i64) -> Result<Vec<i64>, StoreEr
          WHERE id > ?1 AND NOT EXISTS (SELECT 1 FROM links WHERE links.blob_id = blobs.id)
          ORDER BY id LIMIT ?2",
         &[last.into(), FOUND_COUNT_MAX.into()],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )
 }
 
@@ -113,7 +113,7 @@ async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<Option<FileName>
                 "DELETE FROM blobs
                  WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM links WHERE blob_id = ?1) RETURNING file",
                 &[(*id).into()],
-                |row| Ok(row.optional_text(0).and_then(FileName::parse)),
+                |row| row.optional_text(0)?.map(FileName::from_stored).transpose(),
             )?;
             files.extend(removed);
         }
@@ -146,9 +146,7 @@ pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<usize, StoreError> {
 }
 
 fn named_files(at: &Snapshot<'_>) -> Result<HashSet<FileName>, StoreError> {
-    let name = |row: &Row<'_>| {
-        FileName::parse(row.text(0)).ok_or_else(|| StoreError::damaged("a row names no file of ours"))
-    };
+    let name = |row: &Row<'_>| FileName::from_stored(row.text(0)?);
     let mut named = HashSet::new();
     named.extend(at.query("SELECT file FROM blobs WHERE file IS NOT NULL", &[], name)?);
     named.extend(at.query("SELECT file FROM uploads WHERE file IS NOT NULL", &[], name)?);

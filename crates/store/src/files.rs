@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use crate::Io;
+use crate::{Io, StoreError};
 
 /// The name of a blob file below the blob directory: `<ab>/<uuid>`, of which `<ab>` are the first letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,10 @@ impl FileName {
         let (prefix, name) = text.split_once('/')?;
         let parsed = FileName(Uuid::try_parse(name).ok()?);
         (name.starts_with(prefix) && parsed.to_string() == text).then_some(parsed)
+    }
+
+    pub(crate) fn from_stored(text: &str) -> Result<FileName, StoreError> {
+        FileName::parse(text).ok_or_else(|| StoreError::damaged("a row names no file of ours"))
     }
 
     fn prefix(self) -> u8 {

@@ -9,19 +9,10 @@ use crate::{Snapshot, StoreError};
 
 const SECRET_SIZE_BYTES: usize = 32;
 
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key {
-    pub id: i64,
-    pub secret: Vec<u8>,
-}
-
-/// Newest first; there is always one.
-pub fn list(at: &Snapshot<'_>) -> Result<Vec<Key>, StoreError> {
-    at.query("SELECT id, secret FROM keys ORDER BY id DESC", &[], |row| {
-        Ok(Key {
-            id: row.integer(0),
-            secret: row.blob(1).to_vec(),
-        })
+/// Oldest first; there is always one.
+pub(crate) fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
+    at.query("SELECT secret FROM keys ORDER BY id", &[], |row| {
+        Ok(row.blob(0)?.to_vec())
     })
 }
 

@@ -9,7 +9,7 @@ mod error;
 mod files;
 mod hash;
 mod io;
-pub mod keys;
+mod keys;
 mod migrations;
 mod readers;
 mod received;

@@ -13,7 +13,7 @@ pub(crate) fn migrate(connection: &dyn Connection) -> Result<(), StoreError> {
 
     let found = Snapshot::new(connection)
         .find("SELECT max(number) FROM migrations", &[], |row| {
-            Ok(row.optional_integer(0))
+            row.optional_integer(0)
         })?
         .flatten()
         .unwrap_or(0);

@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::directory::{Directory, database_path};
 use crate::files::Files;
 use crate::io::{Disk, Flushing, Io};
-use crate::keys::ensure_key;
+use crate::keys;
 use crate::migrations::migrate;
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
@@ -87,7 +87,7 @@ impl Store {
 
         let connection = backend.connect(Access::Write)?;
         migrate(connection.as_ref())?;
-        ensure_key(connection.as_ref(), directory.opened_at())?;
+        keys::ensure_key(connection.as_ref(), directory.opened_at())?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
         let files = Arc::new(Files::new(directory.blobs(), io));
@@ -129,6 +129,11 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.0.core.readers.read_many(work).await
+    }
+
+    /// The secrets that sign what the server hands out, oldest first: the newest signs, all verify.
+    pub fn keys(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read(keys::list)
     }
 
     pub fn health(&self) -> Health {

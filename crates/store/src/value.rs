@@ -1,7 +1,5 @@
 //! Values that go into a statement and rows that come out of it, whatever the database.
 
-use std::cell::Cell;
-
 use crate::StoreError;
 
 /// A parameter of a statement, or a column of a row.
@@ -67,83 +65,58 @@ pub trait Columns {
     fn column(&self, index: usize) -> Option<Value<'_>>;
 }
 
-/// The row that a query stands on. Columns are numbered from zero.
-///
-/// A column of another kind than asked for means a damaged database. It reads as zero or empty, and the
-/// query fails once the visitor has returned, so that visitors need not check each column.
-pub struct Row<'r> {
-    columns: &'r dyn Columns,
-    mismatch: Cell<Option<usize>>,
-}
+/// The row that a query stands on. Columns are numbered from zero; one of another kind than asked for means a damaged
+/// database.
+pub struct Row<'r>(&'r dyn Columns);
 
 impl<'r> Row<'r> {
     pub fn new(columns: &'r dyn Columns) -> Row<'r> {
-        Row {
-            columns,
-            mismatch: Cell::new(None),
+        Row(columns)
+    }
+
+    pub fn integer(&self, index: usize) -> Result<i64, StoreError> {
+        self.optional_integer(index)?.ok_or_else(|| mismatch(index))
+    }
+
+    pub fn text(&self, index: usize) -> Result<&str, StoreError> {
+        self.optional_text(index)?.ok_or_else(|| mismatch(index))
+    }
+
+    pub fn blob(&self, index: usize) -> Result<&[u8], StoreError> {
+        self.optional_blob(index)?.ok_or_else(|| mismatch(index))
+    }
+
+    pub fn boolean(&self, index: usize) -> Result<bool, StoreError> {
+        Ok(self.integer(index)? != 0)
+    }
+
+    pub fn optional_integer(&self, index: usize) -> Result<Option<i64>, StoreError> {
+        match self.0.column(index) {
+            Some(Value::Integer(integer)) => Ok(Some(integer)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(mismatch(index)),
         }
     }
 
-    pub fn integer(&self, index: usize) -> i64 {
-        self.required(index, self.optional_integer(index))
-    }
-
-    pub fn text(&self, index: usize) -> &str {
-        self.required(index, self.optional_text(index))
-    }
-
-    pub fn blob(&self, index: usize) -> &[u8] {
-        self.required(index, self.optional_blob(index))
-    }
-
-    pub fn boolean(&self, index: usize) -> bool {
-        self.integer(index) != 0
-    }
-
-    pub fn optional_integer(&self, index: usize) -> Option<i64> {
-        match self.columns.column(index) {
-            Some(Value::Integer(integer)) => Some(integer),
-            other => self.absent(index, other),
+    pub fn optional_text(&self, index: usize) -> Result<Option<&str>, StoreError> {
+        match self.0.column(index) {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(mismatch(index)),
         }
     }
 
-    pub fn optional_text(&self, index: usize) -> Option<&str> {
-        match self.columns.column(index) {
-            Some(Value::Text(text)) => Some(text),
-            other => self.absent(index, other),
+    pub fn optional_blob(&self, index: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self.0.column(index) {
+            Some(Value::Blob(blob)) => Ok(Some(blob)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(mismatch(index)),
         }
     }
+}
 
-    pub fn optional_blob(&self, index: usize) -> Option<&[u8]> {
-        match self.columns.column(index) {
-            Some(Value::Blob(blob)) => Some(blob),
-            other => self.absent(index, other),
-        }
-    }
-
-    /// Fails if a column was not of the kind it was read as.
-    pub fn check(&self) -> Result<(), StoreError> {
-        match self.mismatch.get() {
-            None => Ok(()),
-            Some(index) => Err(StoreError::damaged(format!(
-                "column `{index}` of a row is of another kind"
-            ))),
-        }
-    }
-
-    fn required<T: Default>(&self, index: usize, value: Option<T>) -> T {
-        value.unwrap_or_else(|| {
-            self.mismatch.set(Some(index));
-            T::default()
-        })
-    }
-
-    fn absent<T>(&self, index: usize, value: Option<Value<'_>>) -> Option<T> {
-        if value != Some(Value::Null) {
-            self.mismatch.set(Some(index));
-        }
-        None
-    }
+fn mismatch(index: usize) -> StoreError {
+    StoreError::damaged(format!("column `{index}` of a row is of another kind"))
 }
 
 #[cfg(test)]
@@ -159,32 +132,40 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_another_kind_fails_the_row() {
+    fn a_column_reads_as_its_own_kind_only() {
         let columns = Fixed(vec![
             Value::Integer(7),
             Value::Text("seven"),
             Value::Null,
             Value::Blob(b"7"),
         ]);
-
         let row = Row::new(&columns);
+        assert_eq!((row.integer(0).unwrap(), row.boolean(0).unwrap()), (7, true));
         assert_eq!(
-            (row.integer(0), row.text(1), row.optional_text(2)),
-            (7, "seven", None)
+            (row.text(1).unwrap(), row.blob(3).unwrap()),
+            ("seven", b"7".as_slice())
         );
-        assert_eq!((row.blob(3), row.boolean(0)), (b"7".as_slice(), true));
-        assert!(row.check().is_ok());
+        assert_eq!(
+            (row.optional_integer(0).unwrap(), row.optional_text(1).unwrap()),
+            (Some(7), Some("seven"))
+        );
+        assert_eq!(
+            (row.optional_text(2).unwrap(), row.optional_blob(2).unwrap()),
+            (None, None)
+        );
 
-        let reads: [fn(&Row<'_>); 4] = [
-            |row| assert_eq!(row.integer(2), 0),
-            |row| assert_eq!(row.text(0), ""),
-            |row| assert_eq!(row.optional_blob(1), None),
-            |row| assert_eq!(row.optional_integer(4), None),
+        let mismatches = [
+            row.integer(1).err(),
+            row.integer(2).err(),
+            row.boolean(4).err(),
+            row.text(0).err(),
+            row.blob(1).err(),
+            row.optional_integer(3).err(),
+            row.optional_text(4).err(),
+            row.optional_blob(0).err(),
         ];
-        for read in reads {
-            let row = Row::new(&columns);
-            read(&row);
-            assert!(matches!(row.check(), Err(StoreError::Damaged { .. })));
+        for mismatch in mismatches {
+            assert!(matches!(mismatch, Some(StoreError::Damaged { .. })));
         }
     }
 }

@@ -80,7 +80,7 @@ fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec
         "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
          WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id",
         &[Value::Integer(repository.id), Value::Integer(image.id)],
-        |row| stored(Digest::from_bytes(row.blob(0))),
+        |row| stored(Digest::from_bytes(row.blob(0)?)),
     )
 }
 

@@ -123,7 +123,7 @@ fn page(
             let image = Image::from_row(row)?;
             reached = image.id;
             if filter.accepts(&image) {
-                items.push(Referrer::of(image, annotations_of(row.optional_text(10))?));
+                items.push(Referrer::of(image, annotations_of(row.optional_text(10)?)?));
             }
             Ok(ControlFlow::Continue(()))
         },

@@ -23,7 +23,7 @@ pub fn list_tags(
                 Value::Text(last.unwrap_or_default()),
                 Value::Integer(i64::from(limit) + 1),
             ],
-            |row| Ok(row.text(0).to_owned()),
+            |row| Ok(row.text(0)?.to_owned()),
         )?)
     })?;
     Ok(Page::cut(tags, limit, String::clone))

@@ -29,7 +29,7 @@ pub use batch_delete_image::batch_delete_image;
 pub use batch_get_image::batch_get_image;
 pub use delete_manifest::delete_manifest;
 pub use describe_images::describe_images;
-pub use list_image_referrers::{ReferrerFilter, list_image_referrers, list_referrers_of};
+pub use list_image_referrers::{Referrer, ReferrerFilter, list_image_referrers, list_referrers_of};
 pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest};
@@ -63,19 +63,19 @@ impl Image {
     /// Reads the columns in the order in which every query here names them.
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            id: row.integer(0),
-            digest: stored(Digest::from_bytes(row.blob(1)))?,
-            status: stored(ImageStatus::parse(row.text(2)))?,
-            pushed_at: Timestamp::from_millis(row.integer(3)),
-            size: row.integer(4),
-            manifest_size: row.integer(5),
-            media_type: row.text(6).to_owned(),
-            artifact_media_type: row.optional_text(7).map(str::to_owned),
+            id: row.integer(0)?,
+            digest: stored(Digest::from_bytes(row.blob(1)?))?,
+            status: stored(ImageStatus::parse(row.text(2)?))?,
+            pushed_at: Timestamp::from_millis(row.integer(3)?),
+            size: row.integer(4)?,
+            manifest_size: row.integer(5)?,
+            media_type: row.text(6)?.to_owned(),
+            artifact_media_type: row.optional_text(7)?.map(str::to_owned),
             subject: row
-                .optional_blob(8)
+                .optional_blob(8)?
                 .map(|bytes| stored(Digest::from_bytes(bytes)))
                 .transpose()?,
-            last_pulled_at: row.optional_integer(9).map(Timestamp::from_millis),
+            last_pulled_at: row.optional_integer(9)?.map(Timestamp::from_millis),
         })
     }
 }
@@ -109,7 +109,7 @@ fn tag_target(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<O
     at.find(
         "SELECT image_id FROM tags WHERE repository_id = ?1 AND tag = ?2",
         &[Value::Integer(repository.id), Value::Text(tag)],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )
 }
 
@@ -118,7 +118,7 @@ fn tags_of(at: &Snapshot<'_>, repository: &Repository, image_id: i64) -> Result<
     at.query(
         "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag",
         &[Value::Integer(repository.id), Value::Integer(image_id)],
-        |row| stored(ImageTag::parse(row.text(0))),
+        |row| stored(ImageTag::parse(row.text(0)?)),
     )
 }
 
@@ -126,7 +126,7 @@ fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
     at.find(
         "SELECT manifest FROM images WHERE id = ?1",
         &[Value::Integer(image_id)],
-        |row| Ok(Bytes::copy_from_slice(row.blob(0))),
+        |row| Ok(Bytes::copy_from_slice(row.blob(0)?)),
     )?
     .ok_or_else(|| StoreError::damaged("an image has no row"))
 }

@@ -103,7 +103,7 @@ fn examine(
             let image = Image::from_row(row)?;
             examined += 1;
             reached = image.id;
-            if accept.accepts(&image, row.boolean(10)) {
+            if accept.accepts(&image, row.boolean(10)?) {
                 images.push(image);
             }
             Ok(ControlFlow::Continue(()))
@@ -122,6 +122,6 @@ fn tags_between(
         "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
          ORDER BY image_id, tag",
         &[repository.id, after, last].map(Value::Integer),
-        |row| Ok((row.integer(0), stored(ImageTag::parse(row.text(1)))?)),
+        |row| Ok((row.integer(0)?, stored(ImageTag::parse(row.text(1)?))?)),
     )
 }

@@ -99,7 +99,7 @@ fn find_linked(
         "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
          WHERE b.digest = ?2 AND l.repository_id = ?1",
         &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
-        |row| Ok((row.integer(0), row.integer(1))),
+        |row| Ok((row.integer(0)?, row.integer(1)?)),
     )
 }
 
@@ -166,7 +166,7 @@ fn insert(
                  media_type, artifact_media_type, subject, annotations, tagged, manifest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id",
             &parameters,
-            |row| Ok(row.integer(0)),
+            |row| row.integer(0),
         )?
         .ok_or_else(|| StoreError::damaged("an inserted image has no row"))?;
     for (blob_id, media_type) in &references.blobs {
@@ -208,7 +208,7 @@ fn count_push(tx: &Tx<'_>, repository: &Repository) -> Result<i64, Error> {
             Value::Integer(repository.id),
             Value::Integer(IMAGES_PER_REPOSITORY_MAX),
         ],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )?;
     counted.ok_or_else(|| {
         Error::new(
@@ -253,7 +253,7 @@ fn check_tag_quota(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Resul
     let over = tx.find(
         "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT 1 OFFSET ?3",
         &[repository.id, image_id, TAGS_PER_IMAGE_MAX].map(Value::Integer),
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )?;
     match over {
         None => Ok(()),

@@ -52,7 +52,7 @@ fn media_type(
     at.find(
         "SELECT media_type FROM image_blobs WHERE repository_id = ?1 AND blob_id = ?2 LIMIT 1",
         &[Value::Integer(repository.id), Value::Integer(blob_id)],
-        |row| Ok(row.text(0).to_owned()),
+        |row| Ok(row.text(0)?.to_owned()),
     )
 }
 

@@ -29,7 +29,7 @@ fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, 
     at.find(
         "SELECT value FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?3",
         &key,
-        |row| Ok(row.text(0).to_owned()),
+        |row| Ok(row.text(0)?.to_owned()),
     )
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result
             Value::Text(scope.region.as_str()),
             Value::Integer(REPOSITORIES_MAX - 1),
         ],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )?;
     match full {
         None => Ok(()),

@@ -40,7 +40,7 @@ fn has_images(at: &Snapshot<'_>, repository_id: i64) -> Result<bool, Error> {
     let found = at.find(
         "SELECT 1 FROM images WHERE repository_id = ?1 LIMIT 1",
         &[Value::Integer(repository_id)],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )?;
     Ok(found.is_some())
 }

@@ -50,19 +50,19 @@ impl Repository {
 
     fn from_row(row: &Row<'_>, scope: &Scope) -> Result<Self, StoreError> {
         Ok(Self {
-            id: row.integer(0),
+            id: row.integer(0)?,
             scope: scope.clone(),
-            name: stored(RepositoryName::parse(row.text(1)))?,
-            created_at: Timestamp::from_millis(row.integer(2)),
-            tag_mutability: stored(ImageTagMutability::parse(row.text(3)))?,
-            exclusion_filters: match row.optional_text(4) {
+            name: stored(RepositoryName::parse(row.text(1)?))?,
+            created_at: Timestamp::from_millis(row.integer(2)?),
+            tag_mutability: stored(ImageTagMutability::parse(row.text(3)?))?,
+            exclusion_filters: match row.optional_text(4)? {
                 Some(filters) => filters.split('\n').map(str::to_owned).collect(),
                 None => Vec::new(),
             },
-            scan_on_push: row.boolean(5),
+            scan_on_push: row.boolean(5)?,
             encryption: Encryption {
-                kind: stored(EncryptionType::parse(row.text(6)))?,
-                kms_key: row.optional_text(7).map(str::to_owned),
+                kind: stored(EncryptionType::parse(row.text(6)?))?,
+                kms_key: row.optional_text(7)?.map(str::to_owned),
             },
         })
     }
@@ -156,7 +156,7 @@ pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreE
                  scan_on_push, encryption_type, kms_key)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id",
             &parameters,
-            |row| Ok(row.integer(0)),
+            |row| row.integer(0),
         )?
         .ok_or_else(|| StoreError::damaged("an inserted repository has no row"))?;
     tx.execute(

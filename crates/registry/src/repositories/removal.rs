@@ -1,6 +1,6 @@
 //! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
 
-use ecru_store::{Store, Tx, Value};
+use ecru_store::{Store, Tx, UploadId, Value};
 
 use crate::Error;
 
@@ -26,7 +26,7 @@ const STEPS: [&str; 7] = [
 /// Removes every repository that is marked as deleted, with all that was in it.
 pub(crate) async fn run(store: &Store) -> Result<(), Error> {
     while let Some(repository_id) = next_deleted(store)? {
-        while store.uploads().cancel_all(repository_id).await? > 0 {}
+        cancel_uploads(store, repository_id).await?;
         while store.write(move |tx| remove_batch(tx, repository_id)).await? {}
     }
     Ok(())
@@ -37,9 +37,28 @@ fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
         Ok(at.find(
             "SELECT id FROM repositories WHERE deleted = 1 LIMIT 1",
             &[],
-            |row| Ok(row.integer(0)),
+            |row| row.integer(0),
         )?)
     })
+}
+
+async fn cancel_uploads(store: &Store, repository_id: i64) -> Result<(), Error> {
+    loop {
+        let uploads = store.read(|at| {
+            at.query(
+                "SELECT id FROM uploads WHERE repository_id = ?1 LIMIT ?2",
+                &[Value::Integer(repository_id), Value::Integer(ROWS_PER_BATCH)],
+                |row| UploadId::from_bytes(row.blob(0)?),
+            )
+            .map_err(Error::from)
+        })?;
+        if uploads.is_empty() {
+            return Ok(());
+        }
+        for upload in uploads {
+            store.uploads().abandon(repository_id, &upload).await?;
+        }
+    }
 }
 
 /// Whether anything is left to do.

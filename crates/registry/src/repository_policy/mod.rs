@@ -20,7 +20,7 @@ fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<RepositoryPolicyTe
         .find(
             "SELECT policy FROM repositories WHERE id = ?1",
             &[Value::Integer(repository.id)],
-            |row| Ok(row.optional_text(0).map(str::to_owned)),
+            |row| Ok(row.optional_text(0)?.map(str::to_owned)),
         )?
         .flatten()
         .ok_or_else(|| not_found(repository))?;

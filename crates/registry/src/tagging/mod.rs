@@ -71,8 +71,8 @@ pub(crate) fn list(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<Tag>, St
         &[Value::Integer(repository_id)],
         |row| {
             Ok(Tag {
-                key: row.text(0).to_owned(),
-                value: row.text(1).to_owned(),
+                key: row.text(0)?.to_owned(),
+                value: row.text(1)?.to_owned(),
             })
         },
     )

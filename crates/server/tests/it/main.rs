@@ -1,5 +1,12 @@
 //! What clients see of a running server, wire by wire: real HTTP to a server in this process.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails is a test that fails"
+)]
+
 mod client;
 mod content;
 mod oci_authentication;

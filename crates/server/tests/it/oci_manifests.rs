@@ -238,7 +238,7 @@ async fn a_subject_is_told_back_whether_it_is_there_or_not() {
             registry.push("demo", "subject", &subject).await;
         }
         let referrer = Image::with(2 + u64::from(there), |manifest| {
-            manifest["subject"] = subject.descriptor()
+            manifest["subject"] = subject.descriptor();
         });
         registry
             .push_blobs(DigestAlgorithm::Sha256, "demo", &referrer)
@@ -415,11 +415,11 @@ async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
         changed(|manifest| manifest["subject"] = json!({ "digest": "x" })),
         index_with(&[], |index| index["layers"] = json!([])),
         index_with(&[], |index| {
-            index["config"] = descriptor(CONFIG, &sha256(b"{}"), 2)
+            index["config"] = descriptor(CONFIG, &sha256(b"{}"), 2);
         }),
         index_with(&[], |index| index["manifests"] = json!(["x"])),
         index_with(&[], |index| {
-            index["manifests"] = json!([descriptor(LAYER, "sha256:zz", 1)])
+            index["manifests"] = json!([descriptor(LAYER, "sha256:zz", 1)]);
         }),
     ];
     for manifest in &no_manifests {

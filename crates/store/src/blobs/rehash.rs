@@ -100,7 +100,7 @@ impl Rehash {
 
     async fn record(&self, digest: &Digest, name: FileName, identity: Identity) {
         tracing::info!(%digest, "a changed file still has the bytes of its blob");
-        let verified = digest.clone();
+        let verified = *digest;
         let recorded = self
             .core
             .write(move |tx| blobs::set_identity(tx, &verified, name, &identity))

@@ -58,7 +58,7 @@ impl Sqlite {
             "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
             &[],
             &mut |row| {
-                size_bytes = row.integer(0);
+                size_bytes = row.integer(0)?;
                 Ok(ControlFlow::Continue(()))
             },
         )?;
@@ -72,7 +72,7 @@ impl Sqlite {
             "SELECT name FROM sqlite_schema WHERE type = 'table'",
             &[],
             &mut |row| {
-                tables.push(row.text(0).replace('"', "\"\""));
+                tables.push(row.text(0)?.replace('"', "\"\""));
                 Ok(ControlFlow::Continue(()))
             },
         )?;
@@ -158,9 +158,7 @@ impl Connection for Sqlite {
         let mut rows = statement.raw_query();
         while let Some(columns) = rows.next().map_err(failure)? {
             let row = Row::new(columns);
-            let flow = visit(&row);
-            row.check()?;
-            if flow?.is_break() {
+            if visit(&row)?.is_break() {
                 break;
             }
         }

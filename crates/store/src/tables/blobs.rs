@@ -47,7 +47,7 @@ pub(crate) fn find_bytes(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Ve
     let bytes = at.find(
         "SELECT bytes FROM blobs WHERE digest = ?1",
         &[digest.as_bytes().into()],
-        |row| Ok(row.optional_blob(0).map(<[u8]>::to_vec)),
+        |row| Ok(row.optional_blob(0)?.map(<[u8]>::to_vec)),
     )?;
     Ok(bytes.flatten())
 }
@@ -68,7 +68,7 @@ pub(crate) fn insert(
             identity.into(),
             bytes.into(),
         ],
-        |row| Ok(row.integer(0)),
+        |row| row.integer(0),
     )?;
     id.ok_or_else(|| StoreError::damaged("a new blob has no id"))
 }
@@ -127,19 +127,19 @@ impl Content<'_> {
 }
 
 fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
-    let digest = Digest::from_bytes(row.blob(1)).map_err(|_| StoreError::damaged("a blob has no digest"))?;
-    let place = match (row.optional_text(4), row.optional_blob(5)) {
+    let digest = Digest::from_bytes(row.blob(1)?).map_err(|_| StoreError::damaged("a blob has no digest"))?;
+    let place = match (row.optional_text(4)?, row.optional_blob(5)?) {
         (None, _) => Place::Row,
         (Some(name), identity) => Place::File {
-            name: FileName::parse(name).ok_or_else(|| StoreError::damaged("a blob names no file of ours"))?,
+            name: FileName::from_stored(name)?,
             identity: Identity::from_stored(identity.unwrap_or_default()),
         },
     };
     Ok(Blob {
-        id: row.integer(0),
+        id: row.integer(0)?,
         digest,
-        size: row.integer(2).unsigned_abs(),
-        damaged: row.boolean(3),
+        size: row.integer(2)?.unsigned_abs(),
+        damaged: row.boolean(3)?,
         place,
     })
 }

@@ -14,7 +14,7 @@ pub fn find(at: &Snapshot<'_>, repository_id: i64, blob_id: i64) -> Result<Optio
         &[repository_id.into(), blob_id.into()],
         |row| {
             Ok(Link {
-                used_at: row.integer(0),
+                used_at: row.integer(0)?,
             })
         },
     )

@@ -58,7 +58,7 @@ pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreE
     let count = at.find(
         "SELECT count(*) FROM uploads WHERE repository_id = ?1",
         &[repository_id.into()],
-        |row| Ok(row.integer(0).unsigned_abs()),
+        |row| Ok(row.integer(0)?.unsigned_abs()),
     )?;
     Ok(count.unwrap_or(0))
 }
@@ -127,52 +127,30 @@ pub(crate) fn list_begun_before(
     at.query(
         "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
         &[milliseconds.into(), count_max.into()],
-        with_repository,
+        |row| Ok((row.integer(0)?, UploadId::from_bytes(row.blob(1)?)?)),
     )
-}
-
-pub(crate) fn list_of_repository(
-    at: &Snapshot<'_>,
-    repository_id: i64,
-    count_max: i64,
-) -> Result<Vec<(i64, UploadId)>, StoreError> {
-    at.query(
-        "SELECT repository_id, id FROM uploads WHERE repository_id = ?1 LIMIT ?2",
-        &[repository_id.into(), count_max.into()],
-        with_repository,
-    )
-}
-
-fn with_repository(row: &Row<'_>) -> Result<(i64, UploadId), StoreError> {
-    let id = UploadId::from_bytes(row.blob(1)).ok_or_else(|| StoreError::damaged("an upload has no id"))?;
-    Ok((row.integer(0), id))
 }
 
 fn from_row(row: &Row<'_>) -> Result<UploadRow, StoreError> {
-    let algorithm = match row.integer(1) {
+    let algorithm = match row.integer(1)? {
         256 => DigestAlgorithm::Sha256,
         512 => DigestAlgorithm::Sha512,
         _ => return Err(StoreError::damaged("an upload has an unknown algorithm")),
     };
-    let file = row
-        .optional_text(4)
-        .map(|name| {
-            FileName::parse(name).ok_or_else(|| StoreError::damaged("an upload names no file of ours"))
-        })
-        .transpose()?;
+    let file = row.optional_text(4)?.map(FileName::from_stored).transpose()?;
     Ok(UploadRow {
-        repository_id: row.integer(0),
+        repository_id: row.integer(0)?,
         algorithm,
         saved: Saved {
-            offset: row.integer(2).unsigned_abs(),
+            offset: row.integer(2)?.unsigned_abs(),
             file,
         },
-        hash_state: row.optional_blob(3).map(<[u8]>::to_vec),
-        bytes: row.optional_blob(5).map(<[u8]>::to_vec),
+        hash_state: row.optional_blob(3)?.map(<[u8]>::to_vec),
+        bytes: row.optional_blob(5)?.map(<[u8]>::to_vec),
         parts: Parts {
-            count: row.integer(6).unsigned_abs(),
-            last_size: row.integer(7).unsigned_abs(),
-            smallest_inner: row.optional_integer(8).map(i64::unsigned_abs),
+            count: row.integer(6)?.unsigned_abs(),
+            last_size: row.integer(7)?.unsigned_abs(),
+            smallest_inner: row.optional_integer(8)?.map(i64::unsigned_abs),
         },
     })
 }

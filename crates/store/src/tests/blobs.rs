@@ -9,31 +9,17 @@ const LARGE: usize = 300_000;
 
 #[tokio::test]
 async fn an_edited_file_is_found_out_and_mended_by_the_next_push() {
-    let edit: [fn(&Path); 4] = [
-        |file| {
-            fs::OpenOptions::new()
-                .write(true)
-                .open(file)
-                .unwrap()
-                .write_all_at(b"!", 7)
-                .unwrap()
-        },
-        |file| {
-            fs::OpenOptions::new()
-                .write(true)
-                .open(file)
-                .unwrap()
-                .set_len(17)
-                .unwrap()
-        },
-        |file| fs::write(file, b"").unwrap(),
-        |file| fs::remove_file(file).unwrap(),
+    let edit: [fn(&Path) -> io::Result<()>; 4] = [
+        |file| fs::File::options().write(true).open(file)?.write_all_at(b"!", 7),
+        |file| fs::File::options().write(true).open(file)?.set_len(17),
+        |file| fs::write(file, b""),
+        |file| fs::remove_file(file),
     ];
     for edit in edit {
         let fixture = Fixture::new().await;
         let bytes = text(LARGE);
         let digest = fixture.push(&bytes).await;
-        edit(&fixture.only_file());
+        edit(&fixture.only_file()).unwrap();
 
         let blob = fixture.find(&digest).unwrap();
         assert!(!fixture.store.blobs().check(&blob).await.unwrap());

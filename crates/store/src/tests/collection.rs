@@ -155,7 +155,7 @@ async fn only_old_files_that_no_row_names_are_strays() {
             .unwrap();
     };
     for file in fixture.files().iter().filter(|file| **file != young) {
-        age(file, Duration::from_secs(7_200));
+        age(file, Duration::from_hours(2));
     }
 
     let fixture = fixture.reopened().await;

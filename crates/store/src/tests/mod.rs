@@ -186,7 +186,9 @@ impl ByteSource for Stalled {
 
 /// Text of a length, so that a blob can be told from another.
 fn text(length: usize) -> Vec<u8> {
-    (0..length).map(|at| b'a' + (at / 7 % 26) as u8).collect()
+    (0..length)
+        .map(|at| *b"abcdefghijklmnopqrstuvwxyz".get(at / 7 % 26).unwrap())
+        .collect()
 }
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {

@@ -20,7 +20,7 @@ fn put(tx: &Tx<'_>, name: &str) -> Result<(), StoreError> {
 
 fn names(snapshot: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
     snapshot.query("SELECT name FROM registry_settings ORDER BY name", &[], |row| {
-        Ok(row.text(0).to_owned())
+        Ok(row.text(0)?.to_owned())
     })
 }
 
@@ -257,7 +257,7 @@ async fn a_reader_cannot_write() {
 
     let written = store.read(|snapshot| {
         snapshot.query("DELETE FROM registry_settings RETURNING name", &[], |row| {
-            Ok(row.text(0).to_owned())
+            Ok(row.text(0)?.to_owned())
         })
     });
     assert!(matches!(written, Err(StoreError::Statement(_))));

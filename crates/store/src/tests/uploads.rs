@@ -165,6 +165,11 @@ async fn an_upload_has_one_worker_at_a_time_and_one_repository() {
         uploads.cancel(REPOSITORY, &id).await,
         Err(TakeError::Busy)
     ));
+    assert!(matches!(
+        uploads.take(OTHER_REPOSITORY, &id).await,
+        Err(TakeError::NotFound)
+    ));
+    uploads.abandon(OTHER_REPOSITORY, &id).await.unwrap();
     drop(upload);
 
     assert!(matches!(
@@ -246,7 +251,7 @@ async fn a_wrong_digest_keeps_the_upload_for_the_right_one() {
 
         let upload = fixture.take(&id).await;
         upload
-            .complete(&[wrong, digest.clone()], publish(&fixture.store))
+            .complete(&[wrong, digest], publish(&fixture.store))
             .await
             .unwrap();
         assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
@@ -340,7 +345,7 @@ async fn of_many_uploads_of_one_blob_all_succeed_and_one_is_stored() {
     for _ in 0..5 {
         let mut upload = fixture.take(&fixture.begin().await).await;
         append(&mut upload, &bytes, Durability::Streamed).await.unwrap();
-        let (digest, publish) = (digest.clone(), publish(&fixture.store));
+        let (digest, publish) = (digest, publish(&fixture.store));
         completing.push(tokio::spawn(
             async move { upload.complete(&[digest], publish).await },
         ));
@@ -392,9 +397,30 @@ async fn a_cancelled_or_abandoned_upload_leaves_nothing() {
     );
 
     drop(working);
-    assert_eq!(uploads.cancel_all(OTHER_REPOSITORY).await.unwrap(), 0);
-    assert_eq!(uploads.cancel_all(REPOSITORY).await.unwrap(), 1);
+    uploads.abandon(OTHER_REPOSITORY, &busy).await.unwrap();
+    assert_eq!(uploads.offset(REPOSITORY, &busy).unwrap(), Some(0));
+    uploads.abandon(REPOSITORY, &busy).await.unwrap();
+    uploads.abandon(REPOSITORY, &busy).await.unwrap();
     assert_eq!(fixture.store.read(|at| uploads.count(at, REPOSITORY)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_abandoned_while_somebody_works_on_it_takes_nothing_more() {
+    for durability in [Durability::Streamed, Durability::Durable] {
+        let fixture = Fixture::new().await;
+        let id = fixture.begin().await;
+        let mut upload = fixture.take(&id).await;
+        append(&mut upload, &text(LARGE), durability).await.unwrap();
+
+        fixture.store.uploads().abandon(REPOSITORY, &id).await.unwrap();
+        let completed = fixture.complete(upload, &Digest::of(&text(LARGE))).await;
+        assert!(matches!(completed, Err(CompleteError::Gone)));
+        assert!(matches!(
+            fixture.store.uploads().take(REPOSITORY, &id).await,
+            Err(TakeError::NotFound)
+        ));
+        assert!(fixture.find(&Digest::of(&text(LARGE))).is_none());
+    }
 }
 
 #[tokio::test]
@@ -437,7 +463,7 @@ async fn beyond_so_many_unsaved_uploads_each_append_is_durable() {
     let fixture = fixture.reopened().await;
     let saved = fixture.store.read(|at| {
         at.query("SELECT id FROM uploads WHERE synced_offset > 0", &[], |row| {
-            Ok(row.blob(0).to_vec())
+            Ok(row.blob(0)?.to_vec())
         })
     });
     let saved: Vec<Vec<u8>> = saved.map_err(|error: StoreError| error).unwrap();

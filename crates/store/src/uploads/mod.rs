@@ -100,38 +100,41 @@ impl Uploads {
         Ok(())
     }
 
+    /// Ends an upload, if there still is one, although somebody may be working on it: he finds it gone.
+    pub async fn abandon(&self, repository_id: i64, id: &UploadId) -> Result<(), StoreError> {
+        match self.cancel(repository_id, id).await {
+            Ok(()) | Err(TakeError::NotFound) => return Ok(()),
+            Err(TakeError::Store(error)) => return Err(error),
+            Err(TakeError::Busy) => {}
+        }
+        let ended = *id;
+        self.core.write(move |tx| uploads::delete(tx, &ended)).await?;
+        self.live.abandon(id);
+        Ok(())
+    }
+
     /// Removes uploads that began more than 24 h ago and that nobody works on; says how many.
     pub async fn expire(&self, now_milliseconds: i64) -> Result<usize, StoreError> {
         let oldest = now_milliseconds - IDLE_AGE_MILLISECONDS_MAX;
         let found = self
             .core
             .read(|at| uploads::list_begun_before(at, oldest, EXPIRED_COUNT_MAX))?;
-        self.cancel_each(found).await
-    }
-
-    /// Removes uploads of a repository that nobody works on, as many as one call may; says how many.
-    pub async fn cancel_all(&self, repository_id: i64) -> Result<usize, StoreError> {
-        let found = self
-            .core
-            .read(|at| uploads::list_of_repository(at, repository_id, EXPIRED_COUNT_MAX))?;
-        self.cancel_each(found).await
-    }
-
-    /// One that is busy or just ended is left to whoever has it.
-    async fn cancel_each(&self, found: Vec<(i64, UploadId)>) -> Result<usize, StoreError> {
-        let mut cancelled = 0;
+        let mut expired = 0;
         for (repository_id, id) in found {
             match self.cancel(repository_id, &id).await {
-                Ok(()) => cancelled += 1,
+                Ok(()) => expired += 1,
                 Err(TakeError::NotFound | TakeError::Busy) => {}
                 Err(TakeError::Store(error)) => return Err(error),
             }
         }
-        Ok(cancelled)
+        Ok(expired)
     }
 
     async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<Session, TakeError> {
-        let mut session = self.live.claim(&self.core, *id).ok_or(TakeError::Busy)?;
+        let Some(mut session) = self.live.claim(&self.core, *id) else {
+            let found = self.find(repository_id, id)?;
+            return Err(found.map_or(TakeError::NotFound, |_| TakeError::Busy));
+        };
         let row = match self.core.read(|at| uploads::find(at, id))? {
             Some(row) if row.repository_id == repository_id => row,
             Some(_) => return Err(TakeError::NotFound),

@@ -18,7 +18,7 @@ use crate::{AppendError, Received, StoreError, Tried};
 pub(crate) struct Live(Mutex<HashMap<UploadId, Slot>>);
 
 enum Slot {
-    Busy,
+    Busy { abandoned: bool },
     Idle(Box<State>),
 }
 
@@ -45,17 +45,29 @@ pub(crate) struct Session {
 impl Live {
     /// `None` while somebody works on it.
     pub(crate) fn claim(self: &Arc<Live>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
-        let state = match self.lock().insert(id, Slot::Busy) {
-            Some(Slot::Busy) => return None,
+        let mut slots = self.lock();
+        let state = match slots.remove(&id) {
+            Some(Slot::Busy { abandoned }) => {
+                slots.insert(id, Slot::Busy { abandoned });
+                return None;
+            }
             Some(Slot::Idle(state)) => Some(state),
             None => None,
         };
+        slots.insert(id, Slot::Busy { abandoned: false });
         Some(Session {
             core: core.clone(),
             live: self.clone(),
             id,
             state,
         })
+    }
+
+    /// Its row is gone: whoever works on it leaves nothing behind.
+    pub(crate) fn abandon(&self, id: &UploadId) {
+        if let Some(Slot::Busy { abandoned }) = self.lock().get_mut(id) {
+            *abandoned = true;
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -66,7 +78,7 @@ impl Live {
     pub(crate) fn idle_offset(&self, id: &UploadId) -> Option<u64> {
         match self.lock().get(id) {
             Some(Slot::Idle(state)) => Some(state.spool.offset()),
-            Some(Slot::Busy) | None => None,
+            Some(Slot::Busy { .. }) | None => None,
         }
     }
 
@@ -94,6 +106,12 @@ impl State {
     fn roll_back(&mut self) {
         if let Some(mark) = self.undo.take() {
             self.spool.rewind(mark);
+        }
+    }
+
+    fn discard_file(&self) {
+        if let Some(name) = self.spool.file() {
+            self.spool.files().unlink_later(name);
         }
     }
 }
@@ -256,30 +274,27 @@ impl Drop for Session {
     fn drop(&mut self) {
         let left = self.state.take().and_then(left_behind);
         let mut slots = self.live.lock();
-        match left {
-            Some(state) => slots.insert(self.id, Slot::Idle(state)),
-            None => slots.remove(&self.id),
-        };
+        match (slots.remove(&self.id), left) {
+            (Some(Slot::Busy { abandoned: true }), Some(state)) => state.discard_file(),
+            (_, Some(state)) => {
+                slots.insert(self.id, Slot::Idle(state));
+            }
+            (_, None) => {}
+        }
     }
 }
 
 /// What the row has not and the next one must find.
 fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
     state.roll_back();
-    if state.doubtful {
-        state.discard_unsaved_file();
+    if state.is_all_saved() {
         return None;
     }
-    (!state.is_all_saved()).then_some(state)
-}
-
-impl State {
-    /// Removes the file unless the row names it.
-    pub(crate) fn discard_unsaved_file(&self) {
-        if let Some(name) = self.spool.file()
-            && self.saved.file != Some(name)
-        {
-            self.spool.files().unlink_later(name);
+    if state.doubtful {
+        if state.saved.file != state.spool.file() {
+            state.discard_file();
         }
+        return None;
     }
+    Some(state)
 }

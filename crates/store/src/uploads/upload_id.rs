@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::StoreError;
+
 /// A random UUID, shown hyphenated and in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(Uuid);
@@ -21,11 +23,15 @@ impl UploadId {
             .then_some(UploadId(uuid))
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<UploadId> {
-        Uuid::from_slice(bytes).ok().map(UploadId)
+    /// As a row has it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<UploadId, StoreError> {
+        match Uuid::from_slice(bytes) {
+            Ok(uuid) => Ok(UploadId(uuid)),
+            Err(_) => Err(StoreError::damaged("an upload has no id")),
+        }
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+    pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 }
@@ -46,7 +52,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(UploadId::parse(&text), Some(id));
         assert_eq!(UploadId::parse(&text.to_uppercase()), Some(id));
-        assert_eq!(UploadId::from_bytes(id.as_bytes()), Some(id));
+        assert_eq!(UploadId::from_bytes(id.as_bytes()).ok(), Some(id));
 
         let others = [
             "",
