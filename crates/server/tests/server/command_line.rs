@@ -214,8 +214,8 @@ fn an_ephemeral_directory_is_private_and_goes_with_the_process() {
     });
     let mut made = std::fs::read_dir(directory.path()).expect("a directory");
     let made = made.next().expect("an entry").expect("an entry").path();
-    let mode = std::fs::metadata(&made).expect("metadata").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    let permissions = std::fs::metadata(&made).expect("metadata").permissions();
+    assert_eq!(permissions.mode() & 0o777, 0o700);
 
     process.signal(Signal::TERM);
     assert_eq!(process.end().0, Some(0));
