@@ -223,6 +223,33 @@ fn an_ephemeral_directory_is_private_and_goes_with_the_process() {
 }
 
 #[test]
+fn a_flag_goes_before_a_variable() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let ephemeral = || {
+        let mut command = command();
+        command.env("ECRU_DATA_DIR", &data).arg("--ephemeral");
+        command
+    };
+    let kept = || {
+        let mut command = with_data(&data);
+        command
+            .env("ECRU_EPHEMERAL", "true")
+            .env("ECRU_LISTEN", "nowhere");
+        command
+    };
+    for (command, is_kept) in [(ephemeral(), false), (kept(), true)] {
+        let process = start(command);
+        assert_eq!(
+            process.first_line.contains(&format!("in {})", data.display())),
+            is_kept
+        );
+        process.signal(Signal::TERM);
+        assert_eq!(process.end().0, Some(0));
+    }
+}
+
+#[test]
 fn flags_may_be_given_as_variables_and_data_lies_in_the_users_directory() {
     let home = tempfile::tempdir().expect("a directory");
     for (variable, data) in [
