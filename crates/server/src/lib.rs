@@ -7,6 +7,7 @@ mod command_line;
 mod connection;
 mod data_directory;
 mod file_reads;
+mod first_touch;
 mod introspection;
 mod logs;
 mod options;

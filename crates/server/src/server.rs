@@ -104,9 +104,14 @@ impl Server {
     }
 
     /// Takes no more connections, finishes the requests in progress and lets go of the data.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        self.stop_within(DRAIN_TIMEOUT).await;
+    }
+
+    /// As `stop`, and cuts off what has not finished after `patience`.
+    pub async fn stop_within(mut self, patience: Duration) {
         self.phase.send_replace(Phase::Draining);
-        if timeout(DRAIN_TIMEOUT, self.connections.recv()).await.is_err() {
+        if timeout(patience, self.connections.recv()).await.is_err() {
             tracing::warn!("requests that did not finish in time were cut off");
             self.phase.send_replace(Phase::Ended);
             self.connections.recv().await;

@@ -6,7 +6,7 @@ use ecru_registry::introspection::{
 };
 use serde_json::{Value, json};
 
-use super::{Asked, Listed, Problem, page, repository, time};
+use super::{Asked, Listed, Problem, page, repository, time, with};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
@@ -25,9 +25,7 @@ async fn repositories(asked: &Asked<'_>) -> Listed {
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let found = list_repositories(asked.service, asked.endpoint, extent).await?;
     Ok(page("repositories", &found, |summary| {
-        let mut entry = repository(summary);
-        entry["region"] = json!(summary.place.scope.region.as_str());
-        entry
+        with(repository(summary), "region", summary.place.scope.region.as_str())
     }))
 }
 

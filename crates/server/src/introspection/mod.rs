@@ -80,13 +80,11 @@ pub(crate) async fn answer(
     Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_list))
 }
 
-/// Whether this is a reset, and of which service where the path names one.
-fn reset_path(rest: &str) -> Option<Option<&str>> {
-    let named = rest.strip_prefix("reset")?;
-    if named.is_empty() {
-        Some(None)
-    } else {
-        named.strip_prefix('/').map(Some)
+/// The service that a reset names in its path, empty where it names none. None for another path.
+fn reset_path(rest: &str) -> Option<&str> {
+    match rest.strip_prefix("reset")? {
+        "" => Some(""),
+        named => named.strip_prefix('/'),
     }
 }
 
@@ -135,14 +133,16 @@ impl Asked<'_> {
         })
     }
 
-    async fn reset(&self, service_in_path: Option<&str>) -> Response<Content> {
-        let name = service_in_path.or(self.query.get("service"));
-        if name.is_some_and(|name| name != SERVICE_NAME) {
+    async fn reset(&self, service_in_path: &str) -> Response<Content> {
+        let named = [
+            Some(service_in_path).filter(|name| !name.is_empty()),
+            self.query.get("service"),
+        ];
+        if named.into_iter().flatten().any(|name| name != SERVICE_NAME) {
             return bad_request("the one service here is `ecr`");
         }
-        let account = match self.query.get("account").map(RegistryId::parse).transpose() {
-            Ok(account) => account,
-            Err(_) => return bad_request("an account is 12 digits"),
+        let Ok(account) = self.query.get("account").map(RegistryId::parse).transpose() else {
+            return bad_request("an account is 12 digits");
         };
         match ecru_registry::reset(self.service, ResetFilter { account }).await {
             Ok(()) => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
@@ -154,11 +154,18 @@ impl Asked<'_> {
 /// A list under its name, with `next` where more follows.
 fn page<T>(name: &str, page: &Page<T, i64>, item: impl Fn(&T) -> Value) -> Value {
     let items: Vec<Value> = page.items.iter().map(item).collect();
-    let mut body = json!({ name: items });
-    if let Some(next) = page.next {
-        body["next"] = json!(next.to_string());
+    let body = json!({ name: items });
+    match page.next {
+        Some(next) => with(body, "next", next.to_string()),
+        None => body,
     }
-    body
+}
+
+fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.insert(name.to_owned(), value.into());
+    }
+    object
 }
 
 fn repository(summary: &RepositorySummary) -> Value {
