@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ecru_model::ErrorCode;
+use ecru_model::{ErrorCode, ImageStatus};
 use ecru_registry::Page;
-use ecru_registry::images;
+use ecru_registry::images::{self, ReferrersOf};
 use http::{Response, header};
 use serde::Serialize;
 
@@ -44,8 +44,12 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let after = after(asked)?;
     let artifact_type = asked.query.find("artifactType");
 
-    let listed = images::list_referrers_of(asked.ctx, &repository, &subject, artifact_type, after, limit);
-    let page = match listed {
+    let wanted = ReferrersOf {
+        subject,
+        artifact_types: artifact_type.into_iter().map(str::to_owned).collect(),
+        status: Some(ImageStatus::Active),
+    };
+    let page = match images::list_referrers_of(asked.ctx, &repository, &wanted, after, limit) {
         Ok(page) => page,
         // A client takes 404 to mean that referrers are kept under tags, so the specification forbids it here.
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => Page {

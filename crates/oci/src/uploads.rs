@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use ecru_model::{Digest, DigestAlgorithm, RepositoryName};
-use ecru_registry::layers;
+use ecru_registry::layers::{self, Chunk};
 use ecru_store::UploadId;
 use http::response::Builder;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -68,9 +68,11 @@ where
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
 
-    let held =
-        layers::append_to_upload(asked.ctx, &repository, &id, range, Source::chunk(incoming, range)).await;
-    match held {
+    let chunk = Chunk {
+        range,
+        source: Source::chunk(incoming, range),
+    };
+    match layers::append_to_upload(asked.ctx, &repository, &id, chunk).await {
         Ok(held) => answer::empty(at_offset(asked, &repository, &id, held)?, StatusCode::ACCEPTED),
         Err(error) => Err(where_it_stands(asked, &repository, &id, received(incoming, error)).await),
     }
@@ -87,16 +89,11 @@ where
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
 
-    let finished = layers::finish_upload(
-        asked.ctx,
-        &repository,
-        &id,
-        &digest,
+    let last = Chunk {
         range,
-        Source::chunk(incoming, range),
-    )
-    .await;
-    match finished {
+        source: Source::chunk(incoming, range),
+    };
+    match layers::finish_upload(asked.ctx, &repository, &id, &digest, last).await {
         Ok(()) => stored(asked, &repository, &digest),
         Err(error) => Err(where_it_stands(asked, &repository, &id, received(incoming, error)).await),
     }

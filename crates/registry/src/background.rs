@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{Error, Service, repositories};
 
-const INTERVAL: Duration = Duration::from_secs(600);
+const INTERVAL: Duration = Duration::from_mins(10);
 
 /// Runs until the process ends. A failure is logged and the work tried again at the next turn.
 pub async fn run(service: Arc<Service>) {

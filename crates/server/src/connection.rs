@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use ecru_registry::Scheme;
 use http::{Method, Request, Response};
 use hyper::{
     body::Incoming,
@@ -36,7 +37,6 @@ use crate::{
     refusals::FAULT,
     reply::Reply,
     request_log::RequestLine,
-    standin::Scheme,
     tls,
     zero_copy::{Handover, ZeroCopyStream},
 };

@@ -7,6 +7,7 @@ mod command_line;
 mod connection;
 mod data_directory;
 mod file_reads;
+mod introspection;
 mod logs;
 mod options;
 mod own_door;
@@ -15,7 +16,6 @@ mod refusals;
 mod reply;
 mod request_log;
 mod server;
-pub mod standin;
 mod tls;
 mod zero_copy;
 

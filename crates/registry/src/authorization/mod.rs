@@ -39,7 +39,6 @@ pub fn enter(
     endpoint: Endpoint,
 ) -> Result<Context, Error> {
     let (caller, opened) = match credentials {
-        Credentials::None | Credentials::Unusable => return Err(unauthorized()),
         Credentials::Basic { user, .. }
             if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
         {
@@ -49,7 +48,7 @@ pub fn enter(
             user: TOKEN_USER,
             password,
         } => token::verify(service, password)?,
-        Credentials::Basic { .. } => return Err(unauthorized()),
+        Credentials::None | Credentials::Unusable | Credentials::Basic { .. } => return Err(unauthorized()),
     };
     let scope = host.unwrap_or_else(|| opened.clone());
     if scope.region != opened.region {

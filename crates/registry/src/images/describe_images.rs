@@ -5,7 +5,7 @@ use ecru_model::{
 };
 use ecru_store::Snapshot;
 
-use super::page::{Accept, page};
+use super::page::{Accept, ImagePage, page};
 use super::selection::select;
 use super::{Image, not_found, tags_of};
 use crate::context::Wanted;
@@ -21,12 +21,24 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
     let filter = input.filter.unwrap_or_default();
     let accept = Accept::new(filter.tag_status, filter.image_status);
     let limit = paging::limit(input.max_results);
+    let listing = Listing {
+        keys: &ctx.keys,
+        operation: "DescribeImages",
+        scope: &scope,
+        repository: input.repository_name.as_str(),
+        filter: accept.key(),
+    };
+    let after = listing.integer_key(token)?;
 
     ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &input.repository_name)?;
         match &input.image_ids {
             Some(ids) => describe_named(at, &repository, ids),
-            None => describe_page(ctx, at, &repository, accept, limit, token),
+            None => Ok(describe_page(
+                &repository,
+                page(at, &repository, accept, after, limit)?,
+                &listing,
+            )),
         }
     })
 }
@@ -54,34 +66,17 @@ fn describe_named(
     })
 }
 
-fn describe_page(
-    ctx: &Context,
-    at: &Snapshot<'_>,
-    repository: &Repository,
-    accept: Accept,
-    limit: u32,
-    token: Option<&str>,
-) -> Result<Output, Error> {
-    let listing = Listing {
-        keys: &ctx.keys,
-        operation: "DescribeImages",
-        scope: &repository.scope,
-        repository: repository.name.as_str(),
-        filter: accept.key(),
-    };
-    let after = listing.integer_key(token)?;
-    let page = page(at, repository, accept, after, limit)?;
-
+fn describe_page(repository: &Repository, page: ImagePage, listing: &Listing<'_>) -> Output {
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
     let details = page
         .images
         .into_iter()
         .map(|(image, tags)| describe(repository, image, tags))
         .collect();
-    Ok(Output {
+    Output {
         image_details: Some(details),
         next_token,
-    })
+    }
 }
 
 fn describe(repository: &Repository, image: Image, tags: Vec<ImageTag>) -> ImageDetail {

@@ -9,6 +9,7 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, StoreError, Value};
 
+use super::page::ROWS_EXAMINED_PER_ROW;
 use super::{Image, annotations_of};
 use crate::context::Wanted;
 use crate::paging::Listing;
@@ -29,8 +30,10 @@ pub struct Referrer {
     pub status: ImageStatus,
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct ReferrerFilter {
+/// Which referrers are listed.
+#[derive(Debug, Clone)]
+pub struct ReferrersOf {
+    pub subject: Digest,
     /// Any of these; every type where there are none.
     pub artifact_types: Vec<String>,
     /// Any status where none is named.
@@ -38,9 +41,11 @@ pub struct ReferrerFilter {
 }
 
 pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("BatchGetImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let filter = ReferrerFilter::of(input.filter);
+    let action = Wanted::on("BatchGetImage", &input.repository_name);
+    let scope = ctx.registry(input.registry_id.as_ref(), action)?;
+    // A digest of an algorithm that is not stored here is well-formed for ECR, and has no referrers.
+    let subject = Digest::parse(&input.subject_id.image_digest).ok();
+    let wanted = subject.map(|subject| ReferrersOf::new(subject, input.filter));
     let limit = input
         .max_results
         .and_then(|given| u32::try_from(given).ok())
@@ -50,16 +55,14 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
         operation: "ListImageReferrers",
         scope: &scope,
         repository: input.repository_name.as_str(),
-        filter: format!("{} {filter:?}", input.subject_id.image_digest),
+        filter: format!("{wanted:?}"),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;
-    // A digest of an algorithm that is not stored here is well-formed for ECR, and has no referrers.
-    let subject = Digest::parse(&input.subject_id.image_digest).ok();
 
     let page = ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &input.repository_name)?;
-        match subject {
-            Some(subject) => Ok::<_, Error>(page(at, &repository, &subject, &filter, after, limit)?),
+        match &wanted {
+            Some(wanted) => Ok::<_, Error>(page(at, &repository, wanted, after, limit)?),
             None => Ok(Page {
                 items: Vec::new(),
                 next: None,
@@ -79,31 +82,27 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
 pub fn list_referrers_of(
     ctx: &Context,
     repository: &RepositoryName,
-    subject: &Digest,
-    artifact_type: Option<&str>,
+    wanted: &ReferrersOf,
     after: i64,
     limit: u32,
 ) -> Result<Page<Referrer, i64>, Error> {
     let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
-    let filter = ReferrerFilter {
-        artifact_types: artifact_type.into_iter().map(str::to_owned).collect(),
-        status: Some(ImageStatus::Active),
-    };
     ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, repository)?;
-        Ok(page(at, &repository, subject, &filter, after, limit)?)
+        Ok(page(at, &repository, wanted, after, limit)?)
     })
 }
 
 fn page(
     at: &Snapshot<'_>,
     repository: &Repository,
-    subject: &Digest,
-    filter: &ReferrerFilter,
+    wanted: &ReferrersOf,
     after: i64,
     limit: u32,
 ) -> Result<Page<Referrer, i64>, StoreError> {
+    let rows_max = limit.saturating_mul(ROWS_EXAMINED_PER_ROW);
     let mut items = Vec::new();
+    let mut examined = 0;
     let mut reached = after;
     let mut next = None;
     at.each(
@@ -112,17 +111,18 @@ fn page(
          FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id",
         &[
             Value::Integer(repository.id),
-            Value::Blob(subject.as_bytes()),
+            Value::Blob(wanted.subject.as_bytes()),
             Value::Integer(after),
         ],
         &mut |row| {
-            if items.len() == limit as usize {
+            if items.len() == limit as usize || examined == rows_max {
                 next = Some(reached);
                 return Ok(ControlFlow::Break(()));
             }
             let image = Image::from_row(row)?;
             reached = image.id;
-            if filter.accepts(&image) {
+            examined += 1;
+            if wanted.accepts(&image) {
                 items.push(Referrer::of(image, annotations_of(row.optional_text(10)?)?));
             }
             Ok(ControlFlow::Continue(()))
@@ -131,10 +131,11 @@ fn page(
     Ok(Page { items, next })
 }
 
-impl ReferrerFilter {
-    fn of(filter: Option<ecru_model::ListImageReferrersFilter>) -> Self {
+impl ReferrersOf {
+    fn new(subject: Digest, filter: Option<ecru_model::ListImageReferrersFilter>) -> Self {
         let filter = filter.unwrap_or_default();
         Self {
+            subject,
             artifact_types: filter.artifact_types.unwrap_or_default(),
             status: match filter.artifact_status {
                 Some(ArtifactStatusFilter::Active) | None => Some(ImageStatus::Active),

@@ -98,7 +98,7 @@ impl Manifest {
             kind,
             blobs: document.blobs(kind)?,
             children: document.children(),
-            subject: document.subject.as_ref().map(|subject| subject.digest.0.clone()),
+            subject: document.subject.as_ref().map(|subject| subject.digest.0),
             artifact_media_type: document.artifact_media_type(kind),
             annotations: document.annotations.unwrap_or_default(),
             media_type,
@@ -201,9 +201,9 @@ impl Document {
             if i64::try_from(descriptor.size).is_err() {
                 return Err(rule("a size is too large"));
             }
-            if seen.insert(descriptor.digest.0.clone()) {
+            if seen.insert(descriptor.digest.0) {
                 blobs.push(BlobReference {
-                    digest: descriptor.digest.0.clone(),
+                    digest: descriptor.digest.0,
                     media_type: descriptor.media_type.clone(),
                     size: descriptor.size,
                     foreign: !descriptor.urls.is_empty(),
@@ -212,9 +212,9 @@ impl Document {
         }
         if kind == Kind::Schema1 {
             for layer in self.fs_layers.iter().flatten() {
-                if seen.insert(layer.blob_sum.0.clone()) {
+                if seen.insert(layer.blob_sum.0) {
                     blobs.push(BlobReference {
-                        digest: layer.blob_sum.0.clone(),
+                        digest: layer.blob_sum.0,
                         media_type: DOCKER_LAYER.to_owned(),
                         size: 0,
                         foreign: false,
@@ -232,7 +232,7 @@ impl Document {
             .flatten()
             .map(|descriptor| &descriptor.digest.0)
             .filter(|digest| seen.insert(*digest))
-            .cloned()
+            .copied()
             .collect()
     }
 

@@ -29,7 +29,7 @@ pub use batch_delete_image::batch_delete_image;
 pub use batch_get_image::batch_get_image;
 pub use delete_manifest::delete_manifest;
 pub use describe_images::describe_images;
-pub use list_image_referrers::{Referrer, ReferrerFilter, list_image_referrers, list_referrers_of};
+pub use list_image_referrers::{Referrer, ReferrersOf, list_image_referrers, list_referrers_of};
 pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest};

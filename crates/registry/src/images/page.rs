@@ -9,7 +9,7 @@ use super::Image;
 use crate::repositories::{Repository, stored};
 
 /// A filter that few images pass gives a short page with a token, rather than a walk over all of them.
-const ROWS_EXAMINED_PER_ROW: u32 = 10;
+pub(super) const ROWS_EXAMINED_PER_ROW: u32 = 10;
 
 /// Which images a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub use complete_layer_upload::complete_layer_upload;
 pub use get_download_url_for_layer::get_download_url_for_layer;
 pub use initiate_layer_upload::initiate_layer_upload;
 pub use mount_blob::mount_blob;
-pub use upload::{append_to_upload, begin_upload, cancel_upload, finish_upload, upload_offset};
+pub use upload::{Chunk, append_to_upload, begin_upload, cancel_upload, finish_upload, upload_offset};
 pub use upload_layer_part::upload_layer_part;
 
 const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;

@@ -11,6 +11,12 @@ use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
+/// Bytes for an upload: their place in the layer, first and last, where the client says it.
+pub struct Chunk<S> {
+    pub range: Option<(u64, u64)>,
+    pub source: S,
+}
+
 pub async fn begin_upload(
     ctx: &Context,
     repository: &RepositoryName,
@@ -46,12 +52,11 @@ pub async fn append_to_upload(
     ctx: &Context,
     repository: &RepositoryName,
     id: &UploadId,
-    range: Option<(u64, u64)>,
-    mut source: impl ByteSource,
+    mut chunk: Chunk<impl ByteSource>,
 ) -> Result<u64, Error> {
     let repository = authorized(ctx, repository, "UploadLayerPart")?;
     let mut upload = take(ctx, &repository, id).await?;
-    let (durability, room) = match range {
+    let (durability, room) = match chunk.range {
         Some(range) => (Durability::Durable, check_range(&repository, id, &upload, range)?),
         None => (
             Durability::Streamed,
@@ -59,7 +64,7 @@ pub async fn append_to_upload(
         ),
     };
     upload
-        .append(&mut source, durability, room)
+        .append(&mut chunk.source, durability, room)
         .await
         .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
     Ok(upload.offset())
@@ -71,17 +76,16 @@ pub async fn finish_upload(
     repository: &RepositoryName,
     id: &UploadId,
     digest: &Digest,
-    range: Option<(u64, u64)>,
-    mut source: impl ByteSource,
+    mut last: Chunk<impl ByteSource>,
 ) -> Result<(), Error> {
     let repository = authorized(ctx, repository, "CompleteLayerUpload")?;
     let mut upload = take(ctx, &repository, id).await?;
-    let room = match range {
+    let room = match last.range {
         Some(range) => check_range(&repository, id, &upload, range)?,
         None => LAYER_BYTES_MAX.saturating_sub(upload.offset()),
     };
     upload
-        .append_last(&mut source, room)
+        .append_last(&mut last.source, room)
         .await
         .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
     end(ctx, &repository, id, upload, &[*digest]).await?;

@@ -55,7 +55,7 @@ fn accept_encryption(scope: &Scope, given: Option<EncryptionConfiguration>) -> R
             kms_key: None,
         });
     };
-    let key = given.kms_key.as_ref().map(|key| key.as_str());
+    let key = given.kms_key.as_ref().map(ecru_model::KmsKey::as_str);
     match given.encryption_type {
         EncryptionType::Aes256 if key.is_some() => Err(Error::parameter(
             "encryptionConfiguration",

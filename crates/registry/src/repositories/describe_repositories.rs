@@ -15,8 +15,13 @@ pub async fn describe_repositories(ctx: &Context, input: Input) -> Result<Output
         Wanted::on_registry("DescribeRepositories"),
     )?;
     let token = input.next_token.as_deref();
-    let named = input.repository_names.is_some();
-    paging::refuse_paging(named, "repositoryNames", input.max_results, token)?;
+
+    paging::refuse_paging(
+        input.repository_names.is_some(),
+        "repositoryNames",
+        input.max_results,
+        token,
+    )?;
 
     match input.repository_names {
         Some(names) => describe_named(ctx, &scope, &names),

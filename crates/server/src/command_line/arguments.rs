@@ -3,14 +3,15 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
+use ecru_registry::{Endpoint, RepositoryUriShape};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
     DataDirectory, Options, TlsFiles,
     logs::{Format, Logging},
-    standin::{Endpoint, RepositoryUriShape},
 };
 
 const EXAMPLES: &str = "\
@@ -101,7 +102,7 @@ struct ServeArguments {
         default_value = "ecru",
         hide_possible_values = true
     )]
-    error_names: ErrorNames,
+    error_names: Names,
 
     /// Do not let users whose name begins with `test` push and pull with any password
     #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
@@ -142,7 +143,7 @@ enum RepositoryUri {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ErrorNames {
+enum Names {
     Ecru,
     Aws,
 }
@@ -178,7 +179,10 @@ impl ServeArguments {
                 RepositoryUri::Request => RepositoryUriShape::Request,
                 RepositoryUri::Aws => RepositoryUriShape::Aws,
             },
-            aws_error_names: matches!(self.error_names, ErrorNames::Aws),
+            error_names: match self.error_names {
+                Names::Ecru => ErrorNames::Ecru,
+                Names::Aws => ErrorNames::Aws,
+            },
             dev_users: !self.no_dev_users,
             introspection: !self.no_introspection,
             tls: self

@@ -1,3 +1,5 @@
+//! Both roads of a file to a client: whole, in ranges, pipelined, cut short.
+
 use std::{convert::Infallible, fs::File, io::Write as _, net::Ipv4Addr};
 
 use http::{Request, Response};

@@ -286,15 +286,12 @@ impl Drop for Session {
 
 /// What the row has not and the next one must find.
 fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
-    state.roll_back();
-    if state.is_all_saved() {
-        return None;
-    }
     if state.doubtful {
         if state.saved.file != state.spool.file() {
             state.discard_file();
         }
         return None;
     }
-    Some(state)
+    state.roll_back();
+    (!state.is_all_saved()).then_some(state)
 }
