@@ -76,11 +76,6 @@ def test_the_aws_cli_follows_pages_to_the_last_repository(aws, ecr):
             {"repositoryName": "here"},
             "RepositoryPolicyNotFoundException",
         ),
-        (
-            "get_lifecycle_policy",
-            {"repositoryName": "here"},
-            "LifecyclePolicyNotFoundException",
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
