@@ -175,7 +175,8 @@ impl Context {
         match self.configuration.repository_uri {
             RepositoryUriShape::Request => self.endpoint.authority.clone(),
             RepositoryUriShape::Aws => {
-                let host = format!("{}.dkr.ecr.{}.amazonaws.com", scope.registry_id, scope.region);
+                let Scope { registry_id, region } = scope;
+                let host = format!("{registry_id}.dkr.ecr.{region}.{}", dns_suffix(region));
                 match self.endpoint.port() {
                     Some(port) => format!("{host}:{port}"),
                     None => host,
@@ -191,6 +192,13 @@ impl Context {
             RepositoryUriShape::Request => format!("{}://{authority}", self.endpoint.scheme),
             RepositoryUriShape::Aws => format!("https://{authority}"),
         }
+    }
+}
+
+fn dns_suffix(region: &Region) -> &'static str {
+    match region.partition() {
+        "aws-cn" => "amazonaws.com.cn",
+        _ => "amazonaws.com",
     }
 }
 
@@ -220,7 +228,13 @@ impl<'a> Wanted<'a> {
 fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
     let resource = match wanted.repository {
         Some(name) => scope.repository_arn(name),
-        None => format!("arn:aws:ecr:{}:{}:repository/*", scope.region, scope.registry_id),
+        None => {
+            let Scope { registry_id, region } = scope;
+            format!(
+                "arn:{}:ecr:{region}:{registry_id}:repository/*",
+                region.partition()
+            )
+        }
     };
     Error::new(
         ecru_model::ErrorCode::AccessDeniedException,

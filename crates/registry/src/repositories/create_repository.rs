@@ -84,7 +84,8 @@ fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
         } else {
             format!("key/{key}")
         };
-        return Ok(format!("arn:aws:kms:{region}:{registry_id}:{resource}"));
+        let partition = region.partition();
+        return Ok(format!("arn:{partition}:kms:{region}:{registry_id}:{resource}"));
     };
     let mut parts = rest.splitn(5, ':').skip(1);
     let regional = parts.next() == Some("kms") && parts.next() == Some(region.as_str());

@@ -1,0 +1,290 @@
+//! A registry of its own for each test, the caller who asks it, and the answer as a client reads it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ecru_awsjson::{ErrorNames, Origin};
+use ecru_model::{ErrorCode, Operation, Region, RegistryId, TARGET_PREFIX, Timestamp};
+use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
+use ecru_store::{Options, Store, StoreError, Value as Column};
+use http::{HeaderMap, Request};
+use http_body_util::Full;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The account of a key that is none itself.
+pub(crate) const ACCOUNT: &str = "000000000000";
+pub(crate) const OTHER_ACCOUNT: &str = "111122223333";
+pub(crate) const REGION: &str = "us-east-1";
+/// When the clock of every registry stands still at first: 2026-01-01 00:00:00.5.
+pub(crate) const NOW_MILLISECONDS: i64 = 1_767_225_600_500;
+
+/// One caller of one registry.
+#[derive(Clone)]
+pub(crate) struct Api {
+    registry: Arc<Registry>,
+    access_key: String,
+    region: String,
+    error_names: ErrorNames,
+}
+
+struct Registry {
+    service: Arc<Service>,
+    directory: TempDir,
+}
+
+impl Api {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Configuration)) -> Self {
+        let directory = TempDir::new().unwrap();
+        let store = Store::open(&Options {
+            directory: directory.path().join("data"),
+            ephemeral: true,
+        });
+        let clock = Clock::default();
+        clock.freeze(Timestamp::from_millis(NOW_MILLISECONDS));
+        let mut configuration = Configuration {
+            default_account: RegistryId::parse(ACCOUNT).unwrap(),
+            dev_users: true,
+            public_endpoint: None,
+            repository_uri: RepositoryUriShape::Request,
+        };
+        change(&mut configuration);
+        let service = Service::new(store.unwrap(), clock, Random::default(), configuration);
+        Self {
+            registry: Arc::new(Registry {
+                service: service.unwrap(),
+                directory,
+            }),
+            access_key: "AKIDEXAMPLE".to_owned(),
+            region: REGION.to_owned(),
+            error_names: ErrorNames::Ecru,
+        }
+    }
+
+    /// The same registry, asked by a caller of another account.
+    pub(crate) fn by_account(&self, account: &str) -> Self {
+        Self {
+            access_key: account.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// With the model's own error names in the place of those that the model does not have.
+    pub(crate) fn with_aws_names(&self) -> Self {
+        Self {
+            error_names: ErrorNames::Aws,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.registry.service
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.registry.directory.path().join("data")
+    }
+
+    /// The same caller at the other door.
+    pub(crate) fn context(&self) -> Context {
+        let region = Region::parse(self.region.as_str()).unwrap();
+        Context::signed(self.service(), &self.access_key, region, endpoint())
+    }
+
+    /// Brings about by hand a state that would take too many requests.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        let changed = self.service().store.write(move |tx| tx.execute(sql, &[])).await;
+        changed.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"));
+    }
+
+    pub(crate) fn count(&self, sql: &'static str) -> i64 {
+        let parameters: &[Column<'_>] = &[];
+        let found = self
+            .service()
+            .store
+            .read(|at| at.find(sql, parameters, |row| row.integer(0)));
+        found
+            .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
+            .unwrap()
+    }
+
+    pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {
+        self.send(operation, input.to_string()).await
+    }
+
+    /// A call that has to succeed.
+    pub(crate) async fn ok(&self, operation: &str, input: Value) -> Value {
+        let answer = self.call(operation, input).await;
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
+        answer.body
+    }
+
+    /// Sends this very body.
+    pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> Answer {
+        let (key, region) = (&self.access_key, &self.region);
+        let request = Request::post("/")
+            .header("X-Amz-Target", format!("{TARGET_PREFIX}.{operation}"))
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header(
+                "Authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/ecr/aws4_request, SignedHeaders=host, \
+                     Signature=00"
+                ),
+            )
+            .body(Full::new(body.into()))
+            .unwrap();
+        let origin = Origin {
+            endpoint: endpoint(),
+            error_names: self.error_names,
+        };
+        let response = ecru_awsjson::handle(self.service(), request, origin).await;
+        let (parts, body) = response.into_parts();
+        let answer = Answer {
+            operation: operation.to_owned(),
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&body).expect("an answer is JSON"),
+        };
+        answer.check_shape();
+        note(&answer);
+        answer
+    }
+}
+
+pub(crate) fn endpoint() -> Endpoint {
+    Endpoint {
+        scheme: Scheme::Http,
+        authority: "localhost:4566".to_owned(),
+    }
+}
+
+pub(crate) struct Answer {
+    operation: String,
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.body["__type"].as_str().filter(|_| self.status != 200)
+    }
+
+    #[track_caller]
+    pub(crate) fn message(&self) -> &str {
+        self.body["message"].as_str().expect("a message")
+    }
+
+    /// An error of this name and with this very sentence.
+    #[track_caller]
+    pub(crate) fn refuses(&self, code: ErrorCode, message: &str) -> &Self {
+        assert_eq!(
+            self.error(),
+            Some(code.name()),
+            "{}: {}",
+            self.operation,
+            self.body
+        );
+        assert_eq!(self.message(), message, "{}", self.operation);
+        self
+    }
+
+    /// An input that breaks a rule, in ECR's one sentence for it.
+    #[track_caller]
+    pub(crate) fn refuses_parameter(&self, member: &str, reason: &str) -> &Self {
+        let message = format!("Invalid parameter at '{member}' failed to satisfy constraint: '{reason}'");
+        self.refuses(ErrorCode::InvalidParameterException, &message)
+    }
+
+    /// What holds for every answer of the protocol.
+    #[track_caller]
+    fn check_shape(&self) {
+        let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(header("content-type"), Some("application/x-amz-json-1.1"));
+        let request_id = header("x-amzn-requestid").expect("a request id");
+        assert!(uuid::Uuid::parse_str(request_id).is_ok(), "{request_id}");
+        assert!(self.body.is_object(), "{}", self.body);
+        assert!(
+            !has_null(&self.body),
+            "an absent value is left out: {}",
+            self.body
+        );
+        if self.status == 200 {
+            return;
+        }
+        let code = ErrorCode::ALL
+            .iter()
+            .find(|code| Some(code.name()) == self.error());
+        let code = code.unwrap_or_else(|| panic!("{} is no error code", self.body));
+        assert_eq!(self.status, code.http_status(), "{}", self.body);
+        assert_eq!(header("x-amzn-errortype"), Some(code.name()));
+        assert!(!self.message().is_empty());
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.iter().any(has_null),
+        Value::Object(members) => members.values().any(has_null),
+        _ => false,
+    }
+}
+
+/// The whole answer for a snapshot, with the members named replaced: they differ from run to run.
+pub(crate) fn pretty(body: &Value, varying: &[&str]) -> String {
+    let mut body = body.clone();
+    hide(&mut body, varying);
+    serde_json::to_string_pretty(&body).unwrap()
+}
+
+fn hide(value: &mut Value, varying: &[&str]) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| hide(element, varying)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if varying.contains(&name.as_str()) {
+                    *member = Value::from(format!("<{name}>"));
+                } else {
+                    hide(member, varying);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+thread_local! {
+    static SEEN: RefCell<BTreeSet<(Operation, ErrorCode)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+fn note(answer: &Answer) {
+    let operation = Operation::from_name(&answer.operation);
+    let code = ErrorCode::ALL
+        .iter()
+        .find(|code| Some(code.name()) == answer.error());
+    if let (Some(operation), Some(code)) = (operation, code) {
+        SEEN.with_borrow_mut(|seen| seen.insert((operation, *code)));
+    }
+}
+
+/// The errors that the operations answered with while `work` ran on this thread.
+pub(crate) fn errors_seen_in(work: impl FnOnce()) -> BTreeSet<(Operation, ErrorCode)> {
+    SEEN.with_borrow_mut(BTreeSet::clear);
+    work();
+    SEEN.with_borrow_mut(std::mem::take)
+}

@@ -1,0 +1,12 @@
+//! The JSON API as a client sees it: every operation that is built, its answers, its errors and what it leaves behind.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod api;
+mod content;
+mod repositories;
