@@ -1,10 +1,17 @@
-//! The project's own tasks: `cargo xtask codegen` writes what follows from the service model.
+//! The project's own tasks: `cargo xtask codegen` writes what follows from the service model, `cargo xtask test` proves it all.
 
 mod codegen;
+mod suite;
+#[cfg(test)]
+mod tidy;
 
-use anyhow::{Result, bail};
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
+use anyhow::Result;
+
+const USAGE: &str = "usage: cargo xtask <codegen | test>";
+
+fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments
         .iter()
@@ -12,7 +19,8 @@ fn main() -> Result<()> {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        ["codegen"] => codegen::run(),
-        _ => bail!("usage: cargo xtask codegen"),
+        ["codegen"] => codegen::run().map(|()| ExitCode::SUCCESS),
+        ["test"] => suite::run(),
+        _ => anyhow::bail!(USAGE),
     }
 }

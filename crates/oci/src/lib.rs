@@ -102,7 +102,6 @@ where
     let query = query.ok_or_else(|| Refusal::unsupported("the query is not well-formed"))?;
     let asked = Asked {
         ctx: &ctx,
-        endpoint,
         headers: &parts.headers,
         query: &query,
     };

@@ -197,10 +197,7 @@ impl Refusal {
             HeaderValue::from_static("application/json; charset=utf-8"),
         );
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = format!(
-                "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
-                endpoint.scheme, endpoint.authority
-            );
+            let challenge = format!("Basic realm=\"{endpoint}/\",service=\"ecr.amazonaws.com\"");
             headers.extend(
                 HeaderValue::try_from(challenge)
                     .ok()

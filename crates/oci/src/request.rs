@@ -1,8 +1,8 @@
 //! What handlers know of a request: who asks, where answers point, and its headers and query read into types.
 
 use ecru_model::{Digest, ImageTag, RepositoryName};
+use ecru_registry::Context;
 use ecru_registry::images::Reference;
-use ecru_registry::{Context, Endpoint};
 use ecru_store::UploadId;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -19,7 +19,6 @@ const TAG_CHARACTERS_MAX: usize = 128;
 
 pub(crate) struct Asked<'a> {
     pub(crate) ctx: &'a Context,
-    pub(crate) endpoint: &'a Endpoint,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a Query<'a>,
 }
@@ -32,10 +31,7 @@ impl Asked<'_> {
     /// An address below `/v2/`. It is absolute, with the scheme and authority that the client itself used,
     /// because some clients resolve no relative `Location`.
     pub(crate) fn location(&self, below: &str) -> Result<HeaderValue, Refusal> {
-        let address = format!(
-            "{}://{}/v2/{below}",
-            self.endpoint.scheme, self.endpoint.authority
-        );
+        let address = format!("{}/v2/{below}", self.ctx.endpoint);
         HeaderValue::try_from(address).map_err(|_| Refusal::internal())
     }
 

@@ -6,6 +6,7 @@ pub mod clock;
 mod context;
 mod error;
 pub mod images;
+pub mod introspection;
 pub mod layers;
 mod mac;
 pub mod operations;

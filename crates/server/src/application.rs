@@ -3,21 +3,24 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
+use ecru_awsjson::{ErrorNames, Origin};
+use ecru_registry::{Endpoint, Scheme, Service};
+use ecru_store::BlobContent;
 use http::{Method, Request, Response, header};
 use http_body::Body;
 
 use crate::{
     authority::Authority,
     browsers::{self, Visited},
-    own_door,
+    introspection, own_door,
     refusals::{BAD_HOST, Door, FOREIGN_PAGE},
     reply::Content,
-    standin::{Endpoint, Scheme, Service, ecru_awsjson, ecru_oci},
 };
 
 pub(crate) struct Application {
     pub(crate) service: Arc<Service>,
     pub(crate) public: Option<Authority>,
+    pub(crate) error_names: ErrorNames,
     pub(crate) introspection: bool,
 }
 
@@ -49,14 +52,31 @@ impl Application {
 
         let endpoint = self.endpoint(&authority, arrival.scheme);
         match door {
-            Door::Aws => ecru_awsjson::handle(&self.service, request, endpoint)
-                .await
-                .map(Content::from),
+            Door::Aws => {
+                let origin = Origin {
+                    endpoint,
+                    error_names: self.error_names,
+                };
+                ecru_awsjson::handle(&self.service, request, origin)
+                    .await
+                    .map(Content::from)
+            }
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint)
                 .await
                 .map(from_oci),
-            Door::Own => own_door::answer(&self.service, &request),
+            Door::Own => self.own(&request, &endpoint).await,
         }
+    }
+
+    async fn own<B>(&self, request: &Request<B>, endpoint: &Endpoint) -> Response<Content> {
+        if self.introspection {
+            let answer =
+                introspection::answer(&self.service, endpoint, request.method(), request.uri()).await;
+            if let Some(answer) = answer {
+                return answer;
+            }
+        }
+        own_door::answer(&self.service, request)
     }
 
     fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {
@@ -89,12 +109,19 @@ fn from_oci(body: ecru_oci::Body) -> Content {
             reader,
             first,
             length,
-        } => Content::File {
-            file: reader,
-            first,
-            length,
+        } => match reader.into_content() {
+            BlobContent::File(file) => Content::File { file, first, length },
+            BlobContent::Bytes(bytes) => part_of(&bytes, first, length),
         },
     }
+}
+
+fn part_of(bytes: &Bytes, first: u64, length: u64) -> Content {
+    let first = usize::try_from(first).unwrap_or(usize::MAX).min(bytes.len());
+    let last = usize::try_from(length)
+        .map_or(bytes.len(), |length| first.saturating_add(length))
+        .min(bytes.len());
+    Content::from(bytes.slice(first..last))
 }
 
 /// A HEAD is answered with the headers of its GET, among them the length of what is left out.

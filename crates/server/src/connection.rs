@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use ecru_registry::Scheme;
 use http::{Method, Request, Response};
 use hyper::{
     body::Incoming,
@@ -32,13 +33,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     application::{self, Application, Arrival},
+    first_touch,
     panics::{Panicked, caught},
     refusals::FAULT,
-    reply::Reply,
+    reply::{Content, Reply},
     request_log::RequestLine,
-    standin::Scheme,
     tls,
-    zero_copy::{Handover, ZeroCopyStream},
+    zero_copy::{self, Handover, ZeroCopyStream},
 };
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,7 +118,7 @@ async fn speak(
         Some(_) if first != TLS_HANDSHAKE_RECORD => Ok(refuse(stream, TLS_HERE).await?),
         None => {
             let handover = Handover::default();
-            let arrived = arrived(Scheme::Http, Some(handover.clone()));
+            let arrived = arrived(Scheme::Http, zero_copy::IS_THERE.then(|| handover.clone()));
             Box::pin(serve_http1(ZeroCopyStream::new(stream, handover), arrived, phase)).await
         }
         Some(acceptor) => {
@@ -215,10 +216,28 @@ impl Arrived {
         if is_head {
             response = application::without_body(response);
         }
+        response = self.touched(response).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a blob could not be read");
+            FAULT.answer(door)
+        });
 
         if let Some(line) = &mut line {
             line.answered(response.status(), response.headers());
         }
         Ok(response.map(|content| Reply::new(content, self.handover.as_ref(), line)))
+    }
+
+    /// Where the kernel sends the file, this is the one time that the disk may be waited for elsewhere.
+    async fn touched(&self, response: Response<Content>) -> io::Result<Response<Content>> {
+        let (parts, content) = response.into_parts();
+        let content = match content {
+            Content::File { file, first, length } if self.handover.is_some() => Content::File {
+                file: first_touch::touch(file, first).await?,
+                first,
+                length,
+            },
+            content => content,
+        };
+        Ok(Response::from_parts(parts, content))
     }
 }

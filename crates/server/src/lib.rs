@@ -7,6 +7,8 @@ mod command_line;
 mod connection;
 mod data_directory;
 mod file_reads;
+mod first_touch;
+mod introspection;
 mod logs;
 mod options;
 mod own_door;
@@ -15,7 +17,6 @@ mod refusals;
 mod reply;
 mod request_log;
 mod server;
-pub mod standin;
 mod tls;
 mod zero_copy;
 

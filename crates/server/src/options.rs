@@ -5,12 +5,12 @@ use std::{
     path::PathBuf,
 };
 
+use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
-use crate::{
-    data_directory::DataDirectory,
-    standin::{Endpoint, RepositoryUriShape},
-};
+use ecru_registry::{Endpoint, RepositoryUriShape};
+
+use crate::DataDirectory;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -19,8 +19,7 @@ pub struct Options {
     pub account_id: RegistryId,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
-    /// Whether errors that the service model lacks go by the nearest name it has.
-    pub aws_error_names: bool,
+    pub error_names: ErrorNames,
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
@@ -41,7 +40,7 @@ impl Options {
             account_id: default_account(),
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
-            aws_error_names: false,
+            error_names: ErrorNames::Ecru,
             dev_users: true,
             introspection: true,
             tls: None,

@@ -1,6 +1,7 @@
 //! What the server says of itself: health, and a page for whoever opens it in a browser.
 
 use bytes::Bytes;
+use ecru_registry::Service;
 use ecru_store::Health;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
@@ -8,7 +9,6 @@ use serde_json::json;
 use crate::{
     refusals::{METHOD_NOT_ALLOWED, NOT_FOUND, json_answer},
     reply::Content,
-    standin::Service,
 };
 
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>ecru</title>\n\

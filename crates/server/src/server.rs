@@ -9,10 +9,12 @@ use std::{
 };
 
 use anyhow::Context;
+use ecru_registry::{Clock, Configuration, Random, Service, background};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -22,7 +24,6 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
-    standin::{Configuration, Service},
     tls,
 };
 
@@ -38,6 +39,8 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     /// Gives its end once the accept loop and every connection have let go of their sender.
     connections: mpsc::Receiver<Infallible>,
+    /// Aborted when this is dropped.
+    background: JoinSet<()>,
     directory: OpenedDirectory,
 }
 
@@ -50,20 +53,20 @@ impl Server {
         let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
         let store = open_store(&directory).await?;
-        let service = Arc::new(Service {
-            store,
-            configuration: Configuration {
-                default_account: options.account_id,
-                dev_users: options.dev_users,
-                public_endpoint: options.public_endpoint.clone(),
-                repository_uri: options.repository_uri,
-            },
-        });
+        let configuration = Configuration {
+            default_account: options.account_id,
+            dev_users: options.dev_users,
+            public_endpoint: options.public_endpoint.clone(),
+            repository_uri: options.repository_uri,
+        };
+        let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
+
         let application = Application {
             service: Arc::clone(&service),
             public: options
                 .public_endpoint
                 .and_then(|endpoint| Authority::parse(&endpoint.authority)),
+            error_names: options.error_names,
             introspection: options.introspection,
         };
         let listening = Listening {
@@ -75,11 +78,15 @@ impl Server {
         let (alive, connections) = mpsc::channel(1);
         tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
 
+        let mut work = JoinSet::new();
+        work.spawn(background::run(Arc::clone(&service)));
+
         Ok(Server {
             address,
             service,
             phase,
             connections,
+            background: work,
             directory,
         })
     }
@@ -97,13 +104,19 @@ impl Server {
     }
 
     /// Takes no more connections, finishes the requests in progress and lets go of the data.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        self.stop_within(DRAIN_TIMEOUT).await;
+    }
+
+    /// As `stop`, and cuts off what has not finished after `patience`.
+    pub async fn stop_within(mut self, patience: Duration) {
         self.phase.send_replace(Phase::Draining);
-        if timeout(DRAIN_TIMEOUT, self.connections.recv()).await.is_err() {
+        if timeout(patience, self.connections.recv()).await.is_err() {
             tracing::warn!("requests that did not finish in time were cut off");
             self.phase.send_replace(Phase::Ended);
             self.connections.recv().await;
         }
+        self.background.shutdown().await;
         self.service.store.close().await;
     }
 }

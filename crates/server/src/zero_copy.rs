@@ -28,6 +28,9 @@ const SENDFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// then neither in the executable nor, as they are never touched, in memory.
 static STAND_IN: LazyLock<&'static [u8]> = LazyLock::new(|| vec![0; SENDFILE_BYTES_MAX].leak());
 
+/// Whether this system can send a file without reading it.
+pub(crate) const IS_THERE: bool = cfg!(target_os = "linux");
+
 /// A part of a file that is to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct FileRange {
@@ -133,7 +136,7 @@ fn send_from_first(stream: &TcpStream, ranges: &mut VecDeque<FileRange>, wanted:
     let count = wanted.min(usize::try_from(range.remaining).unwrap_or(usize::MAX));
 
     let mut position = range.position;
-    let sent = rustix::fs::sendfile(stream, &*range.file, Some(&mut position), count)?;
+    let sent = send_file(stream, &range.file, &mut position, count)?;
     if sent == 0 {
         // Its length has been promised, so the connection cannot be used for anything else.
         return Err(io::Error::new(
@@ -148,6 +151,16 @@ fn send_from_first(stream: &TcpStream, ranges: &mut VecDeque<FileRange>, wanted:
         ranges.pop_front();
     }
     Ok(sent)
+}
+
+#[cfg(target_os = "linux")]
+fn send_file(stream: &TcpStream, file: &File, position: &mut u64, count: usize) -> io::Result<usize> {
+    Ok(rustix::fs::sendfile(stream, file, Some(position), count)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(_: &TcpStream, _: &File, _: &mut u64, _: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn is_stand_in(slice: &[u8]) -> bool {

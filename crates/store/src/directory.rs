@@ -113,7 +113,6 @@ fn warn_if_wide(path: &Path) -> Result<(), StoreError> {
 }
 
 fn touch(file: &File) -> io::Result<SystemTime> {
-    file.set_len(0)?;
     file.write_all_at(b"ecru\n", 0)?;
     file.metadata()?.modified()
 }

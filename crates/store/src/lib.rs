@@ -15,6 +15,8 @@ mod readers;
 mod received;
 mod sqlite;
 mod store;
+#[cfg(test)]
+mod suite;
 mod tables;
 #[cfg(test)]
 mod tests;

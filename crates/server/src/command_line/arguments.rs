@@ -1,16 +1,20 @@
 //! Flags and their environment variables.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::BoolishValueParser, error::ErrorKind, parser::ValueSource,
+};
+use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
+use ecru_registry::{Endpoint, RepositoryUriShape};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
     DataDirectory, Options, TlsFiles,
     logs::{Format, Logging},
-    standin::{Endpoint, RepositoryUriShape},
 };
 
 const EXAMPLES: &str = "\
@@ -65,7 +69,7 @@ struct ServeArguments {
     data_dir: Option<PathBuf>,
 
     /// Keep the data in a fresh directory that is removed at exit, and do not wait for the disk
-    #[arg(long, env = "ECRU_EPHEMERAL", conflicts_with = "data_dir", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "ECRU_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,
 
     /// Account of callers whose access key is not itself an account id (12 digits)
@@ -101,7 +105,7 @@ struct ServeArguments {
         default_value = "ecru",
         hide_possible_values = true
     )]
-    error_names: ErrorNames,
+    error_names: Names,
 
     /// Do not let users whose name begins with `test` push and pull with any password
     #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
@@ -142,7 +146,7 @@ enum RepositoryUri {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ErrorNames {
+enum Names {
     Ecru,
     Aws,
 }
@@ -154,6 +158,22 @@ enum LogFormat {
 }
 
 impl Arguments {
+    /// From these words and the environment.
+    pub(super) fn read<I, T>(words: I) -> Result<Arguments, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let matches = Arguments::command().try_get_matches_from(words)?;
+        let mut arguments = Arguments::from_arg_matches(&matches)?;
+        let (serve, matches) = match (&mut arguments.command, matches.subcommand()) {
+            (Some(Command::Serve(serve)), Some((_, matches))) => (serve, matches),
+            _ => (&mut arguments.serve, &matches),
+        };
+        serve.settle_data(matches)?;
+        Ok(arguments)
+    }
+
     pub(super) fn into_options(self) -> Result<(Options, Logging), String> {
         match self.command {
             Some(Command::Serve(serve)) => serve.into_options(),
@@ -163,6 +183,23 @@ impl Arguments {
 }
 
 impl ServeArguments {
+    /// Of a directory and an ephemeral one, a flag goes before a variable; two of a kind contradict each other.
+    fn settle_data(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if !self.ephemeral || self.data_dir.is_none() {
+            return Ok(());
+        }
+        let is_flag = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match (is_flag("ephemeral"), is_flag("data_dir")) {
+            (true, false) => self.data_dir = None,
+            (false, true) => self.ephemeral = false,
+            _ => {
+                let problem = "`--ephemeral` and `--data-dir` cannot be used together";
+                return Err(Arguments::command().error(ErrorKind::ArgumentConflict, problem));
+            }
+        }
+        Ok(())
+    }
+
     fn into_options(self) -> Result<(Options, Logging), String> {
         let data = match (self.ephemeral, self.data_dir) {
             (true, _) => DataDirectory::Ephemeral,
@@ -178,7 +215,10 @@ impl ServeArguments {
                 RepositoryUri::Request => RepositoryUriShape::Request,
                 RepositoryUri::Aws => RepositoryUriShape::Aws,
             },
-            aws_error_names: matches!(self.error_names, ErrorNames::Aws),
+            error_names: match self.error_names {
+                Names::Ecru => ErrorNames::Ecru,
+                Names::Aws => ErrorNames::Aws,
+            },
             dev_users: !self.no_dev_users,
             introspection: !self.no_introspection,
             tls: self
@@ -234,8 +274,6 @@ fn parse_log_level(text: &str) -> Result<Targets, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -246,7 +284,7 @@ mod tests {
     #[test]
     fn serve_may_be_left_out() {
         for arguments in [&["ecru", "--ephemeral"][..], &["ecru", "serve", "--ephemeral"]] {
-            let arguments = Arguments::try_parse_from(arguments).expect("good arguments");
+            let arguments = Arguments::read(arguments).expect("good arguments");
             let (options, _) = arguments.into_options().expect("good options");
             assert_eq!(options.listen.to_string(), "127.0.0.1:4566");
             assert!(matches!(options.data, DataDirectory::Ephemeral));

@@ -6,10 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    Options, Server,
-    standin::{Endpoint, Scheme},
-};
+use ecru_registry::{Endpoint, Scheme};
+
+use crate::{Options, Server};
 
 /// Everything the lines depend on.
 pub(super) struct Greeting {

@@ -11,13 +11,13 @@ use std::{
 };
 
 use arguments::Arguments;
-use clap::{Parser, error::ErrorKind};
+use clap::error::ErrorKind;
 
 const BAD_ARGUMENTS: u8 = 2;
 
 /// Runs the command of this process's arguments to its end.
 pub fn run() -> ExitCode {
-    let options = match Arguments::try_parse() {
+    let options = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments.into_options(),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // Nobody is left to tell when standard output is closed.

@@ -1,9 +1,8 @@
 //! The address that answers name instead of the one a request came to.
 
-use crate::{
-    authority::Authority,
-    standin::{Endpoint, Scheme},
-};
+use ecru_registry::{Endpoint, Scheme};
+
+use crate::authority::Authority;
 
 pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
     let (scheme, rest) = url

@@ -113,26 +113,39 @@ mod tests {
 
     /// Writes nothing until it is opened.
     #[derive(Clone, Default)]
-    struct Gate(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Gate(Arc<State>);
+
+    #[derive(Default)]
+    struct State {
+        open: Mutex<bool>,
+        opened: Condvar,
+        written: Mutex<Vec<u8>>,
+    }
 
     impl Gate {
         fn open(&self) {
-            self.0.0.lock().expect("a lock").0 = true;
-            self.0.1.notify_all();
+            *self.0.open.lock().expect("a lock") = true;
+            self.0.opened.notify_all();
         }
 
         fn text(&self) -> String {
-            String::from_utf8(self.0.0.lock().expect("a lock").1.clone()).expect("text")
+            String::from_utf8(self.0.written.lock().expect("a lock").clone()).expect("text")
         }
     }
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let (state, opened) = &*self.0;
-            let mut state = opened
-                .wait_while(state.lock().expect("a lock"), |state| !state.0)
-                .expect("a lock");
-            state.1.extend_from_slice(bytes);
+            let State {
+                open,
+                opened,
+                written,
+            } = &*self.0;
+            drop(
+                opened
+                    .wait_while(open.lock().expect("a lock"), |open| !*open)
+                    .expect("a lock"),
+            );
+            written.lock().expect("a lock").extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -108,18 +108,29 @@ impl Registry {
         self.ask("DELETE", target)
     }
 
-    /// Sends these very bytes, and nothing more; what the server says until it closes or falls silent.
+    /// Sends these very bytes and waits; what the server says until it closes.
     pub(crate) async fn raw(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.server.address()).await.unwrap();
         stream.write_all(request).await.unwrap();
-        stream.shutdown().await.unwrap();
-        let mut said = Vec::new();
-        // A connection that is reset has said what it had to say.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut said))
-            .await
-            .expect("an end");
-        said
+        until_end(&mut stream).await
     }
+
+    /// Sends these very bytes and goes away; what the server still says.
+    pub(crate) async fn cut(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.server.address()).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        stream.shutdown().await.unwrap();
+        until_end(&mut stream).await
+    }
+}
+
+async fn until_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut said = Vec::new();
+    // A connection that is reset has said what it had to say.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut said))
+        .await
+        .expect("an end");
+    said
 }
 
 #[must_use]

@@ -214,12 +214,39 @@ fn an_ephemeral_directory_is_private_and_goes_with_the_process() {
     });
     let mut made = std::fs::read_dir(directory.path()).expect("a directory");
     let made = made.next().expect("an entry").expect("an entry").path();
-    let mode = std::fs::metadata(&made).expect("metadata").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    let permissions = std::fs::metadata(&made).expect("metadata").permissions();
+    assert_eq!(permissions.mode() & 0o777, 0o700);
 
     process.signal(Signal::TERM);
     assert_eq!(process.end().0, Some(0));
     assert!(!made.exists());
+}
+
+#[test]
+fn a_flag_goes_before_a_variable() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let ephemeral = || {
+        let mut command = command();
+        command.env("ECRU_DATA_DIR", &data).arg("--ephemeral");
+        command
+    };
+    let kept = || {
+        let mut command = with_data(&data);
+        command
+            .env("ECRU_EPHEMERAL", "true")
+            .env("ECRU_LISTEN", "nowhere");
+        command
+    };
+    for (command, is_kept) in [(ephemeral(), false), (kept(), true)] {
+        let process = start(command);
+        assert_eq!(
+            process.first_line.contains(&format!("in {})", data.display())),
+            is_kept
+        );
+        process.signal(Signal::TERM);
+        assert_eq!(process.end().0, Some(0));
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The server as a process and as a listener: what holds whatever the doors behind it do.
 
+#![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
+
 mod client;
 mod command_line;
 mod health;
+mod introspection;
 mod protocol;
 mod stop;
 mod tls;

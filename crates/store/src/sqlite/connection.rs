@@ -214,3 +214,86 @@ impl Columns for rusqlite::Row<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::Flushing;
+    use crate::sqlite::SqliteFile;
+
+    fn open(file: &NamedTempFile) -> Sqlite {
+        SqliteFile::new(file.path().to_owned(), Flushing::Never)
+            .open(Access::Write)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_kept_statement_is_not_prepared_again_for_another_parameter() {
+        let file = NamedTempFile::new().unwrap();
+        let connection = open(&file);
+        connection
+            .script("CREATE TABLE t (id {id}, name {text}, age {int}) {strict}; CREATE INDEX i ON t (age)")
+            .unwrap();
+        for age in 0..500_i64 {
+            let name = format!("n{age}");
+            connection
+                .execute(
+                    "INSERT INTO t (name, age) VALUES (?1, ?2)",
+                    &[(&name).into(), (age % 7).into()],
+                )
+                .unwrap();
+        }
+        // With its statistics the planner would look at parameters.
+        connection.script("ANALYZE").unwrap();
+
+        let sql = "SELECT id FROM t WHERE age < ?1 AND name LIKE 'n1%'";
+        for age in 0..50_i64 {
+            connection
+                .query(sql, &[age.into()], &mut |_| Ok(ControlFlow::Continue(())))
+                .unwrap();
+        }
+        let statement = connection.connection.prepare_cached(sql).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::Run), 50);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn the_log_is_brought_in_when_it_is_quiet_or_long() {
+        let file = NamedTempFile::new().unwrap();
+        let connection = open(&file);
+        connection
+            .script("CREATE TABLE t (bytes {blob}) {strict}")
+            .unwrap();
+        let grow = |frames: usize| {
+            let sql = "INSERT INTO t (bytes) VALUES (?1)";
+            connection
+                .execute(sql, &[vec![7; frames * 4096].as_slice().into()])
+                .unwrap();
+        };
+        let outstanding = || connection.frames_to_copy();
+
+        grow(1_000);
+        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
+        assert_eq!(connection.tidy(Moment::Idle).unwrap(), Upkeep::Done);
+        assert!(outstanding() > 1_000, "few frames wait");
+
+        grow(1_500);
+        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Wanted);
+        assert!(outstanding() > 2_000, "a busy moment is let pass");
+        assert_eq!(connection.tidy(Moment::Idle).unwrap(), Upkeep::Done);
+        assert_eq!(outstanding(), 0);
+
+        grow(10);
+        assert!(outstanding() < 100, "the log has begun anew");
+        grow(5_000);
+        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
+        assert_eq!(outstanding(), 0);
+
+        grow(10);
+        connection.tidy(Moment::Closing).unwrap();
+        assert_eq!(std::fs::metadata(log_path(file.path())).unwrap().len(), 0);
+    }
+}

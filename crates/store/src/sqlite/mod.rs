@@ -48,18 +48,19 @@ impl SqliteFile {
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;")?;
 
         if access == Access::Write {
-            connection.execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 PRAGMA fullfsync = ON;
-                 PRAGMA checkpoint_fullfsync = ON;
-                 PRAGMA foreign_keys = ON;
-                 PRAGMA journal_size_limit = -1;
-                 PRAGMA wal_autocheckpoint = 0;",
-            )?;
+            // First of all: already the change to a log flushes.
             connection.execute_batch(match self.flushing {
                 Flushing::Always => "PRAGMA synchronous = FULL;",
                 Flushing::Never => "PRAGMA synchronous = OFF;",
             })?;
+            connection.execute_batch(
+                "PRAGMA fullfsync = ON;
+                 PRAGMA checkpoint_fullfsync = ON;
+                 PRAGMA journal_mode = WAL;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA journal_size_limit = -1;
+                 PRAGMA wal_autocheckpoint = 0;",
+            )?;
         }
         Ok(())
     }
@@ -94,5 +95,26 @@ fn failure(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => StoreError::damaged(error.to_string()),
         _ => StoreError::Statement(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn fresh(directory: &TempDir) -> SqliteFile {
+        let path = directory.path().join(uuid::Uuid::new_v4().to_string());
+        File::create_new(&path).unwrap();
+        SqliteFile::new(path, Flushing::Never)
+    }
+
+    #[test]
+    fn sqlite_keeps_what_the_store_relies_on() {
+        let directory = TempDir::new().unwrap();
+        crate::suite::run(|| fresh(&directory));
     }
 }

@@ -5,8 +5,6 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 
-const LARGE: usize = 300_000;
-
 #[tokio::test]
 async fn an_edited_file_is_found_out_and_mended_by_the_next_push() {
     let edit: [fn(&Path) -> io::Result<()>; 4] = [

@@ -5,8 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 
-const LARGE: usize = 300_000;
-
 #[tokio::test]
 async fn a_link_goes_after_its_grace_and_the_blob_with_it() {
     let fixture = Fixture::new().await;

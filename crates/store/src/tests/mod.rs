@@ -2,6 +2,7 @@
 
 mod blobs;
 mod collection;
+mod completion;
 mod rows;
 mod uploads;
 
@@ -22,6 +23,9 @@ const OTHER_REPOSITORY: i64 = 2;
 const NOW: i64 = 1_700_000_000_000;
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 const ANY_SIZE: u64 = u64::MAX;
+/// Of a blob that lives in its row, and of one that lives in a file.
+const SMALL: usize = 1_000;
+const LARGE: usize = 300_000;
 
 fn options(directory: &Path) -> Options {
     Options {
@@ -134,6 +138,10 @@ impl Fixture {
         assert_eq!(files.len(), 1);
         files[0].clone()
     }
+}
+
+async fn append(upload: &mut Upload, bytes: &[u8], durability: Durability) -> Result<u64, AppendError> {
+    upload.append(&mut Chunks::of(bytes), durability, ANY_SIZE).await
 }
 
 /// What the registry does at the end of an upload, as far as the store is concerned.

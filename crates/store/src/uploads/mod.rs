@@ -85,7 +85,10 @@ impl Uploads {
 
     /// Nobody else can work on the upload until what this gives is dropped.
     pub async fn take(&self, repository_id: i64, id: &UploadId) -> Result<Upload, TakeError> {
-        let session = self.claim(repository_id, id).await?;
+        let (mut session, row) = self.claim(repository_id, id).await?;
+        if session.state().is_none() {
+            session.set_state(self.load(row).await?);
+        }
         Ok(Upload::new(session, self.live.clone()))
     }
 
@@ -95,9 +98,10 @@ impl Uploads {
         Ok(row.map(|row| self.live.idle_offset(id).unwrap_or(row.saved.offset)))
     }
 
+    /// Ends an upload, although its bytes may be past reading.
     pub async fn cancel(&self, repository_id: i64, id: &UploadId) -> Result<(), TakeError> {
-        self.take(repository_id, id).await?.cancel().await?;
-        Ok(())
+        let (session, row) = self.claim(repository_id, id).await?;
+        Ok(session.cancel(row.saved.file).await?)
     }
 
     /// Ends an upload, if there still is one, although somebody may be working on it: he finds it gone.
@@ -130,23 +134,19 @@ impl Uploads {
         Ok(expired)
     }
 
-    async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<Session, TakeError> {
+    async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<(Session, UploadRow), TakeError> {
         let Some(mut session) = self.live.claim(&self.core, *id) else {
             let found = self.find(repository_id, id)?;
             return Err(found.map_or(TakeError::NotFound, |_| TakeError::Busy));
         };
-        let row = match self.core.read(|at| uploads::find(at, id))? {
-            Some(row) if row.repository_id == repository_id => row,
-            Some(_) => return Err(TakeError::NotFound),
+        match self.core.read(|at| uploads::find(at, id))? {
+            Some(row) if row.repository_id == repository_id => Ok((session, row)),
+            Some(_) => Err(TakeError::NotFound),
             None => {
-                session.discard().await?;
-                return Err(TakeError::NotFound);
+                session.discard(None).await?;
+                Err(TakeError::NotFound)
             }
-        };
-        if session.state().is_none() {
-            session.set_state(self.load(row).await?);
         }
-        Ok(session)
     }
 
     async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {

@@ -7,6 +7,7 @@ use ecru_model::Digest;
 use tokio::runtime::Handle;
 
 use crate::core::{Core, off_thread};
+use crate::files::FileName;
 use crate::tables::uploads::{self, Parts, Saved, UploadRow};
 use crate::uploads::UploadId;
 use crate::uploads::pump::Holder;
@@ -159,14 +160,27 @@ impl Session {
         self.state = None;
     }
 
-    /// The upload is over, and its file goes with it.
-    pub(crate) async fn discard(&mut self) -> Result<(), StoreError> {
-        let Some(name) = self.state.take().and_then(|state| state.spool.file()) else {
+    /// Ends the upload: first its row goes, then its bytes. Goes on although the caller is gone.
+    pub(crate) async fn cancel(mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
+        let cancelling = tokio::spawn(async move {
+            let (core, id) = (self.core.clone(), self.id);
+            core.write(move |tx| uploads::delete(tx, &id)).await?;
+            self.discard(in_row).await
+        });
+        cancelling.await.unwrap_or(Err(StoreError::Panicked))
+    }
+
+    /// The upload is over, and its file goes with it, be it known here or named by the row that was.
+    pub(crate) async fn discard(&mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
+        let held = self.state.take().and_then(|state| state.spool.file());
+        if held.or(in_row).is_none() {
             return Ok(());
-        };
+        }
         let files = self.core.files.clone();
         off_thread(move || {
-            files.unlink_quietly(name);
+            for name in held.into_iter().chain(in_row) {
+                files.unlink_quietly(name);
+            }
             Ok(())
         })
         .await
@@ -286,15 +300,12 @@ impl Drop for Session {
 
 /// What the row has not and the next one must find.
 fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
-    state.roll_back();
-    if state.is_all_saved() {
-        return None;
-    }
     if state.doubtful {
         if state.saved.file != state.spool.file() {
             state.discard_file();
         }
         return None;
     }
-    Some(state)
+    state.roll_back();
+    (!state.is_all_saved()).then_some(state)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::StoreError;
-use crate::tables::uploads::{self, Parts};
+use crate::tables::uploads::Parts;
 use crate::uploads::pump::{AppendError, ByteSource, pump};
 use crate::uploads::session::{Live, Session, State};
 
@@ -130,17 +130,10 @@ impl Upload {
         }
     }
 
-    /// Ends the upload: first its row goes, then its bytes.
     pub async fn cancel(mut self) -> Result<(), StoreError> {
-        let Some(mut session) = self.session.take() else {
-            return Ok(());
-        };
-        let id = session.id();
-        let cancelling = tokio::spawn(async move {
-            let core = session.core.clone();
-            core.write(move |tx| uploads::delete(tx, &id)).await?;
-            session.discard().await
-        });
-        cancelling.await.unwrap_or(Err(StoreError::Panicked))
+        match self.session.take() {
+            Some(session) => session.cancel(None).await,
+            None => Ok(()),
+        }
     }
 }

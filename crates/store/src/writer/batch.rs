@@ -56,13 +56,16 @@ where
     /// What a write decided, its refusals too, may rest on what the others of its batch changed: without the
     /// commit, none of it holds.
     fn settle(self: Box<Self>, committed: Result<(), Arc<StoreError>>) {
-        let result = match (committed, self.result) {
+        let Pending { work, result, answer } = *self;
+        // What the work holds is let go of before the caller goes on, who may want to be the last to hold it.
+        drop(work);
+        let result = match (committed, result) {
             (Ok(()), Some(result)) => result,
             (Ok(()), None) => Err(StoreError::Closed.into()),
             (Err(cause), _) => Err(StoreError::NotCommitted(cause).into()),
         };
         // The caller may have gone away; the change stands.
-        drop(self.answer.send(result));
+        drop(answer.send(result));
     }
 }
 

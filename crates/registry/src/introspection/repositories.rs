@@ -1,0 +1,83 @@
+//! Every repository.
+
+use std::sync::Arc;
+
+use ecru_model::Timestamp;
+use ecru_store::{Row, Snapshot, StoreError, Value};
+
+use super::{Extent, Place};
+use crate::{Caller, Context, Endpoint, Error, Page, Service};
+
+#[derive(Clone, Debug)]
+pub struct RepositorySummary {
+    pub id: i64,
+    pub place: Place,
+    /// What a client of the door that was asked pushes to.
+    pub uri: String,
+    pub created_at: Timestamp,
+    pub image_tag_mutability: String,
+    pub scan_on_push: bool,
+    pub has_policy: bool,
+    pub tags: Vec<(String, String)>,
+    pub image_count: i64,
+    /// Of blobs that can be read through the repository.
+    pub layer_count: i64,
+}
+
+const LIST: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, r.tag_mutability, r.scan_on_push,
+        CASE WHEN r.policy IS NULL THEN 0 ELSE 1 END,
+        COALESCE((SELECT c.images FROM repository_counters c WHERE c.repository_id = r.id), 0),
+        (SELECT COUNT(*) FROM links l WHERE l.repository_id = r.id)
+    FROM repositories r WHERE r.id > ?1 AND r.deleted = 0 ORDER BY r.id LIMIT ?2";
+
+const TAGS: &str = "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key";
+
+pub async fn list_repositories(
+    service: &Arc<Service>,
+    endpoint: &Endpoint,
+    extent: Extent,
+) -> Result<Page<RepositorySummary, i64>, Error> {
+    let found = service.store.read_many(move |at| {
+        let mut found = at.query(LIST, &extent.values(), from_row)?;
+        for repository in &mut found {
+            repository.tags = tags(at, repository.id)?;
+        }
+        Ok::<_, Error>(found)
+    });
+    let mut page = extent.page(found.await?, |repository| repository.id);
+    for repository in &mut page.items {
+        repository.uri = uri(service, endpoint, &repository.place);
+    }
+    Ok(page)
+}
+
+fn from_row(row: &Row<'_>) -> Result<RepositorySummary, StoreError> {
+    Ok(RepositorySummary {
+        id: row.integer(0)?,
+        place: Place::from_row(row, 1)?,
+        uri: String::new(),
+        created_at: Timestamp::from_millis(row.integer(4)?),
+        image_tag_mutability: row.text(5)?.to_owned(),
+        scan_on_push: row.boolean(6)?,
+        has_policy: row.boolean(7)?,
+        tags: Vec::new(),
+        image_count: row.integer(8)?,
+        layer_count: row.integer(9)?,
+    })
+}
+
+fn tags(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<(String, String)>, StoreError> {
+    at.query(TAGS, &[Value::Integer(repository_id)], |row| {
+        Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))
+    })
+}
+
+fn uri(service: &Arc<Service>, endpoint: &Endpoint, place: &Place) -> String {
+    let owner = Caller::root(place.scope.registry_id.clone());
+    let ctx = Context::new(service, owner, place.scope.clone(), endpoint.clone());
+    format!(
+        "{}/{}",
+        ctx.registry_authority(&place.scope),
+        place.repository_name
+    )
+}

@@ -1,0 +1,63 @@
+//! `/_fakecloud/ecr/…`: the same data in the shapes that test helpers written for that emulator read.
+
+use ecru_registry::introspection::{ImageSummary, StoredBlob, list_blobs, list_images, list_repositories};
+use serde_json::{Value, json};
+
+use super::{Asked, Listed, ecru::repository_name, page, repository, time};
+
+/// These helpers know no pages, so that one answer holds all that a test makes.
+const LIMIT: u32 = 10_000;
+
+/// None for a list that there is not.
+pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Listed> {
+    Some(match path {
+        "ecr/repositories" => repositories(asked).await,
+        "ecr/images" => images(asked).await,
+        "ecr/blobs" => blobs(asked).await,
+        // No rule can be made yet.
+        "ecr/pull-through-rules" => Ok(json!({ "rules": [] })),
+        _ => return None,
+    })
+}
+
+async fn repositories(asked: &Asked<'_>) -> Listed {
+    let found = list_repositories(asked.service, asked.endpoint, asked.extent(LIMIT, LIMIT)?).await?;
+    Ok(page("repositories", &found, repository))
+}
+
+async fn images(asked: &Asked<'_>) -> Listed {
+    let found = list_images(
+        asked.service,
+        repository_name(asked)?,
+        asked.extent(LIMIT, LIMIT)?,
+    )
+    .await?;
+    Ok(page("images", &found, image))
+}
+
+async fn blobs(asked: &Asked<'_>) -> Listed {
+    let mut found = list_blobs(asked.service, asked.extent(LIMIT, LIMIT)?).await?;
+    // One that only awaits collection is gone for every reader, as it is for a test that has reset.
+    found.items.retain(|blob| !blob.repositories.is_empty());
+    Ok(page("blobs", &found, blob))
+}
+
+fn image(image: &ImageSummary) -> Value {
+    json!({
+        "repositoryName": image.place.repository_name.as_str(),
+        "imageDigest": image.digest.to_string(),
+        "imageTags": image.tags,
+        "imageSizeInBytes": image.size_bytes,
+        "imageManifestMediaType": image.manifest_media_type,
+        "imagePushedAt": time(image.pushed_at),
+    })
+}
+
+fn blob(blob: &StoredBlob) -> Value {
+    let names: Vec<&str> = blob
+        .repositories
+        .iter()
+        .map(|place| place.repository_name.as_str())
+        .collect();
+    json!({ "digest": blob.digest.to_string(), "size": blob.size_bytes, "repositories": names })
+}

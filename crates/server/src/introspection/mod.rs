@@ -1,0 +1,212 @@
+//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, and a way back to nothing.
+
+mod ecru;
+mod fakecloud;
+mod query;
+
+use std::sync::Arc;
+
+use ecru_model::{RegistryId, Timestamp};
+use ecru_registry::{
+    Endpoint, Error, Page, ResetFilter, Service,
+    introspection::{Extent, RepositorySummary},
+};
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    own_door::{is_read, not_allowed},
+    refusals::{FAULT, NOT_FOUND, json_answer},
+    reply::Content,
+};
+use query::Query;
+
+const SERVICE_NAME: &str = "ecr";
+
+/// A request to one of these paths.
+pub(crate) struct Asked<'a> {
+    pub(crate) service: &'a Arc<Service>,
+    pub(crate) endpoint: &'a Endpoint,
+    query: Query,
+}
+
+/// Why there is no list.
+enum Problem {
+    BadRequest(&'static str),
+    Registry(Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::Registry(error)
+    }
+}
+
+type Listed = Result<Value, Problem>;
+
+/// None for a path that is none of these.
+pub(crate) async fn answer(
+    service: &Arc<Service>,
+    endpoint: &Endpoint,
+    method: &Method,
+    uri: &http::Uri,
+) -> Option<Response<Content>> {
+    let (family, rest) = uri.path().strip_prefix("/_")?.split_once('/')?;
+    if !matches!(family, "ecru" | "fakecloud") {
+        return None;
+    }
+    let Some(query) = Query::parse(uri.query().unwrap_or_default()) else {
+        return Some(bad_request("the query is not percent-encoded UTF-8"));
+    };
+    let asked = Asked {
+        service,
+        endpoint,
+        query,
+    };
+    if let Some(named) = reset_path(rest) {
+        return Some(if method == Method::POST {
+            asked.reset(named).await
+        } else {
+            not_allowed("POST")
+        });
+    }
+    if !is_read(method) {
+        return Some(not_allowed("GET, HEAD"));
+    }
+    let listed = match family {
+        "ecru" => ecru::list(&asked, rest).await,
+        _ => fakecloud::list(&asked, rest).await,
+    };
+    Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_list))
+}
+
+/// The service that a reset names in its path, empty where it names none. None for another path.
+fn reset_path(rest: &str) -> Option<&str> {
+    match rest.strip_prefix("reset")? {
+        "" => Some(""),
+        named => named.strip_prefix('/'),
+    }
+}
+
+fn answer_list(listed: Listed) -> Response<Content> {
+    match listed {
+        Ok(list) => json_answer(StatusCode::OK, &list),
+        Err(problem) => problem.answer(),
+    }
+}
+
+impl Problem {
+    fn answer(&self) -> Response<Content> {
+        match self {
+            Problem::BadRequest(message) => bad_request(message),
+            Problem::Registry(error) => {
+                tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
+                FAULT.own_answer()
+            }
+        }
+    }
+}
+
+fn bad_request(message: &str) -> Response<Content> {
+    json_answer(StatusCode::BAD_REQUEST, &json!({ "message": message }))
+}
+
+impl Asked<'_> {
+    fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
+        const LIMIT: Problem = Problem::BadRequest("`limit` is a number from 1 up");
+        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+
+        let limit = self
+            .query
+            .get("limit")
+            .map_or(Ok(default), |text| text.parse().map_err(|_| LIMIT))?;
+        let after = self
+            .query
+            .get("after")
+            .map_or(Ok(0), |text| text.parse().map_err(|_| AFTER))?;
+        if limit == 0 {
+            return Err(LIMIT);
+        }
+        Ok(Extent {
+            after,
+            limit: limit.min(max),
+        })
+    }
+
+    async fn reset(&self, service_in_path: &str) -> Response<Content> {
+        let named = [
+            Some(service_in_path).filter(|name| !name.is_empty()),
+            self.query.get("service"),
+        ];
+        if named.into_iter().flatten().any(|name| name != SERVICE_NAME) {
+            return bad_request("the one service here is `ecr`");
+        }
+        let Ok(account) = self.query.get("account").map(RegistryId::parse).transpose() else {
+            return bad_request("an account is 12 digits");
+        };
+        match ecru_registry::reset(self.service, ResetFilter { account }).await {
+            Ok(()) => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
+            Err(error) => Problem::Registry(error).answer(),
+        }
+    }
+}
+
+/// A list under its name, with `next` where more follows.
+fn page<T>(name: &str, page: &Page<T, i64>, item: impl Fn(&T) -> Value) -> Value {
+    let items: Vec<Value> = page.items.iter().map(item).collect();
+    let body = json!({ name: items });
+    match page.next {
+        Some(next) => with(body, "next", next.to_string()),
+        None => body,
+    }
+}
+
+fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.insert(name.to_owned(), value.into());
+    }
+    object
+}
+
+fn repository(summary: &RepositorySummary) -> Value {
+    let tags: Vec<Value> = summary
+        .tags
+        .iter()
+        .map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect();
+    json!({
+        "repositoryName": summary.place.repository_name.as_str(),
+        "repositoryArn": summary.place.arn(),
+        "registryId": summary.place.scope.registry_id.as_str(),
+        "repositoryUri": summary.uri,
+        "imageTagMutability": summary.image_tag_mutability,
+        "scanOnPush": summary.scan_on_push,
+        "createdAt": time(summary.created_at),
+        "tags": tags,
+        "hasPolicy": summary.has_policy,
+        // No repository can be given a lifecycle policy yet.
+        "hasLifecyclePolicy": false,
+        "imageCount": summary.image_count,
+        "layerCount": summary.layer_count,
+    })
+}
+
+/// RFC 3339.
+fn time(moment: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(moment.as_millis())
+        .map(|time| time.to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(
+            time(Timestamp::from_millis(1_700_000_000_123)),
+            "2023-11-14T22:13:20.123Z"
+        );
+    }
+}

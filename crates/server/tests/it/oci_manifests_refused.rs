@@ -1,0 +1,219 @@
+//! Pushing what is no manifest, or one that is not whole, or under a name that is no tag.
+
+use ecru_model::DigestAlgorithm;
+use serde_json::{Value, json};
+
+use crate::client::Registry;
+use crate::content::{ALGORITHMS, CONFIG, Image, LAYER, descriptor, digest, index, index_with, sha256};
+
+#[tokio::test]
+async fn a_manifest_that_is_not_of_its_digest_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let padded = [image.manifest.as_slice(), b"  "].concat();
+    for algorithm in ALGORITHMS {
+        let digest = digest(algorithm, &image.manifest);
+        registry
+            .put_manifest("demo", &digest, &padded)
+            .await
+            .refuses(400, "DIGEST_INVALID");
+        registry
+            .get(&format!("/v2/demo/manifests/{digest}"))
+            .send()
+            .await
+            .is(404);
+    }
+    let bad = "sha256:baddigeststring";
+    registry
+        .put_manifest("demo", bad, &image.manifest)
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    registry
+        .get(&format!("/v2/demo/manifests/{bad}"))
+        .send()
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    registry
+        .delete(&format!("/v2/demo/manifests/{bad}"))
+        .send()
+        .await
+        .refuses(400, "DIGEST_INVALID");
+}
+
+#[tokio::test]
+async fn a_manifest_whose_content_is_missing_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    let reply = registry.put_manifest("demo", "1.0", &image.manifest).await;
+    reply.refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    assert!(
+        reply.message().contains(&sha256(&image.blobs[0])),
+        "{}",
+        reply.message()
+    );
+
+    registry.push_blob("demo", &image.blobs[0]).await;
+    registry
+        .put_manifest("demo", "1.0", &image.manifest)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+
+    let index = index(&[image.descriptor()]);
+    registry
+        .put_manifest("demo", "1.0", &index)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    registry
+        .get("/v2/demo/manifests/1.0")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_manifest_may_not_name_the_blobs_of_another_repository() {
+    let registry = Registry::start().await;
+    registry.create("other").await;
+    let image = Image::new(1);
+    registry.push("other", "1.0", &image).await;
+    registry
+        .put_manifest("demo", "1.0", &image.manifest)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+    let index = index(&[image.descriptor()]);
+    registry
+        .put_manifest("demo", "1.0", &index)
+        .await
+        .refuses(404, "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push("demo", "good", &image).await;
+    let text = String::from_utf8(image.manifest.clone()).unwrap();
+    let changed = |change: fn(&mut Value)| Image::with(1, change).manifest;
+
+    let no_manifests = [
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        b"null".to_vec(),
+        b"\xff\xfe{}".to_vec(),
+        b"{}".to_vec(),
+        format!("{text}{text}").into_bytes(),
+        format!("{text}x").into_bytes(),
+        text.replacen('{', "{\"layers\":[],", 1).into_bytes(),
+        text.replacen(
+            '{',
+            "{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",",
+            1,
+        )
+        .into_bytes(),
+        format!("{{\"deep\":{}{},{}", "[".repeat(70), "]".repeat(70), &text[1..]).into_bytes(),
+        format!("{{\"deep\":{}", "[".repeat(100_000)).into_bytes(),
+        changed(|manifest| manifest["manifests"] = json!([])),
+        changed(|manifest| manifest["schemaVersion"] = json!(1)),
+        changed(|manifest| manifest["schemaVersion"] = json!("2")),
+        changed(|manifest| manifest["config"] = Value::Null),
+        changed(|manifest| manifest["layers"] = json!({})),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(-1)),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(1.5)),
+        changed(|manifest| manifest["layers"][0]["size"] = json!("700")),
+        changed(|manifest| manifest["layers"][0]["size"] = json!(1e30)),
+        changed(|manifest| manifest["layers"][0]["digest"] = json!("sha256:../../etc/passwd")),
+        changed(|manifest| manifest["layers"][0]["digest"] = json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
+        changed(|manifest| manifest["config"]["digest"] = json!(7)),
+        changed(|manifest| manifest["subject"] = json!({ "digest": "x" })),
+        index_with(&[], |index| index["layers"] = json!([])),
+        index_with(&[], |index| {
+            index["config"] = descriptor(CONFIG, &sha256(b"{}"), 2);
+        }),
+        index_with(&[], |index| index["manifests"] = json!(["x"])),
+        index_with(&[], |index| {
+            index["manifests"] = json!([descriptor(LAYER, "sha256:zz", 1)]);
+        }),
+    ];
+    for manifest in &no_manifests {
+        let reply = registry.put_manifest("demo", "bad", manifest).await;
+        let shown = String::from_utf8_lossy(&manifest[..manifest.len().min(200)]);
+        assert_eq!(reply.status, 400, "{shown}");
+        reply.refuses(400, "MANIFEST_INVALID");
+    }
+    registry
+        .get("/v2/demo/manifests/bad")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+    let tags = registry.get("/v2/demo/tags/list").send().await;
+    assert_eq!(tags.json()["tags"], json!(["good"]));
+}
+
+#[tokio::test]
+async fn a_tag_of_another_form_is_refused() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    for tag in [
+        ".hidden",
+        "-x",
+        "a+b",
+        "a%20b",
+        "%C3%A9",
+        "a%5Cb",
+        "a@b",
+        &"t".repeat(129),
+        &"t".repeat(301),
+    ] {
+        registry
+            .put_manifest("demo", tag, &image.manifest)
+            .await
+            .refuses(400, "TAG_INVALID");
+    }
+    for tag in ["a+b", "a%20b", "%C3%A9", &"t".repeat(301)] {
+        registry
+            .get(&format!("/v2/demo/manifests/{tag}"))
+            .send()
+            .await
+            .refuses(400, "TAG_INVALID");
+        registry
+            .head(&format!("/v2/demo/manifests/{tag}"))
+            .send()
+            .await
+            .is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_push_with_a_bad_tag_among_its_tags_stores_nothing() {
+    let registry = Registry::start().await;
+    let image = Image::new(5);
+    registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+    let digest = image.digest();
+    let many = (0..101)
+        .map(|tag| format!("tag=t{tag}"))
+        .collect::<Vec<_>>()
+        .join("&");
+    for (tags, status) in [
+        ("tag=good&tag=.bad", 400),
+        ("tag=good&tag=a/b", 400),
+        (many.as_str(), 414),
+    ] {
+        let reply = registry
+            .put_manifest("demo", &format!("{digest}?{tags}"), &image.manifest)
+            .await;
+        reply.refuses(status, "TAG_INVALID");
+    }
+    registry
+        .get(&format!("/v2/demo/manifests/{digest}"))
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+    registry
+        .get("/v2/demo/manifests/good")
+        .send()
+        .await
+        .refuses(404, "MANIFEST_UNKNOWN");
+}

@@ -1,0 +1,6 @@
+//! What stays true when the disk or the database fails.
+
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod push;

@@ -1,0 +1,150 @@
+"""A Docker daemon of the tests' own, in its own directory, without any network for containers."""
+
+import base64
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+from harness.command import environment_with, run
+
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
+
+
+class Daemon:
+    def __init__(self):
+        # A socket's path may have 107 bytes at most, which pytest's directories can exceed.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ecru-docker-"))
+        self.address = f"unix://{self.directory}/socket"
+        self.process = None
+
+    def start(self):
+        log = (self.directory / "log").open("w")
+        with log:
+            self.process = subprocess.Popen(
+                [
+                    "dockerd",
+                    *("--data-root", self.directory / "data"),
+                    *("--exec-root", self.directory / "run"),
+                    *("--pidfile", self.directory / "pid"),
+                    *("--host", self.address),
+                    "--bridge=none",
+                    "--iptables=false",
+                    "--ip6tables=false",
+                ],
+                stdout=log,
+                stderr=log,
+                env=environment_with({}),
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            output = (self.directory / "log").read_text()
+            assert self.process.poll() is None, f"the Docker daemon ended:\n{output}"
+            assert time.monotonic() < deadline, f"the Docker daemon does not answer:\n{output}"
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _answers(self):
+        result = subprocess.run(
+            ["/usr/bin/docker", "--host", self.address, "version"], capture_output=True
+        )
+        return result.returncode == 0
+
+
+class Docker:
+    """The `docker` command with a configuration of its own; forgets the images it was told of."""
+
+    def __init__(self, daemon, configuration):
+        self.configuration = pathlib.Path(configuration)
+        self.environment = {
+            "DOCKER_HOST": daemon.address,
+            "DOCKER_CONFIG": str(configuration),
+            "HOME": str(configuration),
+        }
+        self._images = set()
+
+    def __call__(self, *arguments, stdin=None, text=True):
+        return run(
+            "/usr/bin/docker", *arguments, environment=self.environment, stdin=stdin, text=text
+        )
+
+    def spawn(self, *arguments):
+        return subprocess.Popen(
+            ["/usr/bin/docker", *arguments],
+            env=environment_with(self.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def load(self, archive, *references):
+        """Loads an archive of one image and tags it."""
+        words = self("load", "--quiet", "--input", archive).split()
+        self._images.add(words[-1])
+        for reference in references:
+            self.tag(words[-1], reference)
+
+    def tag(self, source, reference):
+        self("tag", source, reference)
+        self._images.add(reference)
+
+    def pull(self, reference):
+        self("pull", "--quiet", reference)
+        self._images.add(reference)
+
+    def image_id(self, reference):
+        """The digest of the configuration, and so of the content of every layer."""
+        return self("image", "inspect", "--format", "{{.Id}}", reference).strip()
+
+    def pushed_digest(self, reference):
+        """The digest of the manifest under which the daemon last pushed or pulled the image."""
+        inspected = json.loads(self("image", "inspect", reference))
+        name = reference.rpartition(":")[0]
+        for known in inspected[0]["RepoDigests"]:
+            if known.startswith(f"{name}@"):
+                return known.partition("@")[2]
+        raise AssertionError(f"{reference} has no digest: {inspected[0]['RepoDigests']}")
+
+    def forget(self, *references):
+        """Removes references, and so the layers that nothing else names."""
+        self("image", "rm", "--force", *references)
+        self._images.difference_update(references)
+
+    def close(self):
+        if self._images:
+            subprocess.run(
+                ["/usr/bin/docker", "image", "rm", "--force", *self._images],
+                env=environment_with(self.environment),
+                capture_output=True,
+            )
+
+    def exported(self, reference, directory):
+        """The path of a tar of the file system that a container of this image would see."""
+        container = self("create", reference, "/nothing").strip()
+        path = pathlib.Path(directory) / "exported.tar"
+        try:
+            self("export", "--output", path, container)
+        finally:
+            self("rm", container)
+        return path
+
+
+def write_configuration(directory, host, user, password):
+    """Writes the `config.json` that docker, crane, oras, regctl and skopeo all read."""
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+    path = directory / "config.json"
+    path.write_text(json.dumps({"auths": {host: {"auth": secret}}}))
+    os.chmod(path, 0o600)
+    return path

@@ -1,0 +1,132 @@
+"""Runs the `ecru` binary on a data directory: starts, stops, kills it and reads its memory."""
+
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("ECRU_BINARY", str(ROOT / "target/release/ecru"))
+START_SECONDS_MAX = 20
+STOP_SECONDS_MAX = 20
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+class Server:
+    """One data directory, and the process that serves it now. A restart keeps the port."""
+
+    def __init__(self, data_directory, *arguments):
+        self.data_directory = pathlib.Path(data_directory)
+        self.arguments = arguments
+        self.port = 0
+        self.process = None
+        self.lines = []
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.host}"
+
+    def start(self):
+        """Spawns the process and returns the seconds until `/readyz` answered 200."""
+        begun = time.monotonic()
+        self.spawn()
+        self.port = self._announced_port(begun + START_SECONDS_MAX)
+        self._await_ready(begun + START_SECONDS_MAX)
+        return time.monotonic() - begun
+
+    def spawn(self):
+        """Spawns the process and waits for nothing."""
+        command = [BINARY, "serve", "--listen", self.host, "--data-dir", str(self.data_directory)]
+        self.process = subprocess.Popen(
+            [*command, *self.arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self.lines = queue.Queue()
+        # Read to the end of the process, or it would block on a full pipe.
+        reader = threading.Thread(
+            target=_forward_lines, args=(self.process.stdout, self.lines), daemon=True
+        )
+        reader.start()
+
+    def stop(self):
+        """Asks the process to end and holds it to a clean exit."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_SECONDS_MAX)
+        assert code == 0, f"the server ended with {code} after SIGTERM:\n{self.output()}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def peak_memory_bytes(self):
+        """The highest resident size of the process since it began, as the kernel counts it."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+    def stored_bytes(self):
+        """The size of all files in the data directory, some of which may just be going away."""
+        total = 0
+        for directory, _, names in os.walk(self.data_directory):
+            for name in names:
+                try:
+                    total += os.stat(os.path.join(directory, name)).st_size
+                except FileNotFoundError:
+                    continue
+        return total
+
+    def output(self):
+        lines = []
+        while not self.lines.empty():
+            lines.append(self.lines.get_nowait())
+        return "".join(lines)
+
+    def _announced_port(self, deadline):
+        read = []
+        while True:
+            try:
+                line = self.lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"the server named no address:\n{''.join(read)}")
+            read.append(line)
+            found = ADDRESS.search(line)
+            if found:
+                return int(found[1])
+
+    def _await_ready(self, deadline):
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                assert self.running, f"the server ended while starting:\n{self.output()}"
+            assert time.monotonic() < deadline, f"the server is not ready:\n{self.output()}"
+
+
+def _forward_lines(stream, lines):
+    for line in stream:
+        lines.put(line)
+    lines.put(None)

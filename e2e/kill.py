@@ -1,0 +1,331 @@
+"""Kills the server at random moments under load and holds it to every write it acknowledged.
+
+    target/tools/venv/bin/python e2e/kill.py --rounds 20 --clients 8 --images 200
+
+Each client owns some images and their tags and changes them by both protocols. It keeps what was
+acknowledged, and the one change that was on its way when the server died: that change must be there
+wholly or not at all. After each kill everything is read back and compared byte for byte.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import http.client
+import random
+import sys
+import tempfile
+import threading
+import time
+
+from harness.aws import JsonApi, create_repository, ecr_client, registry_password
+from harness.images import Image, digest_of, seeded_bytes
+from harness.oci import Refused, Registry
+from harness.server import Server
+
+REPOSITORIES = 4
+PART_BYTES = 5 << 20
+ROUND_SECONDS_MIN, ROUND_SECONDS_MAX = 0.05, 1.5
+KILLED_WHILE_STARTING = 0.25
+CUT = (OSError, http.client.HTTPException)
+
+
+@dataclasses.dataclass
+class Count:
+    rounds: int = 0
+    acked: int = 0
+    lost: int = 0
+    corrupt: int = 0
+
+    def __str__(self):
+        return " ".join(f"{name} {value}" for name, value in dataclasses.asdict(self).items())
+
+
+class Client:
+    """A client and what it may count on: a value for each key, where `None` means absent.
+
+    Keys are `("blob", repository, digest)`, `("image", repository, digest)`,
+    `("tag", repository, tag)` and `("repository", name)`; the value of a tag is a digest.
+    """
+
+    def __init__(self, number, owned):
+        self.number = number
+        # For each owned image's digest, the image and its repository.
+        self.owned = owned
+        self.acknowledged = {}
+        # The changes of the request that has no answer yet.
+        self.doubtful = {}
+        self.acked = 0
+        self.failures = []
+
+    def connect(self, host, password):
+        self.registry = Registry(host, "AWS", password)
+        self.json = JsonApi(host)
+
+    def close(self):
+        self.registry.close()
+        self.json.close()
+
+    def work(self, chance):
+        """Changes things until the server is gone."""
+        try:
+            while not self.failures:
+                self._step(chance)
+        except CUT:
+            return
+        except Refused as refused:
+            self.failures.append(f"client {self.number}: {refused}")
+
+    def _step(self, chance):
+        digest = chance.choice(list(self.owned))
+        image, repository = self.owned[digest]
+        if chance.random() < 0.03:
+            self._toggle_scratch_repository()
+        elif not self.acknowledged.get(("image", repository, digest)):
+            self._push(chance, image, repository)
+        else:
+            change = chance.choices(
+                [self._tag, self._move, self._untag, self._delete, self._read], [4, 3, 2, 2, 2]
+            )
+            change[0](chance, image, repository)
+
+    def _push(self, chance, image, repository):
+        if chance.random() < 0.1:
+            self.registry.begin_upload(repository)
+        for digest, content in image.blobs.items():
+            key = ("blob", repository, digest)
+            if self.acknowledged.get(key):
+                continue
+            with self._change({key: True}):
+                if chance.random() < 0.5:
+                    self.json.upload_layer(repository, content, PART_BYTES)
+                elif chance.random() < 0.5:
+                    self.registry.push_blob(repository, content)
+                else:
+                    chunks = (content[at : at + 65536] for at in range(0, len(content), 65536))
+                    self.registry.push_blob_stream(repository, chunks)
+        self._put(chance, image, repository, f"{image.digest[7:19]}-0")
+
+    def _tag(self, chance, image, repository):
+        self._put(chance, image, repository, f"{image.digest[7:19]}-{chance.randrange(4)}")
+
+    def _move(self, chance, image, repository):
+        self._put(chance, image, repository, f"latest-{self.number}")
+
+    def _put(self, chance, image, repository, tag):
+        changes = {("image", repository, image.digest): True, ("tag", repository, tag): image.digest}
+        with self._change(changes):
+            if chance.random() < 0.5:
+                self.json.call(
+                    "PutImage",
+                    repositoryName=repository,
+                    imageManifest=image.manifest.decode(),
+                    imageTag=tag,
+                    accept=("ImageAlreadyExistsException",),
+                )
+            else:
+                self.registry.push_manifest(repository, tag, image.media_type, image.manifest)
+
+    def _untag(self, chance, image, repository):
+        tags = self._tags_of(image, repository)
+        if not tags:
+            return
+        key = chance.choice(tags)
+        changes = {key: None}
+        if len(tags) == 1:
+            # The last tag takes its image along.
+            changes |= self._without(image, repository)
+        self._remove(chance, repository, changes, {"imageTag": key[2]})
+
+    def _delete(self, chance, image, repository):
+        changes = dict.fromkeys(self._tags_of(image, repository))
+        changes |= self._without(image, repository)
+        self._remove(chance, repository, changes, {"imageDigest": image.digest})
+
+    def _remove(self, chance, repository, changes, image_id):
+        with self._change(changes):
+            if chance.random() < 0.5:
+                answer = self.json.call(
+                    "BatchDeleteImage", repositoryName=repository, imageIds=[image_id]
+                )
+                if answer["failures"]:
+                    raise Refused("BatchDeleteImage", 200, str(answer["failures"]).encode())
+            else:
+                self.registry.delete_manifest(repository, *image_id.values())
+
+    def _read(self, chance, image, repository):
+        for _, _, tag in self._tags_of(image, repository):
+            if self.registry.find_manifest(repository, tag) != image.manifest:
+                self.failures.append(f"client {self.number}: {tag} reads as another image")
+
+    def _toggle_scratch_repository(self):
+        name = f"scratch/client-{self.number}"
+        key = ("repository", name)
+        present = self.acknowledged.get(key)
+        with self._change({key: None if present else True}):
+            if present:
+                self.json.call("DeleteRepository", repositoryName=name, force=True)
+            else:
+                self.json.call("CreateRepository", repositoryName=name)
+
+    @contextlib.contextmanager
+    def _change(self, changes):
+        self.doubtful = changes
+        yield
+        self.acknowledged |= changes
+        self.doubtful = {}
+        self.acked += 1
+
+    def _tags_of(self, image, repository):
+        return [
+            key
+            for key, value in self.acknowledged.items()
+            if key[:2] == ("tag", repository) and value == image.digest
+        ]
+
+    def _without(self, image, repository):
+        # Nobody promises to keep the layers of an image that is being deleted.
+        for digest in image.blobs:
+            self.acknowledged.pop(("blob", repository, digest), None)
+        return {("image", repository, image.digest): None}
+
+    def check(self, count):
+        """Reads everything back; from here on what was read is what may be counted on."""
+        before = {key: self.acknowledged.get(key) for key in self.acknowledged | self.doubtful}
+        after = before | self.doubtful
+        found = {key: self._find(key, count) for key in before}
+        if found not in (before, after):
+            strange = [key for key in found if found[key] not in (before[key], after[key])]
+            torn = [key for key in self.doubtful if found[key] != before[key]]
+            count.lost += len(strange) or len(torn)
+            self.failures.append(f"client {self.number}: strange {strange}, half done {torn}")
+        self.acknowledged = {key: value for key, value in found.items() if value}
+        self.doubtful = {}
+
+    def _find(self, key, count):
+        kind, repository, *name = key
+        if kind == "repository":
+            accept = ("RepositoryNotFoundException",)
+            described = self.json.call(
+                "DescribeRepositories", repositoryNames=[repository], accept=accept
+            )
+            return None if described in accept else True
+        if kind == "blob":
+            return self._find_blob(repository, name[0], count)
+        manifest = self.registry.find_manifest(repository, name[0])
+        if manifest is None:
+            return None
+        if kind == "tag":
+            return digest_of(manifest)
+        image, _ = self.owned[name[0]]
+        # An image that is there has all its blobs, whatever was acknowledged about them.
+        whole = all([self._find_blob(repository, digest, count) for digest in image.blobs])
+        if manifest != image.manifest or not whole:
+            count.corrupt += 1
+            self.failures.append(f"client {self.number}: image {name[0]} is not whole")
+        return True
+
+    def _find_blob(self, repository, digest, count):
+        status, _, content = self.registry.request(
+            "GET", f"/v2/{repository}/blobs/{digest}", accept=(200, 404, 500)
+        )
+        if status == 404:
+            return None
+        if status == 500 or digest_of(content) != digest:
+            count.corrupt += 1
+            self.failures.append(f"client {self.number}: blob {digest} is damaged")
+        return True
+
+
+def run(rounds, clients, images, seed, report=lambda line: None):
+    """Plays the rounds; returns what was counted and sentences about what went wrong."""
+    chance = random.Random(f"{seed}/kill")
+    count = Count()
+    with tempfile.TemporaryDirectory(prefix="ecru-kill-") as directory:
+        server = Server(directory)
+        server.start()
+        try:
+            ecr = ecr_client(server)
+            password = registry_password(ecr)
+            repositories = [create_repository(ecr) for _ in range(REPOSITORIES)]
+            crowd = _clients(clients, images, seed, repositories)
+            for number in range(rounds):
+                _play(server, crowd, password, chance, f"{seed}/{number}")
+                start_seconds = _restart(server, chance)
+                _check(server, crowd, password, count)
+                count.rounds += 1
+                count.acked = sum(client.acked for client in crowd)
+                report(f"round {number + 1}: {count}, started in {start_seconds * 1000:.0f} ms")
+                failures = [failure for client in crowd for failure in client.failures]
+                if failures:
+                    return count, failures
+            server.stop()
+        finally:
+            if server.running:
+                server.kill()
+    return count, []
+
+
+def _clients(clients, images, seed, repositories):
+    """The clients with their images; every image of a repository begins with the same layer."""
+    base = {"base": seeded_bytes("base", 150_000)}
+    owned = [{} for _ in range(clients)]
+    for number in range(images):
+        chance = random.Random(f"{seed}/image/{number}")
+        # Small blobs, larger ones, and now and then one that takes two parts.
+        size_bytes = 6 << 20 if number % 20 == 0 else chance.choice([500, 30_000, 65_536, 400_000])
+        own = {f"own-{number}": seeded_bytes(f"{seed}/{number}", size_bytes)}
+        image = Image([base, {f"name-{number}": b"small"}, own])
+        owned[number % clients][image.digest] = (image, chance.choice(repositories))
+    return [Client(number, images_of_it) for number, images_of_it in enumerate(owned)]
+
+
+def _play(server, crowd, password, chance, seed):
+    threads = []
+    for client in crowd:
+        client.connect(server.host, password)
+        chance_of_client = random.Random(f"{seed}/{client.number}")
+        threads.append(threading.Thread(target=client.work, args=(chance_of_client,)))
+    for thread in threads:
+        thread.start()
+    # The random moment is what is tested, so nothing better than time can be waited for.
+    time.sleep(chance.uniform(ROUND_SECONDS_MIN, ROUND_SECONDS_MAX))
+    server.kill()
+    for thread in threads:
+        thread.join()
+    for client in crowd:
+        client.close()
+
+
+def _restart(server, chance):
+    if chance.random() < KILLED_WHILE_STARTING:
+        server.spawn()
+        time.sleep(chance.uniform(0, 0.03))
+        server.kill()
+    return server.start()
+
+
+def _check(server, crowd, password, count):
+    for client in crowd:
+        client.connect(server.host, password)
+        client.check(count)
+        client.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
+    arguments = parser.parse_args()
+
+    print(f"seed {arguments.seed}", flush=True)
+    count, failures = run(**vars(arguments), report=lambda line: print(line, flush=True))
+    for failure in failures:
+        print(failure)
+    print(count)
+    sys.exit(1 if failures or count.lost or count.corrupt else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""oras: artifacts of any type, attached ones, copies of whole graphs."""
+
+import json
+
+import pytest
+
+from harness.command import Failed, run
+from harness.images import seeded_bytes
+
+
+@pytest.fixture
+def oras(configuration, tmp_path):
+    environment = {"DOCKER_CONFIG": str(configuration), "HOME": str(configuration)}
+
+    def call(*arguments, plain=("--plain-http",)):
+        words = [str(argument) for argument in arguments]
+        return run("env", f"--chdir={tmp_path}", "oras", *words, *plain, environment=environment)
+
+    return call
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """A file that is pushed as an artifact; returns its name and content."""
+    content = seeded_bytes("artifact", 200_000)
+    (tmp_path / "report.bin").write_bytes(content)
+    return "report.bin", content
+
+
+def test_oras_pushes_and_pulls_an_artifact(oras, ecru, ecr, repository, artifact, tmp_path):
+    name = repository()
+    reference = f"{ecru.host}/{name}:one"
+    file, content = artifact
+    kind = "application/vnd.test.report"
+    oras("push", "--artifact-type", kind, reference, f"{file}:application/octet-stream")
+
+    oras("pull", "--output", tmp_path / "back", reference)
+    assert (tmp_path / "back" / file).read_bytes() == content
+    [detail] = ecr.describe_images(repositoryName=name)["imageDetails"]
+    assert detail["artifactMediaType"] == kind
+    assert oras("repo", "tags", f"{ecru.host}/{name}").split() == ["one"]
+
+
+def test_oras_attaches_discovers_and_copies_the_whole_graph(
+    oras, ecru, registry, repository, seeded_image, artifact
+):
+    first, second = repository(), repository()
+    registry.push_image(first, "one", seeded_image)
+    reference = f"{ecru.host}/{first}:one"
+    file, _ = artifact
+    for kind in ["application/vnd.test.report", "application/vnd.test.signature"]:
+        oras("attach", "--artifact-type", kind, reference, f"{file}:application/octet-stream")
+
+    found = json.loads(oras("discover", "--format", "json", reference))
+    attached = {entry["artifactType"]: entry["digest"] for entry in found["manifests"]}
+    assert sorted(attached) == ["application/vnd.test.report", "application/vnd.test.signature"]
+
+    copied = f"{ecru.host}/{second}:one"
+    plain = ("--from-plain-http", "--to-plain-http")
+    oras("cp", "--recursive", reference, copied, plain=plain)
+    found = json.loads(oras("discover", "--format", "json", copied))
+    assert {entry["artifactType"]: entry["digest"] for entry in found["manifests"]} == attached
+    assert registry.find_manifest(second, "one") == seeded_image.manifest
+
+
+def test_oras_deletes_a_manifest(oras, ecru, registry, repository, seeded_image):
+    name = repository()
+    registry.push_image(name, "one", seeded_image)
+
+    reference = f"{ecru.host}/{name}@{seeded_image.digest}"
+    oras("manifest", "delete", "--force", reference)
+    with pytest.raises(Failed, match="not found"):
+        oras("manifest", "fetch", reference)
+
+
+def test_oras_pushes_fetches_and_deletes_a_blob(oras, ecru, repository, artifact, tmp_path):
+    remote = f"{ecru.host}/{repository()}"
+    file, content = artifact
+    pushed = json.loads(oras("blob", "push", "--descriptor", remote, file))
+    assert pushed["size"] == len(content)
+
+    reference = f"{remote}@{pushed['digest']}"
+    oras("blob", "fetch", "--output", tmp_path / "back", reference)
+    assert (tmp_path / "back").read_bytes() == content
+    oras("blob", "delete", "--force", reference)
+    with pytest.raises(Failed, match="not found"):
+        oras("blob", "fetch", "--output", tmp_path / "gone", reference)

@@ -1,0 +1,103 @@
+//! What no compiler holds: the allowed edges between crates, the size of files, and the sentence at the head of each.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINES_MAX: usize = 500;
+
+/// Each crate and what it may use.
+const EDGES: [(&str, &[&str]); 6] = [
+    ("model", &[]),
+    ("store", &["model"]),
+    ("registry", &["model", "store"]),
+    ("awsjson", &["model", "store", "registry"]),
+    ("oci", &["model", "store", "registry"]),
+    ("server", &["model", "store", "registry", "awsjson", "oci"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir()
+            && path
+                .file_name()
+                .is_some_and(|name| name != "generated" && name != "target")
+        {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    sources(&root().join("xtask/src"), &mut found);
+    assert!(found.len() > 50, "the sources were not found");
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    path.iter().any(|part| part == "tests" || part == "tests.rs")
+}
+
+#[test]
+fn crates_use_only_what_stands_to_their_left() {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let names = crates
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect::<BTreeSet<_>>();
+    let known = EDGES
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect::<BTreeSet<_>>();
+    assert_eq!(names, known, "a new crate needs its edges here");
+
+    for (name, allowed) in EDGES {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+        for line in manifest.lines().filter(|line| line.starts_with("ecru-")) {
+            let used = line
+                .trim_start_matches("ecru-")
+                .split(['.', ' ', '='])
+                .next()
+                .unwrap();
+            assert!(allowed.contains(&used), "`{name}` may not use `{used}`");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_is_for() {
+    for path in all_sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("//! "),
+            "{} has no sentence at its head",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn no_file_outgrows_its_room() {
+    for path in all_sources().into_iter().filter(|path| !is_test(path)) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text
+            .split("\n#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap()
+            .lines()
+            .count();
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines without its tests",
+            path.display()
+        );
+    }
+}
