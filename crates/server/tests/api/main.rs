@@ -9,6 +9,8 @@
 
 mod api;
 mod content;
+mod delete_images;
+mod get_images;
 mod layer_lookup;
 mod layers;
 mod put_image;
