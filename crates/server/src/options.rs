@@ -23,6 +23,7 @@ pub struct Options {
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
+    pub events: EventOptions,
 }
 
 #[derive(Clone, Debug)]

@@ -58,6 +58,7 @@ impl Server {
             dev_users: options.dev_users,
             public_endpoint: options.public_endpoint.clone(),
             repository_uri: options.repository_uri,
+            events_kept: options.events_kept,
         };
         let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
 
