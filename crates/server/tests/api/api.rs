@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Operation, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
-use ecru_store::{Options, Store, StoreError, Value as Column};
+use ecru_store::{Options, Snapshot, Store, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
 use serde_json::Value;
@@ -111,14 +111,21 @@ impl Api {
     }
 
     pub(crate) fn count(&self, sql: &'static str) -> i64 {
-        let parameters: &[Column<'_>] = &[];
         let found = self
             .service()
             .store
-            .read(|at| at.find(sql, parameters, |row| row.integer(0)));
+            .read(|at| at.find(sql, &[], |row| row.integer(0)));
         found
             .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
             .unwrap()
+    }
+
+    pub(crate) fn text(&self, sql: &'static str) -> Option<String> {
+        let text = |at: &Snapshot<'_>| at.find(sql, &[], |row| Ok(row.optional_text(0)?.map(str::to_owned)));
+        let found = self.service().store.read(text);
+        found
+            .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
+            .flatten()
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {

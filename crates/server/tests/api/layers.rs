@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
 use crate::content::{ABSENT, MEBIBYTE, completion, digest, encoded, part};
+use crate::inputs::ZERO_ID;
 use crate::repositories::absent;
 
 /// Tests that the ratchet of errors runs again.
@@ -22,8 +23,6 @@ pub(crate) const PROVOKING: &[fn()] = &[
     an_upload_that_another_request_works_on_is_left_alone,
     ids_and_digests_that_are_none_are_refused,
 ];
-
-const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 fn upload_not_found(repository: &str, id: &str) -> String {
     format!(

@@ -338,6 +338,18 @@ async fn a_repository_with_images_is_deleted_by_force_only() {
             json!({ "repositoryName": "demo", "force": true }),
         )
         .await;
+    assert_eq!(deleted["repository"]["repositoryName"], "demo");
+    let gone = api.call("DeleteRepository", named("demo")).await;
+    gone.refuses(ErrorCode::RepositoryNotFoundException, &absent("demo"));
+}
+
+#[tokio::test]
+async fn a_repository_with_layers_and_uploads_but_no_image_is_deleted() {
+    let api = Api::new();
+    api.create("demo").await;
+    api.push_layer("demo", b"layer").await;
+    api.begin_upload("demo").await;
+    let deleted = api.ok("DeleteRepository", named("demo")).await;
     insta::assert_snapshot!(pretty(&deleted, &[]), @r#"
     {
       "repository": {
@@ -356,17 +368,6 @@ async fn a_repository_with_images_is_deleted_by_force_only() {
       }
     }
     "#);
-    let gone = api.call("DeleteRepository", named("demo")).await;
-    gone.refuses(ErrorCode::RepositoryNotFoundException, &absent("demo"));
-}
-
-#[tokio::test]
-async fn a_repository_with_layers_and_uploads_but_no_image_is_deleted() {
-    let api = Api::new();
-    api.create("demo").await;
-    api.push_layer("demo", b"layer").await;
-    api.begin_upload("demo").await;
-    api.ok("DeleteRepository", named("demo")).await;
 }
 
 #[tokio::test]
