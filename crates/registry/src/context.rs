@@ -226,15 +226,13 @@ impl<'a> Wanted<'a> {
 }
 
 fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
+    let Scope { registry_id, region } = scope;
     let resource = match wanted.repository {
         Some(name) => scope.repository_arn(name),
-        None => {
-            let Scope { registry_id, region } = scope;
-            format!(
-                "arn:{}:ecr:{region}:{registry_id}:repository/*",
-                region.partition()
-            )
-        }
+        None => format!(
+            "arn:{}:ecr:{region}:{registry_id}:repository/*",
+            region.partition()
+        ),
     };
     Error::new(
         ecru_model::ErrorCode::AccessDeniedException,

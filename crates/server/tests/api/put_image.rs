@@ -118,6 +118,7 @@ async fn a_manifest_without_a_type_of_its_own_has_the_one_beside_it() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a document of each kind")]
 async fn every_kind_of_manifest_is_stored() {
     let api = demo().await;
     let (first, second) = (Image::new(1), Image::new(2));
