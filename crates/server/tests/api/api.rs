@@ -252,6 +252,30 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
+/// Everything at once, on this thread.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures = futures
+        .map(Box::pin)
+        .map(|future| (future, None))
+        .collect::<Vec<_>>();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut futures {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
+}
+
 /// The whole answer for a snapshot, with the members named replaced: they differ from run to run.
 pub(crate) fn pretty(body: &Value, varying: &[&str]) -> String {
     let mut body = body.clone();

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, pretty};
+use crate::api::{Api, join_all, pretty};
 use crate::content::{Image, index, put};
-use crate::repositories::join_all;
 
 /// `demo` with an image under the tags `a` and `b`, one under `c`, and one without a tag.
 async fn demo() -> (Api, [String; 3]) {

@@ -397,7 +397,7 @@ async fn of_many_who_end_an_upload_one_succeeds() {
     let id = api.upload("demo", b"layer").await;
     let right = digest("layer");
     let all = (0..8).map(|_| api.call("CompleteLayerUpload", completion("demo", &id, &[&right])));
-    let answers = crate::repositories::join_all(all).await;
+    let answers = crate::api::join_all(all).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 200) {
         let lost = ["InvalidParameterException", "UploadNotFoundException"];
@@ -410,7 +410,7 @@ async fn of_many_who_send_one_part_one_succeeds() {
     let api = demo().await;
     let id = api.begin_upload("demo").await;
     let all = (0..8).map(|_| api.call("UploadLayerPart", part("demo", &id, 0, b"layer")));
-    let answers = crate::repositories::join_all(all).await;
+    let answers = crate::api::join_all(all).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     let refused = answers
         .iter()

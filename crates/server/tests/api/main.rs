@@ -19,6 +19,7 @@ mod isolation;
 mod layer_lookup;
 mod layers;
 mod lists;
+mod manifests;
 mod policies;
 mod put_image;
 mod referrers;

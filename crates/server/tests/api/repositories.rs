@@ -4,7 +4,7 @@ use ecru_model::ErrorCode;
 use ecru_registry::RepositoryUriShape;
 use serde_json::{Value, json};
 
-use crate::api::{ACCOUNT, Api, pretty};
+use crate::api::{ACCOUNT, Api, join_all, pretty};
 use crate::content::Image;
 
 /// Tests that the ratchet of errors runs again.
@@ -181,30 +181,6 @@ async fn of_many_who_create_one_name_one_succeeds() {
     assert_eq!(created, 1);
     let refused = |answer: &&crate::api::Answer| answer.error() == Some("RepositoryAlreadyExistsException");
     assert_eq!(answers.iter().filter(refused).count(), 19);
-}
-
-/// Everything at once, on this thread.
-pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures = futures
-        .map(Box::pin)
-        .map(|future| (future, None))
-        .collect::<Vec<_>>();
-    std::future::poll_fn(|context| {
-        for (future, output) in &mut futures {
-            if output.is_none()
-                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
-            {
-                *output = Some(ready);
-            }
-        }
-        if futures.iter().all(|(_, output)| output.is_some()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 #[tokio::test]

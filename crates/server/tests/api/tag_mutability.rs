@@ -4,9 +4,8 @@ use ecru_model::ErrorCode;
 use ecru_registry::Error;
 use serde_json::{Value, json};
 
-use crate::api::{ACCOUNT, Api};
+use crate::api::{ACCOUNT, Api, join_all};
 use crate::content::{Image, put};
-use crate::repositories::join_all;
 
 /// Tests that the ratchet of errors runs again.
 pub(crate) const PROVOKING: &[fn()] = &[
