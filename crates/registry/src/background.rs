@@ -1,4 +1,4 @@
-//! Work that nobody waits for: removing what deleted repositories held, and what abandoned uploads left.
+//! Work that nobody waits for: recording pulls, and removing what deleted repositories held and abandoned uploads left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub async fn run(service: Arc<Service>) {
         }
         tokio::select! {
             () = service.removal_wanted.notified() => {}
+            () = service.pull_times.noted() => {}
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }
@@ -22,6 +23,7 @@ pub async fn run(service: Arc<Service>) {
 
 /// Everything that can be done now.
 pub async fn run_once(service: &Service) -> Result<(), Error> {
+    service.pull_times.write(&service.store).await?;
     repositories::removal::run(&service.store).await?;
     let now = service.clock.machine_milliseconds();
     while service.store.uploads().expire(now).await? > 0 {}

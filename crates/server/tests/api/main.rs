@@ -21,6 +21,7 @@ mod layers;
 mod lists;
 mod manifests;
 mod policies;
+mod pull_times;
 mod put_image;
 mod referrers;
 mod registry;
