@@ -10,14 +10,29 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// Runs until the process ends. A failure is logged and the work tried again at the next turn.
 pub async fn run(service: Arc<Service>) {
     loop {
-        if let Err(error) = run_once(&service).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "background work failed");
+        log_failure(run_once(&service).await);
+        let turn = wait_for_turn(&service);
+        let mut turn = std::pin::pin!(turn);
+        loop {
+            tokio::select! {
+                () = &mut turn => break,
+                // Pulls are many, so they bring about no more than their own recording.
+                () = service.pull_times.noted() => log_failure(service.pull_times.write(&service.store).await),
+            }
         }
-        tokio::select! {
-            () = service.removal_wanted.notified() => {}
-            () = service.pull_times.noted() => {}
-            () = tokio::time::sleep(INTERVAL) => {}
-        }
+    }
+}
+
+async fn wait_for_turn(service: &Service) {
+    tokio::select! {
+        () = service.removal_wanted.notified() => {}
+        () = tokio::time::sleep(INTERVAL) => {}
+    }
+}
+
+fn log_failure(outcome: Result<(), Error>) {
+    if let Err(error) = outcome {
+        tracing::error!(error = &error as &dyn std::error::Error, "background work failed");
     }
 }
 
