@@ -9,7 +9,8 @@ pub use crate::layers::{
     upload_layer_part,
 };
 pub use crate::pull_time_exclusions::{
-    deregister_pull_time_update_exclusion, list_pull_time_update_exclusions, register_pull_time_update_exclusion,
+    deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
+    register_pull_time_update_exclusion,
 };
 pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
 pub use crate::repositories::{

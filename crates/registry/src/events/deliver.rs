@@ -85,7 +85,11 @@ async fn hand_over(
     failures: &mut u32,
 ) -> Result<Option<i64>, Error> {
     let count = count_together(waiting, sink.events_max());
-    let Some(last) = waiting.get(..count).and_then(<[_]>::last).map(|event| event.sequence) else {
+    let Some(last) = waiting
+        .get(..count)
+        .and_then(<[_]>::last)
+        .map(|event| event.sequence)
+    else {
         return Ok(None);
     };
     let before = waiting.first().map_or(last, |event| event.sequence) - 1;
@@ -173,11 +177,7 @@ async fn save_cursor(service: &Service, sink: &dyn EventSink, sequence: i64) -> 
         .write(move |tx| {
             tx.execute(
                 "UPDATE sink_cursors SET sequence = ?3 WHERE sink = ?1 AND shard = ?2 AND sequence < ?3",
-                &[
-                    Value::Text(&key),
-                    Value::Integer(SHARD),
-                    Value::Integer(sequence),
-                ],
+                &[Value::Text(&key), Value::Integer(SHARD), Value::Integer(sequence)],
             )?;
             Ok(())
         })

@@ -40,7 +40,9 @@ pub fn list_events(
     filter: &EventFilter,
     extent: Extent,
 ) -> Result<Page<Envelope, i64>, Error> {
-    let page = service.store.read(|at| examine(at, &service.keys, filter, extent));
+    let page = service
+        .store
+        .read(|at| examine(at, &service.keys, filter, extent));
     page.map_err(Error::from)
 }
 
@@ -72,7 +74,8 @@ fn examine(
     Ok(Page { items, next })
 }
 
-const AFTER: &str = "SELECT sequence, account, region, repository, source, detail_type, time, resources, detail
+const AFTER: &str =
+    "SELECT sequence, account, region, repository, source, detail_type, time, resources, detail
      FROM outbox WHERE shard = ?1 AND sequence > ?2 ORDER BY sequence";
 
 fn after(sequence: i64) -> [Value<'static>; 2] {

@@ -17,12 +17,12 @@ use serde_json::Value as Json;
 use crate::clock;
 
 pub use cache_action::{CacheSync, cache_sync_failed, cache_synced};
-pub use image_action::{About, archived, image_deleted, image_pushed, restored};
-pub use replication_action::{Replicated, replicated, replication_failed};
-pub use scan::{Scanned, enhanced_scan_ended, finding_changed, scan_ended, scan_frequency_changed};
 pub use deliver::{connect, deliver_to};
 pub use envelope::Envelope;
+pub use image_action::{About, archived, image_deleted, image_pushed, restored};
 pub use list::{EventFilter, list_events};
+pub use replication_action::{Replicated, replicated, replication_failed};
+pub use scan::{Scanned, enhanced_scan_ended, finding_changed, scan_ended, scan_frequency_changed};
 pub use sink::{Delivery, EventSink, SinkError};
 pub(crate) use trim::{forget, trim};
 

@@ -6,7 +6,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::next::{claim, waive_waiting};
 use super::run::run;
-use super::{Place, Ran};
+use super::{Kind, Place, Ran, schedule_everywhere};
 use crate::{Error, Service, images};
 
 /// Work that asks for more of itself at once has to end somewhere.
@@ -19,7 +19,13 @@ pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
     let mut heard = service.runs.ended.subscribe();
     let mut taken = service.runs.taken.subscribe();
     let now = service.clock.now();
-    service.store.write(move |tx| waive_waiting(tx, now)).await?;
+    service
+        .store
+        .write(move |tx| {
+            schedule_everywhere(tx, Kind::Housekeeping)?;
+            waive_waiting(tx, now)
+        })
+        .await?;
 
     let mut ended = Vec::new();
     for _ in 0..RUNS_MAX {

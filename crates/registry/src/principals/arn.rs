@@ -20,7 +20,9 @@ pub(super) fn account(arn: &str) -> Option<RegistryId> {
         ("sts", "assumed-role") => is_path(resource, 2),
         _ => false,
     };
-    (known && caller).then(|| RegistryId::parse(account).ok()).flatten()
+    (known && caller)
+        .then(|| RegistryId::parse(account).ok())
+        .flatten()
 }
 
 fn is_partition(text: &str) -> bool {

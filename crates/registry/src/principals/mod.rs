@@ -86,11 +86,7 @@ pub async fn release_principal(service: &Service, access_key_id: String) -> Resu
 }
 
 /// A page in the order of the access keys, from the one after `after`.
-pub fn list_principals(
-    service: &Service,
-    after: &str,
-    limit: u32,
-) -> Result<Page<Principal, String>, Error> {
+pub fn list_principals(service: &Service, after: &str, limit: u32) -> Result<Page<Principal, String>, Error> {
     let found = service.store.read(|at| {
         at.query(
             "SELECT access_key_id, arn FROM principals WHERE access_key_id > ?1 ORDER BY access_key_id LIMIT ?2",
@@ -104,7 +100,9 @@ pub fn list_principals(
         )
     });
     let found = found.map_err(Error::from)?;
-    Ok(Page::cut(found, limit, |principal| principal.access_key_id.clone()))
+    Ok(Page::cut(found, limit, |principal| {
+        principal.access_key_id.clone()
+    }))
 }
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
