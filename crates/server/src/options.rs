@@ -3,11 +3,13 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
+use ecru_outbound::Url;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 
 use crate::DataDirectory;
@@ -32,6 +34,27 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct EventOptions {
+    /// Gets each event by itself.
+    pub webhook: Option<Url>,
+    /// Gets them by EventBridge's `PutEvents`.
+    pub endpoint: Option<Url>,
+    /// How long an event waits for one of them that does not take it.
+    pub kept: Duration,
+}
+
+impl Default for EventOptions {
+    fn default() -> EventOptions {
+        EventOptions {
+            webhook: None,
+            endpoint: None,
+            kept: Duration::from_hours(7 * 24),
+        }
+    }
+}
+
 impl Options {
     /// A server for one test or one program: a free port of the loopback address, the usual settings.
     pub fn local(data: DataDirectory) -> Options {
@@ -45,6 +68,7 @@ impl Options {
             dev_users: true,
             introspection: true,
             tls: None,
+            events: EventOptions::default(),
         }
     }
 }

@@ -64,7 +64,7 @@ struct Removed {
 fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
     let newest = newest(tx)?;
     let taken = taken_by_all(tx)?;
-    let mut last = None;
+    let mut end = None;
     let mut lost = 0;
     let mut rows = 0;
     tx.each(
@@ -78,17 +78,17 @@ fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
             if !read_by_all && !given_up {
                 return Ok(ControlFlow::Break(()));
             }
-            last = Some(sequence);
+            end = Some(sequence);
             rows += 1;
             lost += u64::from(sequence > taken);
             Ok(ControlFlow::Continue(()))
         },
     )?;
-    if let Some(last) = last {
-        raise_floor(tx, last)?;
+    if let Some(end) = end {
+        raise_floor(tx, end)?;
         tx.execute(
             "DELETE FROM outbox WHERE shard = ?1 AND sequence <= ?2",
-            &[SHARD, last].map(Value::Integer),
+            &[SHARD, end].map(Value::Integer),
         )?;
     }
     Ok(Removed { rows, lost })
