@@ -10,7 +10,7 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 35] = [
+pub(crate) const UNBUILT: [Operation; 32] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
@@ -19,7 +19,6 @@ pub(crate) const UNBUILT: [Operation; 35] = [
     Operation::DeleteRegistryPolicy,
     Operation::DeleteRepositoryCreationTemplate,
     Operation::DeleteSigningConfiguration,
-    Operation::DeregisterPullTimeUpdateExclusion,
     Operation::DescribeImageReplicationStatus,
     Operation::DescribeImageScanFindings,
     Operation::DescribeImageSigningStatus,
@@ -30,14 +29,12 @@ pub(crate) const UNBUILT: [Operation; 35] = [
     Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
     Operation::GetSigningConfiguration,
-    Operation::ListPullTimeUpdateExclusions,
     Operation::ListReplicationBackfills,
     Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
     Operation::PutReplicationConfiguration,
     Operation::PutSigningConfiguration,
-    Operation::RegisterPullTimeUpdateExclusion,
     Operation::StartImageScan,
     Operation::StartLifecyclePolicyPreview,
     Operation::StartReplicationBackfill,
