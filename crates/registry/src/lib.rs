@@ -14,6 +14,7 @@ mod mac;
 pub mod operations;
 mod paging;
 pub mod registry_settings;
+mod replication;
 pub mod repositories;
 mod repository_policy;
 mod reset;

@@ -4,7 +4,7 @@ use ecru_model::RegistryId;
 use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
-use crate::{Error, Service};
+use crate::{Error, Service, replication};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -29,6 +29,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            replication::backfill::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;
             jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(())
