@@ -13,6 +13,8 @@ pub mod layers;
 mod mac;
 pub mod operations;
 mod paging;
+pub mod principals;
+mod pull_time_exclusions;
 pub mod registry_settings;
 mod replication;
 pub mod repositories;
