@@ -6,8 +6,9 @@ use ecru_store::{StoreError, Tx, Value};
 use super::manifest::Manifest;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
-use crate::Error;
+use crate::clock::Moment;
 use crate::repositories::{Repository, stored};
+use crate::{Error, events, replication};
 
 /// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
 pub(super) fn delete_tag(
@@ -15,25 +16,38 @@ pub(super) fn delete_tag(
     repository: &Repository,
     image: &Image,
     tag: &ImageTag,
-    machine_now: i64,
+    at: Moment,
 ) -> Result<Deleted, Error> {
     let last = tags_of(tx, repository, image.id)?.len() <= 1;
     if last {
-        return match delete_image(tx, repository, image, machine_now)? {
+        return match delete_image(tx, repository, image, at)? {
             Deleted::Done { .. } => Ok(Deleted::Done {
                 tags: vec![tag.clone()],
             }),
             referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
         };
     }
+    remove_tag(tx, repository, image, tag, at)?;
+    replication::tag_removed(tx, repository, &image.digest, tag)?;
+    Ok(Deleted::Done {
+        tags: vec![tag.clone()],
+    })
+}
+
+/// Takes a tag away; the image stays, although it may have no other.
+pub(super) fn remove_tag(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tag: &ImageTag,
+    at: Moment,
+) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM tags WHERE repository_id = ?1 AND tag = ?2",
         &[Value::Integer(repository.id), Value::Text(tag.as_str())],
     )?;
     set_tagged(tx, repository, image.id)?;
-    Ok(Deleted::Done {
-        tags: vec![tag.clone()],
-    })
+    record(tx, repository, image, std::slice::from_ref(tag), at)
 }
 
 pub(super) enum Deleted {
@@ -43,12 +57,25 @@ pub(super) enum Deleted {
     ReferencedBy(Vec<Digest>),
 }
 
-/// Deletes an image with all its tags.
+/// Deletes an image with all its tags, here and wherever deletions are replicated to.
 pub(super) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    machine_now: i64,
+    at: Moment,
+) -> Result<Deleted, Error> {
+    let deleted = delete_image_here(tx, repository, image, at)?;
+    if matches!(deleted, Deleted::Done { .. }) {
+        replication::image_deleted(tx, repository, &image.digest)?;
+    }
+    Ok(deleted)
+}
+
+pub(super) fn delete_image_here(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    at: Moment,
 ) -> Result<Deleted, Error> {
     let indexes = indexes_of(tx, repository, image)?;
     if !indexes.is_empty() {
@@ -63,7 +90,7 @@ pub(super) fn delete_image(
         "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
         &[Value::Integer(repository.id), Value::Integer(image.id)],
     )?;
-    release_blobs(tx, repository, image, &manifest, machine_now)?;
+    release_blobs(tx, repository, image, &manifest, at)?;
     if manifest.is_index() {
         release_children(tx, repository, image, &manifest)?;
     }
@@ -72,7 +99,34 @@ pub(super) fn delete_image(
         "UPDATE repository_counters SET images = images - 1 WHERE repository_id = ?1",
         &[Value::Integer(repository.id)],
     )?;
+    record(tx, repository, image, &tags, at)?;
+    replication::forget_image(tx, repository, &image.digest)?;
     Ok(Deleted::Done { tags })
+}
+
+/// One event for each tag that went, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tags: &[ImageTag],
+    at: Moment,
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &image.digest,
+        media_type: &image.media_type,
+        artifact_media_type: image.artifact_media_type.as_deref(),
+        time: at.now,
+    };
+    if tags.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_deleted(&about, None));
+    }
+    for tag in tags {
+        events::record(tx, &repository.scope, &events::image_deleted(&about, Some(tag)))?;
+    }
+    Ok(())
 }
 
 fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec<Digest>, StoreError> {
@@ -90,7 +144,7 @@ fn release_blobs(
     repository: &Repository,
     image: &Image,
     manifest: &Manifest,
-    machine_now: i64,
+    at: Moment,
 ) -> Result<(), StoreError> {
     for blob in &manifest.blobs {
         let digest = blob.digest;
@@ -109,7 +163,7 @@ fn release_blobs(
             &[
                 Value::Integer(repository.id),
                 Value::Blob(digest.as_bytes()),
-                Value::Integer(machine_now),
+                Value::Integer(at.machine_now),
             ],
         )?;
     }

@@ -8,8 +8,8 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::{Image, find, tag_target};
-use crate::Error;
 use crate::repositories::{self, Repository};
+use crate::{Error, events, replication};
 
 const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -20,6 +20,15 @@ pub(super) struct NewImage {
     pub(super) bytes: Bytes,
     pub(super) tags: Vec<ImageTag>,
     pub(super) pushed_at: Timestamp,
+    pub(super) origin: Origin,
+}
+
+/// How an image comes into a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Push,
+    /// Told by an event of its own, and not replicated any further.
+    Replication,
 }
 
 /// What a put came to.
@@ -47,7 +56,40 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
         move_tag(tx, repository, tag, image_id)?;
     }
     check_tag_quota(tx, repository, image_id)?;
+    if new.origin == Origin::Push {
+        record(tx, repository, new, &moves)?;
+        let tags = moves.iter().map(|moved| moved.tag);
+        replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
+    }
     Ok(Outcome::Changed)
+}
+
+/// One event for each tag that was given, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        time: new.pushed_at,
+    };
+    if moves.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_pushed(&about, None));
+    }
+    for moved in moves {
+        events::record(
+            tx,
+            &repository.scope,
+            &events::image_pushed(&about, Some(moved.tag)),
+        )?;
+    }
+    Ok(())
 }
 
 /// What the manifest names, as rows of this repository.

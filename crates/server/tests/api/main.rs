@@ -9,10 +9,27 @@
 
 mod api;
 mod content;
+mod coverage;
 mod delete_images;
+mod events;
+mod faults;
 mod get_images;
+mod hostile;
+mod inputs;
+mod isolation;
+mod jobs;
 mod layer_lookup;
 mod layers;
+mod lists;
+mod manifests;
+mod policies;
+mod pull_time_exclusions;
+mod pull_times;
 mod put_image;
+mod referrers;
+mod registry;
 mod repositories;
+mod resource_tags;
 mod tag_mutability;
+mod tokens;
+mod unbuilt;

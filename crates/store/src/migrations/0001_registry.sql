@@ -120,23 +120,162 @@ CREATE TABLE tags (
 ) {without_rowid};
 CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
 
--- Which images of a repository need a blob, and as what.
+-- Which images of a repository need a blob, and as what. That the image is there is not held by a key: it would cost an index
+-- of its own, or each deletion of an image a look at every row of the repository.
 CREATE TABLE image_blobs (
     repository_id {int} NOT NULL,
     blob_id {int} NOT NULL,
     image_id {int} NOT NULL,
     media_type {text} NOT NULL,
     PRIMARY KEY (repository_id, blob_id, image_id),
-    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id),
     FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
 ) {without_rowid};
 
--- Which indexes of a repository name an image.
+-- Which indexes of a repository name an image. The index is not held by a key, for the same reason.
 CREATE TABLE image_children (
     repository_id {int} NOT NULL,
     child_id {int} NOT NULL,
     index_id {int} NOT NULL,
     PRIMARY KEY (repository_id, child_id, index_id),
-    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id),
-    FOREIGN KEY (repository_id, index_id) REFERENCES images (repository_id, id)
+    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id)
 ) {without_rowid};
+
+-- Work that nobody waits for. `due` is of the clock that users see; before `not_before`, which is machine time like
+-- `lease_until`, no run begins. What is scheduled while a run has the lease waits in `again_due` for the run to end.
+CREATE TABLE jobs (
+    id {id},
+    kind {text} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    subject {text} NOT NULL,
+    due {int} NOT NULL,
+    not_before {int} NOT NULL DEFAULT 0,
+    again_due {int},
+    attempts {int} NOT NULL DEFAULT 0,
+    lease_owner {text},
+    lease_until {int},
+    last_error {text},
+    UNIQUE (kind, account, region, subject)
+) {strict};
+CREATE INDEX jobs_by_due ON jobs (due);
+
+-- Every event, in the order of its commit. `repository` is what its order matters to; `time` is of the clock that users
+-- see, `recorded_at` machine time.
+CREATE TABLE outbox (
+    shard {int} NOT NULL,
+    sequence {int} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    repository {text} NOT NULL,
+    source {text} NOT NULL,
+    detail_type {text} NOT NULL,
+    time {int} NOT NULL,
+    recorded_at {int} NOT NULL,
+    resources {text} NOT NULL,
+    detail {text} NOT NULL,
+    PRIMARY KEY (shard, sequence)
+) {without_rowid};
+
+-- The last event that is gone, so that no sequence is given twice.
+CREATE TABLE outbox_floors (
+    shard {int} PRIMARY KEY,
+    sequence {int} NOT NULL
+) {strict};
+
+-- The last event that a sink has taken. Only the `active` ones, those of the running server, hold events back.
+CREATE TABLE sink_cursors (
+    sink {text} NOT NULL,
+    shard {int} NOT NULL,
+    sequence {int} NOT NULL,
+    active {int} NOT NULL,
+    PRIMARY KEY (sink, shard)
+) {without_rowid};
+
+-- Who an access key belongs to.
+CREATE TABLE principals (
+    access_key_id {text} PRIMARY KEY,
+    account {text} NOT NULL,
+    arn {text} NOT NULL
+) {without_rowid};
+
+-- How the clock that users see was set; no row while it runs free.
+CREATE TABLE clock (
+    id {int} PRIMARY KEY,
+    frozen_at {int},
+    ahead {int} NOT NULL
+) {strict};
+
+-- Principals whose pulls leave no trace.
+CREATE TABLE pull_time_exclusions (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    principal {text} NOT NULL,
+    created_at {int} NOT NULL,
+    PRIMARY KEY (account, region, principal)
+) {without_rowid};
+
+-- An image and a registry that it is, or was, to reach. A status of NULL is that of an image that is to reach it no more,
+-- while something is left to be removed there. `refusals` counts runs that the destination has refused since the last push.
+CREATE TABLE replications (
+    id {id},
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    digest {blob} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    status {text},
+    failure_code {text},
+    refusals {int} NOT NULL DEFAULT 0,
+    UNIQUE (repository_id, digest, account, region)
+) {strict};
+
+-- What a replication has yet to bring in line with its source: a tag, or as an empty tag the image itself. `removal` is 1
+-- when what the source has no more is to go from the destination, too.
+CREATE TABLE replication_tasks (
+    replication_id {int} NOT NULL REFERENCES replications (id),
+    tag {text} NOT NULL,
+    removal {int} NOT NULL,
+    PRIMARY KEY (replication_id, tag)
+) {without_rowid};
+
+-- A replication of all that a registry has to one destination. The cursor is where its preparation has come to: the last
+-- repository, image and tag that have a row below. One that is `removed` is gone for every reader.
+CREATE TABLE replication_backfills (
+    id {id},
+    backfill_id {text} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    destination_account {text} NOT NULL,
+    destination_region {text} NOT NULL,
+    status {text} NOT NULL,
+    failure_code {text},
+    started_at {int} NOT NULL,
+    ended_at {int},
+    prepared {int} NOT NULL DEFAULT 0,
+    cursor_repository {text} NOT NULL DEFAULT '',
+    cursor_image {int} NOT NULL DEFAULT 0,
+    cursor_tag {text} NOT NULL DEFAULT '',
+    total {int} NOT NULL DEFAULT 0,
+    completed {int} NOT NULL DEFAULT 0,
+    failed {int} NOT NULL DEFAULT 0,
+    failure_codes {text} NOT NULL DEFAULT '',
+    removed {int} NOT NULL DEFAULT 0,
+    UNIQUE (account, region, backfill_id)
+) {strict};
+CREATE INDEX replication_backfills_by_registry ON replication_backfills (account, region, id) WHERE removed = 0;
+CREATE INDEX replication_backfills_under_way ON replication_backfills (account, region) WHERE ended_at IS NULL;
+CREATE INDEX replication_backfills_ended ON replication_backfills (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX replication_backfills_removed ON replication_backfills (id) WHERE removed = 1;
+
+-- Each image and tag of a backfill. The status is PENDING until the replication was tried.
+CREATE TABLE replication_backfill_results (
+    backfill_id {int} NOT NULL REFERENCES replication_backfills (id),
+    position {int} NOT NULL,
+    repository {text} NOT NULL,
+    digest {blob} NOT NULL,
+    tag {text},
+    status {text} NOT NULL,
+    failure_code {text},
+    sub_image_failure_codes {text},
+    PRIMARY KEY (backfill_id, position)
+) {without_rowid};
+CREATE INDEX replication_backfill_results_by_status ON replication_backfill_results (backfill_id, status, position);
