@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
@@ -12,6 +12,7 @@ use crate::images::Pulls;
 use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
+use crate::scanning::ImageScanner;
 use crate::{Clock, Error, Random, clock};
 
 /// One per process.
@@ -20,6 +21,8 @@ pub struct Service {
     pub clock: Clock,
     pub random: Random,
     pub configuration: Configuration,
+    /// Set once, before the first request; without it, nothing is known of images.
+    pub scanner: OnceLock<Arc<dyn ImageScanner>>,
     pub(crate) keys: Keys,
     pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
@@ -62,6 +65,7 @@ impl Service {
             clock,
             random,
             configuration,
+            scanner: OnceLock::new(),
             keys,
             runs: Runs::default(),
             pulls: Pulls::default(),

@@ -20,7 +20,7 @@ mod replication;
 pub mod repositories;
 mod repository_policy;
 mod reset;
-mod scanning;
+pub mod scanning;
 mod tagging;
 
 pub use clock::{Clock, Random};

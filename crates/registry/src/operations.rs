@@ -22,7 +22,10 @@ pub use crate::repositories::{
     put_image_tag_mutability,
 };
 pub use crate::repository_policy::{delete_repository_policy, get_repository_policy, set_repository_policy};
-pub use crate::scanning::get_registry_scanning_configuration;
+pub use crate::scanning::{
+    batch_get_repository_scanning_configuration, describe_image_scan_findings,
+    get_registry_scanning_configuration, put_registry_scanning_configuration, start_image_scan,
+};
 pub use crate::tagging::{list_tags_for_resource, tag_resource, untag_resource};
 
 use crate::{Context, Error};
@@ -37,7 +40,6 @@ macro_rules! not_built {
 }
 
 not_built! {
-    batch_get_repository_scanning_configuration "BatchGetRepositoryScanningConfiguration" BatchGetRepositoryScanningConfigurationInput BatchGetRepositoryScanningConfigurationOutput;
     create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
     create_repository_creation_template "CreateRepositoryCreationTemplate" CreateRepositoryCreationTemplateInput CreateRepositoryCreationTemplateOutput;
     delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
@@ -45,7 +47,6 @@ not_built! {
     delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
     delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
-    describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
     describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
@@ -55,9 +56,7 @@ not_built! {
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
     put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
-    put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
     put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
-    start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
     update_image_storage_class "UpdateImageStorageClass" UpdateImageStorageClassInput UpdateImageStorageClassOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;

@@ -4,7 +4,7 @@ use ecru_model::RegistryId;
 use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
-use crate::{Error, Service, clock, events, principals, pull_time_exclusions, replication};
+use crate::{Error, Service, clock, events, principals, pull_time_exclusions, replication, scanning};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -36,6 +36,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
             replication::backfill::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;
             if everything {
+                scanning::forget_presets(tx)?;
                 clock::forget(tx)?;
             }
             jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;

@@ -9,7 +9,7 @@ use ecru_store::{StoreError, Tx, Value};
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::{Image, find, tag_target};
 use crate::repositories::{self, Repository};
-use crate::{Error, events, replication};
+use crate::{Error, events, replication, scanning};
 
 const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -50,7 +50,11 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
     let image_id = match existing {
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
         Some(image) => image.id,
-        None => insert(tx, repository, new, &references)?,
+        None => {
+            let image_id = insert(tx, repository, new, &references)?;
+            scan(tx, repository, new, image_id)?;
+            image_id
+        }
     };
     for tag in &moves {
         move_tag(tx, repository, tag, image_id)?;
@@ -62,6 +66,17 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
         replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
     }
     Ok(Outcome::Changed)
+}
+
+fn scan(tx: &Tx<'_>, repository: &Repository, new: &NewImage, image_id: i64) -> Result<(), StoreError> {
+    let pushed = scanning::Pushed {
+        image_id,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        at: new.pushed_at,
+    };
+    scanning::image_pushed(tx, repository, &pushed)
 }
 
 /// One event for each tag that was given, or one for an image without.

@@ -48,14 +48,20 @@ pub enum Kind {
     Replication,
     /// Brings to another registry all that was there before.
     ReplicationBackfill,
+    /// Scans an image.
+    ImageScan,
+    /// Brings repositories and images in line with new rules of scanning.
+    ScanSweep,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::RepositoryRemoval,
         Self::Housekeeping,
         Self::Replication,
         Self::ReplicationBackfill,
+        Self::ImageScan,
+        Self::ScanSweep,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -64,6 +70,8 @@ impl Kind {
             Self::Housekeeping => "housekeeping",
             Self::Replication => "replication",
             Self::ReplicationBackfill => "replication-backfill",
+            Self::ImageScan => "image-scan",
+            Self::ScanSweep => "scan-sweep",
         }
     }
 

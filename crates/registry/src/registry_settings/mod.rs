@@ -17,11 +17,12 @@ const REPOSITORIES_MAX: i64 = 100_000;
 
 /// The account settings that ECR knows, each with its values; the first is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
-    ("BASIC_SCAN_TYPE_VERSION", &["AWS_NATIVE", "CLAIR"]),
+    (BASIC_SCANNER, &["AWS_NATIVE", "CLAIR"]),
     ("REGISTRY_POLICY_SCOPE", &["V2", "V1"]),
     (BLOB_MOUNTING, &["DISABLED", "ENABLED"]),
 ];
 
+const BASIC_SCANNER: &str = "BASIC_SCAN_TYPE_VERSION";
 const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
 
 pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
@@ -40,6 +41,11 @@ pub(crate) fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Resul
         &[scope.registry_id.as_str(), scope.region.as_str(), name, value].map(Value::Text),
     )?;
     Ok(())
+}
+
+/// Whether basic scans are those of the scanner before today's.
+pub(crate) fn scans_as_before(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
+    Ok(find(at, scope, BASIC_SCANNER)?.as_deref() == Some("CLAIR"))
 }
 
 /// Whether layers may be mounted from one repository of the registry into another.

@@ -2,20 +2,20 @@
 
 use ecru_model::{
     GetRegistryScanningConfigurationInput as Input, GetRegistryScanningConfigurationOutput as Output,
-    RegistryScanningConfiguration, ScanType,
 };
 
+use super::configuration::Configuration;
 use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
     let scope = ctx.registry(None, Wanted::on_registry("GetRegistryScanningConfiguration"))?;
+    let configuration = ctx
+        .store
+        .read(|at| Ok::<_, Error>(Configuration::find(at, &scope)?))?;
 
     Ok(Output {
         registry_id: Some(scope.registry_id),
-        scanning_configuration: Some(RegistryScanningConfiguration {
-            scan_type: Some(ScanType::Basic),
-            rules: Some(Vec::new()),
-        }),
+        scanning_configuration: Some(configuration.describe()),
     })
 }
