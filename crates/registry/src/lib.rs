@@ -8,6 +8,7 @@ mod error;
 pub mod images;
 pub mod introspection;
 pub mod layers;
+mod lifecycle;
 mod mac;
 pub mod operations;
 mod paging;

@@ -1,0 +1,5 @@
+//! Lifecycle policies.
+
+mod evaluate;
+mod grammar;
+mod policy;
