@@ -25,5 +25,6 @@ pub async fn run_once(service: &Service) -> Result<(), Error> {
     repositories::removal::run(&service.store).await?;
     let now = service.clock.machine_milliseconds();
     while service.store.uploads().expire(now).await? > 0 {}
+    while service.store.collect(now).await?.blobs > 0 {}
     Ok(())
 }

@@ -226,16 +226,16 @@ impl<'a> Wanted<'a> {
 }
 
 fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
-    let resource = match wanted.repository {
-        Some(name) => scope.repository_arn(name),
-        None => {
-            let Scope { registry_id, region } = scope;
+    let Scope { registry_id, region } = scope;
+    let resource = wanted.repository.map_or_else(
+        || {
             format!(
                 "arn:{}:ecr:{region}:{registry_id}:repository/*",
                 region.partition()
             )
-        }
-    };
+        },
+        |name| scope.repository_arn(name),
+    );
     Error::new(
         ecru_model::ErrorCode::AccessDeniedException,
         format!(

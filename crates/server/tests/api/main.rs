@@ -9,4 +9,10 @@
 
 mod api;
 mod content;
+mod delete_images;
+mod get_images;
+mod layer_lookup;
+mod layers;
+mod put_image;
 mod repositories;
+mod tag_mutability;
