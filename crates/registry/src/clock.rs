@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ecru_model::Timestamp;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::Error;
@@ -21,6 +22,8 @@ pub struct Clock {
 struct ClockState {
     frozen_at: AtomicI64,
     ahead: AtomicI64,
+    /// Wakes the loop that waits for a time to come.
+    moved: Notify,
 }
 
 impl Default for ClockState {
@@ -28,15 +31,31 @@ impl Default for ClockState {
         Self {
             frozen_at: AtomicI64::new(NOT_FROZEN),
             ahead: AtomicI64::new(0),
+            moved: Notify::new(),
         }
     }
 }
 
+/// One moment by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// What users see.
+    pub(crate) now: Timestamp,
+    pub(crate) machine_now: i64,
+}
+
 impl Clock {
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            now: self.now(),
+            machine_now: self.machine_milliseconds(),
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
         let base = if frozen_at == NOT_FROZEN {
-            machine_as_millis()
+            machine_milliseconds()
         } else {
             frozen_at
         };
@@ -45,25 +64,38 @@ impl Clock {
 
     /// Machine time in milliseconds since 1970, which nobody can move: for ages, leases and time-outs.
     pub fn machine_milliseconds(&self) -> i64 {
-        machine_as_millis()
+        machine_milliseconds()
     }
 
     pub fn freeze(&self, at: Timestamp) {
         self.state.ahead.store(0, Ordering::Release);
         self.state.frozen_at.store(at.as_millis(), Ordering::Release);
+        self.state.moved.notify_one();
     }
 
     pub fn advance(&self, milliseconds: i64) {
         self.state.ahead.fetch_add(milliseconds, Ordering::AcqRel);
+        self.state.moved.notify_one();
     }
 
     pub fn reset(&self) {
         self.state.ahead.store(0, Ordering::Release);
         self.state.frozen_at.store(NOT_FROZEN, Ordering::Release);
+        self.state.moved.notify_one();
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.state.frozen_at.load(Ordering::Acquire) != NOT_FROZEN
+    }
+
+    /// Until somebody freezes, advances or resets the clock.
+    pub(crate) async fn moved(&self) {
+        self.state.moved.notified().await;
     }
 }
 
-fn machine_as_millis() -> i64 {
+/// Machine time in milliseconds since 1970.
+pub(crate) fn machine_milliseconds() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_store::Store;
-use tokio::sync::Notify;
 
+use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::{Clock, Error, Random};
 
@@ -18,7 +18,7 @@ pub struct Service {
     pub random: Random,
     pub configuration: Configuration,
     pub(crate) keys: Keys,
-    pub(crate) removal_wanted: Notify,
+    pub(crate) runs: Runs,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Service {
             random,
             configuration,
             keys,
-            removal_wanted: Notify::new(),
+            runs: Runs::default(),
         }))
     }
 }

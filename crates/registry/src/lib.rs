@@ -1,12 +1,14 @@
 //! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
 
 pub mod authorization;
-pub mod background;
 pub mod clock;
 mod context;
 mod error;
+pub mod events;
+mod housekeeping;
 pub mod images;
 pub mod introspection;
+pub mod jobs;
 pub mod layers;
 mod lifecycle;
 mod mac;

@@ -3,6 +3,7 @@
 use ecru_model::RegistryId;
 use ecru_store::Value;
 
+use crate::jobs::{self, Kind};
 use crate::{Error, Service};
 
 #[derive(Debug, Clone, Default)]
@@ -18,7 +19,8 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
     service
         .store
         .write(move |tx| {
-            let account = Value::from(account.as_deref());
+            let account_text = account.as_deref();
+            let account = Value::from(account_text);
             tx.execute(
                 "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
                 &[account],
@@ -27,12 +29,13 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            jobs::forget(tx, account_text)?;
+            jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(())
         })
         .await?;
     if everything {
         service.clock.reset();
     }
-    service.removal_wanted.notify_one();
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use ecru_registry::{Clock, Configuration, Random, Service, background};
+use ecru_registry::{Clock, Configuration, Random, Service, jobs};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -79,7 +79,7 @@ impl Server {
         tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
 
         let mut work = JoinSet::new();
-        work.spawn(background::run(Arc::clone(&service)));
+        work.spawn(jobs::background::run(Arc::clone(&service)));
 
         Ok(Server {
             address,
