@@ -4,6 +4,7 @@ use ecru_model::{Digest, ImageTag};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::Manifest;
+use super::storage_class::subject_left;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
 use crate::Error;
@@ -39,7 +40,7 @@ pub(super) fn delete_tag(
     })
 }
 
-pub(super) enum Deleted {
+pub(crate) enum Deleted {
     /// With the tags that went.
     Done { tags: Vec<ImageTag> },
     /// Nothing was changed, because these indexes name the image.
@@ -47,7 +48,7 @@ pub(super) enum Deleted {
 }
 
 /// Deletes an image with all its tags.
-pub(super) fn delete_image(
+pub(crate) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
@@ -76,6 +77,7 @@ pub(super) fn delete_image(
         &[Value::Integer(repository.id)],
     )?;
     record(tx, repository, image, &tags, at)?;
+    subject_left(tx, repository, &image.digest, at.now)?;
     Ok(Deleted::Done { tags })
 }
 
@@ -104,7 +106,11 @@ fn record(
     Ok(())
 }
 
-fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec<Digest>, StoreError> {
+pub(super) fn indexes_of(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+) -> Result<Vec<Digest>, StoreError> {
     tx.query(
         "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
          WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id",

@@ -42,15 +42,34 @@ pub enum Kind {
     RepositoryRemoval,
     /// Removes abandoned uploads, blobs that nobody needs and events that everybody has.
     Housekeeping,
+    /// Carries out the lifecycle policy of a repository.
+    Lifecycle,
+    /// Works out what a lifecycle policy would do, and forgets it after a day.
+    LifecyclePreview,
+    /// Ends the restore of an archived image.
+    Activation,
+    /// Lets the referrers of an image follow it.
+    Referrers,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::RepositoryRemoval, Self::Housekeeping];
+    const ALL: [Self; 6] = [
+        Self::RepositoryRemoval,
+        Self::Housekeeping,
+        Self::Lifecycle,
+        Self::LifecyclePreview,
+        Self::Activation,
+        Self::Referrers,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RepositoryRemoval => "repository-removal",
             Self::Housekeeping => "housekeeping",
+            Self::Lifecycle => "lifecycle",
+            Self::LifecyclePreview => "lifecycle-preview",
+            Self::Activation => "activation",
+            Self::Referrers => "referrers",
         }
     }
 

@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    fn rule(priority: usize, tags: &str, members: &Value, action: Value) -> Value {
+    fn rule(priority: usize, tags: &str, members: &Value, action: &Value) -> Value {
         let mut selection = selection(tags);
         for (name, value) in members.as_object().unwrap() {
             selection[name] = value.clone();
@@ -245,11 +245,11 @@ mod tests {
                     place + 1,
                     tags,
                     &json!({ "countType": "imageCountMoreThan", "countNumber": number }),
-                    expire,
+                    &expire,
                 ),
-                "older" => rule(place + 1, tags, &since("sinceImagePushed", "standard"), expire),
-                "unpulled" => rule(place + 1, tags, &since("sinceImagePulled", "standard"), archive),
-                "archived" => rule(place + 1, tags, &since("sinceImageTransitioned", "archive"), expire),
+                "older" => rule(place + 1, tags, &since("sinceImagePushed", "standard"), &expire),
+                "unpulled" => rule(place + 1, tags, &since("sinceImagePulled", "standard"), &archive),
+                "archived" => rule(place + 1, tags, &since("sinceImageTransitioned", "archive"), &expire),
                 _ => panic!("{word}"),
             }
         });

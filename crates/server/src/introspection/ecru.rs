@@ -6,10 +6,10 @@ use ecru_registry::introspection::{
 };
 use serde_json::{Value, json};
 
-use super::{Asked, Listed, Problem, page, repository, time, with};
+use super::{Asked, Listed, Problem, lifecycle, page, repository, time, with};
 
-const LIMIT_DEFAULT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+pub(super) const LIMIT_DEFAULT: u32 = 100;
+pub(super) const LIMIT_MAX: u32 = 1000;
 
 /// None for a list that there is not.
 pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Listed> {
@@ -17,6 +17,7 @@ pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Listed> {
         "repositories" => repositories(asked).await,
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
+        "lifecycle/explain" => lifecycle::explain_images(asked).await,
         _ => return None,
     })
 }

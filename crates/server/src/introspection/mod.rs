@@ -2,11 +2,12 @@
 
 mod ecru;
 mod fakecloud;
+mod lifecycle;
 mod query;
 
 use std::sync::Arc;
 
-use ecru_model::{RegistryId, Timestamp};
+use ecru_model::{ErrorCode, RegistryId, Timestamp};
 use ecru_registry::{
     Endpoint, Error, Page, ResetFilter, Service,
     introspection::{Extent, RepositorySummary},
@@ -33,12 +34,18 @@ pub(crate) struct Asked<'a> {
 /// Why there is no list.
 enum Problem {
     BadRequest(&'static str),
+    NotFound(String),
     Registry(Error),
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
-        Problem::Registry(error)
+        match error.code {
+            ErrorCode::RepositoryNotFoundException | ErrorCode::LifecyclePolicyNotFoundException => {
+                Problem::NotFound(error.message)
+            }
+            _ => Problem::Registry(error),
+        }
     }
 }
 
@@ -99,6 +106,7 @@ impl Problem {
     fn answer(&self) -> Response<Content> {
         match self {
             Problem::BadRequest(message) => bad_request(message),
+            Problem::NotFound(message) => json_answer(StatusCode::NOT_FOUND, &json!({ "message": message })),
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
                 FAULT.own_answer()
@@ -184,8 +192,7 @@ fn repository(summary: &RepositorySummary) -> Value {
         "createdAt": time(summary.created_at),
         "tags": tags,
         "hasPolicy": summary.has_policy,
-        // No repository can be given a lifecycle policy yet.
-        "hasLifecyclePolicy": false,
+        "hasLifecyclePolicy": summary.has_lifecycle_policy,
         "imageCount": summary.image_count,
         "layerCount": summary.layer_count,
     })
