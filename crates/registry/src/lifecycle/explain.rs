@@ -172,7 +172,7 @@ fn explain_rule(policy: &Policy, finding: &Finding, indexes: &[Digest]) -> Expla
         .map(|rule| rule.limit);
     let measured = match (finding.standing, limit) {
         (Standing::Rank(rank), Some(Limit::Count(kept))) => {
-            format!("it is number {rank} from the newest, and {kept} are kept")
+            format!("it is number {rank} from the newest, and the limit is {kept}")
         }
         (Standing::Rank(rank), _) => format!("it is number {rank} from the newest"),
         (Standing::DueAt(due), _) => format!("it is kept until {}", crate::events::rfc_3339(due)),

@@ -121,6 +121,15 @@ impl Api {
             .unwrap()
     }
 
+    /// Everything a statement gives, which has one column of text.
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
+        let found = self
+            .service()
+            .store
+            .read(|at| at.query(sql, &[], |row| Ok(row.text(0)?.to_owned())));
+        found.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
+    }
+
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {
         self.send(operation, input.to_string()).await
     }
@@ -200,6 +209,19 @@ impl Answer {
             self.body
         );
         assert_eq!(self.message(), message, "{}", self.operation);
+        self
+    }
+
+    /// An error of this name, whatever it says.
+    #[track_caller]
+    pub(crate) fn refuses_code(&self, code: ErrorCode) -> &Self {
+        assert_eq!(
+            self.error(),
+            Some(code.name()),
+            "{}: {}",
+            self.operation,
+            self.body
+        );
         self
     }
 

@@ -13,6 +13,8 @@ mod delete_images;
 mod get_images;
 mod layer_lookup;
 mod layers;
+mod lifecycle;
 mod put_image;
 mod repositories;
+mod storage_class;
 mod tag_mutability;
