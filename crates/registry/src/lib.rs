@@ -14,6 +14,8 @@ pub mod lifecycle;
 mod mac;
 pub mod operations;
 mod paging;
+pub mod principals;
+mod pull_time_exclusions;
 pub mod registry_settings;
 pub mod repositories;
 mod repository_policy;

@@ -13,6 +13,10 @@ pub use crate::lifecycle::{
     delete_lifecycle_policy, get_lifecycle_policy, get_lifecycle_policy_preview, put_lifecycle_policy,
     start_lifecycle_policy_preview,
 };
+pub use crate::pull_time_exclusions::{
+    deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
+    register_pull_time_update_exclusion,
+};
 pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
 pub use crate::repositories::{
     create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
@@ -41,7 +45,6 @@ not_built! {
     delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
     delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
-    deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
     describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
@@ -50,13 +53,11 @@ not_built! {
     describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
     get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
-    list_pull_time_update_exclusions "ListPullTimeUpdateExclusions" ListPullTimeUpdateExclusionsInput ListPullTimeUpdateExclusionsOutput;
     list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
     put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
     put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
-    register_pull_time_update_exclusion "RegisterPullTimeUpdateExclusion" RegisterPullTimeUpdateExclusionInput RegisterPullTimeUpdateExclusionOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;
     stop_replication_backfill "StopReplicationBackfill" StopReplicationBackfillInput StopReplicationBackfillOutput;

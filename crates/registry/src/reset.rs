@@ -4,7 +4,7 @@ use ecru_model::RegistryId;
 use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
-use crate::{Error, Service};
+use crate::{Error, Service, clock, events, principals, pull_time_exclusions};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -14,6 +14,7 @@ pub struct ResetFilter {
 
 /// Takes everything away at once, for every reader; the rows go in the background. The clock runs free again.
 pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> {
+    let _turn = service.clock_turn.lock().await;
     let everything = filter.account.is_none();
     let account = filter.account.map(|account| account.as_str().to_owned());
     service
@@ -29,7 +30,13 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            principals::forget(tx, account_text)?;
+            pull_time_exclusions::forget(tx, account_text)?;
+            events::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;
+            if everything {
+                clock::forget(tx)?;
+            }
             jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(())
         })
@@ -37,5 +44,6 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
     if everything {
         service.clock.reset();
     }
+    service.principals.reload(&service.store)?;
     Ok(())
 }

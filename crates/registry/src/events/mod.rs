@@ -1,9 +1,13 @@
 //! What happened, as ECR tells it to EventBridge: recorded with the change that caused it, then delivered and kept a while.
 
 mod cache_action;
+mod deliver;
+mod envelope;
 mod image_action;
+mod list;
 mod replication_action;
 mod scan;
+mod sink;
 mod trim;
 
 use ecru_model::{Scope, Timestamp};
@@ -13,10 +17,14 @@ use serde_json::Value as Json;
 use crate::clock;
 
 pub use cache_action::{CacheSync, cache_sync_failed, cache_synced};
+pub use deliver::{connect, deliver_to};
+pub use envelope::Envelope;
 pub use image_action::{About, archived, image_deleted, image_pushed, restored};
+pub use list::{EventFilter, list_events};
 pub use replication_action::{Replicated, replicated, replication_failed};
 pub use scan::{Scanned, enhanced_scan_ended, finding_changed, scan_ended, scan_frequency_changed};
-pub(crate) use trim::trim;
+pub use sink::{Delivery, EventSink, SinkError};
+pub(crate) use trim::{forget, trim};
 
 const ECR: &str = "aws.ecr";
 const INSPECTOR: &str = "aws.inspector2";
@@ -73,20 +81,12 @@ fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
         &[Value::Integer(SHARD)],
         |row| row.integer(0),
     )?;
-    match kept {
-        Some(sequence) => Ok(sequence),
-        None => floor(at),
-    }
-}
-
-/// The sequence of the last event that is gone.
-fn floor(at: &Snapshot<'_>) -> Result<i64, StoreError> {
     let gone = at.find(
         "SELECT sequence FROM outbox_floors WHERE shard = ?1",
         &[Value::Integer(SHARD)],
         |row| row.integer(0),
     )?;
-    Ok(gone.unwrap_or(0))
+    Ok(kept.max(gone).unwrap_or(0))
 }
 
 /// Empty for a moment outside the calendar.

@@ -9,7 +9,7 @@ use ecru_model::{
 use ecru_store::Snapshot;
 
 use super::selection::{Selector, image_not_found, select};
-use super::{Image, identifier, manifest_of, tags_of};
+use super::{Image, identifier, manifest_of, pulls, tags_of};
 use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
@@ -24,6 +24,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
     ctx.store.read(|at| {
         let repository = repositories::load(at, &scope, &input.repository_name)?;
         let mut batch = Batch {
+            ctx,
             at,
             repository: &repository,
             images: Vec::new(),
@@ -44,6 +45,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
 }
 
 struct Batch<'a> {
+    ctx: &'a Context,
     at: &'a Snapshot<'a>,
     repository: &'a Repository,
     images: Vec<Answer>,
@@ -64,6 +66,7 @@ impl Batch<'_> {
             self.failures.push(image_not_found(id));
             return Ok(());
         }
+        pulls::note(self.ctx, self.at, self.repository, &image)?;
         match selector {
             Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
             Selector::Digest(_) => {

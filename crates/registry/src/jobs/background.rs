@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::next::{claim, idle_time};
 use super::run::run as run_job;
 use super::{Kind, Place, SCHEDULED, schedule_everywhere};
-use crate::{Error, Service};
+use crate::{Error, Service, images};
 
 /// The machine may sleep, and its clock be set: no wait is trusted for longer.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -21,7 +21,10 @@ pub async fn run(service: Arc<Service>) {
             "background work could not begin"
         );
     }
-    run_jobs(&service).await;
+    tokio::join!(
+        run_jobs(&service),
+        images::pulls::write_in_the_background(&service),
+    );
 }
 
 /// One process owns the data: a lease that is found at its start belongs to nobody.

@@ -79,7 +79,7 @@ pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
         .map(|at| at.saturating_sub(moment.machine_now));
     let until_clock = by_clock
         .flatten()
-        .filter(|_| !service.clock.is_frozen())
+        .filter(|_| service.clock.frozen_at().is_none())
         .map(|at| at.saturating_sub(moment.now.as_millis()));
     let earliest = [until_machine, until_clock].into_iter().flatten().min();
     Ok(earliest.map(|milliseconds| Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))))

@@ -6,8 +6,8 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::next::{claim, waive_waiting};
 use super::run::run;
-use super::{Place, Ran};
-use crate::{Error, Service};
+use super::{Kind, Place, Ran, schedule_everywhere};
+use crate::{Error, Service, images};
 
 /// Work that asks for more of itself at once has to end somewhere.
 const RUNS_MAX: usize = 10_000;
@@ -15,10 +15,17 @@ const RUNS_MAX: usize = 10_000;
 /// Runs everything that is due by the clock, also what failed and waits to be tried again, until nothing is left that may
 /// run. What the loop runs meanwhile is waited for and told, too.
 pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
+    images::pulls::write(service).await?;
     let mut heard = service.runs.ended.subscribe();
     let mut taken = service.runs.taken.subscribe();
     let now = service.clock.now();
-    service.store.write(move |tx| waive_waiting(tx, now)).await?;
+    service
+        .store
+        .write(move |tx| {
+            schedule_everywhere(tx, Kind::Housekeeping)?;
+            waive_waiting(tx, now)
+        })
+        .await?;
 
     let mut ended = Vec::new();
     for _ in 0..RUNS_MAX {

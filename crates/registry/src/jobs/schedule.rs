@@ -24,6 +24,8 @@ pub fn schedule(tx: &Tx<'_>, job: &NewJob<'_>) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO jobs (kind, account, region, subject, due) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (kind, account, region, subject) DO UPDATE SET
+             -- A pause that no failure has caused ends here.
+             not_before = CASE WHEN jobs.attempts = 0 THEN 0 ELSE jobs.not_before END,
              due = CASE WHEN jobs.lease_owner IS NULL AND excluded.due < jobs.due THEN excluded.due ELSE jobs.due END,
              again_due = CASE WHEN jobs.lease_owner IS NULL THEN jobs.again_due
                               WHEN jobs.again_due < excluded.due THEN jobs.again_due

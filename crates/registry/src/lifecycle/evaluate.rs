@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_images_are_judged_in_less_than_two_seconds() {
+    fn a_hundred_thousand_images_are_judged_within_seconds() {
         let images = (0..100_000)
             .map(|n| {
                 let tags = match n % 4 {
@@ -532,6 +532,8 @@ mod tests {
         let taken = begun.elapsed();
         println!("100,000 images, 6 rules: {taken:?}, {acted} acted on");
         assert!(acted > 50_000);
-        assert!(taken < Duration::from_secs(2), "{taken:?}");
+        // A build with checks, on a machine that is busy with other tests, gets more time.
+        let seconds_max = if cfg!(debug_assertions) { 20 } else { 2 };
+        assert!(taken < Duration::from_secs(seconds_max), "{taken:?}");
     }
 }

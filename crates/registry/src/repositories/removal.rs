@@ -3,7 +3,7 @@
 use ecru_store::{Store, Tx, UploadId, Value};
 use serde_json::json;
 
-use crate::jobs::{Lease, Outcome};
+use crate::jobs::{self, Kind, Lease, Outcome};
 use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
@@ -38,6 +38,14 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
         while remove_batch(store, lease, repository_id).await? {}
         removed += 1;
     }
+    let lease = lease.clone();
+    store
+        .write(move |tx| {
+            lease.check(tx)?;
+            // What only they needed goes with them.
+            jobs::schedule_everywhere(tx, Kind::Housekeeping).map_err(Error::from)
+        })
+        .await?;
     Ok(Outcome::Done(json!({ "repositories": removed })))
 }
 

@@ -5,11 +5,11 @@ use ecru_registry::lifecycle::{ExplainedImage, explain};
 use serde_json::{Value, json};
 
 use super::ecru::{LIMIT_DEFAULT, LIMIT_MAX, repository_name};
-use super::{Asked, Listed, Problem, page, time, with};
+use super::{Answered, Asked, Problem, page, time, with};
 
 const REGION_DEFAULT: &str = "us-east-1";
 
-pub(super) async fn explain_images(asked: &Asked<'_>) -> Listed {
+pub(super) async fn explain_images(asked: &Asked<'_>) -> Answered {
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let name = repository_name(asked)?.ok_or(Problem::BadRequest("`repository` is missing"))?;
     let scope = scope(asked)?;

@@ -9,12 +9,26 @@
 
 mod api;
 mod content;
+mod coverage;
 mod delete_images;
+mod faults;
 mod get_images;
+mod hostile;
+mod inputs;
+mod isolation;
 mod layer_lookup;
 mod layers;
 mod lifecycle;
+mod lists;
+mod manifests;
+mod policies;
+mod pull_times;
 mod put_image;
+mod referrers;
+mod registry;
 mod repositories;
+mod resource_tags;
 mod storage_class;
 mod tag_mutability;
+mod tokens;
+mod unbuilt;

@@ -16,18 +16,18 @@ pub(crate) const PROVOKING: &[fn()] = &[
 const MINUTE: i64 = 60 * 1000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-fn update(id: Value, class: &str) -> Value {
+fn update(id: &Value, class: &str) -> Value {
     json!({ "repositoryName": "demo", "imageId": id, "targetStorageClass": class })
 }
 
 impl Api {
     async fn archive(&self, digest: &str) -> Value {
-        let input = update(json!({ "imageDigest": digest }), "ARCHIVE");
+        let input = update(&json!({ "imageDigest": digest }), "ARCHIVE");
         self.ok("UpdateImageStorageClass", input).await
     }
 
     async fn restore(&self, digest: &str) -> Value {
-        let input = update(json!({ "imageDigest": digest }), "STANDARD");
+        let input = update(&json!({ "imageDigest": digest }), "STANDARD");
         self.ok("UpdateImageStorageClass", input).await
     }
 
@@ -67,7 +67,7 @@ async fn an_archived_image_cannot_be_pulled_until_it_is_active_again() {
     let archived = api
         .ok(
             "UpdateImageStorageClass",
-            update(json!({ "imageTag": "v1" }), "ARCHIVE"),
+            update(&json!({ "imageTag": "v1" }), "ARCHIVE"),
         )
         .await;
     assert_eq!(
@@ -147,7 +147,7 @@ async fn a_class_that_an_image_has_already_is_no_update() {
     };
     let id = json!({ "imageDigest": image.digest() });
     let check = async |status: &str, class: &str| {
-        api.call("UpdateImageStorageClass", update(id.clone(), class))
+        api.call("UpdateImageStorageClass", update(&id, class))
             .await
             .refuses(
                 ErrorCode::ImageStorageClassUpdateNotSupportedException,
@@ -167,7 +167,7 @@ async fn images_that_are_not_there_cannot_be_archived() {
     let (api, _) = pushed().await;
     api.call(
         "UpdateImageStorageClass",
-        update(json!({ "imageTag": "absent" }), "ARCHIVE"),
+        update(&json!({ "imageTag": "absent" }), "ARCHIVE"),
     )
     .await
     .refuses(
@@ -175,13 +175,13 @@ async fn images_that_are_not_there_cannot_be_archived() {
         "The image with imageId {imageDigest:'null', imageTag:'absent'} does not exist within the repository with name \
          'demo' in the registry with id '000000000000'",
     );
-    api.call("UpdateImageStorageClass", update(json!({}), "ARCHIVE"))
+    api.call("UpdateImageStorageClass", update(&json!({}), "ARCHIVE"))
         .await
         .refuses_parameter(
             "imageId",
             "Invalid request parameters: both tag and digest cannot be null",
         );
-    let mut elsewhere = update(json!({ "imageTag": "v1" }), "ARCHIVE");
+    let mut elsewhere = update(&json!({ "imageTag": "v1" }), "ARCHIVE");
     elsewhere["repositoryName"] = json!("absent");
     api.call("UpdateImageStorageClass", elsewhere)
         .await
@@ -195,7 +195,7 @@ async fn an_index_is_archived_before_its_children_and_brings_them_back() {
     let list_digest = api.push_index("demo", Some("list"), &list).await;
     api.call(
         "UpdateImageStorageClass",
-        update(json!({ "imageTag": "v1" }), "ARCHIVE"),
+        update(&json!({ "imageTag": "v1" }), "ARCHIVE"),
     )
     .await
     .refuses(

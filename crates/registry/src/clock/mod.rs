@@ -1,5 +1,7 @@
 //! The time that users see, the time of the machine, and randomness: everything a test may want to hold still.
 
+mod set;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,6 +11,9 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::Error;
+
+pub use set::{SetClock, reset_clock, set_clock};
+pub(crate) use set::{forget, restore};
 
 const NOT_FROZEN: i64 = i64::MIN;
 
@@ -84,8 +89,15 @@ impl Clock {
         self.state.moved.notify_one();
     }
 
-    pub fn is_frozen(&self) -> bool {
-        self.state.frozen_at.load(Ordering::Acquire) != NOT_FROZEN
+    /// Where the clock stands still, before what it was advanced by since.
+    pub fn frozen_at(&self) -> Option<Timestamp> {
+        let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
+        (frozen_at != NOT_FROZEN).then_some(Timestamp::from_millis(frozen_at))
+    }
+
+    /// How far the clock was advanced.
+    pub fn ahead_milliseconds(&self) -> i64 {
+        self.state.ahead.load(Ordering::Acquire)
     }
 
     /// Until somebody freezes, advances or resets the clock.
