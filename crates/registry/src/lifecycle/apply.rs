@@ -82,6 +82,8 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
         name,
         done: Done::default(),
     };
+    // A pull that is not written yet must not count as none.
+    images::pulls::write(service).await?;
     for _ in 0..PASSES_MAX {
         let moment = service.clock.moment();
         let Some((policy, plan)) = application.read(moment.now).await? else {

@@ -14,7 +14,7 @@ use super::parse_stored;
 use super::policy::{Action, StorageClass};
 use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
 use crate::repositories::{self, Repository, stored};
-use crate::{Error, Service};
+use crate::{Error, Service, images};
 
 const ROWS_PER_BATCH: usize = 200;
 /// [unknown] when a preview expires.
@@ -177,6 +177,7 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
     };
     match preview.status {
         Status::InProgress => {
+            images::pulls::write(service).await?;
             work.clear().await?;
             work.fill(&mut preview, now).await?;
             Ok(Outcome::Done(
