@@ -9,7 +9,7 @@ use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
     faults, get_images, layer_lookup, layers, manifests, policies, put_image, referrers, registry,
-    repositories, resource_tags, tag_mutability, tokens,
+    replication, replication_backfill, repositories, resource_tags, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -30,6 +30,8 @@ fn see() -> BTreeSet<Pair> {
         put_image::PROVOKING,
         referrers::PROVOKING,
         registry::PROVOKING,
+        replication::PROVOKING,
+        replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
         tag_mutability::PROVOKING,

@@ -10,7 +10,7 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 35] = [
+pub(crate) const UNBUILT: [Operation; 29] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
@@ -20,28 +20,22 @@ pub(crate) const UNBUILT: [Operation; 35] = [
     Operation::DeleteRepositoryCreationTemplate,
     Operation::DeleteSigningConfiguration,
     Operation::DeregisterPullTimeUpdateExclusion,
-    Operation::DescribeImageReplicationStatus,
     Operation::DescribeImageScanFindings,
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
-    Operation::DescribeReplicationBackfillResults,
     Operation::DescribeRepositoryCreationTemplates,
     Operation::GetLifecyclePolicy,
     Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
     Operation::GetSigningConfiguration,
     Operation::ListPullTimeUpdateExclusions,
-    Operation::ListReplicationBackfills,
     Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
-    Operation::PutReplicationConfiguration,
     Operation::PutSigningConfiguration,
     Operation::RegisterPullTimeUpdateExclusion,
     Operation::StartImageScan,
     Operation::StartLifecyclePolicyPreview,
-    Operation::StartReplicationBackfill,
-    Operation::StopReplicationBackfill,
     Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
     Operation::UpdateRepositoryCreationTemplate,
