@@ -10,7 +10,7 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 29] = [
+pub(crate) const UNBUILT: [Operation; 26] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
@@ -19,7 +19,6 @@ pub(crate) const UNBUILT: [Operation; 29] = [
     Operation::DeleteRegistryPolicy,
     Operation::DeleteRepositoryCreationTemplate,
     Operation::DeleteSigningConfiguration,
-    Operation::DeregisterPullTimeUpdateExclusion,
     Operation::DescribeImageScanFindings,
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
@@ -28,12 +27,10 @@ pub(crate) const UNBUILT: [Operation; 29] = [
     Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
     Operation::GetSigningConfiguration,
-    Operation::ListPullTimeUpdateExclusions,
     Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
     Operation::PutSigningConfiguration,
-    Operation::RegisterPullTimeUpdateExclusion,
     Operation::StartImageScan,
     Operation::StartLifecyclePolicyPreview,
     Operation::UpdateImageStorageClass,
