@@ -9,7 +9,8 @@ use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
     faults, get_images, layer_lookup, layers, lifecycle, manifests, policies, pull_time_exclusions,
-    put_image, referrers, registry, repositories, resource_tags, storage_class, tag_mutability, tokens,
+    put_image, referrers, registry, replication, replication_backfill, repositories, resource_tags,
+    storage_class, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -32,6 +33,8 @@ fn see() -> BTreeSet<Pair> {
         put_image::PROVOKING,
         referrers::PROVOKING,
         registry::PROVOKING,
+        replication::PROVOKING,
+        replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
         storage_class::PROVOKING,

@@ -29,6 +29,8 @@ mod pull_times;
 mod put_image;
 mod referrers;
 mod registry;
+mod replication;
+mod replication_backfill;
 mod repositories;
 mod resource_tags;
 mod storage_class;
