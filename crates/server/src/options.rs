@@ -26,6 +26,8 @@ pub struct Options {
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
     pub events: EventOptions,
+    /// A directory of advisories that is looked at before each scan.
+    pub advisories: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +71,7 @@ impl Options {
             introspection: true,
             tls: None,
             events: EventOptions::default(),
+            advisories: None,
         }
     }
 }

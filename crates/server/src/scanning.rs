@@ -102,7 +102,12 @@ fn finding(found: ecru_scanner::Finding) -> Finding {
         related,
         published_at: found.published_at,
         modified_at: Some(found.modified_at),
-        package: Some(package(found.package, found.path, found.layer, found.fixed_in_version)),
+        package: Some(package(
+            found.package,
+            found.path,
+            found.layer,
+            found.fixed_in_version,
+        )),
         name: found.name,
         description: found.description,
     }

@@ -48,6 +48,14 @@ pub enum Kind {
     Replication,
     /// Brings to another registry all that was there before.
     ReplicationBackfill,
+    /// Carries out the lifecycle policy of a repository.
+    Lifecycle,
+    /// Works out what a lifecycle policy would do, and forgets it after a day.
+    LifecyclePreview,
+    /// Ends the restore of an archived image.
+    Activation,
+    /// Lets the referrers of an image follow it.
+    Referrers,
     /// Scans an image.
     ImageScan,
     /// Brings repositories and images in line with new rules of scanning.
@@ -55,11 +63,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::RepositoryRemoval,
         Self::Housekeeping,
         Self::Replication,
         Self::ReplicationBackfill,
+        Self::Lifecycle,
+        Self::LifecyclePreview,
+        Self::Activation,
+        Self::Referrers,
         Self::ImageScan,
         Self::ScanSweep,
     ];
@@ -70,6 +82,10 @@ impl Kind {
             Self::Housekeeping => "housekeeping",
             Self::Replication => "replication",
             Self::ReplicationBackfill => "replication-backfill",
+            Self::Lifecycle => "lifecycle",
+            Self::LifecyclePreview => "lifecycle-preview",
+            Self::Activation => "activation",
+            Self::Referrers => "referrers",
             Self::ImageScan => "image-scan",
             Self::ScanSweep => "scan-sweep",
         }

@@ -70,5 +70,6 @@ fn allows(at: &Snapshot<'_>, route: &Route, action: &str) -> Result<bool, Error>
     let Some(policy) = registry_settings::find(at, &route.destination, "REGISTRY_POLICY")? else {
         return Ok(false);
     };
-    Ok(policy.contains(route.source.registry_id.as_str()) && policy.contains(action))
+    let names_action = policy.contains(&format!("ecr:{action}")) || policy.contains("ecr:*");
+    Ok(policy.contains(route.source.registry_id.as_str()) && names_action)
 }

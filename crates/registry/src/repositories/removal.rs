@@ -9,7 +9,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 14] = [
     "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
          (SELECT f.scan_id, f.generation, f.first_position
           FROM image_scans s JOIN image_scan_findings f ON f.scan_id = s.id WHERE s.repository_id = ?1 LIMIT ?2)",
@@ -32,6 +32,10 @@ const STEPS: [&str; 11] = [
          AND blob_id IN (SELECT blob_id FROM links WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM resource_tags WHERE repository_id = ?1
          AND key IN (SELECT key FROM resource_tags WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM lifecycle_preview_results WHERE repository_id = ?1 AND position IN
+         (SELECT position FROM lifecycle_preview_results WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM lifecycle_previews WHERE repository_id = ?1 AND ?2 > 0",
+    "DELETE FROM lifecycle_policies WHERE repository_id = ?1 AND ?2 > 0",
     "DELETE FROM repository_counters WHERE repository_id = ?1 AND ?2 > 0",
 ];
 

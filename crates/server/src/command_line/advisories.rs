@@ -27,7 +27,11 @@ pub(super) fn import(data: &Path, sources: &[std::path::PathBuf]) -> ExitCode {
                 ));
             }
             let nothing = imported.advisories == 0 && imported.refused > 0;
-            if nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+            if nothing {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            }
         }
         Err(error) => {
             complain(&format!("{error:#}"));
