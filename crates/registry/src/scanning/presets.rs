@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
 use super::publish::{Subject, publish};
-use super::scanner::{CvssScore, Finding, FoundPackage, ScanReport, Severity};
+use super::scanner::{CvssScore, Finding, FoundPackage, ScanProblem, ScanReport, Severity};
 use super::{is_scannable, record};
 use crate::repositories::stored;
 use crate::{Error, Service, images, repositories};
 
 /// An image that was pushed to more repositories is shown with its findings when it is scanned.
 const IMAGES_MAX: i64 = 1_000;
+const ATTEMPTS_MAX: usize = 5;
 
 /// A finding in the words of `DescribeImageScanFindings`, with what only the enhanced shape has left out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -101,12 +102,30 @@ pub async fn preset_findings(
     let places = service.store.read_many(move |at| places(at, &digest)).await?;
     let mut shown = 0;
     for (scope, name) in places {
-        if let Some(subject) = begin(service, scope, name, digest).await? {
-            publish(service, None, subject, &result, None).await?;
+        if show(service, &scope, &name, digest, &result).await? {
             shown += 1;
         }
     }
     Ok(shown)
+}
+
+/// A scan that is under way may end first, and is then superseded.
+async fn show(
+    service: &Arc<Service>,
+    scope: &Scope,
+    name: &RepositoryName,
+    digest: Digest,
+    result: &Result<ScanReport, ScanProblem>,
+) -> Result<bool, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let Some(subject) = begin(service, scope.clone(), name.clone(), digest).await? else {
+            return Ok(false);
+        };
+        if publish(service, None, subject, result, None).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Lets images of this digest be scanned again. Whether any findings had been set.

@@ -33,15 +33,19 @@ pub(super) struct Subject {
     pub(super) now: Timestamp,
 }
 
-/// Gives the status that the scan ended with. A preset has no lease: it is not the work of a job.
+/// Gives the status that the scan ended with; none when another result came first, or the image is gone. A preset has no
+/// lease: it is not the work of a job.
 pub(super) async fn publish(
     service: &Arc<Service>,
     lease: Option<&Lease>,
     subject: Subject,
     result: &Result<ScanReport, ScanProblem>,
     revision: Option<i64>,
-) -> Result<ScanStatus, Error> {
-    let verdict = judge(&subject, result, revision);
+) -> Result<Option<ScanStatus>, Error> {
+    // A preset that comes while a job is at work keeps its findings apart; whoever ends first has the scan.
+    let standing = subject.scan.generation;
+    let generation = standing + if lease.is_some() { 1 } else { 2 };
+    let verdict = judge(&subject, result, (generation, revision));
     if verdict.lacking_revision.is_some() {
         tracing::warn!(
             repository = subject.repository.name.as_str(),
@@ -54,17 +58,22 @@ pub(super) async fn publish(
     let findings = if shown { findings } else { &[] };
 
     let place = (subject.scan.id, verdict.generation);
-    remove_stale(service, lease, subject.scan.id).await?;
+    let clear = move |tx: &Tx<'_>| record::clear_findings(tx, place, STALE_ROWS_PER_BATCH);
+    while in_batch(service, lease, clear).await? {}
     let mut position = 0;
     for batch in findings.chunks(ROWS_PER_BATCH * FINDINGS_PER_ROW) {
         let (first, batch) = (position, batch.to_vec());
         position += i64::try_from(batch.len()).unwrap_or(i64::MAX);
-        in_batch(service, lease, move |tx| add(tx, place, first, &batch)).await?;
+        in_batch(service, lease, move |tx| {
+            add(tx, standing, place, (first, &batch))
+        })
+        .await?;
     }
     let (status, scan_id) = (verdict.status, subject.scan.id);
-    in_batch(service, lease, move |tx| end(tx, &subject, &verdict)).await?;
-    remove_stale(service, lease, scan_id).await?;
-    Ok(status)
+    let ended = in_batch(service, lease, move |tx| end(tx, &subject, &verdict)).await?;
+    let remove = move |tx: &Tx<'_>| record::remove_stale_findings(tx, scan_id, STALE_ROWS_PER_BATCH);
+    while in_batch(service, lease, remove).await? {}
+    Ok(ended.then_some(status))
 }
 
 async fn in_batch<T: Send + 'static>(
@@ -82,14 +91,14 @@ async fn in_batch<T: Send + 'static>(
     write.await
 }
 
-async fn remove_stale(service: &Service, lease: Option<&Lease>, scan_id: i64) -> Result<(), Error> {
-    let remove = move |tx: &Tx<'_>| record::remove_stale_findings(tx, scan_id, STALE_ROWS_PER_BATCH);
-    while in_batch(service, lease, remove).await? {}
-    Ok(())
-}
-
-fn add(tx: &Tx<'_>, place: (i64, i64), first: i64, findings: &[Finding]) -> Result<(), StoreError> {
-    if record::find_generation(tx, place.0)?.is_none() {
+/// Nothing for a scan that is gone with its image, or whose place another result has taken.
+fn add(
+    tx: &Tx<'_>,
+    standing: i64,
+    place: (i64, i64),
+    (first, findings): (i64, &[Finding]),
+) -> Result<(), StoreError> {
+    if record::find_generation(tx, place.0)? != Some(standing) {
         return Ok(());
     }
     let mut position = first;
@@ -100,8 +109,8 @@ fn add(tx: &Tx<'_>, place: (i64, i64), first: i64, findings: &[Finding]) -> Resu
     Ok(())
 }
 
-/// The image may have gone meanwhile, and the scan with it.
-fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<(), StoreError> {
+/// Whether the scan was still to end: it goes with its image, and a preset may have been first.
+fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError> {
     let Subject {
         repository,
         image,
@@ -110,7 +119,7 @@ fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<(), StoreError> 
         ..
     } = subject;
     if record::find_generation(tx, scan.id)? != Some(scan.generation) {
-        return Ok(());
+        return Ok(false);
     }
     record::end(tx, scan.id, verdict)?;
     let tags = tags_of(tx, repository, image.id)?;
@@ -122,18 +131,16 @@ fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<(), StoreError> 
         tags: &tags,
         time: *now,
     };
-    match scan.kind {
-        ScanType::Basic => {
-            let event = events::scan_ended(&scanned, verdict.status.as_str(), &verdict.severity_counts);
-            events::record(tx, &repository.scope, &event)
-        }
+    let event = match scan.kind {
+        ScanType::Basic => events::scan_ended(&scanned, verdict.status.as_str(), &verdict.severity_counts),
         // Later scans of the same image are told by their findings alone.
         ScanType::Enhanced if scan.completed_at.is_none() && has_counts(verdict.status) => {
-            let event = events::enhanced_scan_ended(&scanned, &verdict.severity_counts);
-            events::record(tx, &repository.scope, &event)
+            events::enhanced_scan_ended(&scanned, &verdict.severity_counts)
         }
-        ScanType::Enhanced => Ok(()),
-    }
+        ScanType::Enhanced => return Ok(true),
+    };
+    events::record(tx, &repository.scope, &event)?;
+    Ok(true)
 }
 
 fn has_counts(status: ScanStatus) -> bool {
@@ -141,7 +148,11 @@ fn has_counts(status: ScanStatus) -> bool {
 }
 
 /// What ECR says of such a result.
-fn judge(subject: &Subject, result: &Result<ScanReport, ScanProblem>, revision: Option<i64>) -> End {
+fn judge(
+    subject: &Subject,
+    result: &Result<ScanReport, ScanProblem>,
+    (generation, revision): (i64, Option<i64>),
+) -> End {
     let enhanced = subject.scan.kind == ScanType::Enhanced;
     let mut end = End {
         status: ScanStatus::Failed,
@@ -150,7 +161,7 @@ fn judge(subject: &Subject, result: &Result<ScanReport, ScanProblem>, revision: 
         source_updated_at: None,
         lacking_revision: None,
         severity_counts: BTreeMap::new(),
-        generation: subject.scan.generation + 1,
+        generation,
     };
     match result {
         // [unknown] in its words, as far as they are not those of the scanner.

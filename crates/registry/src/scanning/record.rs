@@ -171,6 +171,21 @@ pub(super) fn add_findings(
     Ok(())
 }
 
+/// Removes findings that an interrupted run has left where others are to be. Whether there may be more.
+pub(super) fn clear_findings(
+    tx: &Tx<'_>,
+    (scan_id, generation): (i64, i64),
+    rows_max: i64,
+) -> Result<bool, StoreError> {
+    let removed = tx.execute(
+        "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
+             (SELECT scan_id, generation, first_position FROM image_scan_findings
+              WHERE scan_id = ?1 AND generation = ?2 LIMIT ?3)",
+        &[scan_id, generation, rows_max].map(Value::Integer),
+    )?;
+    Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
+}
+
 /// Removes findings that are not to be seen any more, or never came to be. Whether there may be others.
 pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) -> Result<bool, StoreError> {
     let removed = tx.execute(

@@ -53,7 +53,8 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
         };
         let revision = revision(service).await;
         let end = publish(service, Some(lease), subject, &result, revision).await?;
-        ended.push(json!({ "scanType": scan.kind.as_str(), "status": end.as_str() }));
+        let status = end.map_or("SUPERSEDED", |status| status.as_str());
+        ended.push(json!({ "scanType": scan.kind.as_str(), "status": status }));
     }
     if let Some(due) = again {
         let (lease, scope) = (lease.clone(), job.scope.clone());

@@ -33,6 +33,7 @@ mod replication;
 mod replication_backfill;
 mod repositories;
 mod resource_tags;
+mod scanning;
 mod storage_class;
 mod tag_mutability;
 mod tokens;

@@ -10,5 +10,6 @@ mod health;
 mod introspection;
 mod protocol;
 mod receiver;
+mod scanning;
 mod stop;
 mod tls;

@@ -10,7 +10,7 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 use super::Image;
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
-use crate::{events, lifecycle};
+use crate::{events, lifecycle, scanning};
 
 pub(crate) use activate::run as activate;
 pub(crate) use follow::run as follow;
@@ -63,6 +63,8 @@ pub(super) fn restore(
             Value::Integer(now.as_millis()),
         ],
     )?;
+    // ECR forgets what was found in it before.
+    scanning::forget_image(tx, image.id)?;
     let event = events::restored(&about(repository, image, now), image.subject.is_some(), now);
     events::record(tx, &repository.scope, &event)?;
     if has_referrers(tx, repository, &image.digest)? {
