@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{Cursor, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
@@ -14,21 +14,42 @@ use ecru_registry::scanning::{
 use ecru_scanner::{Layer, Limits, Manager, Package, ScanError, Scanner};
 use ecru_store::BlobContent;
 
-pub(crate) fn open(data: &Path, advisories: Option<PathBuf>) -> anyhow::Result<Arc<dyn ImageScanner>> {
+/// The scanner is opened when the first image is scanned, so that a start does not wait for its database.
+pub(crate) fn wire(data: &Path, advisories: Option<PathBuf>) -> anyhow::Result<Arc<dyn ImageScanner>> {
     if let Some(directory) = &advisories {
         let found = std::fs::read_dir(directory);
         found.with_context(|| format!("cannot read the advisories in `{}`", directory.display()))?;
     }
-    let scanner = Scanner::open(data, advisories, Limits::default()).context("cannot open the advisories")?;
-    Ok(Arc::new(Wired(scanner)))
+    Ok(Arc::new(Wired {
+        data: data.to_owned(),
+        advisories,
+        opened: Mutex::new(None),
+    }))
 }
 
-struct Wired(Scanner);
+struct Wired {
+    data: PathBuf,
+    advisories: Option<PathBuf>,
+    opened: Mutex<Option<Arc<Scanner>>>,
+}
+
+impl Wired {
+    fn scanner(&self) -> Result<Arc<Scanner>, ScanProblem> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scanner) = opened.as_ref() {
+            return Ok(Arc::clone(scanner));
+        }
+        let scanner = Scanner::open(&self.data, self.advisories.clone(), Limits::default());
+        let scanner = Arc::new(scanner.map_err(problem)?);
+        *opened = Some(Arc::clone(&scanner));
+        Ok(scanner)
+    }
+}
 
 impl ImageScanner for Wired {
     fn scan(&self, layers: Vec<ScanLayer>) -> Result<ScanReport, ScanProblem> {
         let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
-        let report = self.0.scan(layers).map_err(problem)?;
+        let report = self.scanner()?.scan(layers).map_err(problem)?;
         Ok(ScanReport {
             has_packages: report.has_packages,
             uncovered: report.uncovered.into_iter().collect(),
@@ -39,7 +60,7 @@ impl ImageScanner for Wired {
     }
 
     fn revision(&self) -> Result<i64, ScanProblem> {
-        self.0.advisories().revision().map_err(problem)
+        self.scanner()?.advisories().revision().map_err(problem)
     }
 }
 

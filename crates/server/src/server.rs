@@ -4,14 +4,12 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::Context;
 use ecru_outbound::{EventBridge, Webhook};
-use ecru_registry::scanning::ImageScanner;
 use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
@@ -68,7 +66,7 @@ impl Server {
         // Nobody else has it yet.
         let _ = service
             .scanner
-            .set(open_scanner(&directory, options.advisories).await?);
+            .set(scanning::wire(directory.path(), options.advisories)?);
 
         // Before the first request can cause an event.
         let sinks = sinks(&options.events)?;
@@ -146,14 +144,6 @@ fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
         sinks.push(Arc::new(EventBridge::new(url.clone())?));
     }
     Ok(sinks)
-}
-
-async fn open_scanner(
-    directory: &OpenedDirectory,
-    advisories: Option<PathBuf>,
-) -> anyhow::Result<Arc<dyn ImageScanner>> {
-    let data = directory.path().to_owned();
-    tokio::task::spawn_blocking(move || scanning::open(&data, advisories)).await?
 }
 
 async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {
