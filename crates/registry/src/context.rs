@@ -9,6 +9,8 @@ use ecru_store::Store;
 use tokio::sync::Notify;
 
 use crate::mac::Keys;
+use crate::registry_settings::Quotas;
+use crate::verification::KeySource;
 use crate::{Clock, Error, Random};
 
 /// One per process.
@@ -28,6 +30,9 @@ pub struct Configuration {
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
+    pub quotas: Quotas,
+    /// Where the KMS keys are that signatures are verified with.
+    pub key_source: Arc<dyn KeySource>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

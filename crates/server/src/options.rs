@@ -8,6 +8,7 @@ use std::{
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
+use ecru_registry::registry_settings::Quotas;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 
 use crate::DataDirectory;
@@ -23,6 +24,7 @@ pub struct Options {
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
+    pub quotas: Quotas,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +46,7 @@ impl Options {
             dev_users: true,
             introspection: true,
             tls: None,
+            quotas: Quotas::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Random, Service, background};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
@@ -58,6 +59,8 @@ impl Server {
             dev_users: options.dev_users,
             public_endpoint: options.public_endpoint.clone(),
             repository_uri: options.repository_uri,
+            quotas: options.quotas,
+            key_source: Arc::new(NoKeys),
         };
         let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
 

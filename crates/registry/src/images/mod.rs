@@ -34,8 +34,10 @@ pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest};
 pub use manifest::MANIFEST_BYTES_MAX;
+pub(crate) use manifest::Manifest;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
+pub(crate) use selection::load;
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]

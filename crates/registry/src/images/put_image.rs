@@ -1,5 +1,7 @@
 //! `PutImage`: stores a manifest whose layers are there, and gives it a tag.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output};
 
@@ -21,11 +23,12 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 
+    let service = Arc::clone(&ctx.service);
     let repository = ctx
         .store
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
-            match store_image(tx, &repository, &new)? {
+            match store_image(&service, tx, &repository, &new)? {
                 Outcome::Changed => Ok(repository),
                 Outcome::Unchanged => Err(already_exists(&repository, &digest, new.tags.first())),
             }

@@ -1,5 +1,7 @@
 //! `PUT /v2/<name>/manifests/<reference>`: a push by tag or digest, through the same code as `PutImage`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 
@@ -33,10 +35,11 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
     };
 
+    let service = Arc::clone(&ctx.service);
     ctx.store
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
-            store_image(tx, &repository, &new)?;
+            store_image(&service, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,

@@ -25,14 +25,14 @@ pub struct Extent {
 
 impl Extent {
     /// One row more than the page holds tells whether another follows.
-    fn values(self) -> [Value<'static>; 2] {
+    pub(crate) fn values(self) -> [Value<'static>; 2] {
         [
             Value::Integer(self.after),
             Value::Integer(i64::from(self.limit) + 1),
         ]
     }
 
-    fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> i64) -> Page<T, i64> {
+    pub(crate) fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> i64) -> Page<T, i64> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);
@@ -50,7 +50,7 @@ pub struct Place {
 
 impl Place {
     /// Reads account, region and name, which stand in this order from column `first` on.
-    fn from_row(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
+    pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
         let registry_id = stored(RegistryId::parse(row.text(first)?))?;
         let region = stored(Region::parse(row.text(first + 1)?))?;
         let repository_name = stored(RepositoryName::parse(row.text(first + 2)?))?;

@@ -8,6 +8,7 @@ use clap::{
 };
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
+use ecru_registry::registry_settings::{QuotaSetting, Quotas};
 use ecru_registry::{Endpoint, RepositoryUriShape};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -123,6 +124,12 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
+    /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
+    /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
+    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository]
+    #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
+    quota: Vec<QuotaSetting>,
+
     /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
     /// module, as in `info,ecru_store=debug`
     #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
@@ -225,6 +232,7 @@ impl ServeArguments {
                 .tls_cert
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
+            quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
         };
         let format = match self.log_format {
             LogFormat::Text => Format::Text,

@@ -14,5 +14,8 @@ mod get_images;
 mod layer_lookup;
 mod layers;
 mod put_image;
+mod quotas;
 mod repositories;
+mod signing;
 mod tag_mutability;
+mod verification;
