@@ -9,6 +9,7 @@ use ecru_store::Store;
 use tokio::sync::Notify;
 
 use crate::mac::Keys;
+use crate::pull_times::PullTimes;
 use crate::registry_settings::Quotas;
 use crate::verification::KeySource;
 use crate::{Clock, Error, Random};
@@ -21,6 +22,7 @@ pub struct Service {
     pub configuration: Configuration,
     pub(crate) keys: Keys,
     pub(crate) removal_wanted: Notify,
+    pub(crate) pull_times: PullTimes,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +60,7 @@ impl Service {
             configuration,
             keys,
             removal_wanted: Notify::new(),
+            pull_times: PullTimes::default(),
         }))
     }
 }

@@ -25,6 +25,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
         let repository = repositories::load(at, &scope, &input.repository_name)?;
         let mut batch = Batch {
             at,
+            ctx,
             repository: &repository,
             images: Vec::new(),
             failures: Vec::new(),
@@ -45,6 +46,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
 
 struct Batch<'a> {
     at: &'a Snapshot<'a>,
+    ctx: &'a Context,
     repository: &'a Repository,
     images: Vec<Answer>,
     failures: Vec<ImageFailure>,
@@ -64,6 +66,7 @@ impl Batch<'_> {
             self.failures.push(image_not_found(id));
             return Ok(());
         }
+        self.ctx.pull_times.note(&image, self.ctx.clock.now());
         match selector {
             Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
             Selector::Digest(_) => {

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, pretty};
+use crate::api::{Api, join_all, pretty};
 use crate::content::{Image, index, put};
-use crate::repositories::join_all;
 
 /// `demo` with an image under the tags `a` and `b`, one under `c`, and one without a tag.
 async fn demo() -> (Api, [String; 3]) {
@@ -26,14 +25,14 @@ async fn delete(api: &Api, ids: Value) -> Value {
     .await
 }
 
-fn deleted(ids: Value) -> Value {
+fn deleted(ids: &Value) -> Value {
     json!({ "imageIds": ids, "failures": [] })
 }
 
 /// Deletes, and looks at the answer and at the tags that stay.
 async fn check(asked: impl Fn(&[String; 3]) -> Value, answer: impl Fn(&[String; 3]) -> Value, tags: &str) {
     let (api, digests) = demo().await;
-    assert_eq!(delete(&api, asked(&digests)).await, deleted(answer(&digests)));
+    assert_eq!(delete(&api, asked(&digests)).await, deleted(&answer(&digests)));
     let left = api
         .tags("demo")
         .await
@@ -59,7 +58,7 @@ async fn the_last_tag_takes_its_image_with_it() {
     let answer = delete(&api, json!([{ "imageTag": "c" }])).await;
     assert_eq!(
         answer,
-        deleted(json!([{ "imageDigest": second, "imageTag": "c" }]))
+        deleted(&json!([{ "imageDigest": second, "imageTag": "c" }]))
     );
     assert_eq!(api.digests("demo").await.len(), 2);
     let (api, [_, second, _]) = demo().await;

@@ -33,6 +33,7 @@ fn not_found(repository: &str, digest: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one element of the answer for each digest")]
 async fn each_digest_is_answered_for_by_itself() {
     let api = Api::new();
     api.create("demo").await;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
 use crate::content::{ABSENT, MEBIBYTE, completion, digest, encoded, part};
+use crate::inputs::ZERO_ID;
 use crate::repositories::absent;
 
 /// Tests that the ratchet of errors runs again.
@@ -22,8 +23,6 @@ pub(crate) const PROVOKING: &[fn()] = &[
     an_upload_that_another_request_works_on_is_left_alone,
     ids_and_digests_that_are_none_are_refused,
 ];
-
-const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 fn upload_not_found(repository: &str, id: &str) -> String {
     format!(
@@ -398,7 +397,7 @@ async fn of_many_who_end_an_upload_one_succeeds() {
     let id = api.upload("demo", b"layer").await;
     let right = digest("layer");
     let all = (0..8).map(|_| api.call("CompleteLayerUpload", completion("demo", &id, &[&right])));
-    let answers = crate::repositories::join_all(all).await;
+    let answers = crate::api::join_all(all).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 200) {
         let lost = ["InvalidParameterException", "UploadNotFoundException"];
@@ -411,7 +410,7 @@ async fn of_many_who_send_one_part_one_succeeds() {
     let api = demo().await;
     let id = api.begin_upload("demo").await;
     let all = (0..8).map(|_| api.call("UploadLayerPart", part("demo", &id, 0, b"layer")));
-    let answers = crate::repositories::join_all(all).await;
+    let answers = crate::api::join_all(all).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     let refused = answers
         .iter()

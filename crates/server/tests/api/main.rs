@@ -9,13 +9,27 @@
 
 mod api;
 mod content;
+mod coverage;
 mod delete_images;
+mod faults;
 mod get_images;
+mod hostile;
+mod inputs;
+mod isolation;
 mod layer_lookup;
 mod layers;
+mod lists;
+mod manifests;
+mod policies;
+mod pull_times;
 mod put_image;
 mod quotas;
+mod referrers;
+mod registry;
 mod repositories;
+mod resource_tags;
 mod signing;
 mod tag_mutability;
+mod tokens;
+mod unbuilt;
 mod verification;

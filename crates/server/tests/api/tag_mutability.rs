@@ -4,9 +4,8 @@ use ecru_model::ErrorCode;
 use ecru_registry::Error;
 use serde_json::{Value, json};
 
-use crate::api::{ACCOUNT, Api};
+use crate::api::{ACCOUNT, Api, join_all};
 use crate::content::{Image, put};
-use crate::repositories::join_all;
 
 /// Tests that the ratchet of errors runs again.
 pub(crate) const PROVOKING: &[fn()] = &[
@@ -33,8 +32,15 @@ fn frozen(tag: &str) -> String {
     )
 }
 
-/// Each setting with its filters, a tag that may move, and one that may not.
-const SETTINGS: [(&str, &[&str], Option<&str>, Option<&str>); 6] = [
+/// A setting with its filters, a tag that may move, and one that may not.
+type Setting = (
+    &'static str,
+    &'static [&'static str],
+    Option<&'static str>,
+    Option<&'static str>,
+);
+
+const SETTINGS: [Setting; 6] = [
     ("MUTABLE", &[], Some("v1"), None),
     ("IMMUTABLE", &[], None, Some("v1")),
     (
@@ -86,7 +92,7 @@ async fn a_frozen_tag_refuses_every_put_by_either_door() {
             assert_eq!(refused.message, frozen(tag));
         }
         assert_eq!(api.tags("demo").await, [(tag.to_owned(), pushed.clone())]);
-        assert_eq!(api.digests("demo").await, [pushed.clone()]);
+        assert_eq!(api.digests("demo").await, std::slice::from_ref(&pushed));
 
         // It may go, and then be used again.
         let ids = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": tag }] });

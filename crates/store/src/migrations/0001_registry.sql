@@ -120,25 +120,24 @@ CREATE TABLE tags (
 ) {without_rowid};
 CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
 
--- Which images of a repository need a blob, and as what.
+-- Which images of a repository need a blob, and as what. That the image is there is not held by a key: it would cost an index
+-- of its own, or each deletion of an image a look at every row of the repository.
 CREATE TABLE image_blobs (
     repository_id {int} NOT NULL,
     blob_id {int} NOT NULL,
     image_id {int} NOT NULL,
     media_type {text} NOT NULL,
     PRIMARY KEY (repository_id, blob_id, image_id),
-    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id),
     FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
 ) {without_rowid};
 
--- Which indexes of a repository name an image.
+-- Which indexes of a repository name an image. The index is not held by a key, for the same reason.
 CREATE TABLE image_children (
     repository_id {int} NOT NULL,
     child_id {int} NOT NULL,
     index_id {int} NOT NULL,
     PRIMARY KEY (repository_id, child_id, index_id),
-    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id),
-    FOREIGN KEY (repository_id, index_id) REFERENCES images (repository_id, id)
+    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id)
 ) {without_rowid};
 
 -- What came of signing an image with a profile of the registry's signing configuration, when it was pushed.
