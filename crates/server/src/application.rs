@@ -64,19 +64,22 @@ impl Application {
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint)
                 .await
                 .map(from_oci),
-            Door::Own => self.own(&request, &endpoint).await,
+            Door::Own => self.own(request, &endpoint).await,
         }
     }
 
-    async fn own<B>(&self, request: &Request<B>, endpoint: &Endpoint) -> Response<Content> {
+    async fn own<B>(&self, mut request: Request<B>, endpoint: &Endpoint) -> Response<Content>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         if self.introspection {
-            let answer =
-                introspection::answer(&self.service, endpoint, request.method(), request.uri()).await;
+            let answer = introspection::answer(&self.service, endpoint, &mut request).await;
             if let Some(answer) = answer {
                 return answer;
             }
         }
-        own_door::answer(&self.service, request)
+        own_door::answer(&self.service, &request)
     }
 
     fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Asked, Listed, Problem, page, repository, time, with};
 
-const LIMIT_DEFAULT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+pub(super) const LIMIT_DEFAULT: u32 = 100;
+pub(super) const LIMIT_MAX: u32 = 1000;
 
 /// None for a list that there is not.
 pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Listed> {

@@ -1,17 +1,22 @@
-//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, and a way back to nothing.
+//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, settings beyond ECR's own, and a way
+//! back to nothing.
 
+mod body;
 mod ecru;
 mod fakecloud;
 mod query;
+mod verification;
 
 use std::sync::Arc;
 
-use ecru_model::{RegistryId, Timestamp};
+use bytes::Bytes;
+use ecru_model::{ErrorCode, RegistryId, Timestamp};
 use ecru_registry::{
     Endpoint, Error, Page, ResetFilter, Service,
     introspection::{Extent, RepositorySummary},
 };
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,6 +38,7 @@ pub(crate) struct Asked<'a> {
 /// Why there is no list.
 enum Problem {
     BadRequest(&'static str),
+    Refused(StatusCode, String),
     Registry(Error),
 }
 
@@ -45,12 +51,16 @@ impl From<Error> for Problem {
 type Listed = Result<Value, Problem>;
 
 /// None for a path that is none of these.
-pub(crate) async fn answer(
+pub(crate) async fn answer<B>(
     service: &Arc<Service>,
     endpoint: &Endpoint,
-    method: &Method,
-    uri: &http::Uri,
-) -> Option<Response<Content>> {
+    request: &mut Request<B>,
+) -> Option<Response<Content>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let (family, rest) = uri.path().strip_prefix("/_")?.split_once('/')?;
     if !matches!(family, "ecru" | "fakecloud") {
         return None;
@@ -70,7 +80,10 @@ pub(crate) async fn answer(
             not_allowed("POST")
         });
     }
-    if !is_read(method) {
+    if (family, rest) == ("ecru", "verification") {
+        return Some(verification::answer(&asked, &method, request.body_mut()).await);
+    }
+    if !is_read(&method) {
         return Some(not_allowed("GET, HEAD"));
     }
     let listed = match family {
@@ -99,6 +112,10 @@ impl Problem {
     fn answer(&self) -> Response<Content> {
         match self {
             Problem::BadRequest(message) => bad_request(message),
+            Problem::Refused(status, message) => json_answer(*status, &json!({ "message": message })),
+            Problem::Registry(error) if error.code == ErrorCode::RepositoryNotFoundException => {
+                json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
+            }
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
                 FAULT.own_answer()

@@ -9,3 +9,4 @@ mod introspection;
 mod protocol;
 mod stop;
 mod tls;
+mod verification;
