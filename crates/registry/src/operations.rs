@@ -8,6 +8,10 @@ pub use crate::layers::{
     batch_check_layer_availability, complete_layer_upload, get_download_url_for_layer, initiate_layer_upload,
     upload_layer_part,
 };
+pub use crate::pull_time_exclusions::{
+    deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
+    register_pull_time_update_exclusion,
+};
 pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
 pub use crate::repositories::{
     create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
@@ -40,7 +44,6 @@ not_built! {
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
     delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
     delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
-    deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
     describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
@@ -49,13 +52,11 @@ not_built! {
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
     get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
-    list_pull_time_update_exclusions "ListPullTimeUpdateExclusions" ListPullTimeUpdateExclusionsInput ListPullTimeUpdateExclusionsOutput;
     list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
     put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
     put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
-    register_pull_time_update_exclusion "RegisterPullTimeUpdateExclusion" RegisterPullTimeUpdateExclusionInput RegisterPullTimeUpdateExclusionOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
     start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;

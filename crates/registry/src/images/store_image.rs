@@ -11,7 +11,7 @@ use super::{Image, find, tag_target};
 use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
 use crate::verification::Subject;
-use crate::{Error, Service, signing, verification};
+use crate::{Error, Service, events, signing, verification};
 
 pub(super) struct NewImage {
     pub(super) digest: Digest,
@@ -54,7 +54,36 @@ pub(super) fn store_image(
     }
     check_tag_quota(tx, quotas, repository, image_id)?;
     signing::on_push(tx, repository, image_id, &new.manifest)?;
+    record(tx, repository, new, &moves)?;
     Ok(Outcome::Changed)
+}
+
+/// One event for each tag that was given, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        time: new.pushed_at,
+    };
+    if moves.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_pushed(&about, None));
+    }
+    for moved in moves {
+        events::record(
+            tx,
+            &repository.scope,
+            &events::image_pushed(&about, Some(moved.tag)),
+        )?;
+    }
+    Ok(())
 }
 
 /// What the manifest names, as rows of this repository.

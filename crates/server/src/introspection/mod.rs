@@ -1,13 +1,14 @@
-//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, settings beyond ECR's own, and a way
-//! back to nothing.
+//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, and a way back to nothing.
 
 mod body;
+mod controls;
+mod duration;
 mod ecru;
 mod fakecloud;
 mod query;
 mod verification;
 
-use std::sync::Arc;
+use std::{error::Error as StdError, sync::Arc};
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, RegistryId, Timestamp};
@@ -33,12 +34,16 @@ pub(crate) struct Asked<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Endpoint,
     query: Query,
+    /// What came with the request; a control has it read.
+    body: Bytes,
 }
 
-/// Why there is no list.
+/// Why there is no such answer.
 enum Problem {
     BadRequest(&'static str),
-    Refused(StatusCode, String),
+    NotFound(&'static str),
+    /// A bad request too, in words made for it.
+    Wrong(String),
     Registry(Error),
 }
 
@@ -48,7 +53,7 @@ impl From<Error> for Problem {
     }
 }
 
-type Listed = Result<Value, Problem>;
+type Answered = Result<Value, Problem>;
 
 /// None for a path that is none of these.
 pub(crate) async fn answer<B>(
@@ -58,7 +63,7 @@ pub(crate) async fn answer<B>(
 ) -> Option<Response<Content>>
 where
     B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let (family, rest) = uri.path().strip_prefix("/_")?.split_once('/')?;
@@ -68,10 +73,15 @@ where
     let Some(query) = Query::parse(uri.query().unwrap_or_default()) else {
         return Some(bad_request("the query is not percent-encoded UTF-8"));
     };
+    let body = match body::receive(request.body_mut()).await {
+        Ok(body) => body,
+        Err(problem) => return Some(problem.answer()),
+    };
     let asked = Asked {
         service,
         endpoint,
         query,
+        body,
     };
     if let Some(named) = reset_path(rest) {
         return Some(if method == Method::POST {
@@ -80,8 +90,10 @@ where
             not_allowed("POST")
         });
     }
-    if (family, rest) == ("ecru", "verification") {
-        return Some(verification::answer(&asked, &method, request.body_mut()).await);
+    if family == "ecru"
+        && let Some(answered) = controls::control(&asked, &method, rest).await
+    {
+        return Some(answered.map_or_else(|refused| refused, answer_with));
     }
     if !is_read(&method) {
         return Some(not_allowed("GET, HEAD"));
@@ -90,7 +102,7 @@ where
         "ecru" => ecru::list(&asked, rest).await,
         _ => fakecloud::list(&asked, rest).await,
     };
-    Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_list))
+    Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_with))
 }
 
 /// The service that a reset names in its path, empty where it names none. None for another path.
@@ -101,9 +113,9 @@ fn reset_path(rest: &str) -> Option<&str> {
     }
 }
 
-fn answer_list(listed: Listed) -> Response<Content> {
-    match listed {
-        Ok(list) => json_answer(StatusCode::OK, &list),
+fn answer_with(answered: Answered) -> Response<Content> {
+    match answered {
+        Ok(answer) => json_answer(StatusCode::OK, &answer),
         Err(problem) => problem.answer(),
     }
 }
@@ -112,9 +124,18 @@ impl Problem {
     fn answer(&self) -> Response<Content> {
         match self {
             Problem::BadRequest(message) => bad_request(message),
-            Problem::Refused(status, message) => json_answer(*status, &json!({ "message": message })),
+            Problem::NotFound(message) => json_answer(StatusCode::NOT_FOUND, &json!({ "message": message })),
+            Problem::Wrong(message) => bad_request(message),
             Problem::Registry(error) if error.code == ErrorCode::RepositoryNotFoundException => {
                 json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
+            }
+            Problem::Registry(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::InvalidParameterException | ErrorCode::LimitExceededException
+                ) =>
+            {
+                bad_request(&error.message)
             }
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
@@ -129,24 +150,38 @@ fn bad_request(message: &str) -> Response<Content> {
 }
 
 impl Asked<'_> {
-    fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
+    /// None for a body that is not this in JSON.
+    fn read_body<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        self.try_read_body().ok()
+    }
+
+    fn try_read_body<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
+    }
+
+    fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
         const LIMIT: Problem = Problem::BadRequest("`limit` is a number from 1 up");
-        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
 
         let limit = self
             .query
             .get("limit")
             .map_or(Ok(default), |text| text.parse().map_err(|_| LIMIT))?;
+        if limit == 0 {
+            return Err(LIMIT);
+        }
+        Ok(limit.min(max))
+    }
+
+    fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
+        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+
         let after = self
             .query
             .get("after")
             .map_or(Ok(0), |text| text.parse().map_err(|_| AFTER))?;
-        if limit == 0 {
-            return Err(LIMIT);
-        }
         Ok(Extent {
             after,
-            limit: limit.min(max),
+            limit: self.limit(default, max)?,
         })
     }
 

@@ -1,26 +1,19 @@
 //! `/_ecru/verification`: which repositories give tags to signed images only, and by which key.
 
-use std::error::Error;
-
-use bytes::Bytes;
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_registry::introspection::Place;
 use ecru_registry::verification::{
     KeyReference, KmsKeyArn, PublicKey, delete_requirement, find_requirement, list_requirements,
     put_requirement,
 };
-use http::{Method, Response, StatusCode};
-use http_body::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ecru::{LIMIT_DEFAULT, LIMIT_MAX};
-use super::{Asked, Listed, Problem, answer_list, body, page, with};
-use crate::own_door::not_allowed;
-use crate::reply::Content;
+use super::{Answered, Asked, Problem, page, with};
 
 const REGION_DEFAULT: &str = "us-east-1";
-const NO_REQUIREMENT: &str = "the repository requires no signatures";
+const NO_REQUIREMENT: Problem = Problem::NotFound("the repository requires no signatures");
 
 /// What is put: one of the two keys.
 #[derive(Deserialize)]
@@ -33,26 +26,12 @@ struct Wanted {
     kms_key_arn: Option<String>,
 }
 
-pub(super) async fn answer<B>(asked: &Asked<'_>, method: &Method, body: &mut B) -> Response<Content>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let answer = match *method {
-        Method::GET | Method::HEAD => get(asked).await,
-        Method::PUT => put(asked, body).await,
-        Method::DELETE => delete(asked).await,
-        _ => return not_allowed("GET, HEAD, PUT, DELETE"),
-    };
-    answer_list(answer)
-}
-
 /// One repository where one is named, else a page of all.
-async fn get(asked: &Asked<'_>) -> Listed {
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
     if asked.query.get("repository").is_some() {
         let place = named(asked)?;
         let key = find_requirement(asked.service, &place).await?;
-        return key.map(|key| entry(&place, &key)).ok_or_else(no_requirement);
+        return key.map(|key| entry(&place, &key)).ok_or(NO_REQUIREMENT);
     }
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let found = list_requirements(asked.service, extent).await?;
@@ -61,12 +40,10 @@ async fn get(asked: &Asked<'_>) -> Listed {
     }))
 }
 
-async fn put<B>(asked: &Asked<'_>, body: &mut B) -> Listed
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let wanted = body::read::<B, Wanted>(body).await?;
+pub(super) async fn put(asked: &Asked<'_>) -> Answered {
+    let wanted = asked
+        .try_read_body::<Wanted>()
+        .map_err(|error| Problem::Wrong(format!("the body cannot be read: {error}")))?;
     let place = place(
         asked,
         wanted.registry_id.as_deref(),
@@ -78,34 +55,26 @@ where
     Ok(entry(&place, &key))
 }
 
-async fn delete(asked: &Asked<'_>) -> Listed {
-    if delete_requirement(asked.service, named(asked)?).await? {
-        Ok(json!({ "status": "ok" }))
-    } else {
-        Err(no_requirement())
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let place = named(asked)?;
+    if !delete_requirement(asked.service, place.clone()).await? {
+        return Err(NO_REQUIREMENT);
     }
-}
-
-fn no_requirement() -> Problem {
-    Problem::Refused(StatusCode::NOT_FOUND, NO_REQUIREMENT.to_owned())
+    Ok(shown(&place))
 }
 
 fn key(pem: Option<&str>, arn: Option<&str>) -> Result<KeyReference, Problem> {
     match (pem, arn) {
         (Some(pem), None) => PublicKey::from_pem(pem)
             .map(KeyReference::PublicKey)
-            .map_err(|error| bad(format!("`publicKeyPem`: {error}"))),
+            .map_err(|error| Problem::Wrong(format!("`publicKeyPem`: {error}"))),
         (None, Some(arn)) => KmsKeyArn::parse(arn)
             .map(KeyReference::Kms)
-            .map_err(|error| bad(format!("`kmsKeyArn`: {error}"))),
+            .map_err(|error| Problem::Wrong(format!("`kmsKeyArn`: {error}"))),
         _ => Err(Problem::BadRequest(
             "exactly one of `publicKeyPem` and `kmsKeyArn` is given",
         )),
     }
-}
-
-fn bad(message: String) -> Problem {
-    Problem::Refused(StatusCode::BAD_REQUEST, message)
 }
 
 /// The repository that the query names.
@@ -140,14 +109,17 @@ fn place(
     })
 }
 
-fn entry(place: &Place, key: &KeyReference) -> Value {
-    let entry = json!({
+fn shown(place: &Place) -> Value {
+    json!({
         "registryId": place.scope.registry_id.as_str(),
         "region": place.scope.region.as_str(),
         "repositoryName": place.repository_name.as_str(),
-    });
+    })
+}
+
+fn entry(place: &Place, key: &KeyReference) -> Value {
     match key {
-        KeyReference::PublicKey(key) => with(entry, "publicKeyPem", key.to_pem()),
-        KeyReference::Kms(arn) => with(entry, "kmsKeyArn", arn.as_str()),
+        KeyReference::PublicKey(key) => with(shown(place), "publicKeyPem", key.to_pem()),
+        KeyReference::Kms(arn) => with(shown(place), "kmsKeyArn", arn.as_str()),
     }
 }

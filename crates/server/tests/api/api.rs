@@ -57,6 +57,7 @@ impl Api {
             repository_uri: RepositoryUriShape::Request,
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
+            events_kept: std::time::Duration::from_hours(7 * 24),
         };
         change(&mut configuration);
         let service = Service::new(store.unwrap(), clock, Random::default(), configuration);

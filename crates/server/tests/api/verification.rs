@@ -307,7 +307,7 @@ async fn a_requirement_goes_with_its_repository() {
     api.ok("DeleteRepository", delete).await;
     api.create("demo").await;
     api.push("demo", Some("v1"), &image).await;
-    ecru_registry::background::run_once(api.service()).await.unwrap();
+    ecru_registry::jobs::run_due(api.service()).await.unwrap();
     assert_eq!(api.count("SELECT count(*) FROM verification_keys"), 0);
     assert_eq!(api.count("SELECT count(*) FROM repositories"), 1);
 }

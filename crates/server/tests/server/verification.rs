@@ -74,7 +74,13 @@ async fn a_requirement_is_shown_until_it_is_deleted() {
     let path = "/_ecru/verification?repository=team/demo&registryId=123456789012&region=eu-west-1";
     assert_eq!(server.get(path).await.json(), theirs);
     let deleted = ask(&server, &format!("DELETE {path}"), "", "").await;
-    assert_eq!((deleted.status, deleted.json()), (200, json!({ "status": "ok" })));
+    assert_eq!(
+        (deleted.status, deleted.json()),
+        (
+            200,
+            json!({ "registryId": "123456789012", "region": "eu-west-1", "repositoryName": "team/demo" })
+        )
+    );
     let again = ask(&server, &format!("DELETE {path}"), "", "").await;
     says(&again, 404, "requires no signatures");
     says(&server.get(path).await, 404, "requires no signatures");
@@ -135,7 +141,6 @@ async fn what_cannot_be_required_is_refused() {
             "does not exist",
         ),
         (json!([]), 400, "read"),
-        (json!("x".repeat(64 * 1024)), 413, "65536"),
     ];
     for (body, status, words) in cases {
         says(&put(&server, &body).await, status, words);
