@@ -13,10 +13,11 @@ pub enum Quota {
     LayerBytes,
     /// Unfinished uploads.
     UploadsPerRepository,
+    PullTimeExclusionsPerRegistry,
 }
 
 /// Every quota in the order of its variants: its name, and what it is unless set.
-const TABLE: [(Quota, &str, i64); 6] = [
+const TABLE: [(Quota, &str, i64); 7] = [
     (
         Quota::RepositoriesPerRegistry,
         "repositories-per-registry",
@@ -28,6 +29,11 @@ const TABLE: [(Quota, &str, i64); 6] = [
     (Quota::LayerBytes, "layer-bytes", 52_000 * 1024 * 1024),
     // [unknown] in the service's documents.
     (Quota::UploadsPerRepository, "uploads-per-repository", 10_000),
+    (
+        Quota::PullTimeExclusionsPerRegistry,
+        "pull-time-exclusions-per-registry",
+        100,
+    ),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

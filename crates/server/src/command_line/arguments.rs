@@ -127,9 +127,10 @@ struct ServeArguments {
 
     /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
     /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
-    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository]
+    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry]
     #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
     quota: Vec<QuotaSetting>,
+
     /// Send each event (an image was pushed, deleted, scanned, …) to this address, as EventBridge would give it to a
     /// target: one POST of JSON for each, again until it is answered 2xx
     #[arg(long, env = "ECRU_EVENTS_WEBHOOK", value_name = "URL", value_parser = parse_sink)]
@@ -325,6 +326,19 @@ mod tests {
             assert!(matches!(options.data, DataDirectory::Ephemeral));
             assert!(options.dev_users && options.introspection && options.tls.is_none());
         }
+    }
+
+    #[test]
+    fn the_help_names_every_quota() {
+        let refusal = "=1".parse::<QuotaSetting>().expect_err("a quota without a name");
+        let refusal = refusal.to_string();
+        let names = refusal.strip_prefix("the quotas are ").expect("their names");
+        let command = Arguments::command();
+        let argument = command
+            .get_arguments()
+            .find(|argument| argument.get_id() == "quota");
+        let help = argument.and_then(|argument| argument.get_help()).expect("help");
+        assert!(help.to_string().contains(names), "{help}");
     }
 
     #[test]

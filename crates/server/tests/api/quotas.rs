@@ -37,6 +37,18 @@ async fn repositories_are_counted_for_each_registry() {
 }
 
 #[tokio::test]
+async fn pull_time_exclusions_are_counted_for_each_registry() {
+    let api = with(&["pull-time-exclusions-per-registry=1"]);
+    let arn = |name| json!({ "principalArn": format!("arn:aws:iam::000000000000:role/{name}") });
+    api.ok("RegisterPullTimeUpdateExclusion", arn("one")).await;
+    exceeds(
+        &api.call("RegisterPullTimeUpdateExclusion", arn("two")).await,
+        "The registry with id '000000000000' already has the maximum allowed number of pull time update exclusions \
+         which is '1'",
+    );
+}
+
+#[tokio::test]
 async fn images_are_counted_for_each_repository_and_tags_for_each_image() {
     let api = with(&["images-per-repository=1", "tags-per-image=2"]);
     api.create("demo").await;
