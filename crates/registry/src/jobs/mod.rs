@@ -11,6 +11,8 @@ mod next;
 mod run;
 mod run_due;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,8 +8,8 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    faults, get_images, layer_lookup, layers, manifests, policies, put_image, referrers, registry,
-    repositories, resource_tags, signing, tag_mutability, tokens,
+    faults, get_images, layer_lookup, layers, manifests, policies, pull_time_exclusions, put_image,
+    referrers, registry, repositories, resource_tags, signing, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -27,6 +27,7 @@ fn see() -> BTreeSet<Pair> {
         layers::PROVOKING,
         manifests::PROVOKING,
         policies::PROVOKING,
+        pull_time_exclusions::PROVOKING,
         put_image::PROVOKING,
         referrers::PROVOKING,
         registry::PROVOKING,

@@ -10,7 +10,7 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 31] = [
+pub(crate) const UNBUILT: [Operation; 28] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
@@ -18,7 +18,6 @@ pub(crate) const UNBUILT: [Operation; 31] = [
     Operation::DeletePullThroughCacheRule,
     Operation::DeleteRegistryPolicy,
     Operation::DeleteRepositoryCreationTemplate,
-    Operation::DeregisterPullTimeUpdateExclusion,
     Operation::DescribeImageReplicationStatus,
     Operation::DescribeImageScanFindings,
     Operation::DescribePullThroughCacheRules,
@@ -27,13 +26,11 @@ pub(crate) const UNBUILT: [Operation; 31] = [
     Operation::GetLifecyclePolicy,
     Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
-    Operation::ListPullTimeUpdateExclusions,
     Operation::ListReplicationBackfills,
     Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
     Operation::PutReplicationConfiguration,
-    Operation::RegisterPullTimeUpdateExclusion,
     Operation::StartImageScan,
     Operation::StartLifecyclePolicyPreview,
     Operation::StartReplicationBackfill,
