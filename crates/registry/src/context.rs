@@ -8,6 +8,7 @@ use std::time::Duration;
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_store::Store;
 
+use crate::clock::Moment;
 use crate::images::Pulls;
 use crate::jobs::Runs;
 use crate::mac::Keys;
@@ -44,6 +45,14 @@ pub struct Configuration {
     pub events_kept: Duration,
 }
 
+/// What a write that stores images decides by, apart from rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) at: Moment,
+    pub(crate) quotas: Quotas,
+    pub(crate) key_source: Arc<dyn KeySource>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepositoryUriShape {
     /// The authority the request came to.
@@ -53,6 +62,14 @@ pub enum RepositoryUriShape {
 }
 
 impl Service {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            at: self.clock.moment(),
+            quotas: self.configuration.quotas,
+            key_source: Arc::clone(&self.configuration.key_source),
+        }
+    }
+
     pub fn new(
         store: Store,
         clock: Clock,

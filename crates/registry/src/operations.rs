@@ -13,6 +13,10 @@ pub use crate::pull_time_exclusions::{
     register_pull_time_update_exclusion,
 };
 pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
+pub use crate::replication::{
+    describe_image_replication_status, describe_replication_backfill_results, list_replication_backfills,
+    put_replication_configuration, start_replication_backfill, stop_replication_backfill,
+};
 pub use crate::repositories::{
     create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
     put_image_tag_mutability,
@@ -44,23 +48,17 @@ not_built! {
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
     delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
     delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
-    describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    describe_replication_backfill_results "DescribeReplicationBackfillResults" DescribeReplicationBackfillResultsInput DescribeReplicationBackfillResultsOutput;
     describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
     get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
-    list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
     put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
-    put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
-    start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;
-    stop_replication_backfill "StopReplicationBackfill" StopReplicationBackfillInput StopReplicationBackfillOutput;
     update_image_storage_class "UpdateImageStorageClass" UpdateImageStorageClassInput UpdateImageStorageClassOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
     update_repository_creation_template "UpdateRepositoryCreationTemplate" UpdateRepositoryCreationTemplateInput UpdateRepositoryCreationTemplateOutput;

@@ -1,12 +1,10 @@
 //! `PutImage`: stores a manifest whose layers are there, and gives it a tag.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output};
 
 use super::identifier;
-use super::store_image::{NewImage, Outcome, read_manifest, store_image};
+use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
 use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
@@ -23,12 +21,12 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 
-    let service = Arc::clone(&ctx.service);
+    let terms = ctx.terms();
     let repository = ctx
         .store
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
-            match store_image(&service, tx, &repository, &new)? {
+            match store_image(&terms, tx, &repository, &new)? {
                 Outcome::Changed => Ok(repository),
                 Outcome::Unchanged => Err(already_exists(&repository, &digest, new.tags.first())),
             }
@@ -61,6 +59,7 @@ fn accept(ctx: &Context, input: Input) -> Result<NewImage, Error> {
         bytes,
         tags: input.image_tag.into_iter().collect(),
         pushed_at: ctx.clock.now(),
+        origin: Origin::Push,
     })
 }
 

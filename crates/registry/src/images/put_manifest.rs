@@ -1,13 +1,11 @@
 //! `PUT /v2/<name>/manifests/<reference>`: a push by tag or digest, through the same code as `PutImage`.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 
 use super::Reference;
 use super::put_image::digest_does_not_match;
-use super::store_image::{NewImage, read_manifest, store_image};
+use super::store_image::{NewImage, Origin, read_manifest, store_image};
 use crate::context::Wanted;
 use crate::{Context, Error, repositories};
 
@@ -35,11 +33,11 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
     };
 
-    let service = Arc::clone(&ctx.service);
+    let terms = ctx.terms();
     ctx.store
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
-            store_image(&service, tx, &repository, &new)?;
+            store_image(&terms, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,
@@ -75,5 +73,6 @@ fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
         bytes: put.bytes,
         tags,
         pushed_at: ctx.clock.now(),
+        origin: Origin::Push,
     })
 }

@@ -8,10 +8,11 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::{Image, find, tag_target};
+use crate::context::Terms;
 use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
 use crate::verification::Subject;
-use crate::{Error, Service, events, signing, verification};
+use crate::{Error, events, replication, signing, verification};
 
 pub(super) struct NewImage {
     pub(super) digest: Digest,
@@ -19,6 +20,15 @@ pub(super) struct NewImage {
     pub(super) bytes: Bytes,
     pub(super) tags: Vec<ImageTag>,
     pub(super) pushed_at: Timestamp,
+    pub(super) origin: Origin,
+}
+
+/// How an image comes into a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Push,
+    /// Told by an event of its own, and not replicated any further.
+    Replication,
 }
 
 /// What a put came to.
@@ -30,19 +40,19 @@ pub(super) enum Outcome {
 }
 
 pub(super) fn store_image(
-    service: &Service,
+    terms: &Terms,
     tx: &Tx<'_>,
     repository: &Repository,
     new: &NewImage,
 ) -> Result<Outcome, Error> {
-    let quotas = &service.configuration.quotas;
+    let quotas = &terms.quotas;
     let existing = find(tx, repository, &new.digest)?;
     let references = match existing {
         Some(_) => References::default(),
         None => resolve(tx, repository, &new.manifest)?,
     };
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
-    verify(service, tx, repository, new, &moves)?;
+    verify(terms, tx, repository, new, &moves)?;
 
     let image_id = match existing {
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
@@ -53,8 +63,12 @@ pub(super) fn store_image(
         move_tag(tx, repository, tag, image_id)?;
     }
     check_tag_quota(tx, quotas, repository, image_id)?;
-    signing::on_push(tx, repository, image_id, &new.manifest)?;
-    record(tx, repository, new, &moves)?;
+    if new.origin == Origin::Push {
+        signing::on_push(tx, repository, image_id, &new.manifest)?;
+        record(tx, repository, new, &moves)?;
+        let tags = moves.iter().map(|moved| moved.tag);
+        replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
+    }
     Ok(Outcome::Changed)
 }
 
@@ -181,7 +195,7 @@ fn tags_to_move<'a>(
 
 /// What is attached to another image needs no signature of its own.
 fn verify(
-    service: &Service,
+    terms: &Terms,
     tx: &Tx<'_>,
     repository: &Repository,
     new: &NewImage,
@@ -190,12 +204,17 @@ fn verify(
     if new.manifest.subject.is_some() {
         return Ok(());
     }
-    let keys = service.configuration.key_source.as_ref();
     let subject = Subject {
         digest: &new.digest,
         manifest: &new.bytes,
     };
-    verification::check(tx, keys, repository, subject, moves.iter().map(|moved| moved.tag))
+    verification::check(
+        tx,
+        terms.key_source.as_ref(),
+        repository,
+        subject,
+        moves.iter().map(|moved| moved.tag),
+    )
 }
 
 fn insert(

@@ -1,0 +1,54 @@
+//! `ListReplicationBackfills`: a page of the backfills of a registry, newest first.
+
+use ecru_model::{
+    ListReplicationBackfillsInput as Input, ListReplicationBackfillsOutput as Output,
+    ReplicationBackfillSummary,
+};
+use ecru_store::StoreError;
+
+use super::{Backfill, list};
+use crate::context::Wanted;
+use crate::paging::{self, Listing};
+use crate::{Context, Error};
+
+const PAGE_DEFAULT: i32 = 25;
+
+pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let wanted = Wanted::on_registry("ListReplicationBackfills");
+    let source = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let limit = paging::limit(input.max_results.or(Some(PAGE_DEFAULT)));
+    let listing = Listing {
+        keys: &ctx.keys,
+        operation: "ListReplicationBackfills",
+        scope: &source,
+        repository: "",
+        filter: String::new(),
+    };
+    let before = match input.next_token.as_deref() {
+        Some(token) => listing.integer_key(Some(token))?,
+        None => i64::MAX,
+    };
+
+    let found = ctx
+        .store
+        .read(|at| list(at, &source, before, ctx.clock.now(), limit + 1))?;
+    let (page, last) = paging::cut(found, limit);
+    let summaries = page.iter().map(summary).collect::<Result<_, _>>();
+    Ok(Output {
+        registry_id: Some(source.registry_id.clone()),
+        backfills: Some(summaries?),
+        next_token: last.map(|last| listing.token(&last.id.to_be_bytes())),
+    })
+}
+
+fn summary(backfill: &Backfill) -> Result<ReplicationBackfillSummary, StoreError> {
+    Ok(ReplicationBackfillSummary {
+        replication_backfill_id: backfill.public_id()?,
+        destination: backfill.destination(),
+        status: backfill.status,
+        failure_code: backfill.failure_code.clone(),
+        progress: backfill.progress(),
+        started_at: backfill.started_at,
+        ended_at: backfill.ended_at,
+    })
+}
