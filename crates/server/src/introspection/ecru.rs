@@ -9,7 +9,7 @@ use ecru_registry::jobs::{WaitingJob, list_jobs};
 use ecru_registry::principals::{Principal, list_principals};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Problem, page, repository, time, with};
+use super::{Answered, Asked, Problem, lifecycle, page, repository, time, with};
 
 pub(super) const LIMIT_DEFAULT: u32 = 100;
 pub(super) const LIMIT_MAX: u32 = 1000;
@@ -20,6 +20,7 @@ pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
         "repositories" => repositories(asked).await,
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
+        "lifecycle/explain" => lifecycle::explain_images(asked).await,
         "events" => events(asked),
         "jobs" => jobs(asked),
         "principals" => principals(asked),

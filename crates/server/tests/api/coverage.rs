@@ -8,8 +8,9 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    faults, get_images, layer_lookup, layers, manifests, policies, pull_time_exclusions, put_image,
-    referrers, registry, repositories, resource_tags, signing, tag_mutability, tokens,
+    faults, get_images, layer_lookup, layers, lifecycle, manifests, policies, pull_time_exclusions,
+    put_image, referrers, registry, repositories, resource_tags, signing, storage_class, tag_mutability,
+    tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -25,6 +26,7 @@ fn see() -> BTreeSet<Pair> {
         get_images::PROVOKING,
         layer_lookup::PROVOKING,
         layers::PROVOKING,
+        lifecycle::PROVOKING,
         manifests::PROVOKING,
         policies::PROVOKING,
         pull_time_exclusions::PROVOKING,
@@ -34,6 +36,7 @@ fn see() -> BTreeSet<Pair> {
         repositories::PROVOKING,
         resource_tags::PROVOKING,
         signing::PROVOKING,
+        storage_class::PROVOKING,
         tag_mutability::PROVOKING,
         tokens::PROVOKING,
     ];

@@ -10,32 +10,20 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 28] = [
+pub(crate) const UNBUILT: [Operation; 16] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
-    Operation::DeleteLifecyclePolicy,
     Operation::DeletePullThroughCacheRule,
     Operation::DeleteRegistryPolicy,
     Operation::DeleteRepositoryCreationTemplate,
-    Operation::DescribeImageReplicationStatus,
     Operation::DescribeImageScanFindings,
     Operation::DescribePullThroughCacheRules,
-    Operation::DescribeReplicationBackfillResults,
     Operation::DescribeRepositoryCreationTemplates,
-    Operation::GetLifecyclePolicy,
-    Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
-    Operation::ListReplicationBackfills,
-    Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
-    Operation::PutReplicationConfiguration,
     Operation::StartImageScan,
-    Operation::StartLifecyclePolicyPreview,
-    Operation::StartReplicationBackfill,
-    Operation::StopReplicationBackfill,
-    Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
     Operation::UpdateRepositoryCreationTemplate,
     Operation::ValidatePullThroughCacheRule,
