@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ecru_model::{Digest, ErrorCode, Region, RegistryId, RepositoryName, Scope};
+use ecru_model::{Digest, ErrorCode, Region, RegistryId, RepositoryName, Scope, Timestamp};
 use ecru_registry::Detail;
 use ecru_registry::introspection::Place;
+use ecru_registry::jobs::run_due;
 use ecru_registry::verification::{
     KeyReference, KeySource, KmsKeyArn, PublicKey, delete_requirement, put_requirement,
 };
@@ -14,7 +15,7 @@ use ecru_store::{Snapshot, StoreError};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 
-use crate::api::{ACCOUNT, Api, REGION};
+use crate::api::{ACCOUNT, Api, NOW_MILLISECONDS, REGION};
 use crate::content::{Image, OCI_CONFIG, OCI_MANIFEST, descriptor, digest, index, put};
 
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -122,18 +123,18 @@ fn signature_tag(digest: &str) -> String {
     format!("{}.sig", digest.replace(':', "-"))
 }
 
-fn place(repository: &str) -> Place {
+fn place(region: &str) -> Place {
     Place {
         scope: Scope {
             registry_id: RegistryId::parse(ACCOUNT).unwrap(),
-            region: Region::parse(REGION).unwrap(),
+            region: Region::parse(region).unwrap(),
         },
-        repository_name: RepositoryName::parse(repository).unwrap(),
+        repository_name: RepositoryName::parse("demo").unwrap(),
     }
 }
 
 async fn require(api: &Api, key: KeyReference) {
-    put_requirement(api.service(), place("demo"), key).await.unwrap();
+    put_requirement(api.service(), place(REGION), key).await.unwrap();
 }
 
 /// A repository that requires signatures of a key, and an image in it, without a tag.
@@ -295,9 +296,9 @@ async fn tags_that_stand_stay_and_a_requirement_ends_with_its_deletion() {
     let again = api.call("PutImage", put("demo", &image.text(), Some("v1"))).await;
     assert_eq!(again.error(), Some("ImageAlreadyExistsException"));
     assert!(!tagged(&api, &image, "v2").await);
-    assert!(delete_requirement(api.service(), place("demo")).await.unwrap());
+    assert!(delete_requirement(api.service(), place(REGION)).await.unwrap());
     assert!(tagged(&api, &image, "v2").await);
-    assert!(!delete_requirement(api.service(), place("demo")).await.unwrap());
+    assert!(!delete_requirement(api.service(), place(REGION)).await.unwrap());
 }
 
 #[tokio::test]
@@ -307,9 +308,47 @@ async fn a_requirement_goes_with_its_repository() {
     api.ok("DeleteRepository", delete).await;
     api.create("demo").await;
     api.push("demo", Some("v1"), &image).await;
-    ecru_registry::jobs::run_due(api.service()).await.unwrap();
+    run_due(api.service()).await.unwrap();
     assert_eq!(api.count("SELECT count(*) FROM verification_keys"), 0);
     assert_eq!(api.count("SELECT count(*) FROM repositories"), 1);
+}
+
+#[tokio::test]
+async fn replication_puts_a_tag_once_the_signature_has_come_too() {
+    let api = Api::new();
+    let there = api.in_region("eu-west-1");
+    let signer = Signer::new();
+    api.create("demo").await;
+    there.create("demo").await;
+    let key = KeyReference::PublicKey(signer.key());
+    put_requirement(api.service(), place("eu-west-1"), key)
+        .await
+        .unwrap();
+    let destinations = json!([{ "region": "eu-west-1", "registryId": ACCOUNT }]);
+    let configuration = json!({ "rules": [{ "destinations": destinations }] });
+    api.ok(
+        "PutReplicationConfiguration",
+        json!({ "replicationConfiguration": configuration }),
+    )
+    .await;
+
+    let image = Image::new(1);
+    api.push("demo", Some("v1"), &image).await;
+    run_due(api.service()).await.unwrap();
+    assert_eq!(there.tags("demo").await, []);
+    let asked = json!({ "repositoryName": "demo", "imageId": { "imageDigest": image.digest() } });
+    let status = api.ok("DescribeImageReplicationStatus", asked).await;
+    assert_eq!(
+        status["replicationStatuses"][0]["failureCode"],
+        "LayerInaccessibleException"
+    );
+
+    api.push("demo", None, &signer.enveloped(&image.digest())).await;
+    run_due(api.service()).await.unwrap();
+    let later = NOW_MILLISECONDS + 24 * 60 * 60 * 1000;
+    api.service().clock.freeze(Timestamp::from_millis(later));
+    run_due(api.service()).await.unwrap();
+    assert_eq!(there.tags("demo").await, [("v1".to_owned(), image.digest())]);
 }
 
 #[derive(Debug)]
