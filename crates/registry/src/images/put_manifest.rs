@@ -33,10 +33,11 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
     };
 
+    let terms = ctx.terms();
     ctx.store
         .write(move |tx| {
             let repository = repositories::load(tx, &scope, &name)?;
-            store_image(tx, &repository, &new)?;
+            store_image(&terms, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,

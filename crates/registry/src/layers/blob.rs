@@ -4,7 +4,7 @@ use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
 
 use super::{
-    LAYER_BYTES_MAX, answered_as_existing, append_failed, digest_mismatch, find_linked, layer_not_found,
+    answered_as_existing, append_failed, digest_mismatch, find_linked, layer_bytes_max, layer_not_found,
     media_type, publish,
 };
 use crate::context::Wanted;
@@ -50,9 +50,9 @@ pub async fn put_blob(
     let received = ctx
         .store
         .uploads()
-        .receive(digest.algorithm(), &mut source, LAYER_BYTES_MAX)
+        .receive(digest.algorithm(), &mut source, layer_bytes_max(ctx))
         .await
-        .map_err(|error| append_failed(error, || Error::server("the layer could not be received")))?;
+        .map_err(|error| append_failed(ctx, error, || Error::server("the layer could not be received")))?;
     if received.digest() != digest {
         return Err(digest_mismatch());
     }

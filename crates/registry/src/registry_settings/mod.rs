@@ -3,6 +3,7 @@
 mod describe_registry;
 mod get_account_setting;
 mod put_account_setting;
+mod quotas;
 
 use ecru_model::{ErrorCode, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
@@ -12,8 +13,7 @@ use crate::Error;
 pub use describe_registry::describe_registry;
 pub use get_account_setting::get_account_setting;
 pub use put_account_setting::put_account_setting;
-
-const REPOSITORIES_MAX: i64 = 100_000;
+pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
@@ -24,6 +24,7 @@ const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
 
 const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
 
+/// What a registry has been told under a name.
 pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text);
     at.find(
@@ -42,18 +43,27 @@ pub(crate) fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Resul
     Ok(())
 }
 
+pub(crate) fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?3",
+        &[scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text),
+    )?;
+    Ok(())
+}
+
 /// Whether layers may be mounted from one repository of the registry into another.
 pub(crate) fn mounts_blobs(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
     Ok(find(at, scope, BLOB_MOUNTING)?.as_deref() == Some("ENABLED"))
 }
 
-pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result<(), Error> {
+pub(crate) fn check_repository_quota(at: &Snapshot<'_>, quotas: &Quotas, scope: &Scope) -> Result<(), Error> {
+    let max = quotas.of(Quota::RepositoriesPerRegistry);
     let full = at.find(
         "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
         &[
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
-            Value::Integer(REPOSITORIES_MAX - 1),
+            Value::Integer(max - 1),
         ],
         |row| row.integer(0),
     )?;
@@ -63,7 +73,7 @@ pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result
             ErrorCode::LimitExceededException,
             format!(
                 "The registry with id '{}' already has the maximum allowed number of repositories which is \
-                 '{REPOSITORIES_MAX}'",
+                 '{max}'",
                 scope.registry_id
             ),
         )),

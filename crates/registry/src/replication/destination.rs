@@ -5,17 +5,17 @@ use ecru_store::{Snapshot, Tx};
 
 use super::Route;
 use crate::Error;
-use crate::clock::Moment;
+use crate::context::Terms;
 use crate::registry_settings;
 use crate::repositories::{self, Encryption, Repository};
 
 /// The repository, made where it is missing, if the destination lets the source write there.
-pub(super) fn open(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
+pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
     if let Some(repository) = find(tx, route)? {
         return Ok(repository);
     }
     check(tx, route, "CreateRepository")?;
-    create(tx, route, at)
+    create(tx, route, terms)
 }
 
 /// The repository if it is there, and if the destination lets the source write there.
@@ -24,13 +24,13 @@ pub(super) fn find(at: &Snapshot<'_>, route: &Route) -> Result<Option<Repository
     Ok(repositories::find(at, &route.destination, &route.name)?)
 }
 
-fn create(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
-    registry_settings::check_repository_quota(tx, &route.destination)?;
+fn create(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
+    registry_settings::check_repository_quota(tx, &terms.quotas, &route.destination)?;
     let mut repository = Repository {
         id: 0,
         scope: route.destination.clone(),
         name: route.name.clone(),
-        created_at: at.now,
+        created_at: terms.at.now,
         tag_mutability: ImageTagMutability::Mutable,
         exclusion_filters: Vec::new(),
         scan_on_push: false,

@@ -9,7 +9,7 @@ use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
     faults, get_images, layer_lookup, layers, lifecycle, manifests, policies, pull_time_exclusions,
-    put_image, referrers, registry, replication, replication_backfill, repositories, resource_tags,
+    put_image, referrers, registry, replication, replication_backfill, repositories, resource_tags, signing,
     storage_class, tag_mutability, tokens,
 };
 
@@ -37,6 +37,7 @@ fn see() -> BTreeSet<Pair> {
         replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
+        signing::PROVOKING,
         storage_class::PROVOKING,
         tag_mutability::PROVOKING,
         tokens::PROVOKING,

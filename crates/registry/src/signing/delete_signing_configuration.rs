@@ -1,0 +1,22 @@
+//! `DeleteSigningConfiguration`: nothing that is pushed is signed any more; signatures stay.
+
+use ecru_model::{DeleteSigningConfigurationInput as Input, DeleteSigningConfigurationOutput as Output};
+
+use super::{load, remove};
+use crate::context::Wanted;
+use crate::{Context, Error};
+
+pub async fn delete_signing_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
+    let scope = ctx.registry(None, Wanted::on_registry("DeleteSigningConfiguration"))?;
+
+    ctx.store
+        .write(move |tx| {
+            let configuration = load(tx, &scope)?;
+            remove(tx, &scope)?;
+            Ok(Output {
+                registry_id: Some(scope.registry_id.clone()),
+                signing_configuration: Some(configuration),
+            })
+        })
+        .await
+}
