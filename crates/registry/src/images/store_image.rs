@@ -7,7 +7,7 @@ use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
-use super::storage_class::restore;
+use super::storage_class::{restore, restore_children};
 use super::{Image, find, tag_target};
 use crate::context::Terms;
 use crate::registry_settings::{Quota, Quotas};
@@ -59,11 +59,15 @@ pub(super) fn store_image(
         Some(image) if image.status != ImageStatus::Active => {
             // A push brings an archived image back without the wait.
             restore(tx, repository, &image, new.pushed_at)?;
+            restore_children(tx, repository, &new.manifest, new.pushed_at)?;
             image.id
         }
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
         Some(image) => image.id,
-        None => insert(tx, quotas, repository, new, &references)?,
+        None => {
+            restore_children(tx, repository, &new.manifest, new.pushed_at)?;
+            insert(tx, quotas, repository, new, &references)?
+        }
     };
     for tag in &moves {
         move_tag(tx, repository, tag, image_id)?;
