@@ -145,6 +145,15 @@ impl Api {
             .unwrap()
     }
 
+    /// Everything a statement gives, which has one column of text.
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
+        let found = self
+            .service()
+            .store
+            .read(|at| at.query(sql, &[], |row| Ok(row.text(0)?.to_owned())));
+        found.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
+    }
+
     pub(crate) fn text(&self, sql: &'static str) -> Option<String> {
         let text = |at: &Snapshot<'_>| at.find(sql, &[], |row| Ok(row.optional_text(0)?.map(str::to_owned)));
         let found = self.service().store.read(text);
@@ -232,6 +241,19 @@ impl Answer {
             self.body
         );
         assert_eq!(self.message(), message, "{}", self.operation);
+        self
+    }
+
+    /// An error of this name, whatever it says.
+    #[track_caller]
+    pub(crate) fn refuses_code(&self, code: ErrorCode) -> &Self {
+        assert_eq!(
+            self.error(),
+            Some(code.name()),
+            "{}: {}",
+            self.operation,
+            self.body
+        );
         self
     }
 

@@ -10,11 +10,10 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 26] = [
+pub(crate) const UNBUILT: [Operation; 20] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::CreateRepositoryCreationTemplate,
-    Operation::DeleteLifecyclePolicy,
     Operation::DeletePullThroughCacheRule,
     Operation::DeleteRegistryPolicy,
     Operation::DeleteRepositoryCreationTemplate,
@@ -23,17 +22,12 @@ pub(crate) const UNBUILT: [Operation; 26] = [
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
     Operation::DescribeRepositoryCreationTemplates,
-    Operation::GetLifecyclePolicy,
-    Operation::GetLifecyclePolicyPreview,
     Operation::GetRegistryPolicy,
     Operation::GetSigningConfiguration,
-    Operation::PutLifecyclePolicy,
     Operation::PutRegistryPolicy,
     Operation::PutRegistryScanningConfiguration,
     Operation::PutSigningConfiguration,
     Operation::StartImageScan,
-    Operation::StartLifecyclePolicyPreview,
-    Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
     Operation::UpdateRepositoryCreationTemplate,
     Operation::ValidatePullThroughCacheRule,
