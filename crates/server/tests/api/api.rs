@@ -81,6 +81,14 @@ impl Api {
         }
     }
 
+    pub(crate) fn advance(&self, milliseconds: i64) {
+        self.service().clock.advance(milliseconds);
+    }
+
+    pub(crate) async fn run_due(&self) {
+        ecru_registry::jobs::run_due(self.service()).await.unwrap();
+    }
+
     pub(crate) fn in_region(&self, region: &str) -> Self {
         Self {
             region: region.to_owned(),

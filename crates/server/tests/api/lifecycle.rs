@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use ecru_model::{ErrorCode, RepositoryName, Scope};
 use ecru_registry::introspection::Extent;
-use ecru_registry::jobs::run_due;
 use ecru_registry::lifecycle::{Explanation, explain};
 use serde_json::{Value, json};
 
@@ -57,14 +56,6 @@ impl Api {
     pub(crate) async fn put_lifecycle(&self, repository: &str, rules: &[Value]) -> Value {
         let input = json!({ "repositoryName": repository, "lifecyclePolicyText": policy(rules) });
         self.ok("PutLifecyclePolicy", input).await
-    }
-
-    pub(crate) fn advance(&self, milliseconds: i64) {
-        self.service().clock.advance(milliseconds);
-    }
-
-    pub(crate) async fn run_due(&self) {
-        run_due(self.service()).await.unwrap();
     }
 
     async fn explained(&self, repository: &str) -> Explanation {

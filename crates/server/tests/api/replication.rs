@@ -43,7 +43,7 @@ impl Api {
     }
 
     /// Runs what is due, and names the kinds of what was done, but for that which is done whatever was asked.
-    pub(crate) async fn run_replications(&self) -> Vec<&'static str> {
+    pub(crate) async fn run_replication(&self) -> Vec<&'static str> {
         let ran = run_due(self.service()).await.unwrap();
         let kinds = ran.iter().map(|ran| ran.kind);
         kinds.filter(|kind| kind.starts_with("replication")).collect()
@@ -210,7 +210,7 @@ async fn a_push_appears_in_another_region_with_its_layers() {
     );
     assert!(!west.holds("demo", &image).await);
 
-    assert_eq!(east.run_replications().await, ["replication"]);
+    assert_eq!(east.run_replication().await, ["replication"]);
     assert_eq!(
         east.replications("demo", id).await,
         [format!("{ACCOUNT} {WEST} COMPLETE -")]
@@ -231,7 +231,7 @@ async fn a_push_appears_in_another_region_with_its_layers() {
         east.count("SELECT count(*) FROM outbox WHERE region = 'eu-west-1'"),
         1
     );
-    assert_eq!(east.run_replications().await, [""; 0]);
+    assert_eq!(east.run_replication().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn an_index_brings_the_children_that_were_there_before_the_configuration()
     api.replicate(&[everything_west(false)]).await;
     let outer_digest = api.push_index("demo", Some("multi"), &outer).await;
 
-    assert_eq!(api.run_replications().await, ["replication"]);
+    assert_eq!(api.run_replication().await, ["replication"]);
     for child in &children {
         assert!(west.holds("demo", child).await);
     }
@@ -284,7 +284,7 @@ async fn an_image_of_many_layers_comes_with_all_of_them() {
     .with("layers", layers.collect());
     east.push("demo", Some("big"), &image).await;
 
-    east.run_replications().await;
+    east.run_replication().await;
     assert!(west.holds("demo", &image).await);
     let linked = "SELECT count(*) FROM links l JOIN repositories r ON r.id = l.repository_id
                   WHERE r.region = 'eu-west-1'";
@@ -295,7 +295,7 @@ async fn an_image_of_many_layers_comes_with_all_of_them() {
 async fn a_tag_moves_at_the_destination_as_it_moved_at_the_source() {
     let (east, west) = two_regions(&[everything_west(false)]).await;
     let first = east.push("demo", Some("latest"), &Image::new(1)).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(west.tags("demo").await, [("latest".to_owned(), first.clone())]);
 
     let second = east.push("demo", Some("latest"), &Image::new(2)).await;
@@ -303,7 +303,7 @@ async fn a_tag_moves_at_the_destination_as_it_moved_at_the_source() {
     east.push("demo", Some("latest"), &Image::new(3)).await;
     let again = put("demo", &Image::new(2).text(), Some("latest"));
     east.ok("PutImage", again).await;
-    assert_eq!(east.run_replications().await, ["replication", "replication"]);
+    assert_eq!(east.run_replication().await, ["replication", "replication"]);
     assert_eq!(west.tags("demo").await, [("latest".to_owned(), second)]);
     assert_eq!(west.digests("demo").await.len(), 3);
 }
@@ -321,7 +321,7 @@ async fn a_frozen_tag_of_the_destination_stays_and_the_image_arrives_without_it(
     let free = put("demo", &Image::new(1).text(), Some("v2"));
     east.ok("PutImage", free).await;
 
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(
         west.tags("demo").await,
         [("v1".to_owned(), theirs), ("v2".to_owned(), ours)]
@@ -345,7 +345,7 @@ async fn prefixes_choose_the_repositories_and_nothing_is_passed_on() {
         east.create(name).await;
         east.push(name, Some("v1"), &image).await;
     }
-    assert_eq!(east.run_replications().await.len(), 3);
+    assert_eq!(east.run_replication().await.len(), 3);
 
     let named = |repositories: Value| {
         let repositories = repositories["repositories"].as_array().unwrap().clone();
@@ -360,9 +360,9 @@ async fn prefixes_choose_the_repositories_and_nothing_is_passed_on() {
     assert_eq!(named(further), [""; 0]);
     // Nor is a deletion that came from elsewhere.
     east.delete("prod", json!([{ "imageTag": "v1" }])).await;
-    assert_eq!(east.run_replications().await, ["replication"]);
+    assert_eq!(east.run_replication().await, ["replication"]);
     assert!(!west.holds("prod", &image).await);
-    assert_eq!(east.run_replications().await, [""; 0]);
+    assert_eq!(east.run_replication().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -376,12 +376,12 @@ async fn what_was_there_before_is_not_replicated_and_nothing_is_once_it_is_turne
     east.push("demo", Some("after"), &after).await;
     east.replicate(&[]).await;
 
-    east.run_replications().await;
+    east.run_replication().await;
     let id = json!({ "imageTag": "after" });
     assert_eq!(east.replications("demo", id).await, [""; 0]);
     assert!(!west.holds("demo", &after).await);
     east.push("demo", Some("later"), &Image::new(3)).await;
-    assert_eq!(east.run_replications().await, [""; 0]);
+    assert_eq!(east.run_replication().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -404,7 +404,7 @@ async fn what_comes_back_from_the_archive_is_replicated_with_its_tags() {
             east.ok("UpdateImageStorageClass", class("STANDARD")).await;
             east.advance(24 * 60 * MINUTE_MILLISECONDS);
         }
-        assert_eq!(east.run_replications().await, ["replication"]);
+        assert_eq!(east.run_replication().await, ["replication"]);
         assert!(west.holds("demo", &image).await);
         assert_eq!(west.tags("demo").await, [("v1".to_owned(), digest)]);
     }
@@ -419,13 +419,13 @@ async fn deletions_stay_where_they_are_unless_the_rule_replicates_them() {
         let second = put("demo", &kept.text(), Some("b"));
         east.ok("PutImage", second).await;
         east.push("demo", Some("gone"), &gone).await;
-        east.run_replications().await;
+        east.run_replication().await;
         assert_eq!(west.tags("demo").await.len(), 3);
 
         east.delete("demo", json!([{ "imageTag": "b" }])).await;
         east.delete("demo", json!([{ "imageDigest": gone.digest() }]))
             .await;
-        east.run_replications().await;
+        east.run_replication().await;
         let left = west.tags("demo").await;
         if deletions {
             assert_eq!(left, [("a".to_owned(), digest)]);
@@ -444,10 +444,10 @@ async fn what_comes_back_before_its_deletion_is_replicated_stays() {
     let (east, west) = two_regions(&[everything_west(true)]).await;
     let image = Image::new(1);
     east.push("demo", Some("v1"), &image).await;
-    east.run_replications().await;
+    east.run_replication().await;
     east.delete("demo", json!([{ "imageTag": "v1" }])).await;
     east.push("demo", Some("v1"), &image).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert!(west.holds("demo", &image).await);
     assert_eq!(west.tags("demo").await.len(), 1);
 
@@ -458,7 +458,7 @@ async fn what_comes_back_before_its_deletion_is_replicated_stays() {
     east.ok("PutImage", ours).await;
     east.replicate(&[everything_west(true)]).await;
     east.delete("demo", json!([{ "imageTag": "v2" }])).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert!(west.tags("demo").await.contains(&("v2".to_owned(), other)));
 }
 
@@ -471,7 +471,7 @@ async fn an_index_and_its_children_go_together() {
     }
     let list = index(&[&children[0], &children[1]]);
     east.push_index("demo", Some("multi"), &list).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(west.digests("demo").await.len(), 3);
 
     east.delete("demo", json!([{ "imageTag": "multi" }])).await;
@@ -481,10 +481,10 @@ async fn an_index_and_its_children_go_together() {
     }
     // A child that comes before its index waits for it.
     for _ in 0..2 {
-        east.run_replications().await;
+        east.run_replication().await;
         east.advance(MINUTE_MILLISECONDS);
     }
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(west.digests("demo").await, [""; 0]);
     assert_eq!(east.count("SELECT count(*) FROM replications"), 0);
 }
@@ -500,27 +500,27 @@ async fn another_account_has_to_let_the_images_in() {
     let told = "SELECT count(*) FROM outbox WHERE account = '111122223333' AND region = 'eu-west-1'
                 AND detail LIKE '%\"result\":\"FAILED\"%'";
 
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(east.replications("demo", id.clone()).await, failed);
     assert_eq!(east.count(told), 1);
 
     // It is looked at again, and told once.
     east.advance(MINUTE_MILLISECONDS);
-    assert_eq!(east.run_replications().await, ["replication"]);
+    assert_eq!(east.run_replication().await, ["replication"]);
     assert_eq!(east.replications("demo", id.clone()).await, failed);
     assert_eq!(east.count(told), 1);
 
     // To write into a repository is one thing, to make it another.
     there.allow_replication(&["ecr:ReplicateImage"]).await;
     east.advance(2 * MINUTE_MILLISECONDS);
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(east.replications("demo", id.clone()).await, failed);
 
     there
         .allow_replication(&["ecr:ReplicateImage", "ecr:CreateRepository"])
         .await;
     east.advance(4 * MINUTE_MILLISECONDS);
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(
         east.replications("demo", id).await,
         [format!("{OTHER_ACCOUNT} {WEST} COMPLETE -")]
@@ -534,11 +534,11 @@ async fn a_refusal_is_given_up_after_a_day_and_forgotten_at_the_next_push() {
     let there = east.by_account(OTHER_ACCOUNT);
     east.push("demo", Some("v1"), &Image::new(1)).await;
     for _ in 0..30 {
-        assert_eq!(east.run_replications().await, ["replication"]);
+        assert_eq!(east.run_replication().await, ["replication"]);
         east.advance(60 * MINUTE_MILLISECONDS);
     }
     there.allow_replication(&["ecr:*"]).await;
-    assert_eq!(east.run_replications().await, [""; 0]);
+    assert_eq!(east.run_replication().await, [""; 0]);
     let failed = east.replications("demo", json!({ "imageTag": "v1" })).await;
     assert_eq!(
         failed,
@@ -547,7 +547,7 @@ async fn a_refusal_is_given_up_after_a_day_and_forgotten_at_the_next_push() {
 
     let again = put("demo", &Image::new(1).text(), Some("v2"));
     east.ok("PutImage", again).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(
         there.tags("demo").await,
         [("v2".to_owned(), Image::new(1).digest())]
@@ -594,7 +594,7 @@ async fn a_deleted_repository_takes_its_replications_with_it() {
     }
     let whole = json!({ "repositoryName": "demo", "force": true });
     east.ok("DeleteRepository", whole).await;
-    east.run_replications().await;
+    east.run_replication().await;
     assert_eq!(east.count("SELECT count(*) FROM replications"), 0);
     assert_eq!(east.count("SELECT count(*) FROM replication_tasks"), 0);
     assert_eq!(east.count("SELECT count(*) FROM repositories"), 0);

@@ -86,7 +86,7 @@ async fn three_hundred_images_are_brought_and_told_page_by_page() {
     assert_eq!(before["endedAt"], Value::Null);
 
     assert!(
-        api.run_replications()
+        api.run_replication()
             .await
             .iter()
             .all(|kind| *kind == "replication-backfill")
@@ -145,7 +145,7 @@ async fn each_image_and_tag_of_the_chosen_repositories_is_one_replication() {
     api.replicate(&[rule(&[(ACCOUNT, WEST)], &["prod"], false)]).await;
 
     let id = api.start_backfill(ACCOUNT, WEST).await;
-    api.run_replications().await;
+    api.run_replication().await;
     let told = api.backfill(&id).await;
     assert_eq!(told["progress"], progress(5, 5, 0, &[]));
     let results = told["results"].as_array().unwrap();
@@ -183,7 +183,7 @@ async fn what_fails_is_told_by_code_and_the_rest_goes_on() {
     api.push_index("demo", Some("multi"), &index(&[&child])).await;
     api.replicate(&[rule(&[(OTHER_ACCOUNT, EAST)], &[], false)]).await;
     let id = api.start_backfill(OTHER_ACCOUNT, EAST).await;
-    api.run_replications().await;
+    api.run_replication().await;
 
     let told = api.backfill(&id).await;
     assert_eq!(told["status"], "COMPLETE");
@@ -203,7 +203,7 @@ async fn what_fails_is_told_by_code_and_the_rest_goes_on() {
     // Once the other account lets them in, another backfill brings them.
     api.by_account(OTHER_ACCOUNT).allow_replication(&["ecr:*"]).await;
     let id = api.start_backfill(OTHER_ACCOUNT, EAST).await;
-    api.run_replications().await;
+    api.run_replication().await;
     assert_eq!(api.backfill(&id).await["progress"], progress(2, 2, 0, &[]));
 }
 
@@ -212,7 +212,7 @@ async fn a_backfill_whose_destination_is_taken_away_fails_as_a_whole() {
     let api = filled(3).await;
     let id = api.start_backfill(ACCOUNT, WEST).await;
     api.replicate(&[]).await;
-    api.run_replications().await;
+    api.run_replication().await;
     let told = api.backfill(&id).await;
     assert_eq!(told["status"], "FAILED");
     assert_eq!(told["failureCode"], "DestinationNotConfigured");
@@ -223,7 +223,7 @@ async fn a_stopped_backfill_leaves_what_it_has_brought() {
     let api = filled(300).await;
     let early = api.start_backfill(ACCOUNT, WEST).await;
     assert_eq!(api.stop_backfill(&early).await, "STOPPED");
-    api.run_replications().await;
+    api.run_replication().await;
     let told = api.backfill(&early).await;
     assert_eq!(told["status"], "STOPPED");
     assert_eq!(told["progress"], Value::Null);
@@ -271,7 +271,7 @@ async fn a_restart_in_the_middle_carries_on() {
     // As the loop does at its start.
     api.execute("UPDATE jobs SET lease_owner = NULL, lease_until = NULL")
         .await;
-    api.run_replications().await;
+    api.run_replication().await;
 
     let told = api.backfill(&id).await;
     assert_eq!(told["status"], "COMPLETE");
@@ -351,7 +351,7 @@ async fn one_backfill_goes_to_a_region_and_ten_from_a_registry() {
 async fn what_has_ended_or_never_was_cannot_be_stopped() {
     let api = filled(1).await;
     let id = api.start_backfill(ACCOUNT, WEST).await;
-    api.run_replications().await;
+    api.run_replication().await;
     let input = json!({ "replicationBackfillId": id });
     let ended =
         format!("The replication backfill with id '{id}' cannot be stopped because its status is COMPLETE");
@@ -381,7 +381,7 @@ async fn backfills_are_listed_newest_first_and_forgotten_ninety_days_after_their
     let mut ids = Vec::new();
     for _ in 0..5 {
         ids.push(api.start_backfill(ACCOUNT, WEST).await);
-        api.run_replications().await;
+        api.run_replication().await;
         api.advance(DAY_MILLISECONDS);
     }
     ids.push(api.start_backfill(ACCOUNT, WEST).await);
