@@ -1,5 +1,6 @@
 //! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
 
+mod access;
 pub mod authorization;
 pub mod background;
 pub mod clock;

@@ -8,7 +8,10 @@ pub use crate::layers::{
     batch_check_layer_availability, complete_layer_upload, get_download_url_for_layer, initiate_layer_upload,
     upload_layer_part,
 };
-pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
+pub use crate::registry_settings::{
+    delete_registry_policy, describe_registry, get_account_setting, get_registry_policy, put_account_setting,
+    put_registry_policy,
+};
 pub use crate::repositories::{
     create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
     put_image_tag_mutability,
@@ -34,7 +37,6 @@ not_built! {
     create_repository_creation_template "CreateRepositoryCreationTemplate" CreateRepositoryCreationTemplateInput CreateRepositoryCreationTemplateOutput;
     delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
     delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
     deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
@@ -46,12 +48,10 @@ not_built! {
     describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
-    get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
     list_pull_time_update_exclusions "ListPullTimeUpdateExclusions" ListPullTimeUpdateExclusionsInput ListPullTimeUpdateExclusionsOutput;
     list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
-    put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
     put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
     put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;

@@ -107,7 +107,11 @@ async fn speak(
     let Some(first) = first else { return Ok(()) };
     let arrived = |scheme, handover| Arrived {
         listening: Arc::clone(listening),
-        arrival: Arrival { scheme, local },
+        arrival: Arrival {
+            scheme,
+            local,
+            source: peer.ip(),
+        },
         peer,
         handover,
     };

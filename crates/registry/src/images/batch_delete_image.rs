@@ -9,19 +9,17 @@ use ecru_store::Tx;
 use super::delete::{Deleted, delete_image, delete_tag};
 use super::identifier;
 use super::selection::{Selector, failure, select};
-use crate::context::Wanted;
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("BatchDeleteImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("BatchDeleteImage", input.registry_id.as_ref());
     let (name, ids) = (input.repository_name, input.image_ids);
     let machine_now = ctx.clock.machine_milliseconds();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let mut deleted = Vec::new();
             let mut failures = Vec::new();
             for id in &ids {

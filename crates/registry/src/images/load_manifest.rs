@@ -4,8 +4,7 @@ use bytes::Bytes;
 use ecru_model::{Digest, ImageIdentifier, ImageStatus, RepositoryName};
 
 use super::{Image, Reference, find, find_tagged, manifest_of, not_found};
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredManifest {
@@ -19,10 +18,10 @@ pub fn load_manifest(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
-    let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
+    let access = ctx.access("BatchGetImage", None);
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, repository)?;
+        let repository = access.repository(at, repository)?;
         let image = match reference {
             Reference::Tag(tag) => find_tagged(at, &repository, tag.as_str())?,
             Reference::Digest(digest) => find(at, &repository, digest)?,

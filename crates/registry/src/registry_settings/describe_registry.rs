@@ -4,14 +4,16 @@ use ecru_model::{
     DescribeRegistryInput as Input, DescribeRegistryOutput as Output, ReplicationConfiguration,
 };
 
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn describe_registry(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("DescribeRegistry"))?;
+    let access = ctx.access("DescribeRegistry", None);
 
-    Ok(Output {
-        registry_id: Some(scope.registry_id),
-        replication_configuration: Some(ReplicationConfiguration { rules: Vec::new() }),
+    ctx.store.read(|at| {
+        access.registry(at)?;
+        Ok(Output {
+            registry_id: Some(access.scope.registry_id.clone()),
+            replication_configuration: Some(ReplicationConfiguration { rules: Vec::new() }),
+        })
     })
 }

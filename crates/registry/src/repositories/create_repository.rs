@@ -5,13 +5,11 @@ use ecru_model::{
     EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, Scope,
 };
 
-use super::{Encryption, Repository, accept_filters, find, insert};
-use crate::context::Wanted;
+use super::{Encryption, Repository, accept_filters, insert};
 use crate::{Context, Error, registry_settings, tagging};
 
 pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("CreateRepository", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("CreateRepository", input.registry_id.as_ref());
     let tag_mutability = input.image_tag_mutability.unwrap_or(ImageTagMutability::Mutable);
     let mut repository = Repository {
         id: 0,
@@ -22,17 +20,22 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
             .image_scanning_configuration
             .and_then(|configuration| configuration.scan_on_push)
             .unwrap_or(false),
-        encryption: accept_encryption(&scope, input.encryption_configuration)?,
+        encryption: accept_encryption(&access.scope, input.encryption_configuration)?,
         name: input.repository_name,
-        scope,
+        scope: access.scope.clone(),
     };
     let tags = tagging::accept(input.tags.unwrap_or_default())?;
+    let access = if tags.is_empty() {
+        access
+    } else {
+        access.and("TagResource")
+    };
 
     let stored = repository.clone();
     repository.id = ctx
         .store
         .write(move |tx| {
-            if find(tx, &stored.scope, &stored.name)?.is_some() {
+            if access.find_repository(tx, &stored.name)?.is_some() {
                 return Err(already_exists(&stored.scope, &stored.name));
             }
             registry_settings::check_repository_quota(tx, &stored.scope)?;

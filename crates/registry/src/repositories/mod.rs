@@ -13,6 +13,7 @@ use ecru_model as model;
 use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, Scope, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
+use crate::access::Access;
 use crate::{Context, Error};
 
 pub use catalog::catalog;
@@ -104,6 +105,7 @@ const FIND: &str =
 const LIST: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name > ?3 AND deleted = 0 ORDER BY name LIMIT ?4";
 
+/// For work that no caller asks for; whoever does it for one goes through `Access::repository`.
 pub(crate) fn find(
     at: &Snapshot<'_>,
     scope: &Scope,
@@ -111,10 +113,6 @@ pub(crate) fn find(
 ) -> Result<Option<Repository>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name.as_str()].map(Value::Text);
     at.find(FIND, &key, |row| Repository::from_row(row, scope))
-}
-
-pub(crate) fn load(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
-    find(at, scope, name)?.ok_or_else(|| not_found(scope, name))
 }
 
 /// At most `limit` repositories in the order of their names, from the one after `after`.
@@ -212,11 +210,11 @@ pub(crate) fn accept_filters(
 /// Refuses bad input the way ECR does, which looks for the repository first.
 pub(crate) fn refuse_after_lookup(
     ctx: &Context,
-    scope: &Scope,
+    access: &Access,
     name: &RepositoryName,
     refusal: Error,
 ) -> Error {
-    match ctx.store.read(|at| load(at, scope, name)) {
+    match ctx.store.read(|at| access.repository(at, name)) {
         Ok(_) => refusal,
         Err(error) => error,
     }
