@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::access::{Access, Circumstances};
 use crate::mac::Keys;
+use crate::pull_times::PullTimes;
 use crate::{Clock, Error, Random};
 
 /// One per process.
@@ -21,6 +22,7 @@ pub struct Service {
     pub configuration: Configuration,
     pub(crate) keys: Keys,
     pub(crate) removal_wanted: Notify,
+    pub(crate) pull_times: PullTimes,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ impl Service {
             configuration,
             keys,
             removal_wanted: Notify::new(),
+            pull_times: PullTimes::default(),
         }))
     }
 }

@@ -12,6 +12,7 @@ pub mod layers;
 mod mac;
 pub mod operations;
 mod paging;
+mod pull_times;
 pub mod registry_settings;
 pub mod repositories;
 mod repository_policy;

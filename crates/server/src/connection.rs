@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -44,6 +44,7 @@ use crate::{
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 /// Large reads keep a push near the speed of the disk.
 const READ_BYTES_MAX: usize = 512 * 1024;
 const STREAMS_MAX: u32 = 128;
@@ -72,6 +73,9 @@ pub(crate) struct Listening {
     pub(crate) requests: AtomicU64,
 }
 
+/// What goes on over a connection, once it is known. In a box, so that one which has said nothing stays small.
+type Conversation = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
 pub(crate) async fn serve(
     listening: Arc<Listening>,
     stream: TcpStream,
@@ -79,7 +83,7 @@ pub(crate) async fn serve(
     mut phase: watch::Receiver<Phase>,
 ) {
     let outcome = tokio::select! {
-        outcome = speak(&listening, stream, peer, phase.clone()) => outcome,
+        outcome = begin(listening, stream, peer, phase.clone()) => outcome,
         () = ended(&mut phase) => Ok(()),
     };
     if let Err(error) = outcome {
@@ -92,49 +96,41 @@ async fn ended(phase: &mut watch::Receiver<Phase>) {
     let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
 }
 
-async fn speak(
-    listening: &Arc<Listening>,
+async fn begin(
+    listening: Arc<Listening>,
     stream: TcpStream,
     peer: SocketAddr,
     mut phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let local = stream.local_addr()?.ip();
     let first = tokio::select! {
         first = timeout(HEADER_TIMEOUT, first_byte(&stream)) => first??,
         _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
     };
     let Some(first) = first else { return Ok(()) };
-    let arrived = |scheme, handover| Arrived {
-        listening: Arc::clone(listening),
-        arrival: Arrival {
-            scheme,
-            local,
-            source: peer.ip(),
-        },
-        peer,
-        handover,
-    };
 
-    // In boxes, so that a connection which has not said anything stays small.
-    match &listening.tls {
-        None if first == TLS_HANDSHAKE_RECORD => Ok(refuse(stream, PLAIN_HTTP_HERE).await?),
-        Some(_) if first != TLS_HANDSHAKE_RECORD => Ok(refuse(stream, TLS_HERE).await?),
-        None => {
-            let handover = Handover::default();
-            let arrived = arrived(Scheme::Http, zero_copy::IS_THERE.then(|| handover.clone()));
-            Box::pin(serve_http1(ZeroCopyStream::new(stream, handover), arrived, phase)).await
-        }
-        Some(acceptor) => {
-            let stream = Box::pin(timeout(HEADER_TIMEOUT, acceptor.accept(stream))).await??;
-            let arrived = arrived(Scheme::Https, None);
-            if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
-                Box::pin(serve_http2(stream, arrived, phase)).await
-            } else {
-                Box::pin(serve_http1(stream, arrived, phase)).await
-            }
-        }
-    }
+    let scheme = if listening.tls.is_some() {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    let arrival = Arrival {
+        scheme,
+        local: stream.local_addr()?.ip(),
+        source: peer.ip(),
+    };
+    converse(
+        first,
+        stream,
+        Arrived {
+            listening,
+            arrival,
+            peer,
+            handover: None,
+        },
+        phase,
+    )
+    .await
 }
 
 async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
@@ -143,15 +139,48 @@ async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
     Ok(byte.first().copied().filter(|_| count > 0))
 }
 
-async fn refuse(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
+fn converse(
+    first: u8,
+    stream: TcpStream,
+    mut arrived: Arrived,
+    phase: watch::Receiver<Phase>,
+) -> Conversation {
+    let tls_expected = arrived.listening.tls.clone();
+    match (tls_expected, first == TLS_HANDSHAKE_RECORD) {
+        (Some(acceptor), true) => Box::pin(serve_tls(acceptor, stream, arrived, phase)),
+        (Some(_), false) => Box::pin(refuse(stream, TLS_HERE)),
+        (None, true) => Box::pin(refuse(stream, PLAIN_HTTP_HERE)),
+        (None, false) => {
+            let handover = Handover::default();
+            arrived.handover = zero_copy::IS_THERE.then(|| handover.clone());
+            serve_http1(ZeroCopyStream::new(stream, handover), arrived, phase)
+        }
+    }
+}
+
+async fn refuse(mut stream: TcpStream, answer: &[u8]) -> anyhow::Result<()> {
     // What has arrived is taken in first: closing over unread bytes would take the answer back.
     let mut greeting = [0; 4096];
     while stream.try_read(&mut greeting).is_ok_and(|count| count > 0) {}
     stream.write_all(answer).await?;
-    stream.shutdown().await
+    Ok(stream.shutdown().await?)
 }
 
-async fn serve_http1<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+async fn serve_tls(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    arrived: Arrived,
+    phase: watch::Receiver<Phase>,
+) -> anyhow::Result<()> {
+    let stream = timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await??;
+    let serve = match stream.get_ref().1.alpn_protocol() {
+        Some(tls::HTTP2) => serve_http2,
+        _ => serve_http1,
+    };
+    serve(stream, arrived, phase).await
+}
+
+fn serve_http1<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -163,35 +192,34 @@ where
         .writev(true)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| arrived.clone().respond(request)),
+            service_fn(move |request| arrived.clone().boxed(request)),
         );
-    drive(connection, phase).await
+    Box::pin(drive(Box::pin(connection), phase))
 }
 
-async fn serve_http2<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+fn serve_http2<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX)?)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(HEADER_TIMEOUT)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| arrived.clone().respond(request)),
+            service_fn(move |request| arrived.clone().boxed(request)),
         );
-    drive(connection, phase).await
+    Box::pin(drive(Box::pin(connection), phase))
 }
 
-async fn drive<C>(connection: C, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+async fn drive<C>(mut connection: Pin<Box<C>>, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
 where
     C: GracefulConnection,
     C::Error: std::error::Error + Send + Sync + 'static,
 {
-    let mut connection = pin!(connection);
     tokio::select! {
         outcome = connection.as_mut() => return Ok(outcome?),
         _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
@@ -199,6 +227,8 @@ where
     connection.as_mut().graceful_shutdown();
     Ok(connection.await?)
 }
+
+type Responded = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
 
 /// The side of a connection that its requests see.
 #[derive(Clone)]
@@ -210,6 +240,11 @@ struct Arrived {
 }
 
 impl Arrived {
+    /// So that a connection between two requests does not hold room for one.
+    fn boxed(self, request: Request<Incoming>) -> Responded {
+        Box::pin(self.respond(request))
+    }
+
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
         let number = self.listening.requests.fetch_add(1, Ordering::Relaxed);
         let mut line = RequestLine::begin(&request, self.peer, number);

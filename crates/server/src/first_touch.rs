@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_given_back_whether_its_bytes_are_in_memory_or_not() {
         let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(&[7; 100_000]).expect("its content");
+        file.write_all(&vec![7; 100_000]).expect("its content");
         file.sync_all().expect("a sync");
         // Lets go of the pages where the file system takes the advice.
         #[cfg(target_os = "linux")]

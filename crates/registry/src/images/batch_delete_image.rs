@@ -23,12 +23,10 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
             let mut deleted = Vec::new();
             let mut failures = Vec::new();
             for id in &ids {
-                // Named twice, an image is reported once.
-                if deleted.iter().any(|gone| covers(gone, id)) {
-                    continue;
-                }
                 let selected = match select(tx, &repository, id)? {
                     Ok(selected) => selected,
+                    // Named twice, an image is reported once.
+                    Err(_) if deleted.iter().any(|gone| covers(gone, id)) => continue,
                     Err(failure) => {
                         failures.push(failure);
                         continue;
@@ -60,6 +58,7 @@ fn delete(
     }
 }
 
+/// Whether an id that means nothing any more meant what is gone.
 fn covers(gone: &ImageIdentifier, id: &ImageIdentifier) -> bool {
     let digest = id.image_digest.is_none() || id.image_digest == gone.image_digest;
     let tag = id.image_tag.is_none() || id.image_tag == gone.image_tag;

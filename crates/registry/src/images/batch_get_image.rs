@@ -23,6 +23,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
         let repository = access.repository(at, &input.repository_name)?;
         let mut batch = Batch {
             at,
+            ctx,
             repository: &repository,
             images: Vec::new(),
             failures: Vec::new(),
@@ -43,6 +44,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
 
 struct Batch<'a> {
     at: &'a Snapshot<'a>,
+    ctx: &'a Context,
     repository: &'a Repository,
     images: Vec<Answer>,
     failures: Vec<ImageFailure>,
@@ -62,6 +64,7 @@ impl Batch<'_> {
             self.failures.push(image_not_found(id));
             return Ok(());
         }
+        self.ctx.pull_times.note(&image, self.ctx.clock.now());
         match selector {
             Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
             Selector::Digest(_) => {

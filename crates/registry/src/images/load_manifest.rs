@@ -29,6 +29,8 @@ pub fn load_manifest(
         let Some(image) = image.filter(is_pullable) else {
             return Err(not_found(&repository, &reference.identifier()));
         };
+        // ECR too reaches HEAD through the operation that counts.
+        ctx.pull_times.note(&image, ctx.clock.now());
         Ok(StoredManifest {
             digest: image.digest,
             bytes: manifest_of(at, image.id)?,

@@ -63,7 +63,7 @@ pub(crate) struct BlobReference {
     pub(crate) media_type: String,
     /// The size that the manifest claims.
     pub(crate) size: u64,
-    /// It may be fetched elsewhere, so it need not be here.
+    /// A layer that may be fetched elsewhere, so that it need not be here.
     pub(crate) foreign: bool,
 }
 
@@ -89,7 +89,9 @@ impl Manifest {
         if json::nests_deeper_than(bytes, json::DEPTH_MAX) {
             return Err(rule("it is nested too deep"));
         }
-        let document: Document = serde_json::from_slice(bytes)?;
+        // Members that are skipped would not be checked for it.
+        let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
+        let document: Document = serde_json::from_str(text)?;
         let media_type = document.agreed_media_type(declared)?;
         let kind = Kind::of(&media_type).ok_or_else(|| rule("its media type is not stored here"))?;
         document.check_shape(kind)?;
@@ -192,12 +194,13 @@ impl Document {
     fn blobs(&self, kind: Kind) -> Result<Vec<BlobReference>, ManifestError> {
         let mut blobs = Vec::<BlobReference>::new();
         let mut seen = std::collections::HashSet::new();
+        let layers = self.layers.iter().chain(&self.blobs).flatten();
         let described = self
             .config
             .iter()
-            .chain(self.layers.iter().flatten())
-            .chain(self.blobs.iter().flatten());
-        for descriptor in described {
+            .map(|config| (config, false))
+            .chain(layers.map(|layer| (layer, !layer.urls.is_empty())));
+        for (descriptor, foreign) in described {
             if i64::try_from(descriptor.size).is_err() {
                 return Err(rule("a size is too large"));
             }
@@ -206,7 +209,7 @@ impl Document {
                     digest: descriptor.digest.0,
                     media_type: descriptor.media_type.clone(),
                     size: descriptor.size,
-                    foreign: !descriptor.urls.is_empty(),
+                    foreign,
                 });
             }
         }

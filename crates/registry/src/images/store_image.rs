@@ -59,6 +59,13 @@ struct References {
     size: i64,
 }
 
+impl References {
+    /// What a manifest claims of a layer that is elsewhere may be any number.
+    fn add(&mut self, size: i64) {
+        self.size = self.size.saturating_add(size);
+    }
+}
+
 fn resolve(tx: &Tx<'_>, repository: &Repository, manifest: &Manifest) -> Result<References, Error> {
     let mut references = References::default();
     let mut missing = Vec::new();
@@ -66,9 +73,9 @@ fn resolve(tx: &Tx<'_>, repository: &Repository, manifest: &Manifest) -> Result<
         match find_linked(tx, repository, blob)? {
             Some((id, size)) => {
                 references.blobs.push((id, blob.media_type.clone()));
-                references.size += size;
+                references.add(size);
             }
-            None if blob.foreign => references.size += i64::try_from(blob.size).unwrap_or(i64::MAX),
+            None if blob.foreign => references.add(i64::try_from(blob.size).unwrap_or(i64::MAX)),
             None => missing.push(blob.digest),
         }
     }
@@ -95,9 +102,10 @@ fn find_linked(
     repository: &Repository,
     blob: &BlobReference,
 ) -> Result<Option<(i64, i64)>, StoreError> {
+    // A blob known to be damaged is answered as absent everywhere, so that the push brings it anew.
     tx.find(
         "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
-         WHERE b.digest = ?2 AND l.repository_id = ?1",
+         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0",
         &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
         |row| Ok((row.integer(0)?, row.integer(1)?)),
     )

@@ -22,7 +22,9 @@ pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output
         .filter_map(|text| Digest::parse(text).ok())
         .collect::<Vec<_>>();
 
-    let upload = take(ctx, &repository, &id).await?;
+    let upload = take(ctx, &repository, &id)
+        .await
+        .map_err(|error| while_completing(&repository, &id, error))?;
     check_parts(&repository, &id, &upload)?;
     let (ended, digest) = end(ctx, &repository, &id, upload, &digests).await?;
     if ended == Ended::AlreadyThere {
@@ -35,6 +37,20 @@ pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output
         upload_id: Some(input.upload_id),
         layer_digest: Some(digest.to_string()),
     })
+}
+
+/// What a part would be refused with is no error of this operation.
+fn while_completing(repository: &Repository, id: &UploadId, error: Error) -> Error {
+    if error.code != ErrorCode::InvalidLayerPartException {
+        return error;
+    }
+    Error::new(
+        ErrorCode::InvalidParameterException,
+        format!(
+            "The upload with id '{id}' in the repository with name '{}' is in use by another request",
+            repository.name
+        ),
+    )
 }
 
 fn check_parts(repository: &Repository, id: &UploadId, upload: &Upload) -> Result<(), Error> {

@@ -87,7 +87,8 @@ async fn answered_as_existing(ctx: &Context, repository_id: i64, blob_ids: Vec<i
     if stale.is_empty() {
         return Ok(());
     }
-    ctx.store
+    let renewed = ctx
+        .store
         .write(move |tx| {
             for blob_id in &stale {
                 // The link may have gone in between; it is not made again here.
@@ -95,9 +96,17 @@ async fn answered_as_existing(ctx: &Context, repository_id: i64, blob_ids: Vec<i
                     links::insert(tx, repository_id, *blob_id, machine_now)?;
                 }
             }
-            Ok(())
+            Ok::<_, StoreError>(())
         })
-        .await
+        .await;
+    // Reads go on while nothing can be written; a push that counts on the layer would be refused anyway.
+    if let Err(error) = renewed {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the use of a layer was not recorded"
+        );
+    }
+    Ok(())
 }
 
 fn upload_not_found(repository: &Repository, upload: &UploadId) -> Error {

@@ -55,7 +55,9 @@ impl Part {
             .last
             .checked_sub(self.first)
             .and_then(|length| length.checked_add(1));
-        if length.and_then(|length| usize::try_from(length).ok()) != Some(self.bytes.len()) {
+        // Both positions are inclusive, so they cannot describe a part without bytes.
+        let agree = length.and_then(|length| usize::try_from(length).ok()) == Some(self.bytes.len());
+        if !agree || self.bytes.is_empty() {
             let reason = format!(
                 "The layer part holds {} bytes, which is not what partFirstByte {} and partLastByte {} say",
                 self.bytes.len(),

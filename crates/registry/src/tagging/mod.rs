@@ -28,7 +28,7 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
         .collect::<BTreeMap<_, _>>();
     for (key, value) in &accepted {
         check_key(key)?;
-        if value.chars().count() > VALUE_CHARACTERS_MAX {
+        if value.chars().count() > VALUE_CHARACTERS_MAX || value.contains(char::is_control) {
             return Err(invalid_tag());
         }
     }
@@ -40,7 +40,8 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     let reserved = key
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
-    if key.is_empty() || key.chars().count() > KEY_CHARACTERS_MAX || reserved {
+    let length = key.chars().count();
+    if length == 0 || length > KEY_CHARACTERS_MAX || reserved || key.contains(char::is_control) {
         return Err(invalid_tag());
     }
     Ok(())

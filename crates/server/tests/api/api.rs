@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Operation, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
-use ecru_store::{Options, Store, StoreError, Value as Column};
+use ecru_store::{Options, Snapshot, Store, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
 use serde_json::Value;
@@ -111,14 +111,21 @@ impl Api {
     }
 
     pub(crate) fn count(&self, sql: &'static str) -> i64 {
-        let parameters: &[Column<'_>] = &[];
         let found = self
             .service()
             .store
-            .read(|at| at.find(sql, parameters, |row| row.integer(0)));
+            .read(|at| at.find(sql, &[], |row| row.integer(0)));
         found
             .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
             .unwrap()
+    }
+
+    pub(crate) fn text(&self, sql: &'static str) -> Option<String> {
+        let text = |at: &Snapshot<'_>| at.find(sql, &[], |row| Ok(row.optional_text(0)?.map(str::to_owned)));
+        let found = self.service().store.read(text);
+        found
+            .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
+            .flatten()
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {
@@ -244,6 +251,30 @@ fn has_null(value: &Value) -> bool {
         Value::Object(members) => members.values().any(has_null),
         _ => false,
     }
+}
+
+/// Everything at once, on this thread.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures = futures
+        .map(Box::pin)
+        .map(|future| (future, None))
+        .collect::<Vec<_>>();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut futures {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 /// The whole answer for a snapshot, with the members named replaced: they differ from run to run.

@@ -7,6 +7,28 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod access;
 mod api;
 mod content;
+mod coverage;
+mod delete_images;
+mod faults;
+mod get_images;
+mod hostile;
+mod inputs;
+mod isolation;
+mod layer_lookup;
+mod layers;
+mod lists;
+mod manifests;
+mod policies;
+mod pull_times;
+mod put_image;
+mod referrers;
+mod registry;
+mod registry_policy;
 mod repositories;
+mod resource_tags;
+mod tag_mutability;
+mod tokens;
+mod unbuilt;

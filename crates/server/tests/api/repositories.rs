@@ -4,7 +4,7 @@ use ecru_model::ErrorCode;
 use ecru_registry::RepositoryUriShape;
 use serde_json::{Value, json};
 
-use crate::api::{ACCOUNT, Api, pretty};
+use crate::api::{ACCOUNT, Api, join_all, pretty};
 use crate::content::Image;
 
 /// Tests that the ratchet of errors runs again.
@@ -183,30 +183,6 @@ async fn of_many_who_create_one_name_one_succeeds() {
     assert_eq!(answers.iter().filter(refused).count(), 19);
 }
 
-/// Everything at once, on this thread.
-pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures = futures
-        .map(Box::pin)
-        .map(|future| (future, None))
-        .collect::<Vec<_>>();
-    std::future::poll_fn(|context| {
-        for (future, output) in &mut futures {
-            if output.is_none()
-                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
-            {
-                *output = Some(ready);
-            }
-        }
-        if futures.iter().all(|(_, output)| output.is_some()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, output)| output).collect()
-}
-
 #[tokio::test]
 async fn a_repository_that_is_not_there_is_named_in_the_answer() {
     let api = Api::new();
@@ -338,6 +314,18 @@ async fn a_repository_with_images_is_deleted_by_force_only() {
             json!({ "repositoryName": "demo", "force": true }),
         )
         .await;
+    assert_eq!(deleted["repository"]["repositoryName"], "demo");
+    let gone = api.call("DeleteRepository", named("demo")).await;
+    gone.refuses(ErrorCode::RepositoryNotFoundException, &absent("demo"));
+}
+
+#[tokio::test]
+async fn a_repository_with_layers_and_uploads_but_no_image_is_deleted() {
+    let api = Api::new();
+    api.create("demo").await;
+    api.push_layer("demo", b"layer").await;
+    api.begin_upload("demo").await;
+    let deleted = api.ok("DeleteRepository", named("demo")).await;
     insta::assert_snapshot!(pretty(&deleted, &[]), @r#"
     {
       "repository": {
@@ -356,17 +344,6 @@ async fn a_repository_with_images_is_deleted_by_force_only() {
       }
     }
     "#);
-    let gone = api.call("DeleteRepository", named("demo")).await;
-    gone.refuses(ErrorCode::RepositoryNotFoundException, &absent("demo"));
-}
-
-#[tokio::test]
-async fn a_repository_with_layers_and_uploads_but_no_image_is_deleted() {
-    let api = Api::new();
-    api.create("demo").await;
-    api.push_layer("demo", b"layer").await;
-    api.begin_upload("demo").await;
-    api.ok("DeleteRepository", named("demo")).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,43 @@
+//! Faults of ours: told as such, without a word of what is inside, and over when they are over.
+
+use ecru_model::{ErrorCode, Operation};
+
+use crate::api::Api;
+use crate::content::Image;
+use crate::inputs::{built, valid};
+
+/// Tests that the ratchet of errors runs again.
+pub(crate) const PROVOKING: &[fn()] = &[a_store_that_fails_is_a_fault_that_shows_nothing_of_itself];
+
+#[tokio::test]
+async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
+    let api = Api::new();
+    api.create("demo").await;
+    api.push("demo", Some("v1"), &Image::new(7)).await;
+    api.execute("ALTER TABLE repositories RENAME TO away").await;
+    api.execute("ALTER TABLE registry_settings RENAME TO settings_away")
+        .await;
+    for operation in built() {
+        let answer = api.call(operation.name(), valid(operation)).await;
+        if needs_no_store(operation) {
+            assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
+            continue;
+        }
+        assert_eq!(answer.status, 500);
+        let text = "These errors are usually caused by a server-side issue.";
+        answer.refuses(ErrorCode::ServerException, text);
+    }
+
+    api.execute("ALTER TABLE away RENAME TO repositories").await;
+    api.execute("ALTER TABLE settings_away RENAME TO registry_settings")
+        .await;
+    assert_eq!(api.tags("demo").await.len(), 1);
+    for operation in built() {
+        let answer = api.call(operation.name(), valid(operation)).await;
+        assert!(answer.status < 500, "{operation}: {}", answer.body);
+    }
+}
+
+fn needs_no_store(operation: Operation) -> bool {
+    operation == Operation::GetAuthorizationToken
+}

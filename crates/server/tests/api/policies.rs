@@ -1,0 +1,250 @@
+//! Repository policies: taken as text, given back in ECR's own form.
+
+use ecru_model::ErrorCode;
+use serde_json::{Value, json};
+
+use crate::api::{ACCOUNT, Api};
+use crate::repositories::absent;
+
+/// Tests that the ratchet of errors runs again.
+pub(crate) const PROVOKING: &[fn()] = &[
+    a_text_that_is_no_policy_is_refused_and_the_policy_stays,
+    a_repository_without_a_policy_says_so,
+    policies_need_a_repository,
+];
+
+fn named(name: &str) -> Value {
+    json!({ "repositoryName": name })
+}
+
+fn set(text: &str) -> Value {
+    json!({ "repositoryName": "demo", "policyText": text })
+}
+
+fn statement(statement: &Value) -> String {
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+fn allow() -> Value {
+    json!({ "Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage" })
+}
+
+async fn demo() -> Api {
+    let api = Api::new();
+    api.create("demo").await;
+    api
+}
+
+#[tokio::test]
+async fn a_policy_comes_back_in_the_form_of_the_service() {
+    let api = demo().await;
+    let text = r#"{"Statement":[{"Condition":{"StringLike":{"aws:SourceArn":["a","b"]}},
+        "Resource":"*","Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Principal":
+        {"AWS":"arn:aws:iam::123456789012:role/a","Service":["lambda.amazonaws.com"]},"Effect":"Allow",
+        "Sid":"new statement"},{"Effect":"Deny","Principal":"*","Action":"ecr:Put*"}],"Id":"a","Version":"2008-10-17"}"#;
+    let answer = api.ok("SetRepositoryPolicy", set(text)).await;
+    insta::assert_snapshot!(answer["policyText"].as_str().unwrap(), @r#"
+    {
+      "Version" : "2008-10-17",
+      "Id" : "a",
+      "Statement" : [ {
+        "Sid" : "new statement",
+        "Effect" : "Allow",
+        "Principal" : {
+          "AWS" : "arn:aws:iam::123456789012:role/a",
+          "Service" : [ "lambda.amazonaws.com" ]
+        },
+        "Action" : [ "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer" ],
+        "Resource" : "*",
+        "Condition" : {
+          "StringLike" : {
+            "aws:SourceArn" : [ "a", "b" ]
+          }
+        }
+      }, {
+        "Effect" : "Deny",
+        "Principal" : "*",
+        "Action" : "ecr:Put*"
+      } ]
+    }
+    "#);
+    let expected = json!({
+        "registryId": ACCOUNT, "repositoryName": "demo", "policyText": answer["policyText"],
+    });
+    assert_eq!(answer, expected);
+    assert_eq!(api.ok("GetRepositoryPolicy", named("demo")).await, expected);
+    // What comes back can be set again, and comes back the same.
+    let again = api
+        .ok("SetRepositoryPolicy", set(answer["policyText"].as_str().unwrap()))
+        .await;
+    assert_eq!(again, expected);
+    assert_eq!(api.ok("DeleteRepositoryPolicy", named("demo")).await, expected);
+}
+
+#[tokio::test]
+async fn a_policy_takes_the_place_of_the_one_before_it() {
+    let api = demo().await;
+    api.ok("SetRepositoryPolicy", set(&statement(&allow()))).await;
+    let deny = json!({ "Sid": "x", "Effect": "Deny", "Principal": { "AWS": "123456789012" }, "Action": "*" });
+    let mut second = set(&statement(&deny));
+    second["force"] = json!(true);
+    let second = api.ok("SetRepositoryPolicy", second).await;
+    assert_eq!(api.ok("GetRepositoryPolicy", named("demo")).await, second);
+    insta::assert_snapshot!(second["policyText"].as_str().unwrap(), @r#"
+    {
+      "Version" : "2012-10-17",
+      "Statement" : [ {
+        "Sid" : "x",
+        "Effect" : "Deny",
+        "Principal" : {
+          "AWS" : "123456789012"
+        },
+        "Action" : "*"
+      } ]
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn what_a_policy_may_say_is_taken() {
+    let api = demo().await;
+    let with = |member: &str, value: Value| {
+        let mut changed = allow();
+        changed[member] = value;
+        statement(&changed)
+    };
+    for text in [
+        statement(&allow()),
+        json!({ "Version": "2012-10-17", "Statement": allow() }).to_string(),
+        json!({ "Statement": [allow(), allow()] }).to_string(),
+        with("Action", json!("ecr:*")),
+        with("Action", json!("*")),
+        with("Action", json!("ECR:batchgetimage")),
+        with("Action", json!(["ecr:Describe*", "ecr:ReplicateImage"])),
+        with(
+            "Principal",
+            json!({ "AWS": ["*", "123456789012", "arn:aws:iam::123456789012:user/a"] }),
+        ),
+        with("Principal", json!({ "Service": "codebuild.amazonaws.com" })),
+        with("Resource", json!("*")),
+        with(
+            "Condition",
+            json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } }),
+        ),
+        with("Condition", json!({ "Bool": { "aws:SecureTransport": true } })),
+        with("Sid", json!("")),
+    ] {
+        api.ok("SetRepositoryPolicy", set(&text)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_policy_is_refused_and_the_policy_stays() {
+    let api = demo().await;
+    let before = api.ok("SetRepositoryPolicy", set(&statement(&allow()))).await;
+    let with = |member: &str, value: Value| {
+        let mut changed = allow();
+        changed[member] = value;
+        statement(&changed)
+    };
+    let without = |member: &str| {
+        let mut changed = allow();
+        changed.as_object_mut().unwrap().remove(member);
+        statement(&changed)
+    };
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    for text in [
+        String::new(),
+        "{".to_owned(),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        deep,
+        json!({ "Version": "2012-10-17", "Statement": [] }).to_string(),
+        json!({ "Version": "2020-01-01", "Statement": [allow()] }).to_string(),
+        json!({ "Version": "2012-10-17", "Statement": [allow()], "Extra": 1 }).to_string(),
+        format!("{}{}", statement(&allow()), "x"),
+        without("Effect"),
+        without("Principal"),
+        without("Action"),
+        with("Effect", json!("allow")),
+        with("Principal", json!("nobody")),
+        with("Principal", json!({})),
+        with("Principal", json!({ "AWS": "12345" })),
+        with("Principal", json!({ "AWS": "arn:aws:s3:::bucket" })),
+        with("Principal", json!({ "Nobody": "x" })),
+        with("Action", json!([])),
+        with("Action", json!("s3:GetObject")),
+        with("Action", json!("ecr:NoSuchAction")),
+        with("Action", json!("ecr:GetAuthorizationToken")),
+        with("Action", json!(1)),
+        with("Resource", json!({})),
+        with("Condition", json!("x")),
+        with("Condition", json!({ "StringEquals": "x" })),
+        with("Unknown", json!("x")),
+        with("Sid", json!(1)),
+    ] {
+        let answer = api.call("SetRepositoryPolicy", set(&text)).await;
+        answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
+    }
+    let absent = api.call("SetRepositoryPolicy", named("demo")).await;
+    absent.refuses_parameter("PolicyText", "Cannot be null");
+    let long = with("Sid", json!("x".repeat(10_240)));
+    let long = api.call("SetRepositoryPolicy", set(&long)).await;
+    long.refuses_parameter(
+        "PolicyText",
+        "Member must have length less than or equal to 10240",
+    );
+    assert_eq!(api.ok("GetRepositoryPolicy", named("demo")).await, before);
+}
+
+/// The limit is one of the text that is sent; here the longer printed form must keep it too, because what is answered
+/// has the same checked type.
+#[tokio::test]
+async fn a_policy_that_only_its_printed_form_makes_long_is_refused() {
+    let api = demo().await;
+    let statements = vec![allow(); 130];
+    let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    assert!(text.len() < 10_240);
+    let answer = api.call("SetRepositoryPolicy", set(&text)).await;
+    answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
+    let answer = api.call("GetRepositoryPolicy", named("demo")).await;
+    assert_eq!(answer.error(), Some("RepositoryPolicyNotFoundException"));
+}
+
+#[tokio::test]
+async fn a_repository_without_a_policy_says_so() {
+    let api = demo().await;
+    let text = format!(
+        "Repository policy does not exist for the repository with name 'demo' in the registry with id '{ACCOUNT}'"
+    );
+    for _ in 0..2 {
+        for operation in ["GetRepositoryPolicy", "DeleteRepositoryPolicy"] {
+            let answer = api.call(operation, named("demo")).await;
+            answer.refuses(ErrorCode::RepositoryPolicyNotFoundException, &text);
+        }
+        api.ok("SetRepositoryPolicy", set(&statement(&allow()))).await;
+        api.ok("DeleteRepositoryPolicy", named("demo")).await;
+    }
+}
+
+#[tokio::test]
+async fn policies_need_a_repository() {
+    let api = Api::new();
+    for text in [statement(&allow()), "no policy".to_owned()] {
+        let mut input = set(&text);
+        input["repositoryName"] = json!("gone");
+        for operation in [
+            "SetRepositoryPolicy",
+            "GetRepositoryPolicy",
+            "DeleteRepositoryPolicy",
+        ] {
+            let answer = api.call(operation, input.clone()).await;
+            answer.refuses(ErrorCode::RepositoryNotFoundException, &absent("gone"));
+        }
+    }
+    for operation in ["GetRepositoryPolicy", "DeleteRepositoryPolicy"] {
+        let unnamed = api.call(operation, json!({})).await;
+        unnamed.refuses_parameter("repositoryName", "must not be null");
+    }
+}

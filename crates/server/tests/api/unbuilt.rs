@@ -1,0 +1,98 @@
+//! What is not built says so, by its name, and only to a request that is right.
+
+use ecru_model::ErrorCode;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::inputs::{UNBUILT, built, valid};
+
+#[tokio::test]
+async fn an_operation_that_is_not_built_says_so_by_its_name() {
+    let api = Api::new();
+    for operation in UNBUILT {
+        let answer = api.call(operation.name(), valid(operation)).await;
+        assert_eq!(answer.status, 501);
+        let text = format!("The operation {operation} is not implemented.");
+        answer.refuses(ErrorCode::NotImplementedException, &text);
+    }
+}
+
+#[tokio::test]
+async fn every_other_operation_does_what_it_is_for() {
+    let api = Api::new();
+    assert_eq!(built().count(), 30);
+    for operation in built() {
+        let answer = api.call(operation.name(), valid(operation)).await;
+        assert!(answer.status < 500, "{operation}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn an_input_is_checked_before_the_operation_says_that_it_is_not_built() {
+    let api = Api::new();
+    let cases = [
+        (
+            "PutLifecyclePolicy",
+            json!({ "repositoryName": "UPPER", "lifecyclePolicyText": "x" }),
+        ),
+        (
+            "PutLifecyclePolicy",
+            json!({ "repositoryName": "demo", "lifecyclePolicyText": "x" }),
+        ),
+        (
+            "GetLifecyclePolicyPreview",
+            json!({ "repositoryName": "demo", "maxResults": 101 }),
+        ),
+        ("StartImageScan", json!({ "repositoryName": "demo" })),
+        (
+            "CreatePullThroughCacheRule",
+            json!({ "ecrRepositoryPrefix": "x", "upstreamRegistryUrl": "quay.io" }),
+        ),
+        (
+            "PutReplicationConfiguration",
+            json!({ "replicationConfiguration": { "rules": [{ "destinations": [{ "region": "eu-west-1" }] }] } }),
+        ),
+        (
+            "RegisterPullTimeUpdateExclusion",
+            json!({ "principalArn": "arn:aws:iam::1:root" }),
+        ),
+        (
+            "UpdateImageStorageClass",
+            json!({ "repositoryName": "demo", "imageId": {}, "targetStorageClass": "COLD" }),
+        ),
+        (
+            "StopReplicationBackfill",
+            json!({ "replicationBackfillId": "../x" }),
+        ),
+        (
+            "PutSigningConfiguration",
+            json!({ "signingConfiguration": { "rules": [{ "signingProfileArn": "x" }] } }),
+        ),
+        ("PutRegistryScanningConfiguration", json!({ "scanType": "DEEP" })),
+        (
+            "CreateRepositoryCreationTemplate",
+            json!({ "prefix": "a//b", "appliedFor": ["REPLICATION"] }),
+        ),
+    ];
+    for (operation, input) in cases {
+        let answer = api.call(operation, input).await;
+        assert_eq!(answer.error(), Some("InvalidParameterException"), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_operation_is_unknown() {
+    let api = Api::new();
+    for operation in [
+        "",
+        "NoSuchThing",
+        "createRepository",
+        "CreateRepository\t",
+        "../CreateRepository",
+    ] {
+        let answer = api.call(operation, json!({ "repositoryName": "demo" })).await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.error(), Some("UnknownOperationException"));
+    }
+    assert_eq!(api.count("SELECT count(*) FROM repositories"), 0);
+}
