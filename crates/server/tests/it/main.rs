@@ -9,6 +9,7 @@
 
 mod client;
 mod content;
+mod oci_access;
 mod oci_authentication;
 mod oci_discovery;
 mod oci_grants;
