@@ -5,6 +5,7 @@ pub mod authorization;
 pub mod background;
 pub mod clock;
 mod context;
+mod creation_templates;
 mod error;
 pub mod images;
 pub mod introspection;

@@ -1,6 +1,10 @@
 //! Every operation of the service model under its name, for the dispatch of the wire.
 
 pub use crate::authorization::get_authorization_token;
+pub use crate::creation_templates::{
+    create_repository_creation_template, delete_repository_creation_template,
+    describe_repository_creation_templates, update_repository_creation_template,
+};
 pub use crate::images::{
     batch_delete_image, batch_get_image, describe_images, list_image_referrers, list_images, put_image,
 };
@@ -34,10 +38,8 @@ macro_rules! not_built {
 not_built! {
     batch_get_repository_scanning_configuration "BatchGetRepositoryScanningConfiguration" BatchGetRepositoryScanningConfigurationInput BatchGetRepositoryScanningConfigurationOutput;
     create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
-    create_repository_creation_template "CreateRepositoryCreationTemplate" CreateRepositoryCreationTemplateInput CreateRepositoryCreationTemplateOutput;
     delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
     deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
     describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
@@ -45,7 +47,6 @@ not_built! {
     describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
     describe_replication_backfill_results "DescribeReplicationBackfillResults" DescribeReplicationBackfillResultsInput DescribeReplicationBackfillResultsOutput;
-    describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
@@ -62,6 +63,5 @@ not_built! {
     stop_replication_backfill "StopReplicationBackfill" StopReplicationBackfillInput StopReplicationBackfillOutput;
     update_image_storage_class "UpdateImageStorageClass" UpdateImageStorageClassInput UpdateImageStorageClassOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
-    update_repository_creation_template "UpdateRepositoryCreationTemplate" UpdateRepositoryCreationTemplateInput UpdateRepositoryCreationTemplateOutput;
     validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;
 }

@@ -24,6 +24,10 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 &[account],
             )?;
             tx.execute(
+                "DELETE FROM creation_templates WHERE (?1 IS NULL OR account = ?1)",
+                &[account],
+            )?;
+            tx.execute(
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;

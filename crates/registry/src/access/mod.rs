@@ -74,6 +74,11 @@ impl Access {
         self
     }
 
+    /// When the request came.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.circumstances.now
+    }
+
     /// A repository that the caller may do this with. Who may not is not told whether it is there.
     pub(crate) fn repository(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Repository, Error> {
         self.find_repository(at, name)?

@@ -5,6 +5,7 @@ use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, Put
 
 use super::identifier;
 use super::store_image::{NewImage, Outcome, read_manifest, store_image};
+use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -22,7 +23,7 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let repository = ctx
         .store
         .write(move |tx| {
-            let repository = access.repository(tx, &name)?;
+            let repository = repository_to_push(tx, &access, &name)?;
             match store_image(tx, &repository, &new)? {
                 Outcome::Changed => Ok(repository),
                 Outcome::Unchanged => Err(already_exists(&repository, &digest, new.tags.first())),

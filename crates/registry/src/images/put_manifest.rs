@@ -6,6 +6,7 @@ use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 use super::Reference;
 use super::put_image::digest_does_not_match;
 use super::store_image::{NewImage, read_manifest, store_image};
+use crate::creation_templates::repository_to_push;
 use crate::{Context, Error, repositories};
 
 pub struct PutManifest {
@@ -34,7 +35,7 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
 
     ctx.store
         .write(move |tx| {
-            let repository = access.repository(tx, &name)?;
+            let repository = repository_to_push(tx, &access, &name)?;
             store_image(tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,

@@ -7,6 +7,8 @@ use super::{
     LAYER_BYTES_MAX, answered_as_existing, append_failed, digest_mismatch, find_linked, layer_not_found,
     media_type, publish,
 };
+use crate::access::Access;
+use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -48,7 +50,7 @@ pub async fn put_blob(
         .and("UploadLayerPart")
         .and("CompleteLayerUpload");
     let name = repository.clone();
-    let expected = super::load(ctx, &access, &name)?;
+    let expected = load_to_push(ctx, &access, &name).await?;
     let received = ctx
         .store
         .uploads()
@@ -70,6 +72,19 @@ pub async fn put_blob(
             Ok(publish(&store, tx, &repository, &received, machine_now)?)
         })
         .await
+}
+
+/// Whoever brings the first bytes may make the repository; whoever only asks is not made to wait for the writer.
+async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
+    match super::load(ctx, access, name) {
+        Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
+            let (access, name) = (access.clone(), name.clone());
+            ctx.store
+                .write(move |tx| repository_to_push(tx, &access, &name))
+                .await
+        }
+        found => found,
+    }
 }
 
 /// `DELETE`: takes the blob away from the repository, unless an image needs it.

@@ -8,6 +8,7 @@ use super::{
     out_of_order, publish, take, upload_not_found,
 };
 use crate::access::Access;
+use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -36,7 +37,7 @@ pub(super) async fn begin(
     let store = ctx.store.clone();
     ctx.store
         .write(move |tx| {
-            let repository = access.repository(tx, &name)?;
+            let repository = repository_to_push(tx, &access, &name)?;
             if store.uploads().count(tx, repository.id)? >= UPLOADS_PER_REPOSITORY_MAX {
                 return Err(too_many_uploads(&repository));
             }

@@ -4,6 +4,7 @@ mod catalog;
 mod create_repository;
 mod delete_repository;
 mod describe_repositories;
+mod encryption;
 mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 pub(crate) mod removal;
@@ -20,6 +21,7 @@ pub use catalog::catalog;
 pub use create_repository::create_repository;
 pub use delete_repository::delete_repository;
 pub use describe_repositories::describe_repositories;
+pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
@@ -35,13 +37,6 @@ pub(crate) struct Repository {
     pub(crate) exclusion_filters: Vec<String>,
     pub(crate) scan_on_push: bool,
     pub(crate) encryption: Encryption,
-}
-
-/// Recorded, reported and compared; the bytes themselves are not encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Encryption {
-    pub(crate) kind: EncryptionType,
-    pub(crate) kms_key: Option<String>,
 }
 
 impl Repository {

@@ -8,8 +8,8 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    faults, get_images, layer_lookup, layers, manifests, policies, put_image, referrers, registry,
-    registry_policy, repositories, resource_tags, tag_mutability, tokens,
+    creation_templates, faults, get_images, layer_lookup, layers, manifests, policies, put_image, referrers,
+    registry, registry_policy, repositories, resource_tags, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -21,6 +21,7 @@ static SEEN: LazyLock<BTreeSet<Pair>> = LazyLock::new(see);
 /// Runs the tests that provoke errors once more, and looks at the answers itself.
 fn see() -> BTreeSet<Pair> {
     let rooms = [
+        creation_templates::PROVOKING,
         faults::PROVOKING,
         get_images::PROVOKING,
         layer_lookup::PROVOKING,

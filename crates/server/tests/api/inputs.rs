@@ -10,13 +10,11 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 32] = [
+pub(crate) const UNBUILT: [Operation; 28] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
-    Operation::CreateRepositoryCreationTemplate,
     Operation::DeleteLifecyclePolicy,
     Operation::DeletePullThroughCacheRule,
-    Operation::DeleteRepositoryCreationTemplate,
     Operation::DeleteSigningConfiguration,
     Operation::DeregisterPullTimeUpdateExclusion,
     Operation::DescribeImageReplicationStatus,
@@ -24,7 +22,6 @@ pub(crate) const UNBUILT: [Operation; 32] = [
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
     Operation::DescribeReplicationBackfillResults,
-    Operation::DescribeRepositoryCreationTemplates,
     Operation::GetLifecyclePolicy,
     Operation::GetLifecyclePolicyPreview,
     Operation::GetSigningConfiguration,
@@ -41,7 +38,6 @@ pub(crate) const UNBUILT: [Operation; 32] = [
     Operation::StopReplicationBackfill,
     Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
-    Operation::UpdateRepositoryCreationTemplate,
     Operation::ValidatePullThroughCacheRule,
 ];
 

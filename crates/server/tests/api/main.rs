@@ -11,6 +11,7 @@ mod access;
 mod api;
 mod content;
 mod coverage;
+mod creation_templates;
 mod delete_images;
 mod faults;
 mod get_images;

@@ -11,6 +11,7 @@ mod client;
 mod content;
 mod oci_access;
 mod oci_authentication;
+mod oci_creation_templates;
 mod oci_discovery;
 mod oci_grants;
 mod oci_hostile;

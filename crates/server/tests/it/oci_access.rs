@@ -107,9 +107,10 @@ async fn each_request_is_one_of_the_actions_and_no_other() {
     for (method, target, actions) in requests(&image, &upload) {
         let ask = || {
             let request = registry.ask(method, &target);
-            match target.contains("/manifests/2.0") {
-                true => request.body(image.manifest.clone()),
-                false => request,
+            if target.contains("/manifests/2.0") {
+                request.body(image.manifest.clone())
+            } else {
+                request
             }
         };
         for action in &actions {

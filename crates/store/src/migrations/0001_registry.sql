@@ -140,3 +140,25 @@ CREATE TABLE image_children (
     FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id),
     FOREIGN KEY (repository_id, index_id) REFERENCES images (repository_id, id)
 ) {without_rowid};
+
+-- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,
+-- and `given_prefix` as it was given.
+CREATE TABLE creation_templates (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    prefix {text} NOT NULL,
+    given_prefix {text} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL,
+    applied_for {text} NOT NULL,
+    description {text},
+    encryption_type {text} NOT NULL,
+    kms_key {text},
+    tag_mutability {text} NOT NULL,
+    exclusion_filters {text},
+    resource_tags {text} NOT NULL,
+    custom_role_arn {text},
+    repository_policy {text},
+    lifecycle_policy {text},
+    PRIMARY KEY (account, region, prefix)
+) {without_rowid};
