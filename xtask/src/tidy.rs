@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("store", &["model"]),
     ("registry", &["model", "store"]),
     ("awsjson", &["model", "store", "registry"]),
     ("oci", &["model", "store", "registry"]),
-    ("server", &["model", "store", "registry", "awsjson", "oci"]),
+    ("outbound", &["model", "store", "registry"]),
+    (
+        "server",
+        &["model", "store", "registry", "awsjson", "oci", "outbound"],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -134,7 +134,12 @@ where
         Route::Catalog if reads => lists::catalog(asked),
         Route::Tags { name } if reads => lists::tags(asked, name),
         Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
-        Route::Manifest { name, reference } if reads => manifests::get(asked, name, reference),
+        Route::Manifest { name, reference } if *method == Method::GET => {
+            manifests::get(asked, name, reference)
+        }
+        Route::Manifest { name, reference } if *method == Method::HEAD => {
+            manifests::head(asked, name, reference)
+        }
         Route::Manifest { name, reference } if *method == Method::PUT => {
             manifests::put(asked, name, reference, incoming).await
         }

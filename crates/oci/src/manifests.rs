@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use ecru_model::ImageTag;
-use ecru_registry::images::{self, MANIFEST_BYTES_MAX, PutManifest, Reference};
+use ecru_registry::images::{self, MANIFEST_BYTES_MAX, PutManifest, Reference, StoredManifest};
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::codes::{Code, Place};
@@ -20,9 +20,18 @@ const TAGS_OF_A_PUSH_MAX: usize = 100;
 pub(crate) fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
-    let stored = images::load_manifest(asked.ctx, &repository, &reference)
-        .map_err(|error| Refusal::of(error, Place::Manifest))?;
+    describe(asked, images::pull_manifest(asked.ctx, &repository, &reference))
+}
 
+/// [unknown] whether a HEAD counts as a pull: a client that only looks has pulled nothing.
+pub(crate) fn head(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
+    let repository = request::repository(name)?;
+    let reference = request::reference(reference)?;
+    describe(asked, images::load_manifest(asked.ctx, &repository, &reference))
+}
+
+fn describe(asked: &Asked<'_>, loaded: Result<StoredManifest, ecru_registry::Error>) -> Answer {
+    let stored = loaded.map_err(|error| Refusal::of(error, Place::Manifest))?;
     let digest = stored.digest.to_string();
     let etag = format!("\"{digest}\"");
     let unchanged = asked.has(&etag);

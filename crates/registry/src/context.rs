@@ -4,15 +4,17 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope};
 use ecru_store::Store;
-use tokio::sync::Notify;
 
 use crate::access::{Access, Circumstances};
+use crate::images::Pulls;
+use crate::jobs::Runs;
 use crate::mac::Keys;
-use crate::pull_times::PullTimes;
-use crate::{Clock, Error, Random};
+use crate::principals::Principals;
+use crate::{Clock, Error, Random, clock};
 
 /// One per process.
 pub struct Service {
@@ -21,8 +23,11 @@ pub struct Service {
     pub random: Random,
     pub configuration: Configuration,
     pub(crate) keys: Keys,
-    pub(crate) removal_wanted: Notify,
-    pub(crate) pull_times: PullTimes,
+    pub(crate) runs: Runs,
+    pub(crate) pulls: Pulls,
+    pub(crate) principals: Principals,
+    /// Held by whoever sets the clock.
+    pub(crate) clock_turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Configuration {
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
+    /// How long an event waits for a sink that does not take it.
+    pub events_kept: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +57,18 @@ impl Service {
         configuration: Configuration,
     ) -> Result<Arc<Self>, Error> {
         let keys = Keys::load(&store)?;
+        let principals = Principals::load(&store)?;
+        clock::restore(&clock, &store)?;
         Ok(Arc::new(Self {
             store,
             clock,
             random,
             configuration,
             keys,
-            removal_wanted: Notify::new(),
-            pull_times: PullTimes::default(),
+            runs: Runs::default(),
+            pulls: Pulls::default(),
+            principals,
+            clock_turn: tokio::sync::Mutex::default(),
         }))
     }
 }
@@ -138,16 +149,15 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// The context of a signed request: an access key of twelve digits is its account, any other the default account.
+    /// The context of a signed request: an access key that is bound to a principal is his, one of twelve digits is its
+    /// account's, any other the default account's.
     pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
-        let registry_id = RegistryId::parse(access_key_id)
-            .unwrap_or_else(|_| service.configuration.default_account.clone());
-        Self::new(
-            service,
-            Caller::root(registry_id.clone()),
-            Scope { registry_id, region },
-            endpoint,
-        )
+        let caller = service.principals.find(access_key_id).unwrap_or_else(|| {
+            let account = RegistryId::parse(access_key_id);
+            Caller::root(account.unwrap_or_else(|_| service.configuration.default_account.clone()))
+        });
+        let registry_id = caller.registry_id.clone();
+        Self::new(service, caller, Scope { registry_id, region }, endpoint)
     }
 
     pub fn new(service: &Arc<Service>, caller: Caller, scope: Scope, endpoint: Endpoint) -> Self {

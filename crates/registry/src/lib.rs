@@ -2,18 +2,21 @@
 
 mod access;
 pub mod authorization;
-pub mod background;
 pub mod clock;
 mod context;
 mod creation_templates;
 mod error;
+pub mod events;
+mod housekeeping;
 pub mod images;
 pub mod introspection;
+pub mod jobs;
 pub mod layers;
 mod mac;
 pub mod operations;
 mod paging;
-mod pull_times;
+pub mod principals;
+mod pull_time_exclusions;
 pub mod registry_settings;
 pub mod repositories;
 mod repository_policy;

@@ -12,6 +12,7 @@ pub(crate) const TAG_BYTES: usize = 32;
 pub(crate) enum Purpose {
     AuthorizationToken,
     DownloadGrant,
+    EventId,
     NextToken,
 }
 
@@ -20,6 +21,7 @@ impl Purpose {
         match self {
             Self::AuthorizationToken => b"authorization token\0",
             Self::DownloadGrant => b"download grant\0",
+            Self::EventId => b"event id\0",
             Self::NextToken => b"next token\0",
         }
     }

@@ -12,6 +12,10 @@ pub use crate::layers::{
     batch_check_layer_availability, complete_layer_upload, get_download_url_for_layer, initiate_layer_upload,
     upload_layer_part,
 };
+pub use crate::pull_time_exclusions::{
+    deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
+    register_pull_time_update_exclusion,
+};
 pub use crate::registry_settings::{
     delete_registry_policy, describe_registry, get_account_setting, get_registry_policy, put_account_setting,
     put_registry_policy,
@@ -41,7 +45,6 @@ not_built! {
     delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
-    deregister_pull_time_update_exclusion "DeregisterPullTimeUpdateExclusion" DeregisterPullTimeUpdateExclusionInput DeregisterPullTimeUpdateExclusionOutput;
     describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
@@ -50,13 +53,11 @@ not_built! {
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
-    list_pull_time_update_exclusions "ListPullTimeUpdateExclusions" ListPullTimeUpdateExclusionsInput ListPullTimeUpdateExclusionsOutput;
     list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
     put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
     put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
-    register_pull_time_update_exclusion "RegisterPullTimeUpdateExclusion" RegisterPullTimeUpdateExclusionInput RegisterPullTimeUpdateExclusionOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
     start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;

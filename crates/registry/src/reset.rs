@@ -3,7 +3,8 @@
 use ecru_model::RegistryId;
 use ecru_store::Value;
 
-use crate::{Error, Service};
+use crate::jobs::{self, Kind};
+use crate::{Error, Service, clock, creation_templates, events, principals, pull_time_exclusions};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -13,30 +14,37 @@ pub struct ResetFilter {
 
 /// Takes everything away at once, for every reader; the rows go in the background. The clock runs free again.
 pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> {
+    let _turn = service.clock_turn.lock().await;
     let everything = filter.account.is_none();
     let account = filter.account.map(|account| account.as_str().to_owned());
     service
         .store
         .write(move |tx| {
-            let account = Value::from(account.as_deref());
+            let account_text = account.as_deref();
+            let account = Value::from(account_text);
             tx.execute(
                 "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
-                &[account],
-            )?;
-            tx.execute(
-                "DELETE FROM creation_templates WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
             tx.execute(
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            creation_templates::forget(tx, account_text)?;
+            principals::forget(tx, account_text)?;
+            pull_time_exclusions::forget(tx, account_text)?;
+            events::forget(tx, account_text)?;
+            jobs::forget(tx, account_text)?;
+            if everything {
+                clock::forget(tx)?;
+            }
+            jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(())
         })
         .await?;
     if everything {
         service.clock.reset();
     }
-    service.removal_wanted.notify_one();
+    service.principals.reload(&service.store)?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) struct Arrival {
 }
 
 impl Application {
-    pub(crate) async fn answer<B>(&self, request: Request<B>, arrival: Arrival) -> Response<Content>
+    pub(crate) async fn answer<B>(&self, mut request: Request<B>, arrival: Arrival) -> Response<Content>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -66,17 +66,19 @@ impl Application {
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
-            Door::Own => self.own(&request, &endpoint).await,
+            Door::Own => self.own(&mut request, &endpoint).await,
         }
     }
 
-    async fn own<B>(&self, request: &Request<B>, endpoint: &Endpoint) -> Response<Content> {
-        if self.introspection {
-            let answer =
-                introspection::answer(&self.service, endpoint, request.method(), request.uri()).await;
-            if let Some(answer) = answer {
-                return answer;
-            }
+    async fn own<B>(&self, request: &mut Request<B>, endpoint: &Endpoint) -> Response<Content>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if self.introspection
+            && let Some(answer) = introspection::answer(&self.service, endpoint, request).await
+        {
+            return answer;
         }
         own_door::answer(&self.service, request)
     }

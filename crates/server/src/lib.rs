@@ -22,5 +22,5 @@ mod zero_copy;
 
 pub use command_line::run;
 pub use data_directory::DataDirectory;
-pub use options::{Options, TlsFiles};
+pub use options::{EventOptions, Options, TlsFiles};
 pub use server::Server;

@@ -3,11 +3,13 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
+use ecru_outbound::Url;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 
 use crate::DataDirectory;
@@ -23,12 +25,34 @@ pub struct Options {
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
+    pub events: EventOptions,
 }
 
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct EventOptions {
+    /// Gets each event by itself.
+    pub webhook: Option<Url>,
+    /// Gets them by EventBridge's `PutEvents`.
+    pub endpoint: Option<Url>,
+    /// How long an event waits for one of them that does not take it.
+    pub kept: Duration,
+}
+
+impl Default for EventOptions {
+    fn default() -> EventOptions {
+        EventOptions {
+            webhook: None,
+            endpoint: None,
+            kept: Duration::from_hours(7 * 24),
+        }
+    }
 }
 
 impl Options {
@@ -44,6 +68,7 @@ impl Options {
             dev_users: true,
             introspection: true,
             tls: None,
+            events: EventOptions::default(),
         }
     }
 }

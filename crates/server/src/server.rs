@@ -9,7 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use ecru_registry::{Clock, Configuration, Random, Service, background};
+use ecru_outbound::{EventBridge, Webhook};
+use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    Options,
+    EventOptions, Options,
     application::Application,
     authority::Authority,
     connection::{self, Listening, Phase},
@@ -58,8 +59,13 @@ impl Server {
             dev_users: options.dev_users,
             public_endpoint: options.public_endpoint.clone(),
             repository_uri: options.repository_uri,
+            events_kept: options.events.kept,
         };
         let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
+
+        // Before the first request can cause an event.
+        let sinks = sinks(&options.events)?;
+        events::connect(&service, &sinks).await?;
 
         let application = Application {
             service: Arc::clone(&service),
@@ -79,7 +85,10 @@ impl Server {
         tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
 
         let mut work = JoinSet::new();
-        work.spawn(background::run(Arc::clone(&service)));
+        work.spawn(jobs::background::run(Arc::clone(&service)));
+        for sink in sinks {
+            work.spawn(events::deliver_to(Arc::clone(&service), sink));
+        }
 
         Ok(Server {
             address,
@@ -119,6 +128,17 @@ impl Server {
         self.background.shutdown().await;
         self.service.store.close().await;
     }
+}
+
+fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
+    let mut sinks: Vec<Arc<dyn EventSink>> = Vec::new();
+    if let Some(url) = &events.webhook {
+        sinks.push(Arc::new(Webhook::new(url.clone())?));
+    }
+    if let Some(url) = &events.endpoint {
+        sinks.push(Arc::new(EventBridge::new(url.clone())?));
+    }
+    Ok(sinks)
 }
 
 async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {

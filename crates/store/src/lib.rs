@@ -1,5 +1,6 @@
 //! Durable rows (SQLite) and blobs (files): nothing here knows of operations or protocols.
 
+mod announcements;
 pub mod backend;
 mod blobs;
 mod collect;
@@ -25,6 +26,7 @@ mod uploads;
 mod value;
 mod writer;
 
+pub use crate::announcements::Topic;
 pub use crate::blobs::{BlobContent, BlobError, BlobReader, Blobs};
 pub use crate::error::StoreError;
 pub(crate) use crate::error::Tried;

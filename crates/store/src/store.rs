@@ -20,7 +20,7 @@ use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
 use crate::uploads::Uploads;
 use crate::writer::{Health, Writer};
-use crate::{Snapshot, StoreError, Tx};
+use crate::{Snapshot, StoreError, Topic, Tx};
 
 /// Where the data is, and what is promised of it.
 #[derive(Clone, Debug)]
@@ -138,6 +138,11 @@ impl Store {
 
     pub fn health(&self) -> Health {
         self.0.core.writer.health()
+    }
+
+    /// Changes whenever a transaction that announced the topic has been committed.
+    pub fn watch(&self, topic: Topic) -> watch::Receiver<()> {
+        self.0.core.writer.watch(topic)
     }
 
     pub fn watch_health(&self) -> watch::Receiver<Health> {

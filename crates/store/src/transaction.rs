@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::{ControlFlow, Deref};
 
+use crate::announcements::{Topic, Topics};
 use crate::backend::Connection;
 use crate::{Row, StoreError, Value};
 
@@ -78,16 +79,31 @@ impl<'c> Snapshot<'c> {
 }
 
 /// A transaction: what it changes becomes visible and durable with its commit, or not at all.
-pub struct Tx<'c>(Snapshot<'c>);
+pub struct Tx<'c> {
+    snapshot: Snapshot<'c>,
+    announced: Cell<Topics>,
+}
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c dyn Connection) -> Tx<'c> {
-        Tx(Snapshot::new(connection))
+        Tx {
+            snapshot: Snapshot::new(connection),
+            announced: Cell::default(),
+        }
     }
 
     /// Runs a statement that gives no rows, and says how many it changed.
     pub fn execute(&self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
         self.guarded(|connection| connection.execute(sql, parameters))
+    }
+
+    /// Wakes whoever watches the topic, once the transaction is committed.
+    pub fn announce(&self, topic: Topic) {
+        self.announced.set(self.announced.get().with(topic));
+    }
+
+    pub(crate) fn announced(&self) -> Topics {
+        self.announced.get()
     }
 }
 
@@ -95,6 +111,6 @@ impl<'c> Deref for Tx<'c> {
     type Target = Snapshot<'c>;
 
     fn deref(&self) -> &Snapshot<'c> {
-        &self.0
+        &self.snapshot
     }
 }

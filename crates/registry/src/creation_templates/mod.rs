@@ -145,6 +145,14 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
     Ok(())
 }
 
+pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM creation_templates WHERE (?1 IS NULL OR account = ?1)",
+        &[Value::from(account)],
+    )?;
+    Ok(())
+}
+
 impl Template {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         let applied_for = row.text(3)?.split(' ').map(|one| stored(AppliedFor::parse(one)));

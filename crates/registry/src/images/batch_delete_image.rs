@@ -9,13 +9,14 @@ use ecru_store::Tx;
 use super::delete::{Deleted, delete_image, delete_tag};
 use super::identifier;
 use super::selection::{Selector, failure, select};
+use crate::clock::Moment;
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
 pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchDeleteImage", input.registry_id.as_ref());
     let (name, ids) = (input.repository_name, input.image_ids);
-    let machine_now = ctx.clock.machine_milliseconds();
+    let moment = ctx.clock.moment();
 
     ctx.store
         .write(move |tx| {
@@ -33,7 +34,7 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
                     }
                 };
                 let digest = selected.0.digest;
-                match delete(tx, &repository, selected, machine_now)? {
+                match delete(tx, &repository, selected, moment)? {
                     Deleted::Done { tags } => report(&mut deleted, &digest, &tags),
                     Deleted::ReferencedBy(indexes) => failures.push(referenced(id, &indexes)),
                 }
@@ -50,11 +51,11 @@ fn delete(
     tx: &Tx<'_>,
     repository: &Repository,
     (image, selector): (super::Image, Selector),
-    machine_now: i64,
+    moment: Moment,
 ) -> Result<Deleted, Error> {
     match selector {
-        Selector::Digest(_) => delete_image(tx, repository, &image, machine_now),
-        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, machine_now),
+        Selector::Digest(_) => delete_image(tx, repository, &image, moment),
+        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, moment),
     }
 }
 

@@ -9,7 +9,7 @@ use ecru_model::{
 use ecru_store::Snapshot;
 
 use super::selection::{Selector, image_not_found, select};
-use super::{Image, identifier, manifest_of, tags_of};
+use super::{Image, identifier, manifest_of, pulls, tags_of};
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -22,8 +22,8 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
     ctx.store.read(|at| {
         let repository = access.repository(at, &input.repository_name)?;
         let mut batch = Batch {
-            at,
             ctx,
+            at,
             repository: &repository,
             images: Vec::new(),
             failures: Vec::new(),
@@ -43,8 +43,8 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
 }
 
 struct Batch<'a> {
-    at: &'a Snapshot<'a>,
     ctx: &'a Context,
+    at: &'a Snapshot<'a>,
     repository: &'a Repository,
     images: Vec<Answer>,
     failures: Vec<ImageFailure>,
@@ -64,7 +64,7 @@ impl Batch<'_> {
             self.failures.push(image_not_found(id));
             return Ok(());
         }
-        self.ctx.pull_times.note(&image, self.ctx.clock.now());
+        pulls::note(self.ctx, self.at, self.repository, &image)?;
         match selector {
             Selector::Tag(tag) | Selector::Both(_, tag) => self.answer(&image, Some(tag.as_str())),
             Selector::Digest(_) => {

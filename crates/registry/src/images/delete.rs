@@ -7,6 +7,8 @@ use super::manifest::Manifest;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
 use crate::Error;
+use crate::clock::Moment;
+use crate::events;
 use crate::repositories::{Repository, stored};
 
 /// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
@@ -15,11 +17,11 @@ pub(super) fn delete_tag(
     repository: &Repository,
     image: &Image,
     tag: &ImageTag,
-    machine_now: i64,
+    at: Moment,
 ) -> Result<Deleted, Error> {
     let last = tags_of(tx, repository, image.id)?.len() <= 1;
     if last {
-        return match delete_image(tx, repository, image, machine_now)? {
+        return match delete_image(tx, repository, image, at)? {
             Deleted::Done { .. } => Ok(Deleted::Done {
                 tags: vec![tag.clone()],
             }),
@@ -31,6 +33,7 @@ pub(super) fn delete_tag(
         &[Value::Integer(repository.id), Value::Text(tag.as_str())],
     )?;
     set_tagged(tx, repository, image.id)?;
+    record(tx, repository, image, std::slice::from_ref(tag), at)?;
     Ok(Deleted::Done {
         tags: vec![tag.clone()],
     })
@@ -48,7 +51,7 @@ pub(super) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    machine_now: i64,
+    at: Moment,
 ) -> Result<Deleted, Error> {
     let indexes = indexes_of(tx, repository, image)?;
     if !indexes.is_empty() {
@@ -63,7 +66,7 @@ pub(super) fn delete_image(
         "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
         &[Value::Integer(repository.id), Value::Integer(image.id)],
     )?;
-    release_blobs(tx, repository, image, &manifest, machine_now)?;
+    release_blobs(tx, repository, image, &manifest, at)?;
     if manifest.is_index() {
         release_children(tx, repository, image, &manifest)?;
     }
@@ -72,7 +75,33 @@ pub(super) fn delete_image(
         "UPDATE repository_counters SET images = images - 1 WHERE repository_id = ?1",
         &[Value::Integer(repository.id)],
     )?;
+    record(tx, repository, image, &tags, at)?;
     Ok(Deleted::Done { tags })
+}
+
+/// One event for each tag that went, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tags: &[ImageTag],
+    at: Moment,
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &image.digest,
+        media_type: &image.media_type,
+        artifact_media_type: image.artifact_media_type.as_deref(),
+        time: at.now,
+    };
+    if tags.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_deleted(&about, None));
+    }
+    for tag in tags {
+        events::record(tx, &repository.scope, &events::image_deleted(&about, Some(tag)))?;
+    }
+    Ok(())
 }
 
 fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec<Digest>, StoreError> {
@@ -90,7 +119,7 @@ fn release_blobs(
     repository: &Repository,
     image: &Image,
     manifest: &Manifest,
-    machine_now: i64,
+    at: Moment,
 ) -> Result<(), StoreError> {
     for blob in &manifest.blobs {
         let digest = blob.digest;
@@ -109,7 +138,7 @@ fn release_blobs(
             &[
                 Value::Integer(repository.id),
                 Value::Blob(digest.as_bytes()),
-                Value::Integer(machine_now),
+                Value::Integer(at.machine_now),
             ],
         )?;
     }

@@ -14,7 +14,7 @@ pub async fn delete_manifest(
 ) -> Result<(), Error> {
     let access = ctx.access("BatchDeleteImage", None);
     let (name, reference) = (repository.clone(), reference.clone());
-    let machine_now = ctx.clock.machine_milliseconds();
+    let moment = ctx.clock.moment();
 
     ctx.store
         .write(move |tx| {
@@ -23,11 +23,11 @@ pub async fn delete_manifest(
             let deleted = match &reference {
                 Reference::Tag(tag) => {
                     let image = find_tagged(tx, &repository, tag.as_str())?.ok_or_else(missing)?;
-                    delete_tag(tx, &repository, &image, tag, machine_now)?
+                    delete_tag(tx, &repository, &image, tag, moment)?
                 }
                 Reference::Digest(digest) => {
                     let image = find(tx, &repository, digest)?.ok_or_else(missing)?;
-                    delete_image(tx, &repository, &image, machine_now)?
+                    delete_image(tx, &repository, &image, moment)?
                 }
             };
             match deleted {

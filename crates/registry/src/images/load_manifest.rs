@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use ecru_model::{Digest, ImageIdentifier, ImageStatus, RepositoryName};
+use ecru_store::{Snapshot, StoreError};
 
-use super::{Image, Reference, find, find_tagged, manifest_of, not_found};
+use super::{Image, Reference, find, find_tagged, manifest_of, not_found, pulls};
+use crate::repositories::Repository;
 use crate::{Context, Error};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +15,31 @@ pub struct StoredManifest {
     pub bytes: Bytes,
 }
 
+/// Gives the manifest to somebody who only looks.
 pub fn load_manifest(
     ctx: &Context,
     repository: &RepositoryName,
     reference: &Reference,
+) -> Result<StoredManifest, Error> {
+    load(ctx, repository, reference, |_, _, _| Ok(()))
+}
+
+/// Gives the manifest to somebody who pulls the image.
+pub fn pull_manifest(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<StoredManifest, Error> {
+    load(ctx, repository, reference, |at, repository, image| {
+        pulls::note(ctx, at, repository, image)
+    })
+}
+
+fn load(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+    given: impl FnOnce(&Snapshot<'_>, &Repository, &Image) -> Result<(), StoreError>,
 ) -> Result<StoredManifest, Error> {
     let access = ctx.access("BatchGetImage", None);
 
@@ -29,8 +52,7 @@ pub fn load_manifest(
         let Some(image) = image.filter(is_pullable) else {
             return Err(not_found(&repository, &reference.identifier()));
         };
-        // ECR too reaches HEAD through the operation that counts.
-        ctx.pull_times.note(&image, ctx.clock.now());
+        given(at, &repository, &image)?;
         Ok(StoredManifest {
             digest: image.digest,
             bytes: manifest_of(at, image.id)?,

@@ -11,6 +11,7 @@ mod list_tags;
 mod load_manifest;
 mod manifest;
 mod page;
+pub(crate) mod pulls;
 mod put_image;
 mod put_manifest;
 mod selection;
@@ -32,8 +33,9 @@ pub use describe_images::describe_images;
 pub use list_image_referrers::{Referrer, ReferrersOf, list_image_referrers, list_referrers_of};
 pub use list_images::list_images;
 pub use list_tags::list_tags;
-pub use load_manifest::{StoredManifest, load_manifest};
+pub use load_manifest::{StoredManifest, load_manifest, pull_manifest};
 pub use manifest::MANIFEST_BYTES_MAX;
+pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
 

@@ -8,8 +8,8 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::{Image, find, tag_target};
-use crate::Error;
 use crate::repositories::{self, Repository};
+use crate::{Error, events};
 
 const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -47,7 +47,36 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
         move_tag(tx, repository, tag, image_id)?;
     }
     check_tag_quota(tx, repository, image_id)?;
+    record(tx, repository, new, &moves)?;
     Ok(Outcome::Changed)
+}
+
+/// One event for each tag that was given, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        time: new.pushed_at,
+    };
+    if moves.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_pushed(&about, None));
+    }
+    for moved in moves {
+        events::record(
+            tx,
+            &repository.scope,
+            &events::image_pushed(&about, Some(moved.tag)),
+        )?;
+    }
+    Ok(())
 }
 
 /// What the manifest names, as rows of this repository.

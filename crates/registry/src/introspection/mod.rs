@@ -25,14 +25,14 @@ pub struct Extent {
 
 impl Extent {
     /// One row more than the page holds tells whether another follows.
-    fn values(self) -> [Value<'static>; 2] {
+    pub(crate) fn values(self) -> [Value<'static>; 2] {
         [
             Value::Integer(self.after),
             Value::Integer(i64::from(self.limit) + 1),
         ]
     }
 
-    fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> i64) -> Page<T, i64> {
+    pub(crate) fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> i64) -> Page<T, i64> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);

@@ -5,6 +5,7 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, Value};
 
+use crate::jobs::{self, Kind};
 use crate::{Context, Error};
 
 pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -23,10 +24,10 @@ pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Er
                 "UPDATE repositories SET deleted = 1 WHERE id = ?1",
                 &[Value::Integer(repository.id)],
             )?;
+            jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(repository)
         })
         .await?;
-    ctx.removal_wanted.notify_one();
 
     Ok(Output {
         repository: Some(repository.describe(ctx)),

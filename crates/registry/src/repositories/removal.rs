@@ -1,8 +1,10 @@
 //! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
 
 use ecru_store::{Store, Tx, UploadId, Value};
+use serde_json::json;
 
-use crate::Error;
+use crate::jobs::{self, Kind, Lease, Outcome};
+use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
 
@@ -24,12 +26,23 @@ const STEPS: [&str; 7] = [
 ];
 
 /// Removes every repository that is marked as deleted, with all that was in it.
-pub(crate) async fn run(store: &Store) -> Result<(), Error> {
+pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
+    let store = &service.store;
+    let mut removed = 0;
     while let Some(repository_id) = next_deleted(store)? {
         cancel_uploads(store, repository_id).await?;
-        while store.write(move |tx| remove_batch(tx, repository_id)).await? {}
+        while remove_batch(store, lease, repository_id).await? {}
+        removed += 1;
     }
-    Ok(())
+    let lease = lease.clone();
+    store
+        .write(move |tx| {
+            lease.check(tx)?;
+            // What only they needed goes with them.
+            jobs::schedule_everywhere(tx, Kind::Housekeeping).map_err(Error::from)
+        })
+        .await?;
+    Ok(Outcome::Done(json!({ "repositories": removed })))
 }
 
 fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
@@ -62,7 +75,17 @@ async fn cancel_uploads(store: &Store, repository_id: i64) -> Result<(), Error> 
 }
 
 /// Whether anything is left to do.
-fn remove_batch(tx: &Tx<'_>, repository_id: i64) -> Result<bool, Error> {
+async fn remove_batch(store: &Store, lease: &Lease, repository_id: i64) -> Result<bool, Error> {
+    let lease = lease.clone();
+    store
+        .write(move |tx| {
+            lease.check(tx)?;
+            remove_rows(tx, repository_id)
+        })
+        .await
+}
+
+fn remove_rows(tx: &Tx<'_>, repository_id: i64) -> Result<bool, Error> {
     for step in STEPS {
         let removed = tx.execute(
             step,

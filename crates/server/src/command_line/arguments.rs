@@ -1,6 +1,6 @@
 //! Flags and their environment variables.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
@@ -8,12 +8,13 @@ use clap::{
 };
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
+use ecru_outbound::Url;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
-    DataDirectory, Options, TlsFiles,
+    DataDirectory, EventOptions, Options, TlsFiles,
     logs::{Format, Logging},
 };
 
@@ -123,6 +124,21 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
+    /// Send each event (an image was pushed, deleted, scanned, …) to this address, as EventBridge would give it to a
+    /// target: one POST of JSON for each, again until it is answered 2xx
+    #[arg(long, env = "ECRU_EVENTS_WEBHOOK", value_name = "URL", value_parser = parse_sink)]
+    events_webhook: Option<Url>,
+
+    /// Send events to EventBridge, or what is compatible with it, at this address, by `PutEvents`; the signature names
+    /// account and region and proves nothing
+    #[arg(long, env = "ECRU_EVENTS_ENDPOINT", value_name = "URL", value_parser = parse_sink)]
+    events_endpoint: Option<Url>,
+
+    /// Drop events that one of these addresses has not taken for so many days
+    #[arg(long, env = "ECRU_EVENTS_KEPT_DAYS", value_name = "DAYS", default_value = "7")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=3650))]
+    events_kept_days: u16,
+
     /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
     /// module, as in `info,ecru_store=debug`
     #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
@@ -225,6 +241,11 @@ impl ServeArguments {
                 .tls_cert
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
+            events: EventOptions {
+                webhook: self.events_webhook,
+                endpoint: self.events_endpoint,
+                kept: Duration::from_hours(24 * u64::from(self.events_kept_days)),
+            },
         };
         let format = match self.log_format {
             LogFormat::Text => Format::Text,
@@ -257,6 +278,13 @@ fn default_data_directory() -> Result<PathBuf, String> {
 
 fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
     RegistryId::parse(text).map_err(|_| "an account id is 12 digits")
+}
+
+fn parse_sink(text: &str) -> Result<Url, &'static str> {
+    const HINT: &str = "an address is `http://` or `https://`, a host, and perhaps port and path";
+    let url = Url::parse(text).map_err(|_| HINT)?;
+    let known = matches!(url.scheme(), "http" | "https") && url.has_host();
+    known.then_some(url).ok_or(HINT)
 }
 
 fn parse_log_level(text: &str) -> Result<Targets, &'static str> {

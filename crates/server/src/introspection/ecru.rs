@@ -1,27 +1,33 @@
 //! `/_ecru/…`: lists in pages, each entry with the account and region it belongs to.
 
-use ecru_model::RepositoryName;
+use ecru_model::{Region, RegistryId, RepositoryName};
+use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::{
     ImageSummary, Place, StoredBlob, list_blobs, list_images, list_repositories,
 };
+use ecru_registry::jobs::{WaitingJob, list_jobs};
+use ecru_registry::principals::{Principal, list_principals};
 use serde_json::{Value, json};
 
-use super::{Asked, Listed, Problem, page, repository, time, with};
+use super::{Answered, Asked, Problem, page, repository, time, with};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
 
 /// None for a list that there is not.
-pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Listed> {
+pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
     Some(match name {
         "repositories" => repositories(asked).await,
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
+        "events" => events(asked),
+        "jobs" => jobs(asked),
+        "principals" => principals(asked),
         _ => return None,
     })
 }
 
-async fn repositories(asked: &Asked<'_>) -> Listed {
+async fn repositories(asked: &Asked<'_>) -> Answered {
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let found = list_repositories(asked.service, asked.endpoint, extent).await?;
     Ok(page("repositories", &found, |summary| {
@@ -29,16 +35,72 @@ async fn repositories(asked: &Asked<'_>) -> Listed {
     }))
 }
 
-async fn images(asked: &Asked<'_>) -> Listed {
+async fn images(asked: &Asked<'_>) -> Answered {
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let found = list_images(asked.service, repository_name(asked)?, extent).await?;
     Ok(page("images", &found, image))
 }
 
-async fn blobs(asked: &Asked<'_>) -> Listed {
+async fn blobs(asked: &Asked<'_>) -> Answered {
     let extent = asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?;
     let found = list_blobs(asked.service, extent).await?;
     Ok(page("blobs", &found, blob))
+}
+
+fn events(asked: &Asked<'_>) -> Answered {
+    const ACCOUNT: Problem = Problem::BadRequest("an account is 12 digits");
+    const REGION: Problem = Problem::BadRequest("`region` is not the name of a region");
+
+    let account = asked.query.get("account").map(RegistryId::parse).transpose();
+    let region = asked.query.get("region").map(Region::parse).transpose();
+    let filter = EventFilter {
+        account: account.map_err(|_| ACCOUNT)?,
+        region: region.map_err(|_| REGION)?,
+        repository: asked.query.get("repository").map(str::to_owned),
+        detail_type: asked.query.get("detail-type").map(str::to_owned),
+    };
+    let found = list_events(asked.service, &filter, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?)?;
+    Ok(page("events", &found, Envelope::to_json))
+}
+
+fn jobs(asked: &Asked<'_>) -> Answered {
+    let found = list_jobs(asked.service, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?)?;
+    Ok(page("jobs", &found, job))
+}
+
+/// By access key, so that a page begins after one.
+fn principals(asked: &Asked<'_>) -> Answered {
+    let after = asked.query.get("after").unwrap_or_default();
+    let limit = asked.limit(LIMIT_DEFAULT, LIMIT_MAX)?;
+    let found = list_principals(asked.service, after, limit)?;
+    let items = found.items.iter().map(principal).collect::<Vec<_>>();
+    let body = json!({ "principals": items });
+    Ok(match found.next {
+        Some(next) => with(body, "next", next),
+        None => body,
+    })
+}
+
+fn principal(principal: &Principal) -> Value {
+    json!({ "accessKeyId": principal.access_key_id, "arn": principal.arn })
+}
+
+fn job(job: &WaitingJob) -> Value {
+    let mut shown = json!({
+        "kind": job.kind,
+        "registryId": job.scope.registry_id.as_str(),
+        "region": job.scope.region.as_str(),
+        "subject": job.subject,
+        "running": job.running,
+        "attempts": job.attempts,
+    });
+    if let Some(due) = job.due {
+        shown = with(shown, "due", time(due));
+    }
+    match &job.last_error {
+        Some(problem) => with(shown, "lastError", problem.as_str()),
+        None => shown,
+    }
 }
 
 pub(super) fn repository_name(asked: &Asked<'_>) -> Result<Option<RepositoryName>, Problem> {

@@ -3,13 +3,13 @@
 use ecru_registry::introspection::{ImageSummary, StoredBlob, list_blobs, list_images, list_repositories};
 use serde_json::{Value, json};
 
-use super::{Asked, Listed, ecru::repository_name, page, repository, time};
+use super::{Answered, Asked, ecru::repository_name, page, repository, time};
 
 /// These helpers know no pages, so that one answer holds all that a test makes.
 const LIMIT: u32 = 10_000;
 
 /// None for a list that there is not.
-pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Listed> {
+pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Answered> {
     Some(match path {
         "ecr/repositories" => repositories(asked).await,
         "ecr/images" => images(asked).await,
@@ -20,12 +20,12 @@ pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Listed> {
     })
 }
 
-async fn repositories(asked: &Asked<'_>) -> Listed {
+async fn repositories(asked: &Asked<'_>) -> Answered {
     let found = list_repositories(asked.service, asked.endpoint, asked.extent(LIMIT, LIMIT)?).await?;
     Ok(page("repositories", &found, repository))
 }
 
-async fn images(asked: &Asked<'_>) -> Listed {
+async fn images(asked: &Asked<'_>) -> Answered {
     let found = list_images(
         asked.service,
         repository_name(asked)?,
@@ -35,7 +35,7 @@ async fn images(asked: &Asked<'_>) -> Listed {
     Ok(page("images", &found, image))
 }
 
-async fn blobs(asked: &Asked<'_>) -> Listed {
+async fn blobs(asked: &Asked<'_>) -> Answered {
     let mut found = list_blobs(asked.service, asked.extent(LIMIT, LIMIT)?).await?;
     // One that only awaits collection is gone for every reader, as it is for a test that has reset.
     found.items.retain(|blob| !blob.repositories.is_empty());

@@ -1,17 +1,22 @@
 //! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, and a way back to nothing.
 
+mod body;
+mod controls;
+mod duration;
 mod ecru;
 mod fakecloud;
 mod query;
 
-use std::sync::Arc;
+use std::{error::Error as StdError, sync::Arc};
 
-use ecru_model::{RegistryId, Timestamp};
+use bytes::Bytes;
+use ecru_model::{ErrorCode, RegistryId, Timestamp};
 use ecru_registry::{
     Endpoint, Error, Page, ResetFilter, Service,
     introspection::{Extent, RepositorySummary},
 };
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,11 +33,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Endpoint,
     query: Query,
+    /// What came with the request; a control has it read.
+    body: Bytes,
 }
 
-/// Why there is no list.
+/// Why there is no such answer.
 enum Problem {
     BadRequest(&'static str),
+    NotFound(&'static str),
     Registry(Error),
 }
 
@@ -42,15 +50,19 @@ impl From<Error> for Problem {
     }
 }
 
-type Listed = Result<Value, Problem>;
+type Answered = Result<Value, Problem>;
 
 /// None for a path that is none of these.
-pub(crate) async fn answer(
+pub(crate) async fn answer<B>(
     service: &Arc<Service>,
     endpoint: &Endpoint,
-    method: &Method,
-    uri: &http::Uri,
-) -> Option<Response<Content>> {
+    request: &mut Request<B>,
+) -> Option<Response<Content>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let (family, rest) = uri.path().strip_prefix("/_")?.split_once('/')?;
     if !matches!(family, "ecru" | "fakecloud") {
         return None;
@@ -58,10 +70,15 @@ pub(crate) async fn answer(
     let Some(query) = Query::parse(uri.query().unwrap_or_default()) else {
         return Some(bad_request("the query is not percent-encoded UTF-8"));
     };
+    let body = match body::receive(request.body_mut()).await {
+        Ok(body) => body,
+        Err(problem) => return Some(problem.answer()),
+    };
     let asked = Asked {
         service,
         endpoint,
         query,
+        body,
     };
     if let Some(named) = reset_path(rest) {
         return Some(if method == Method::POST {
@@ -70,14 +87,19 @@ pub(crate) async fn answer(
             not_allowed("POST")
         });
     }
-    if !is_read(method) {
+    if family == "ecru"
+        && let Some(answered) = controls::control(&asked, &method, rest).await
+    {
+        return Some(answered.map_or_else(|refused| refused, answer_with));
+    }
+    if !is_read(&method) {
         return Some(not_allowed("GET, HEAD"));
     }
     let listed = match family {
         "ecru" => ecru::list(&asked, rest).await,
         _ => fakecloud::list(&asked, rest).await,
     };
-    Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_list))
+    Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_with))
 }
 
 /// The service that a reset names in its path, empty where it names none. None for another path.
@@ -88,9 +110,9 @@ fn reset_path(rest: &str) -> Option<&str> {
     }
 }
 
-fn answer_list(listed: Listed) -> Response<Content> {
-    match listed {
-        Ok(list) => json_answer(StatusCode::OK, &list),
+fn answer_with(answered: Answered) -> Response<Content> {
+    match answered {
+        Ok(answer) => json_answer(StatusCode::OK, &answer),
         Err(problem) => problem.answer(),
     }
 }
@@ -99,6 +121,15 @@ impl Problem {
     fn answer(&self) -> Response<Content> {
         match self {
             Problem::BadRequest(message) => bad_request(message),
+            Problem::NotFound(message) => json_answer(StatusCode::NOT_FOUND, &json!({ "message": message })),
+            Problem::Registry(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::InvalidParameterException | ErrorCode::LimitExceededException
+                ) =>
+            {
+                bad_request(&error.message)
+            }
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
                 FAULT.own_answer()
@@ -112,24 +143,34 @@ fn bad_request(message: &str) -> Response<Content> {
 }
 
 impl Asked<'_> {
-    fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
+    /// None for a body that is not this in JSON.
+    fn read_body<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
         const LIMIT: Problem = Problem::BadRequest("`limit` is a number from 1 up");
-        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
 
         let limit = self
             .query
             .get("limit")
             .map_or(Ok(default), |text| text.parse().map_err(|_| LIMIT))?;
+        if limit == 0 {
+            return Err(LIMIT);
+        }
+        Ok(limit.min(max))
+    }
+
+    fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
+        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+
         let after = self
             .query
             .get("after")
             .map_or(Ok(0), |text| text.parse().map_err(|_| AFTER))?;
-        if limit == 0 {
-            return Err(LIMIT);
-        }
         Ok(Extent {
             after,
-            limit: limit.min(max),
+            limit: self.limit(default, max)?,
         })
     }
 

@@ -53,6 +53,7 @@ impl Api {
             dev_users: true,
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
+            events_kept: std::time::Duration::from_hours(7 * 24),
         };
         change(&mut configuration);
         let service = Service::new(store.unwrap(), clock, Random::default(), configuration);

@@ -1,7 +1,7 @@
 //! When an image was last pulled: told by its description, at most a day behind.
 
-use ecru_registry::background;
-use ecru_registry::images::{Reference, load_manifest};
+use ecru_registry::images::{Reference, load_manifest, pull_manifest};
+use ecru_registry::jobs;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -29,7 +29,7 @@ async fn pull(api: &Api, tag: &str) {
 }
 
 async fn pulled(api: &Api, tag: &str) -> Value {
-    background::run_once(api.service()).await.unwrap();
+    jobs::run_due(api.service()).await.unwrap();
     let input = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": tag }] });
     let described = api.ok("DescribeImages", input).await;
     described["imageDetails"][0]["lastRecordedPullTime"].clone()
@@ -73,6 +73,8 @@ async fn a_pull_through_the_other_door_counts_as_well() {
     let name = ecru_model::RepositoryName::parse("demo").unwrap();
     let tag = Reference::Tag(ecru_model::ImageTag::parse("two").unwrap());
     load_manifest(&api.context(), &name, &tag).unwrap();
+    assert_eq!(pulled(&api, "two").await, Value::Null, "somebody who only looks");
+    pull_manifest(&api.context(), &name, &tag).unwrap();
     assert_eq!(pulled(&api, "two").await, START);
 }
 

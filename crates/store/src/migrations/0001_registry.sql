@@ -120,25 +120,98 @@ CREATE TABLE tags (
 ) {without_rowid};
 CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
 
--- Which images of a repository need a blob, and as what.
+-- Which images of a repository need a blob, and as what. That the image is there is not held by a key: it would cost an index
+-- of its own, or each deletion of an image a look at every row of the repository.
 CREATE TABLE image_blobs (
     repository_id {int} NOT NULL,
     blob_id {int} NOT NULL,
     image_id {int} NOT NULL,
     media_type {text} NOT NULL,
     PRIMARY KEY (repository_id, blob_id, image_id),
-    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id),
     FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
 ) {without_rowid};
 
--- Which indexes of a repository name an image.
+-- Which indexes of a repository name an image. The index is not held by a key, for the same reason.
 CREATE TABLE image_children (
     repository_id {int} NOT NULL,
     child_id {int} NOT NULL,
     index_id {int} NOT NULL,
     PRIMARY KEY (repository_id, child_id, index_id),
-    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id),
-    FOREIGN KEY (repository_id, index_id) REFERENCES images (repository_id, id)
+    FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id)
+) {without_rowid};
+
+-- Work that nobody waits for. `due` is of the clock that users see; before `not_before`, which is machine time like
+-- `lease_until`, no run begins. What is scheduled while a run has the lease waits in `again_due` for the run to end.
+CREATE TABLE jobs (
+    id {id},
+    kind {text} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    subject {text} NOT NULL,
+    due {int} NOT NULL,
+    not_before {int} NOT NULL DEFAULT 0,
+    again_due {int},
+    attempts {int} NOT NULL DEFAULT 0,
+    lease_owner {text},
+    lease_until {int},
+    last_error {text},
+    UNIQUE (kind, account, region, subject)
+) {strict};
+CREATE INDEX jobs_by_due ON jobs (due);
+
+-- Every event, in the order of its commit. `repository` is what its order matters to; `time` is of the clock that users
+-- see, `recorded_at` machine time.
+CREATE TABLE outbox (
+    shard {int} NOT NULL,
+    sequence {int} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    repository {text} NOT NULL,
+    source {text} NOT NULL,
+    detail_type {text} NOT NULL,
+    time {int} NOT NULL,
+    recorded_at {int} NOT NULL,
+    resources {text} NOT NULL,
+    detail {text} NOT NULL,
+    PRIMARY KEY (shard, sequence)
+) {without_rowid};
+
+-- The last event that is gone, so that no sequence is given twice.
+CREATE TABLE outbox_floors (
+    shard {int} PRIMARY KEY,
+    sequence {int} NOT NULL
+) {strict};
+
+-- The last event that a sink has taken. Only the `active` ones, those of the running server, hold events back.
+CREATE TABLE sink_cursors (
+    sink {text} NOT NULL,
+    shard {int} NOT NULL,
+    sequence {int} NOT NULL,
+    active {int} NOT NULL,
+    PRIMARY KEY (sink, shard)
+) {without_rowid};
+
+-- Who an access key belongs to.
+CREATE TABLE principals (
+    access_key_id {text} PRIMARY KEY,
+    account {text} NOT NULL,
+    arn {text} NOT NULL
+) {without_rowid};
+
+-- How the clock that users see was set; no row while it runs free.
+CREATE TABLE clock (
+    id {int} PRIMARY KEY,
+    frozen_at {int},
+    ahead {int} NOT NULL
+) {strict};
+
+-- Principals whose pulls leave no trace.
+CREATE TABLE pull_time_exclusions (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    principal {text} NOT NULL,
+    created_at {int} NOT NULL,
+    PRIMARY KEY (account, region, principal)
 ) {without_rowid};
 
 -- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,

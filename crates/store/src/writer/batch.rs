@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::announcements::Topics;
 use crate::backend::Connection;
 use crate::{StoreError, Tx};
 
@@ -69,27 +70,36 @@ where
     }
 }
 
-/// Runs each job in a savepoint of one transaction. After an error nothing is known of the transaction.
+/// Runs each job in a savepoint of one transaction, and gives what the kept ones announced. After an error nothing is
+/// known of the transaction.
 pub(crate) fn commit<'j>(
     connection: &dyn Connection,
     jobs: impl ExactSizeIterator<Item = &'j mut (dyn Job + 'static)>,
-) -> Result<(), StoreError> {
+) -> Result<Topics, StoreError> {
     let alone = jobs.len() == 1;
     let run = |sql| connection.execute(sql, &[]).map(drop);
 
+    let mut announced = Topics::default();
+
     connection.begin()?;
     for job in jobs {
+        let tx = Tx::new(connection);
         if alone {
-            if !job.run(&Tx::new(connection)) {
-                return run("ROLLBACK");
+            if !job.run(&tx) {
+                run("ROLLBACK")?;
+                return Ok(announced);
             }
+            announced = tx.announced();
             continue;
         }
         run("SAVEPOINT one")?;
-        if !job.run(&Tx::new(connection)) {
+        if job.run(&tx) {
+            announced = announced.and(tx.announced());
+        } else {
             run("ROLLBACK TO SAVEPOINT one")?;
         }
         run("RELEASE SAVEPOINT one")?;
     }
-    connection.commit()
+    connection.commit()?;
+    Ok(announced)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use crate::announcements::{Announcements, Topic};
 use crate::backend::{Backend, Connection};
 use crate::writer::batch::{Job, Pending};
 use crate::{StoreError, Tried, Tx};
@@ -38,6 +39,7 @@ struct Shared {
     wake: Condvar,
     permits: Arc<Semaphore>,
     health: watch::Sender<Health>,
+    announcements: Announcements,
 }
 
 #[derive(Default)]
@@ -64,6 +66,7 @@ impl Writer {
             wake: Condvar::new(),
             permits: Arc::new(Semaphore::new(QUEUE_LENGTH_MAX)),
             health: watch::Sender::new(Health::Writable),
+            announcements: Announcements::default(),
         });
         let own = shared.clone();
         let thread = std::thread::Builder::new()
@@ -100,6 +103,10 @@ impl Writer {
 
     pub(crate) fn watch_health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
+    }
+
+    pub(crate) fn watch(&self, topic: Topic) -> watch::Receiver<()> {
+        self.shared.announcements.watch(topic)
     }
 
     /// Takes no more work; returns once what waits is done and the thread has ended.

@@ -70,13 +70,17 @@ impl Seat {
             connection.as_ref(),
             batch.iter_mut().map(|waiting| waiting.job.as_mut()),
         );
-        if let Err(error) = committed {
-            drop(connection);
-            let shut = shut(shared, &error);
-            settle(batch, Err(error));
-            return shut;
-        }
+        let announced = match committed {
+            Ok(announced) => announced,
+            Err(error) => {
+                drop(connection);
+                let shut = shut(shared, &error);
+                settle(batch, Err(error));
+                return shut;
+            }
+        };
         settle(batch, Ok(()));
+        shared.announcements.publish(announced);
         tidy(shared, connection, Moment::Busy)
     }
 

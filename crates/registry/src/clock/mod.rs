@@ -1,13 +1,19 @@
 //! The time that users see, the time of the machine, and randomness: everything a test may want to hold still.
 
+mod set;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ecru_model::Timestamp;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::Error;
+
+pub use set::{SetClock, reset_clock, set_clock};
+pub(crate) use set::{forget, restore};
 
 const NOT_FROZEN: i64 = i64::MIN;
 
@@ -21,6 +27,8 @@ pub struct Clock {
 struct ClockState {
     frozen_at: AtomicI64,
     ahead: AtomicI64,
+    /// Wakes the loop that waits for a time to come.
+    moved: Notify,
 }
 
 impl Default for ClockState {
@@ -28,15 +36,31 @@ impl Default for ClockState {
         Self {
             frozen_at: AtomicI64::new(NOT_FROZEN),
             ahead: AtomicI64::new(0),
+            moved: Notify::new(),
         }
     }
 }
 
+/// One moment by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// What users see.
+    pub(crate) now: Timestamp,
+    pub(crate) machine_now: i64,
+}
+
 impl Clock {
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            now: self.now(),
+            machine_now: self.machine_milliseconds(),
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
         let base = if frozen_at == NOT_FROZEN {
-            machine_as_millis()
+            machine_milliseconds()
         } else {
             frozen_at
         };
@@ -45,25 +69,45 @@ impl Clock {
 
     /// Machine time in milliseconds since 1970, which nobody can move: for ages, leases and time-outs.
     pub fn machine_milliseconds(&self) -> i64 {
-        machine_as_millis()
+        machine_milliseconds()
     }
 
     pub fn freeze(&self, at: Timestamp) {
         self.state.ahead.store(0, Ordering::Release);
         self.state.frozen_at.store(at.as_millis(), Ordering::Release);
+        self.state.moved.notify_one();
     }
 
     pub fn advance(&self, milliseconds: i64) {
         self.state.ahead.fetch_add(milliseconds, Ordering::AcqRel);
+        self.state.moved.notify_one();
     }
 
     pub fn reset(&self) {
         self.state.ahead.store(0, Ordering::Release);
         self.state.frozen_at.store(NOT_FROZEN, Ordering::Release);
+        self.state.moved.notify_one();
+    }
+
+    /// Where the clock stands still, before what it was advanced by since.
+    pub fn frozen_at(&self) -> Option<Timestamp> {
+        let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
+        (frozen_at != NOT_FROZEN).then_some(Timestamp::from_millis(frozen_at))
+    }
+
+    /// How far the clock was advanced.
+    pub fn ahead_milliseconds(&self) -> i64 {
+        self.state.ahead.load(Ordering::Acquire)
+    }
+
+    /// Until somebody freezes, advances or resets the clock.
+    pub(crate) async fn moved(&self) {
+        self.state.moved.notified().await;
     }
 }
 
-fn machine_as_millis() -> i64 {
+/// Machine time in milliseconds since 1970.
+pub(crate) fn machine_milliseconds() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 

@@ -1,0 +1,10 @@
+//! HTTP to others: implements what the registry wants done outside, and is the only home of an HTTP client.
+
+mod client;
+mod event_bridge;
+mod webhook;
+
+pub use client::ClientError;
+pub use event_bridge::EventBridge;
+pub use reqwest::Url;
+pub use webhook::Webhook;

@@ -1,0 +1,97 @@
+//! What happened, as ECR tells it to EventBridge: recorded with the change that caused it, then delivered and kept a while.
+
+mod cache_action;
+mod deliver;
+mod envelope;
+mod image_action;
+mod list;
+mod replication_action;
+mod scan;
+mod sink;
+mod trim;
+
+use ecru_model::{Scope, Timestamp};
+use ecru_store::{Snapshot, StoreError, Topic, Tx, Value};
+use serde_json::Value as Json;
+
+use crate::clock;
+
+pub use cache_action::{CacheSync, cache_sync_failed, cache_synced};
+pub use deliver::{connect, deliver_to};
+pub use envelope::Envelope;
+pub use image_action::{About, archived, image_deleted, image_pushed, restored};
+pub use list::{EventFilter, list_events};
+pub use replication_action::{Replicated, replicated, replication_failed};
+pub use scan::{Scanned, enhanced_scan_ended, finding_changed, scan_ended, scan_frequency_changed};
+pub use sink::{Delivery, EventSink, SinkError};
+pub(crate) use trim::{forget, trim};
+
+const ECR: &str = "aws.ecr";
+const INSPECTOR: &str = "aws.inspector2";
+
+/// Announced by every transaction that records an event.
+pub(crate) const RECORDED: Topic = Topic::new(1);
+/// All events of one database; several databases would each have their own order.
+const SHARD: i64 = 0;
+
+/// One event, told by the room that causes it.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub source: &'static str,
+    pub detail_type: &'static str,
+    /// ARNs.
+    pub resources: Vec<String>,
+    /// The name of the repository within whose events the order is kept.
+    pub repository: String,
+    /// By the clock that users see.
+    pub time: Timestamp,
+    pub detail: Json,
+}
+
+/// Records an event in the transaction that makes it true.
+pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), StoreError> {
+    let resources = Json::from(event.resources.clone()).to_string();
+    let detail = event.detail.to_string();
+    tx.execute(
+        "INSERT INTO outbox (shard, sequence, account, region, repository, source, detail_type, time, recorded_at,
+                             resources, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        &[
+            Value::Integer(SHARD),
+            Value::Integer(newest(tx)? + 1),
+            Value::Text(scope.registry_id.as_str()),
+            Value::Text(scope.region.as_str()),
+            Value::Text(&event.repository),
+            Value::Text(event.source),
+            Value::Text(event.detail_type),
+            Value::Integer(event.time.as_millis()),
+            Value::Integer(clock::machine_milliseconds()),
+            Value::Text(&resources),
+            Value::Text(&detail),
+        ],
+    )?;
+    tx.announce(RECORDED);
+    Ok(())
+}
+
+/// The sequence of the last event, although it may be gone; zero before the first.
+fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
+    let kept = at.find(
+        "SELECT sequence FROM outbox WHERE shard = ?1 ORDER BY sequence DESC LIMIT 1",
+        &[Value::Integer(SHARD)],
+        |row| row.integer(0),
+    )?;
+    let gone = at.find(
+        "SELECT sequence FROM outbox_floors WHERE shard = ?1",
+        &[Value::Integer(SHARD)],
+        |row| row.integer(0),
+    )?;
+    Ok(kept.max(gone).unwrap_or(0))
+}
+
+/// Empty for a moment outside the calendar.
+pub(crate) fn rfc_3339(moment: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(moment.as_millis())
+        .map(|time| time.to_string())
+        .unwrap_or_default()
+}

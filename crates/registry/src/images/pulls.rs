@@ -1,0 +1,142 @@
+//! When images were last pulled: noted in memory, written a little later, never waited for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ecru_model::{Digest, Timestamp};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
+use tokio::sync::Notify;
+
+use super::Image;
+use crate::repositories::Repository;
+use crate::{Context, Error, Service, pull_time_exclusions};
+
+/// A pull this long after the recorded one is recorded anew.
+const PRECISION_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
+/// How long pulls are gathered before they are written.
+const GATHERING: Duration = Duration::from_secs(1);
+const ROWS_PER_BATCH: usize = 200;
+/// Beyond these, pulls are forgotten until the others are written.
+const PULLS_MAX: usize = 100_000;
+
+/// Pulls that are not written yet.
+#[derive(Default)]
+pub(crate) struct Pulls {
+    noted: Mutex<HashMap<Pulled, Timestamp>>,
+    wanted: Notify,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Pulled {
+    repository_id: i64,
+    digest: Digest,
+}
+
+/// Notes that the caller has been given the image.
+pub(super) fn note(
+    ctx: &Context,
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    image: &Image,
+) -> Result<(), StoreError> {
+    let now = ctx.clock.now();
+    if !is_worth_recording(image.last_pulled_at, now)
+        || pull_time_exclusions::excludes(at, &repository.scope, &ctx.caller)?
+    {
+        return Ok(());
+    }
+    let pulled = Pulled {
+        repository_id: repository.id,
+        digest: image.digest,
+    };
+    ctx.pulls.note(pulled, now);
+    Ok(())
+}
+
+fn is_worth_recording(recorded: Option<Timestamp>, now: Timestamp) -> bool {
+    recorded.is_none_or(|at| now.as_millis().saturating_sub(at.as_millis()) >= PRECISION_MILLISECONDS)
+}
+
+impl Pulls {
+    /// Of several pulls since the last one that was written, the first counts.
+    fn note(&self, pulled: Pulled, now: Timestamp) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() >= PULLS_MAX {
+            return;
+        }
+        let waiting = !noted.is_empty();
+        noted.entry(pulled).or_insert(now);
+        drop(noted);
+        if !waiting {
+            self.wanted.notify_one();
+        }
+    }
+
+    fn take(&self) -> Vec<(Pulled, Timestamp)> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *noted).into_iter().collect()
+    }
+}
+
+/// Writes what was noted, until the process ends. What a failure or the end of the process costs is a pull time.
+pub(crate) async fn write_in_the_background(service: &Service) {
+    loop {
+        service.pulls.wanted.notified().await;
+        tokio::time::sleep(GATHERING).await;
+        if let Err(error) = write(service).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "pull times were lost");
+        }
+    }
+}
+
+/// Writes what was noted until now.
+pub(crate) async fn write(service: &Service) -> Result<(), Error> {
+    let noted = service.pulls.take();
+    for batch in noted.chunks(ROWS_PER_BATCH) {
+        let batch = batch.to_vec();
+        service.store.write(move |tx| save(tx, &batch)).await?;
+    }
+    Ok(())
+}
+
+/// An image that is gone, or whose recorded pull is recent by now, is left alone.
+fn save(tx: &Tx<'_>, batch: &[(Pulled, Timestamp)]) -> Result<(), StoreError> {
+    for (pulled, at) in batch {
+        tx.execute(
+            "UPDATE images SET last_pulled_at = ?3 WHERE repository_id = ?1 AND digest = ?2
+                 AND (last_pulled_at IS NULL OR last_pulled_at <= ?4)",
+            &[
+                Value::Integer(pulled.repository_id),
+                Value::Blob(pulled.digest.as_bytes()),
+                Value::Integer(at.as_millis()),
+                Value::Integer(at.as_millis().saturating_sub(PRECISION_MILLISECONDS)),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_is_recorded_at_first_and_a_day_after_the_recorded_one() {
+        let at = Timestamp::from_millis;
+        let cases = [
+            (None, 0, true),
+            (Some(1_000), 1_000, false),
+            (Some(1_000), 1_000 + PRECISION_MILLISECONDS - 1, false),
+            (Some(1_000), 1_000 + PRECISION_MILLISECONDS, true),
+            (Some(1_000), 0, false),
+        ];
+        for (recorded, now, worth) in cases {
+            assert_eq!(
+                is_worth_recording(recorded.map(at), at(now)),
+                worth,
+                "{recorded:?} {now}"
+            );
+        }
+    }
+}

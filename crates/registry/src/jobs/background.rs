@@ -1,0 +1,87 @@
+//! The loop that runs jobs when they are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::next::{claim, idle_time};
+use super::run::run as run_job;
+use super::{Kind, Place, SCHEDULED, schedule_everywhere};
+use crate::{Error, Service, images};
+
+/// The machine may sleep, and its clock be set: no wait is trusted for longer.
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// Runs until the process ends. A failure is logged and the work tried again after a while.
+pub async fn run(service: Arc<Service>) {
+    if let Err(error) = begin(&service).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "background work could not begin"
+        );
+    }
+    tokio::join!(
+        run_jobs(&service),
+        images::pulls::write_in_the_background(&service),
+    );
+}
+
+/// One process owns the data: a lease that is found at its start belongs to nobody.
+async fn begin(service: &Service) -> Result<(), Error> {
+    service
+        .store
+        .write(|tx| {
+            tx.execute(
+                "UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL",
+                &[],
+            )?;
+            schedule_everywhere(tx, Kind::Housekeeping)?;
+            Ok(())
+        })
+        .await
+}
+
+async fn run_jobs(service: &Arc<Service>) {
+    let mut scheduled = service.store.watch(SCHEDULED);
+    let mut running = JoinSet::new();
+    loop {
+        scheduled.mark_unchanged();
+        let wait = match begin_what_is_due(service, &mut running).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "background work cannot be read"
+                );
+                WAIT_MAX
+            }
+        };
+        while running.try_join_next().is_some() {}
+        tokio::select! {
+            _ = scheduled.changed() => {}
+            () = service.clock.moved() => {}
+            () = service.runs.vacated.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// How long to wait then.
+async fn begin_what_is_due(service: &Arc<Service>, running: &mut JoinSet<()>) -> Result<Duration, Error> {
+    while let Some(place) = Place::try_take(service) {
+        let Some((job, lease)) = claim(service).await? else {
+            return Ok(idle_time(service)?.map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX)));
+        };
+        let own = Arc::clone(service);
+        running.spawn(async move {
+            if let Err(error) = run_job(&own, job, lease, place).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "background work could not end"
+                );
+            }
+        });
+    }
+    Ok(WAIT_MAX)
+}

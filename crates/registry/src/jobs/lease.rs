@@ -1,0 +1,62 @@
+//! The right of one run to change rows for its job.
+
+use ecru_model::ErrorCode;
+use ecru_store::{StoreError, Tx, Value};
+
+use super::Job;
+use crate::{Clock, Error};
+
+/// Longer than any pause of a living process, as short as a restart of a dead one may wait.
+const LEASE_MILLISECONDS: i64 = 60_000;
+/// How often a run that commits nothing has its lease renewed.
+pub(super) const RENEWAL: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Held by a run; a clone is the same lease.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    job_id: i64,
+    owner: String,
+    clock: Clock,
+}
+
+impl Lease {
+    pub(super) fn of(job: &Job, owner: String, clock: Clock) -> Self {
+        Self {
+            job_id: job.id,
+            owner,
+            clock,
+        }
+    }
+
+    /// Every closure of a run begins with this, so that it commits nothing once another run has taken over.
+    pub(crate) fn check(&self, tx: &Tx<'_>) -> Result<(), Error> {
+        if self.renew(tx)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::ServerException,
+            "another run has taken over this work",
+        ))
+    }
+
+    /// Whether the lease still is this run's.
+    pub(super) fn renew(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
+        let renewed = tx.execute(
+            "UPDATE jobs SET lease_until = ?3 WHERE id = ?1 AND lease_owner = ?2",
+            &[
+                Value::Integer(self.job_id),
+                Value::Text(&self.owner),
+                Value::Integer(lease_until(self.clock.machine_milliseconds())),
+            ],
+        )?;
+        Ok(renewed > 0)
+    }
+
+    pub(super) fn key(&self) -> [Value<'_>; 2] {
+        [Value::Integer(self.job_id), Value::Text(&self.owner)]
+    }
+}
+
+pub(super) fn lease_until(machine_now: i64) -> i64 {
+    machine_now.saturating_add(LEASE_MILLISECONDS)
+}

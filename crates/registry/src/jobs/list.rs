@@ -1,0 +1,50 @@
+//! The jobs that are there, for people and test helpers to look at.
+
+use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use ecru_store::{Row, StoreError};
+
+use crate::introspection::Extent;
+use crate::repositories::stored;
+use crate::{Error, Page, Service};
+
+#[derive(Clone, Debug)]
+pub struct WaitingJob {
+    pub id: i64,
+    pub kind: String,
+    pub scope: Scope,
+    pub subject: String,
+    /// None for work that is due whatever the clock says.
+    pub due: Option<Timestamp>,
+    pub running: bool,
+    pub attempts: i64,
+    pub last_error: Option<String>,
+}
+
+pub fn list_jobs(service: &Service, extent: Extent) -> Result<Page<WaitingJob, i64>, Error> {
+    let found = service.store.read(|at| {
+        at.query(
+            "SELECT id, kind, account, region, subject, due, CASE WHEN lease_owner IS NULL THEN 0 ELSE 1 END, attempts, last_error
+             FROM jobs WHERE id > ?1 ORDER BY id LIMIT ?2",
+            &extent.values(),
+            from_row,
+        )
+    });
+    Ok(extent.page(found.map_err(Error::from)?, |job| job.id))
+}
+
+fn from_row(row: &Row<'_>) -> Result<WaitingJob, StoreError> {
+    let due = row.integer(5)?;
+    Ok(WaitingJob {
+        id: row.integer(0)?,
+        kind: row.text(1)?.to_owned(),
+        scope: Scope {
+            registry_id: stored(RegistryId::parse(row.text(2)?))?,
+            region: stored(Region::parse(row.text(3)?))?,
+        },
+        subject: row.text(4)?.to_owned(),
+        due: (due != i64::MIN).then_some(Timestamp::from_millis(due)),
+        running: row.boolean(6)?,
+        attempts: row.integer(7)?,
+        last_error: row.optional_text(8)?.map(str::to_owned),
+    })
+}

@@ -1,0 +1,172 @@
+//! Work that nobody waits for, as durable rows: what is due by the clock is run, and goes on after a restart.
+//!
+//! A job says what is to be looked at again, not what is to be done there: running it twice does no harm, and a run that
+//! was cut off is simply begun anew. A run changes rows only under its lease, so that of two runs one comes to nothing.
+
+pub mod background;
+mod finish;
+mod lease;
+mod list;
+mod next;
+mod run;
+mod run_due;
+mod schedule;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use ecru_store::{Row, StoreError, Topic};
+use serde_json::Value;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, watch};
+
+use crate::Service;
+use crate::repositories::stored;
+
+pub(crate) use lease::Lease;
+pub use list::{WaitingJob, list_jobs};
+pub use run_due::run_due;
+pub use schedule::{NewJob, schedule};
+pub(crate) use schedule::{forget, schedule_everywhere};
+
+/// Announced by every transaction that schedules a job.
+const SCHEDULED: Topic = Topic::new(0);
+const RUNNING_MAX: usize = 2;
+/// Runs whose result somebody may still want to hear of.
+const HEARD_MAX: usize = 1_024;
+
+/// What a job does. One variant for each kind of work, one arm for it in `run.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Removes what the repositories held that are deleted.
+    RepositoryRemoval,
+    /// Removes abandoned uploads, blobs that nobody needs and events that everybody has.
+    Housekeeping,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::RepositoryRemoval, Self::Housekeeping];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::RepositoryRemoval => "repository-removal",
+            Self::Housekeeping => "housekeeping",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| StoreError::damaged(format!("there is no work of the kind `{text}`")))
+    }
+}
+
+/// A job whose run has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    id: i64,
+    pub(crate) kind: Kind,
+    pub(crate) scope: Scope,
+    pub(crate) subject: String,
+    /// How often its run was begun without coming to an end, this time included.
+    pub(crate) attempts: i64,
+}
+
+impl Job {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.integer(0)?,
+            kind: Kind::parse(row.text(1)?)?,
+            scope: Scope {
+                registry_id: stored(RegistryId::parse(row.text(2)?))?,
+                region: stored(Region::parse(row.text(3)?))?,
+            },
+            subject: row.text(4)?.to_owned(),
+            attempts: row.integer(5)?,
+        })
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing is left to do; this is what was done.
+    Done(Value),
+    /// More is to be done when the clock says so.
+    Again(Timestamp),
+    /// This was done, and more is to be looked for after so much machine time.
+    Later(Value, Duration),
+}
+
+/// A run that has ended, for whoever asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    pub kind: &'static str,
+    pub scope: Scope,
+    pub subject: String,
+    pub ended: Ended,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    Done(Value),
+    Again(Timestamp),
+    /// With a sentence for people; the log has the cause. It is tried again after a while.
+    Failed(String),
+    /// Another run took the job over.
+    Superseded,
+}
+
+/// What the runs of this process share.
+pub(crate) struct Runs {
+    permits: Arc<Semaphore>,
+    /// How many places are taken, those of runs that are only looked for among them.
+    taken: watch::Sender<usize>,
+    ended: broadcast::Sender<Ran>,
+    /// Wakes the loop when a run has ended and left a place.
+    vacated: Notify,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(RUNNING_MAX)),
+            taken: watch::Sender::new(0),
+            ended: broadcast::Sender::new(HEARD_MAX),
+            vacated: Notify::new(),
+        }
+    }
+}
+
+/// Leave for one run.
+struct Place {
+    service: Arc<Service>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Waits until one is free. None when the process ends.
+    async fn wait(service: &Arc<Service>) -> Option<Self> {
+        let permit = Arc::clone(&service.runs.permits).acquire_owned().await.ok()?;
+        Some(Self::take(service, permit))
+    }
+
+    /// None when all are taken.
+    fn try_take(service: &Arc<Service>) -> Option<Self> {
+        let permit = Arc::clone(&service.runs.permits).try_acquire_owned().ok()?;
+        Some(Self::take(service, permit))
+    }
+
+    fn take(service: &Arc<Service>, permit: OwnedSemaphorePermit) -> Self {
+        service.runs.taken.send_modify(|taken| *taken += 1);
+        Self {
+            service: Arc::clone(service),
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.service.runs.taken.send_modify(|taken| *taken -= 1);
+    }
+}

@@ -1,0 +1,95 @@
+//! Which job is to run next, and when.
+
+use std::time::Duration;
+
+use ecru_model::Timestamp;
+use ecru_store::{Snapshot, StoreError, Tx, Value};
+
+use super::Job;
+use super::lease::{Lease, lease_until};
+use crate::clock::Moment;
+use crate::{Error, Service};
+
+/// Takes the lease of the job that has been due for longest, if any may run.
+pub(super) async fn claim(service: &Service) -> Result<Option<(Job, Lease)>, Error> {
+    let moment = service.clock.moment();
+    if service.store.read(|at| first_due(at, moment))?.is_none() {
+        return Ok(None);
+    }
+    let owner = service.random.uuid()?.to_string();
+    let taken_by = owner.clone();
+    let taken = service
+        .store
+        .write(move |tx| match first_due(tx, moment)? {
+            Some(id) => take(tx, id, &taken_by, moment),
+            None => Ok(None),
+        })
+        .await?;
+    Ok(taken.map(|job| {
+        let lease = Lease::of(&job, owner, service.clock.clone());
+        (job, lease)
+    }))
+}
+
+fn first_due(at: &Snapshot<'_>, moment: Moment) -> Result<Option<i64>, StoreError> {
+    at.find(
+        "SELECT id FROM jobs WHERE due <= ?1 AND not_before <= ?2 AND (lease_until IS NULL OR lease_until <= ?2)
+         ORDER BY due, id LIMIT 1",
+        &[Value::Integer(moment.now.as_millis()), Value::Integer(moment.machine_now)],
+        |row| row.integer(0),
+    )
+}
+
+/// What was to be done again at a time that has come is done by this run.
+fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<Job>, Error> {
+    Ok(tx.find(
+        "UPDATE jobs SET lease_owner = ?2, lease_until = ?3, attempts = attempts + 1,
+             again_due = CASE WHEN again_due <= ?4 THEN NULL ELSE again_due END
+         WHERE id = ?1 RETURNING id, kind, account, region, subject, attempts",
+        &[
+            Value::Integer(id),
+            Value::Text(owner),
+            Value::Integer(lease_until(moment.machine_now)),
+            Value::Integer(moment.now.as_millis()),
+        ],
+        Job::from_row,
+    )?)
+}
+
+/// How long it is until a job may run, if nothing new is scheduled and nobody moves the clock.
+pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
+    let moment = service.clock.moment();
+    let by_machine = service.store.read(|at| {
+        at.find(
+            "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)
+             FROM jobs WHERE due <= ?1",
+            &[Value::Integer(moment.now.as_millis())],
+            |row| row.optional_integer(0),
+        )
+    })?;
+    let by_clock = service.store.read(|at| {
+        at.find(
+            "SELECT MIN(due) FROM jobs WHERE due > ?1",
+            &[Value::Integer(moment.now.as_millis())],
+            |row| row.optional_integer(0),
+        )
+    })?;
+    let until_machine = by_machine
+        .flatten()
+        .map(|at| at.saturating_sub(moment.machine_now));
+    let until_clock = by_clock
+        .flatten()
+        .filter(|_| service.clock.frozen_at().is_none())
+        .map(|at| at.saturating_sub(moment.now.as_millis()));
+    let earliest = [until_machine, until_clock].into_iter().flatten().min();
+    Ok(earliest.map(|milliseconds| Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))))
+}
+
+/// Makes every job that is due ready to run, whatever it waits for.
+pub(super) fn waive_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE jobs SET not_before = 0 WHERE due <= ?1 AND not_before > 0",
+        &[Value::Integer(now.as_millis())],
+    )?;
+    Ok(())
+}

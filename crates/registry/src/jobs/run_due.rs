@@ -1,0 +1,66 @@
+//! Running what is due now, and telling what it came to.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::next::{claim, waive_waiting};
+use super::run::run;
+use super::{Kind, Place, Ran, schedule_everywhere};
+use crate::{Error, Service, images};
+
+/// Work that asks for more of itself at once has to end somewhere.
+const RUNS_MAX: usize = 10_000;
+
+/// Runs everything that is due by the clock, also what failed and waits to be tried again, until nothing is left that may
+/// run. What the loop runs meanwhile is waited for and told, too.
+pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
+    images::pulls::write(service).await?;
+    let mut heard = service.runs.ended.subscribe();
+    let mut taken = service.runs.taken.subscribe();
+    let now = service.clock.now();
+    service
+        .store
+        .write(move |tx| {
+            schedule_everywhere(tx, Kind::Housekeeping)?;
+            waive_waiting(tx, now)
+        })
+        .await?;
+
+    let mut ended = Vec::new();
+    for _ in 0..RUNS_MAX {
+        let began = run_one(service).await?;
+        if !began {
+            // What was looked for in vain may be a run of the loop, which may leave more to do.
+            if *taken.borrow_and_update() == 0 && !run_one(service).await? {
+                break;
+            }
+            let _ = taken.wait_for(|taken| *taken == 0).await;
+        }
+        loop {
+            match heard.try_recv() {
+                Ok(ran) => ended.push(ran),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// Whether there was one.
+async fn run_one(service: &Arc<Service>) -> Result<bool, Error> {
+    let Some(place) = Place::wait(service).await else {
+        return Ok(false);
+    };
+    let Some((job, lease)) = claim(service).await? else {
+        return Ok(false);
+    };
+    // On a task of its own, a run does not end with the request that asked for it.
+    let own = Arc::clone(service);
+    let running = tokio::spawn(async move { run(&own, job, lease, place).await });
+    running
+        .await
+        .map_err(|panic| Error::server("background work panicked").caused_by(panic))??;
+    Ok(true)
+}

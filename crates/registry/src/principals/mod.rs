@@ -1,0 +1,147 @@
+//! Who an access key belongs to, as long as no other service knows it.
+
+mod arn;
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use ecru_model::{ErrorCode, RegistryId};
+use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
+
+use crate::repositories::stored;
+use crate::{Caller, Error, Page, Service};
+
+const PRINCIPALS_MAX: i64 = 10_000;
+const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
+
+/// An access key and its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    pub access_key_id: String,
+    pub arn: String,
+}
+
+/// Every binding, in memory: each signed request asks.
+pub(crate) struct Principals(RwLock<HashMap<String, Caller>>);
+
+impl Principals {
+    pub(crate) fn load(store: &Store) -> Result<Self, Error> {
+        Ok(Self(RwLock::new(load_all(store)?)))
+    }
+
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
+        // Read under the lock: of two who reload, the later one has seen what both have changed.
+        let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *bound = load_all(store)?;
+        Ok(())
+    }
+
+    pub(crate) fn find(&self, access_key_id: &str) -> Option<Caller> {
+        let bound = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bound.get(access_key_id).cloned()
+    }
+}
+
+/// Binds an access key, whoever it belonged to.
+pub async fn bind_principal(service: &Service, access_key_id: String, arn: String) -> Result<(), Error> {
+    if !is_access_key_id(&access_key_id) {
+        return Err(Error::parameter(
+            "accessKeyId",
+            "must have 1 to 128 letters, digits, '_', '-' or '.'",
+        ));
+    }
+    let Some(account) = arn::account(&arn) else {
+        return Err(Error::parameter(
+            "arn",
+            "must be the ARN of a user, a role, an assumed role or an account's root",
+        ));
+    };
+    service
+        .store
+        .write(move |tx| {
+            tx.execute(
+                "INSERT INTO principals (access_key_id, account, arn) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (access_key_id) DO UPDATE SET account = excluded.account, arn = excluded.arn",
+                &[access_key_id.as_str(), account.as_str(), &arn].map(Value::Text),
+            )?;
+            check_count(tx)
+        })
+        .await?;
+    service.principals.reload(&service.store)
+}
+
+/// Whether the access key was bound.
+pub async fn release_principal(service: &Service, access_key_id: String) -> Result<bool, Error> {
+    let released = service
+        .store
+        .write(move |tx| {
+            tx.execute(
+                "DELETE FROM principals WHERE access_key_id = ?1",
+                &[Value::Text(&access_key_id)],
+            )
+        })
+        .await?;
+    service.principals.reload(&service.store)?;
+    Ok(released > 0)
+}
+
+/// A page in the order of the access keys, from the one after `after`.
+pub fn list_principals(service: &Service, after: &str, limit: u32) -> Result<Page<Principal, String>, Error> {
+    let found = service.store.read(|at| {
+        at.query(
+            "SELECT access_key_id, arn FROM principals WHERE access_key_id > ?1 ORDER BY access_key_id LIMIT ?2",
+            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
+            |row| {
+                Ok(Principal {
+                    access_key_id: row.text(0)?.to_owned(),
+                    arn: row.text(1)?.to_owned(),
+                })
+            },
+        )
+    });
+    let found = found.map_err(Error::from)?;
+    Ok(Page::cut(found, limit, |principal| {
+        principal.access_key_id.clone()
+    }))
+}
+
+pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM principals WHERE (?1 IS NULL OR account = ?1)",
+        &[Value::from(account)],
+    )?;
+    Ok(())
+}
+
+fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {
+    let count = at.find("SELECT COUNT(*) FROM principals", &[], |row| row.integer(0))?;
+    if count.unwrap_or(0) <= PRINCIPALS_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::LimitExceededException,
+        format!("There are {PRINCIPALS_MAX} principals already."),
+    ))
+}
+
+fn is_access_key_id(text: &str) -> bool {
+    let regular = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=ACCESS_KEY_ID_CHARACTERS_MAX).contains(&text.len()) && text.bytes().all(regular)
+}
+
+fn load_all(store: &Store) -> Result<HashMap<String, Caller>, Error> {
+    let all = store.read(|at| {
+        at.query(
+            "SELECT access_key_id, account, arn FROM principals",
+            &[],
+            |row: &Row<'_>| {
+                let caller = Caller {
+                    registry_id: stored(RegistryId::parse(row.text(1)?))?,
+                    principal: row.text(2)?.to_owned(),
+                };
+                Ok((row.text(0)?.to_owned(), caller))
+            },
+        )
+    });
+    Ok(all.map_err(Error::from)?.into_iter().collect())
+}

@@ -1,0 +1,78 @@
+//! `RegisterPullTimeUpdateExclusion`: from now on the pulls of a principal leave no trace.
+
+use ecru_model::{
+    ErrorCode, PrincipalArn, RegisterPullTimeUpdateExclusionInput as Input,
+    RegisterPullTimeUpdateExclusionOutput as Output, Scope,
+};
+use ecru_store::{Tx, Value};
+
+use super::{EXCLUSIONS_MAX, key};
+use crate::{Context, Error};
+
+pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("RegisterPullTimeUpdateExclusion", None);
+    let principal = input.principal_arn;
+    let created_at = ctx.clock.now();
+
+    ctx.store
+        .write(move |tx| {
+            access.registry(tx)?;
+            let scope = &access.scope;
+            refuse_known(tx, scope, &principal)?;
+            check_quota(tx, scope)?;
+            let [account, region, arn] = key(scope, &principal);
+            tx.execute(
+                "INSERT INTO pull_time_exclusions (account, region, principal, created_at) VALUES (?1, ?2, ?3, ?4)",
+                &[account, region, arn, Value::Integer(created_at.as_millis())],
+            )?;
+            Ok(Output {
+                principal_arn: Some(principal.clone()),
+                created_at: Some(created_at),
+            })
+        })
+        .await
+}
+
+fn refuse_known(tx: &Tx<'_>, scope: &Scope, principal: &PrincipalArn) -> Result<(), Error> {
+    let known = tx.find(
+        "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 AND principal = ?3",
+        &key(scope, principal),
+        |row| row.integer(0),
+    )?;
+    match known {
+        None => Ok(()),
+        // [unknown] the text.
+        Some(_) => Err(Error::new(
+            ErrorCode::ExclusionAlreadyExistsException,
+            format!(
+                "The pull time update exclusion for the principal '{principal}' already exists in the registry with id \
+                 '{}'",
+                scope.registry_id
+            ),
+        )),
+    }
+}
+
+fn check_quota(tx: &Tx<'_>, scope: &Scope) -> Result<(), Error> {
+    let full = tx.find(
+        "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
+        &[
+            Value::Text(scope.registry_id.as_str()),
+            Value::Text(scope.region.as_str()),
+            Value::Integer(EXCLUSIONS_MAX - 1),
+        ],
+        |row| row.integer(0),
+    )?;
+    match full {
+        None => Ok(()),
+        // [unknown] the text.
+        Some(_) => Err(Error::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "The registry with id '{}' already has the maximum allowed number of pull time update exclusions which \
+                 is '{EXCLUSIONS_MAX}'",
+                scope.registry_id
+            ),
+        )),
+    }
+}
