@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::jobs::{Lease, Outcome};
-use crate::{Error, Service, events};
+use crate::{Error, Service, events, replication};
 
 const INTERVAL: Duration = Duration::from_mins(10);
 
@@ -21,6 +21,7 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
     }
     let collected = service.store.collect(now).await?;
     let events = events::trim(service, lease).await?;
+    let backfills = replication::backfill::remove_old(service, lease).await?;
 
     let summary = json!({
         "uploads": uploads,
@@ -28,6 +29,7 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
         "blobs": collected.blobs,
         "files": collected.files,
         "events": events,
+        "backfills": backfills,
     });
     Ok(Outcome::Later(summary, INTERVAL))
 }

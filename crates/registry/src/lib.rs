@@ -18,6 +18,7 @@ mod paging;
 pub mod principals;
 mod pull_time_exclusions;
 pub mod registry_settings;
+mod replication;
 pub mod repositories;
 mod repository_policy;
 mod reset;

@@ -20,6 +20,10 @@ pub use crate::registry_settings::{
     delete_registry_policy, describe_registry, get_account_setting, get_registry_policy, put_account_setting,
     put_registry_policy,
 };
+pub use crate::replication::{
+    describe_image_replication_status, describe_replication_backfill_results, list_replication_backfills,
+    put_replication_configuration, start_replication_backfill, stop_replication_backfill,
+};
 pub use crate::repositories::{
     create_repository, delete_repository, describe_repositories, put_image_scanning_configuration,
     put_image_tag_mutability,
@@ -45,23 +49,17 @@ not_built! {
     delete_lifecycle_policy "DeleteLifecyclePolicy" DeleteLifecyclePolicyInput DeleteLifecyclePolicyOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
     delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
-    describe_image_replication_status "DescribeImageReplicationStatus" DescribeImageReplicationStatusInput DescribeImageReplicationStatusOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    describe_replication_backfill_results "DescribeReplicationBackfillResults" DescribeReplicationBackfillResultsInput DescribeReplicationBackfillResultsOutput;
     get_lifecycle_policy "GetLifecyclePolicy" GetLifecyclePolicyInput GetLifecyclePolicyOutput;
     get_lifecycle_policy_preview "GetLifecyclePolicyPreview" GetLifecyclePolicyPreviewInput GetLifecyclePolicyPreviewOutput;
     get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
-    list_replication_backfills "ListReplicationBackfills" ListReplicationBackfillsInput ListReplicationBackfillsOutput;
     put_lifecycle_policy "PutLifecyclePolicy" PutLifecyclePolicyInput PutLifecyclePolicyOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
-    put_replication_configuration "PutReplicationConfiguration" PutReplicationConfigurationInput PutReplicationConfigurationOutput;
     put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     start_lifecycle_policy_preview "StartLifecyclePolicyPreview" StartLifecyclePolicyPreviewInput StartLifecyclePolicyPreviewOutput;
-    start_replication_backfill "StartReplicationBackfill" StartReplicationBackfillInput StartReplicationBackfillOutput;
-    stop_replication_backfill "StopReplicationBackfill" StopReplicationBackfillInput StopReplicationBackfillOutput;
     update_image_storage_class "UpdateImageStorageClass" UpdateImageStorageClassInput UpdateImageStorageClassOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
     validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;

@@ -4,7 +4,9 @@ use ecru_model::RegistryId;
 use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
-use crate::{Error, Service, clock, creation_templates, events, principals, pull_time_exclusions};
+use crate::{
+    Error, Service, clock, creation_templates, events, principals, pull_time_exclusions, replication,
+};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -34,6 +36,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
             principals::forget(tx, account_text)?;
             pull_time_exclusions::forget(tx, account_text)?;
             events::forget(tx, account_text)?;
+            replication::backfill::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;
             if everything {
                 clock::forget(tx)?;

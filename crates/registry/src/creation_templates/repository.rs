@@ -1,7 +1,7 @@
 //! Making the repositories that come without being created by name.
 
 use ecru_model::{
-    ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText, Scope, Timestamp,
+    ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText, Scope,
 };
 use ecru_store::{Snapshot, StoreError, Tx};
 
@@ -25,30 +25,42 @@ pub(crate) fn repository_to_push(
     if find_for(tx, &access.scope, name, AppliedFor::CreateOnPush)?.is_none() {
         return Err(repositories::not_found(&access.scope, name));
     }
-    access.clone().and("CreateRepository").find_repository(tx, name)?;
-    create_repository(tx, &access.scope, name, AppliedFor::CreateOnPush, access.now())
+    create_repository(tx, access, name, AppliedFor::CreateOnPush)
 }
 
-/// Makes a repository that is not there, by the template that covers its name, or else with every default.
+/// Makes a repository that is not there, by the template that covers its name, or else with every default. Whoever has
+/// it made needs leave to create it, and to give it the tags of the template.
 pub(crate) fn create_repository(
     tx: &Tx<'_>,
-    scope: &Scope,
+    access: &Access,
     name: &RepositoryName,
     applied_for: AppliedFor,
-    now: Timestamp,
 ) -> Result<Repository, Error> {
+    let scope = &access.scope;
+    let template = find_for(tx, scope, name, applied_for)?;
+    let tagged = template
+        .as_ref()
+        .is_some_and(|template| !template.resource_tags.is_empty());
+    let creating = access.clone().and("CreateRepository");
+    let creating = if tagged {
+        creating.and("TagResource")
+    } else {
+        creating
+    };
+    creating.find_repository(tx, name)?;
     registry_settings::check_repository_quota(tx, scope)?;
+
     let mut repository = Repository {
         id: 0,
         scope: scope.clone(),
         name: name.clone(),
-        created_at: now,
+        created_at: access.now(),
         tag_mutability: ImageTagMutability::Mutable,
         exclusion_filters: Vec::new(),
         scan_on_push: false,
         encryption: Encryption::default(),
     };
-    let Some(template) = find_for(tx, scope, name, applied_for)? else {
+    let Some(template) = template else {
         repository.id = repositories::insert(tx, &repository)?;
         return Ok(repository);
     };

@@ -6,10 +6,9 @@ use ecru_store::{StoreError, Tx, Value};
 use super::manifest::Manifest;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
-use crate::Error;
 use crate::clock::Moment;
-use crate::events;
 use crate::repositories::{Repository, stored};
+use crate::{Error, events, replication};
 
 /// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
 pub(super) fn delete_tag(
@@ -28,15 +27,27 @@ pub(super) fn delete_tag(
             referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
         };
     }
+    remove_tag(tx, repository, image, tag, at)?;
+    replication::tag_removed(tx, repository, &image.digest, tag)?;
+    Ok(Deleted::Done {
+        tags: vec![tag.clone()],
+    })
+}
+
+/// Takes a tag away; the image stays, although it may have no other.
+pub(super) fn remove_tag(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tag: &ImageTag,
+    at: Moment,
+) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM tags WHERE repository_id = ?1 AND tag = ?2",
         &[Value::Integer(repository.id), Value::Text(tag.as_str())],
     )?;
     set_tagged(tx, repository, image.id)?;
-    record(tx, repository, image, std::slice::from_ref(tag), at)?;
-    Ok(Deleted::Done {
-        tags: vec![tag.clone()],
-    })
+    record(tx, repository, image, std::slice::from_ref(tag), at)
 }
 
 pub(super) enum Deleted {
@@ -46,8 +57,21 @@ pub(super) enum Deleted {
     ReferencedBy(Vec<Digest>),
 }
 
-/// Deletes an image with all its tags.
+/// Deletes an image with all its tags, here and wherever deletions are replicated to.
 pub(super) fn delete_image(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    at: Moment,
+) -> Result<Deleted, Error> {
+    let deleted = delete_image_here(tx, repository, image, at)?;
+    if matches!(deleted, Deleted::Done { .. }) {
+        replication::image_deleted(tx, repository, &image.digest)?;
+    }
+    Ok(deleted)
+}
+
+pub(super) fn delete_image_here(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
@@ -76,6 +100,7 @@ pub(super) fn delete_image(
         &[Value::Integer(repository.id)],
     )?;
     record(tx, repository, image, &tags, at)?;
+    replication::forget_image(tx, repository, &image.digest)?;
     Ok(Deleted::Done { tags })
 }
 

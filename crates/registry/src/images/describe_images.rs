@@ -1,14 +1,12 @@
 //! `DescribeImages`: the named images, or a page of all, each with its tags.
 
 use ecru_model::{
-    DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageFailure,
-    ImageFailureCode, ImageIdentifier, ImageTag,
+    DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier, ImageTag,
 };
 use ecru_store::Snapshot;
 
 use super::page::{Accept, ImagePage, page};
-use super::selection::select;
-use super::{Image, not_found, tags_of};
+use super::{Image, load, tags_of};
 use crate::paging::{self, Listing};
 use crate::repositories::Repository;
 use crate::{Context, Error};
@@ -49,7 +47,7 @@ fn describe_named(
 ) -> Result<Output, Error> {
     let mut details = Vec::<ImageDetail>::new();
     for id in ids {
-        let (image, _) = select(at, repository, id)?.map_err(|failure| refusal(repository, id, &failure))?;
+        let image = load(at, repository, id)?;
         let digest = image.digest.to_string();
         if !details
             .iter()
@@ -63,20 +61,6 @@ fn describe_named(
         image_details: Some(details),
         next_token: None,
     })
-}
-
-/// There are no `failures` here, so the first one fails the whole call.
-fn refusal(repository: &Repository, id: &ImageIdentifier, failure: &ImageFailure) -> Error {
-    match failure.failure_code {
-        Some(ImageFailureCode::InvalidImageDigest) => Error::parameter(
-            "imageDigest",
-            "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
-        ),
-        Some(ImageFailureCode::InvalidImageTag) => {
-            Error::parameter("imageTag", "must satisfy regular expression '[a-zA-Z0-9-_.]+'")
-        }
-        _ => not_found(repository, id),
-    }
 }
 
 fn describe_page(repository: &Repository, page: ImagePage, listing: &Listing<'_>) -> Output {

@@ -2,6 +2,7 @@
 
 mod batch_delete_image;
 mod batch_get_image;
+pub(crate) mod copy;
 mod delete;
 mod delete_manifest;
 mod describe_images;
@@ -38,6 +39,7 @@ pub use manifest::MANIFEST_BYTES_MAX;
 pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
+pub(crate) use selection::load;
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +118,11 @@ fn tag_target(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<O
 }
 
 /// The tags of an image, in order.
-fn tags_of(at: &Snapshot<'_>, repository: &Repository, image_id: i64) -> Result<Vec<ImageTag>, StoreError> {
+pub(crate) fn tags_of(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    image_id: i64,
+) -> Result<Vec<ImageTag>, StoreError> {
     at.query(
         "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag",
         &[Value::Integer(repository.id), Value::Integer(image_id)],
@@ -137,7 +143,7 @@ fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>
     text.map(|text| stored(serde_json::from_str(text))).transpose()
 }
 
-fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {
+pub(crate) fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {
     ImageIdentifier {
         image_digest: Some(digest.to_string()),
         image_tag: tag.map(str::to_owned),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output};
 
 use super::identifier;
-use super::store_image::{NewImage, Outcome, read_manifest, store_image};
+use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
 use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
@@ -57,6 +57,7 @@ fn accept(ctx: &Context, input: Input) -> Result<NewImage, Error> {
         bytes,
         tags: input.image_tag.into_iter().collect(),
         pushed_at: ctx.clock.now(),
+        origin: Origin::Push,
     })
 }
 

@@ -5,7 +5,7 @@ use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 
 use super::Reference;
 use super::put_image::digest_does_not_match;
-use super::store_image::{NewImage, read_manifest, store_image};
+use super::store_image::{NewImage, Origin, read_manifest, store_image};
 use crate::creation_templates::repository_to_push;
 use crate::{Context, Error, repositories};
 
@@ -72,5 +72,6 @@ fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
         bytes: put.bytes,
         tags,
         pushed_at: ctx.clock.now(),
+        origin: Origin::Push,
     })
 }

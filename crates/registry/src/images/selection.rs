@@ -3,9 +3,30 @@
 use ecru_model::{Digest, ImageFailure, ImageFailureCode, ImageIdentifier, ImageTag};
 use ecru_store::Snapshot;
 
-use super::{Image, find, find_tagged, tag_target};
+use super::{Image, find, find_tagged, not_found, tag_target};
 use crate::Error;
 use crate::repositories::Repository;
+
+/// The image that an id means, where one that means none fails the whole call.
+pub(crate) fn load(at: &Snapshot<'_>, repository: &Repository, id: &ImageIdentifier) -> Result<Image, Error> {
+    match select(at, repository, id)? {
+        Ok((image, _)) => Ok(image),
+        Err(failure) => Err(refusal(repository, id, &failure)),
+    }
+}
+
+fn refusal(repository: &Repository, id: &ImageIdentifier, failure: &ImageFailure) -> Error {
+    match failure.failure_code {
+        Some(ImageFailureCode::InvalidImageDigest) => Error::parameter(
+            "imageDigest",
+            "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+        ),
+        Some(ImageFailureCode::InvalidImageTag) => {
+            Error::parameter("imageTag", "must satisfy regular expression '[a-zA-Z0-9-_.]+'")
+        }
+        _ => not_found(repository, id),
+    }
+}
 
 /// An image id that can mean an image.
 pub(super) enum Selector {

@@ -9,7 +9,7 @@ use ecru_store::{StoreError, Tx, Value};
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::{Image, find, tag_target};
 use crate::repositories::{self, Repository};
-use crate::{Error, events};
+use crate::{Error, events, replication};
 
 const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -20,6 +20,15 @@ pub(super) struct NewImage {
     pub(super) bytes: Bytes,
     pub(super) tags: Vec<ImageTag>,
     pub(super) pushed_at: Timestamp,
+    pub(super) origin: Origin,
+}
+
+/// How an image comes into a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Push,
+    /// Told by an event of its own, and not replicated any further.
+    Replication,
 }
 
 /// What a put came to.
@@ -47,7 +56,11 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
         move_tag(tx, repository, tag, image_id)?;
     }
     check_tag_quota(tx, repository, image_id)?;
-    record(tx, repository, new, &moves)?;
+    if new.origin == Origin::Push {
+        record(tx, repository, new, &moves)?;
+        let tags = moves.iter().map(|moved| moved.tag);
+        replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
+    }
     Ok(Outcome::Changed)
 }
 

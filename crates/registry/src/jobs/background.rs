@@ -28,7 +28,7 @@ pub async fn run(service: Arc<Service>) {
 }
 
 /// One process owns the data: a lease that is found at its start belongs to nobody.
-async fn begin(service: &Service) -> Result<(), Error> {
+pub(super) async fn begin(service: &Service) -> Result<(), Error> {
     service
         .store
         .write(|tx| {

@@ -11,6 +11,8 @@ mod next;
 mod run;
 mod run_due;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,15 +44,26 @@ pub enum Kind {
     RepositoryRemoval,
     /// Removes abandoned uploads, blobs that nobody needs and events that everybody has.
     Housekeeping,
+    /// Brings an image to another registry.
+    Replication,
+    /// Brings to another registry all that was there before.
+    ReplicationBackfill,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::RepositoryRemoval, Self::Housekeeping];
+    const ALL: [Self; 4] = [
+        Self::RepositoryRemoval,
+        Self::Housekeeping,
+        Self::Replication,
+        Self::ReplicationBackfill,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RepositoryRemoval => "repository-removal",
             Self::Housekeeping => "housekeeping",
+            Self::Replication => "replication",
+            Self::ReplicationBackfill => "replication-backfill",
         }
     }
 

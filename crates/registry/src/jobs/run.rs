@@ -7,13 +7,15 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
 use super::{Job, Kind, Outcome, Place, Ran};
-use crate::{Error, Service, housekeeping, repositories};
+use crate::{Error, Service, housekeeping, replication, repositories};
 
 /// The one place that knows what does the work of a kind.
 async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
     match job.kind {
         Kind::RepositoryRemoval => repositories::removal::run(service, lease).await,
         Kind::Housekeeping => housekeeping::run(service, lease).await,
+        Kind::Replication => replication::run::run(service, job, lease).await,
+        Kind::ReplicationBackfill => replication::backfill::run(service, job, lease).await,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum PolicyScope {
     V2,
 }
 
-fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
+pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text);
     at.find(
         "SELECT value FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?3",
@@ -52,7 +52,7 @@ fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, 
     )
 }
 
-fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Result<(), StoreError> {
+pub(crate) fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO registry_settings (account, region, name, value) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (account, region, name) DO UPDATE SET value = excluded.value",

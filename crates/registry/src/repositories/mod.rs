@@ -110,6 +110,11 @@ pub(crate) fn find(
     at.find(FIND, &key, |row| Repository::from_row(row, scope))
 }
 
+/// As `find`, where it has to be there.
+pub(crate) fn load(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
+    find(at, scope, name)?.ok_or_else(|| not_found(scope, name))
+}
+
 /// At most `limit` repositories in the order of their names, from the one after `after`.
 pub(crate) fn list(
     at: &Snapshot<'_>,

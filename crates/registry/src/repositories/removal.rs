@@ -9,7 +9,12 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 9] = [
+    "DELETE FROM replication_tasks WHERE (replication_id, tag) IN
+         (SELECT t.replication_id, t.tag FROM replications r JOIN replication_tasks t ON t.replication_id = r.id
+          WHERE r.repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM replications WHERE repository_id = ?1
+         AND id IN (SELECT id FROM replications WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM tags WHERE repository_id = ?1
          AND tag IN (SELECT tag FROM tags WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM image_blobs WHERE repository_id = ?1

@@ -70,8 +70,13 @@ impl Api {
 
     /// The same registry, asked by a caller of another account.
     pub(crate) fn by_account(&self, account: &str) -> Self {
+        self.by_key(account)
+    }
+
+    /// The same registry, asked with another access key.
+    pub(crate) fn by_key(&self, access_key: &str) -> Self {
         Self {
-            access_key: account.to_owned(),
+            access_key: access_key.to_owned(),
             ..self.clone()
         }
     }

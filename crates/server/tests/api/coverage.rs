@@ -8,8 +8,8 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    creation_templates, faults, get_images, layer_lookup, layers, manifests, policies, put_image, referrers,
-    registry, registry_policy, repositories, resource_tags, tag_mutability, tokens,
+    creation_templates, faults, get_images, layer_lookup, layers, manifests, policies, pull_time_exclusions,
+    put_image, referrers, registry, registry_policy, repositories, resource_tags, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -28,6 +28,7 @@ fn see() -> BTreeSet<Pair> {
         layers::PROVOKING,
         manifests::PROVOKING,
         policies::PROVOKING,
+        pull_time_exclusions::PROVOKING,
         put_image::PROVOKING,
         referrers::PROVOKING,
         registry::PROVOKING,

@@ -10,32 +10,23 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 28] = [
+pub(crate) const UNBUILT: [Operation; 19] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::DeleteLifecyclePolicy,
     Operation::DeletePullThroughCacheRule,
     Operation::DeleteSigningConfiguration,
-    Operation::DeregisterPullTimeUpdateExclusion,
-    Operation::DescribeImageReplicationStatus,
     Operation::DescribeImageScanFindings,
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
-    Operation::DescribeReplicationBackfillResults,
     Operation::GetLifecyclePolicy,
     Operation::GetLifecyclePolicyPreview,
     Operation::GetSigningConfiguration,
-    Operation::ListPullTimeUpdateExclusions,
-    Operation::ListReplicationBackfills,
     Operation::PutLifecyclePolicy,
     Operation::PutRegistryScanningConfiguration,
-    Operation::PutReplicationConfiguration,
     Operation::PutSigningConfiguration,
-    Operation::RegisterPullTimeUpdateExclusion,
     Operation::StartImageScan,
     Operation::StartLifecyclePolicyPreview,
-    Operation::StartReplicationBackfill,
-    Operation::StopReplicationBackfill,
     Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
     Operation::ValidatePullThroughCacheRule,

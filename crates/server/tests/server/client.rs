@@ -1,6 +1,6 @@
 //! A server in this process, and a client that sends exactly the bytes it is given.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use ecru_server::{DataDirectory, Options, Server};
 use tempfile::TempDir;
@@ -24,13 +24,29 @@ pub(crate) async fn start() -> Running {
 
 pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Running {
     let data = tempfile::tempdir().expect("a directory");
-    let mut options = Options::local(DataDirectory::Kept(data.path().join("data")));
+    Running::of(start_on(&data.path().join("data"), change).await, data)
+}
+
+/// As `start_with`, on data that stays when the server ends.
+pub(crate) async fn start_on(data: &Path, change: impl FnOnce(&mut Options)) -> Server {
+    let mut options = Options::local(DataDirectory::Kept(data.to_owned()));
     change(&mut options);
-    let server = Server::start(options).await.expect("a server");
-    Running { server, _data: data }
+    Server::start(options).await.expect("a server")
 }
 
 impl Running {
+    /// A server that was started on data of its own test.
+    pub(crate) fn of(server: Server, data: TempDir) -> Running {
+        Running { server, _data: data }
+    }
+
+    /// Stops, and starts again on the same data.
+    pub(crate) async fn restarted(self, change: impl FnOnce(&mut Options)) -> Running {
+        let Running { server, _data: data } = self;
+        server.stop().await;
+        Running::of(start_on(&data.path().join("data"), change).await, data)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }

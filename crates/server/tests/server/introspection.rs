@@ -6,7 +6,13 @@ use crate::client::{Answer, Running, start, start_with};
 
 const DIGEST_OF_EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-async fn operate(server: &Running, account: &str, region: &str, operation: &str, input: Value) -> Answer {
+pub(crate) async fn operate(
+    server: &Running,
+    account: &str,
+    region: &str,
+    operation: &str,
+    input: Value,
+) -> Answer {
     let body = input.to_string();
     let answer = server
         .ask(&format!(
@@ -22,7 +28,7 @@ async fn operate(server: &Running, account: &str, region: &str, operation: &str,
     answer
 }
 
-async fn create(server: &Running, account: &str, region: &str, name: &str) {
+pub(crate) async fn create(server: &Running, account: &str, region: &str, name: &str) {
     let input = json!({
         "repositoryName": name,
         "imageTagMutability": "IMMUTABLE",
@@ -32,7 +38,7 @@ async fn create(server: &Running, account: &str, region: &str, name: &str) {
 }
 
 /// An image of an empty layer in a repository of the default account in us-east-1.
-async fn push(server: &Running, name: &str, tag: &str) {
+pub(crate) async fn push(server: &Running, name: &str, tag: &str) {
     let put = |path: String, media_type: &str, body: &str| {
         format!(
             "{path} HTTP/1.1\r\nHost: localhost:4566\r\nAuthorization: Basic dGVzdDp0ZXN0\r\n\
@@ -63,7 +69,7 @@ async fn push(server: &Running, name: &str, tag: &str) {
     assert_eq!(server.ask(&manifest).await.status, 201);
 }
 
-async fn list(server: &Running, path: &str) -> Value {
+pub(crate) async fn list(server: &Running, path: &str) -> Value {
     let answer = server
         .ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost:4566\r\n\r\n"))
         .await;

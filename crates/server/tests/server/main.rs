@@ -4,8 +4,11 @@
 
 mod client;
 mod command_line;
+mod controls;
+mod events;
 mod health;
 mod introspection;
 mod protocol;
+mod receiver;
 mod stop;
 mod tls;

@@ -214,6 +214,72 @@ CREATE TABLE pull_time_exclusions (
     PRIMARY KEY (account, region, principal)
 ) {without_rowid};
 
+-- An image and a registry that it is, or was, to reach. A status of NULL is that of an image that is to reach it no more,
+-- while something is left to be removed there. `refusals` counts runs that the destination has refused since the last push.
+CREATE TABLE replications (
+    id {id},
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    digest {blob} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    status {text},
+    failure_code {text},
+    refusals {int} NOT NULL DEFAULT 0,
+    UNIQUE (repository_id, digest, account, region)
+) {strict};
+
+-- What a replication has yet to bring in line with its source: a tag, or as an empty tag the image itself. `removal` is 1
+-- when what the source has no more is to go from the destination, too.
+CREATE TABLE replication_tasks (
+    replication_id {int} NOT NULL REFERENCES replications (id),
+    tag {text} NOT NULL,
+    removal {int} NOT NULL,
+    PRIMARY KEY (replication_id, tag)
+) {without_rowid};
+
+-- A replication of all that a registry has to one destination. The cursor is where its preparation has come to: the last
+-- repository, image and tag that have a row below. One that is `removed` is gone for every reader.
+CREATE TABLE replication_backfills (
+    id {id},
+    backfill_id {text} NOT NULL,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    destination_account {text} NOT NULL,
+    destination_region {text} NOT NULL,
+    status {text} NOT NULL,
+    failure_code {text},
+    started_at {int} NOT NULL,
+    ended_at {int},
+    prepared {int} NOT NULL DEFAULT 0,
+    cursor_repository {text} NOT NULL DEFAULT '',
+    cursor_image {int} NOT NULL DEFAULT 0,
+    cursor_tag {text} NOT NULL DEFAULT '',
+    total {int} NOT NULL DEFAULT 0,
+    completed {int} NOT NULL DEFAULT 0,
+    failed {int} NOT NULL DEFAULT 0,
+    failure_codes {text} NOT NULL DEFAULT '',
+    removed {int} NOT NULL DEFAULT 0,
+    UNIQUE (account, region, backfill_id)
+) {strict};
+CREATE INDEX replication_backfills_by_registry ON replication_backfills (account, region, id) WHERE removed = 0;
+CREATE INDEX replication_backfills_under_way ON replication_backfills (account, region) WHERE ended_at IS NULL;
+CREATE INDEX replication_backfills_ended ON replication_backfills (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX replication_backfills_removed ON replication_backfills (id) WHERE removed = 1;
+
+-- Each image and tag of a backfill. The status is PENDING until the replication was tried.
+CREATE TABLE replication_backfill_results (
+    backfill_id {int} NOT NULL REFERENCES replication_backfills (id),
+    position {int} NOT NULL,
+    repository {text} NOT NULL,
+    digest {blob} NOT NULL,
+    tag {text},
+    status {text} NOT NULL,
+    failure_code {text},
+    sub_image_failure_codes {text},
+    PRIMARY KEY (backfill_id, position)
+) {without_rowid};
+CREATE INDEX replication_backfill_results_by_status ON replication_backfill_results (backfill_id, status, position);
+
 -- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,
 -- and `given_prefix` as it was given.
 CREATE TABLE creation_templates (

@@ -1,0 +1,47 @@
+//! The repository at the destination: who may write there from elsewhere, and how it is made when it is missing.
+
+use ecru_model::RCTAppliedFor as AppliedFor;
+use ecru_store::{Snapshot, Tx};
+
+use super::Route;
+use crate::access::{Access, Circumstances};
+use crate::clock::Moment;
+use crate::creation_templates::create_repository;
+use crate::repositories::Repository;
+use crate::{Caller, Error};
+
+/// The repository, made where it is missing, if the destination lets the source write there.
+pub(super) fn open(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
+    let access = access(route, at);
+    match access.find_repository(tx, &route.name)? {
+        Some(repository) => Ok(repository),
+        None => create_repository(tx, &access, &route.name, AppliedFor::Replication),
+    }
+}
+
+/// The repository if it is there, and if the destination lets the source write there.
+pub(super) fn find(snapshot: &Snapshot<'_>, route: &Route, at: Moment) -> Result<Option<Repository>, Error> {
+    access(route, at).find_repository(snapshot, &route.name)
+}
+
+/// The account of the source asks, as a whole.
+fn access(route: &Route, at: Moment) -> Access {
+    let Route {
+        source, destination, ..
+    } = route;
+    let caller = Caller {
+        registry_id: source.registry_id.clone(),
+        principal: format!(
+            "arn:{}:iam::{}:root",
+            source.region.partition(),
+            source.registry_id
+        ),
+    };
+    let circumstances = Circumstances {
+        now: at.now,
+        source: None,
+        secure: None,
+        granted: false,
+    };
+    Access::new(caller, destination.clone(), "ReplicateImage", circumstances)
+}

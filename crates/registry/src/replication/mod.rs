@@ -1,0 +1,178 @@
+//! Replication: what is pushed into one registry appears in others, by work that goes on until it is done.
+//!
+//! A push records in its own transaction what has to reach which registry. One job for each image and destination then
+//! brings the destination in line with what the source has by that time, so that it may run twice, late or after a restart.
+
+pub(crate) mod backfill;
+mod configuration;
+mod copy;
+mod describe_image_replication_status;
+mod destination;
+mod put_replication_configuration;
+mod record;
+pub(crate) mod run;
+mod settle;
+
+use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope, Timestamp};
+use ecru_store::Tx;
+
+use crate::Error;
+use crate::jobs::{Kind, NewJob, schedule};
+use crate::repositories::Repository;
+
+pub use backfill::{
+    describe_replication_backfill_results, list_replication_backfills, start_replication_backfill,
+    stop_replication_backfill,
+};
+pub(crate) use configuration::describe as describe_configuration;
+pub use describe_image_replication_status::describe_image_replication_status;
+pub use put_replication_configuration::put_replication_configuration;
+pub(crate) use record::forget_image;
+
+/// What is removed is due before every clock.
+const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
+
+/// From which registry to which a repository is replicated; it has the same name in both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Route {
+    source: Scope,
+    name: RepositoryName,
+    destination: Scope,
+}
+
+/// An image on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shipment {
+    route: Route,
+    digest: Digest,
+}
+
+impl Shipment {
+    /// As the subject of a job in the registry of the source.
+    fn subject(&self) -> String {
+        let Route {
+            name, destination, ..
+        } = &self.route;
+        format!("{name}@{} {destination}", self.digest)
+    }
+
+    fn parse(source: &Scope, subject: &str) -> Option<Self> {
+        let (image, destination) = subject.split_once(' ')?;
+        let (name, digest) = image.split_once('@')?;
+        let (registry_id, region) = destination.split_once('/')?;
+        let route = Route {
+            source: source.clone(),
+            name: RepositoryName::parse(name).ok()?,
+            destination: Scope {
+                registry_id: RegistryId::parse(registry_id).ok()?,
+                region: Region::parse(region).ok()?,
+            },
+        };
+        let digest = Digest::parse(digest).ok()?;
+        Some(Self { route, digest })
+    }
+}
+
+/// An image came into a repository, or new tags to one that was there.
+pub(crate) fn image_pushed<'t>(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    digest: &Digest,
+    tags: impl Iterator<Item = &'t ImageTag>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let targets = configuration::targets(tx, &repository.scope, &repository.name)?;
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let tags = tags.collect::<Vec<_>>();
+    for target in targets {
+        record::want(tx, repository, digest, &target.destination, &tags)?;
+        schedule_shipment(tx, repository, digest, target.destination, now)?;
+    }
+    Ok(())
+}
+
+/// A tag was taken away from an image that stays.
+pub(crate) fn tag_removed(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    digest: &Digest,
+    tag: &ImageTag,
+) -> Result<(), Error> {
+    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
+        if target.deletions {
+            record::want_removed(tx, repository, digest, &target.destination, Some(tag))?;
+            schedule_shipment(tx, repository, digest, target.destination, AT_ONCE)?;
+        }
+    }
+    Ok(())
+}
+
+/// An image was deleted, and what was recorded of it forgotten.
+pub(crate) fn image_deleted(tx: &Tx<'_>, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
+        if target.deletions {
+            record::want_removed(tx, repository, digest, &target.destination, None)?;
+            schedule_shipment(tx, repository, digest, target.destination, AT_ONCE)?;
+        }
+    }
+    Ok(())
+}
+
+fn schedule_shipment(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    digest: &Digest,
+    destination: Scope,
+    due: Timestamp,
+) -> Result<(), Error> {
+    let shipment = Shipment {
+        route: Route {
+            source: repository.scope.clone(),
+            name: repository.name.clone(),
+            destination,
+        },
+        digest: *digest,
+    };
+    let job = NewJob {
+        kind: Kind::Replication,
+        scope: &repository.scope,
+        subject: &shipment.subject(),
+        due,
+    };
+    Ok(schedule(tx, &job)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shipment_is_read_as_it_is_written() {
+        let source = Scope {
+            registry_id: RegistryId::parse("000000000000").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        };
+        let shipment = Shipment {
+            route: Route {
+                source: source.clone(),
+                name: RepositoryName::parse("team/app").unwrap(),
+                destination: Scope {
+                    registry_id: RegistryId::parse("111122223333").unwrap(),
+                    region: Region::parse("eu-west-1").unwrap(),
+                },
+            },
+            digest: Digest::of(b"manifest"),
+        };
+        assert_eq!(Shipment::parse(&source, &shipment.subject()), Some(shipment));
+        for other in [
+            "",
+            "team/app",
+            "team/app@sha256:00 111122223333/eu-west-1",
+            "a b c",
+        ] {
+            assert_eq!(Shipment::parse(&source, other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Work in the background: what is due is run once, and told.
+
+use ecru_registry::jobs::{Ended, run_due};
+use serde_json::json;
+
+use crate::api::Api;
+use crate::content::Image;
+
+async fn kinds(api: &Api) -> Vec<&'static str> {
+    let ran = run_due(api.service()).await.unwrap();
+    ran.iter().map(|ran| ran.kind).collect()
+}
+
+#[tokio::test]
+async fn a_deleted_repository_is_removed_with_its_layers_by_what_is_due() {
+    let api = Api::new();
+    api.create("demo").await;
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.ok(
+        "DeleteRepository",
+        json!({ "repositoryName": "demo", "force": true }),
+    )
+    .await;
+    assert_eq!(api.count("SELECT count(*) FROM images"), 1);
+
+    let ran = run_due(api.service()).await.unwrap();
+    let removal = ran.iter().find(|ran| ran.kind == "repository-removal").unwrap();
+    assert_eq!(removal.ended, Ended::Done(json!({ "repositories": 1 })));
+    for table in [
+        "SELECT count(*) FROM repositories",
+        "SELECT count(*) FROM images",
+        "SELECT count(*) FROM links",
+        "SELECT count(*) FROM blobs",
+    ] {
+        assert_eq!(api.count(table), 0, "{table}");
+    }
+    assert_eq!(kinds(&api).await, ["housekeeping"], "nothing else is left to do");
+}
+
+#[tokio::test]
+async fn many_who_run_what_is_due_run_it_once() {
+    let api = Api::new();
+    for round in 0..5 {
+        api.create("demo").await;
+        api.push("demo", Some("v1"), &Image::new(round)).await;
+        api.ok(
+            "DeleteRepository",
+            json!({ "repositoryName": "demo", "force": true }),
+        )
+        .await;
+        let runs = (0..8).map(|_| run_due(api.service()));
+        let all = crate::api::join_all(runs).await;
+        let removals = all.into_iter().map(Result::unwrap).map(|ran| {
+            let removals = ran.iter().filter(|ran| ran.kind == "repository-removal");
+            removals.count()
+        });
+        // Everybody who waited for it is told of it.
+        assert_eq!(removals.max(), Some(1));
+        assert_eq!(api.count("SELECT count(*) FROM images"), 0);
+    }
+}
