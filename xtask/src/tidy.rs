@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("store", &["model"]),
     ("registry", &["model", "store"]),
     ("awsjson", &["model", "store", "registry"]),
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),
+    ("scanner", &[]),
     (
         "server",
-        &["model", "store", "registry", "awsjson", "oci", "outbound"],
+        &[
+            "model", "store", "registry", "awsjson", "oci", "outbound", "scanner",
+        ],
     ),
 ];
 

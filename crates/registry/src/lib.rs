@@ -12,6 +12,7 @@ pub mod images;
 pub mod introspection;
 pub mod jobs;
 pub mod layers;
+pub mod lifecycle;
 mod mac;
 pub mod operations;
 mod paging;

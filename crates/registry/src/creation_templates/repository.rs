@@ -8,7 +8,7 @@ use ecru_store::{Snapshot, StoreError, Tx};
 use super::{Template, find};
 use crate::access::Access;
 use crate::repositories::{self, Encryption, Repository};
-use crate::{Error, registry_settings, repository_policy, tagging};
+use crate::{Error, lifecycle, registry_settings, repository_policy, tagging};
 
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";
@@ -76,6 +76,10 @@ pub(crate) fn create_repository(
         .as_ref()
         .map(RepositoryPolicyText::as_str);
     repository_policy::save(tx, &repository, policy)?;
+    if let Some(policy) = &template.lifecycle_policy {
+        let policy = lifecycle::accept(policy.as_str())?;
+        lifecycle::save(tx, &repository, &policy, access.now())?;
+    }
     Ok(repository)
 }
 

@@ -13,7 +13,7 @@ use ecru_model::{
 use super::Template;
 use crate::access::{Holder, Policy};
 use crate::repositories::{Encryption, accept_filters};
-use crate::{Error, tagging};
+use crate::{Error, lifecycle, tagging};
 
 /// The settings that a request names; the others stay as they are.
 pub(super) struct Settings {
@@ -104,7 +104,7 @@ impl Template {
             self.repository_policy = accept_repository_policy(policy.as_str())?;
         }
         if let Some(policy) = settings.lifecycle_policy {
-            self.lifecycle_policy = Some(policy).filter(|policy| !policy.as_str().is_empty());
+            self.lifecycle_policy = accept_lifecycle_policy(policy)?;
         }
         if settings.custom_role_arn.is_some() {
             self.custom_role_arn = settings.custom_role_arn;
@@ -160,6 +160,15 @@ fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
         }
     }
     Ok(ordered)
+}
+
+/// As it was given; an empty text takes the policy away.
+fn accept_lifecycle_policy(policy: LifecyclePolicyText) -> Result<Option<LifecyclePolicyText>, Error> {
+    if policy.as_str().is_empty() {
+        return Ok(None);
+    }
+    lifecycle::accept(policy.as_str())?;
+    Ok(Some(policy))
 }
 
 /// In the form in which policies are returned; an empty text takes the policy away.

@@ -4,6 +4,7 @@ use ecru_model::{Digest, ImageTag};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::Manifest;
+use super::storage_class::subject_left;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
 use crate::clock::Moment;
@@ -50,7 +51,7 @@ pub(super) fn remove_tag(
     record(tx, repository, image, std::slice::from_ref(tag), at)
 }
 
-pub(super) enum Deleted {
+pub(crate) enum Deleted {
     /// With the tags that went.
     Done { tags: Vec<ImageTag> },
     /// Nothing was changed, because these indexes name the image.
@@ -58,7 +59,7 @@ pub(super) enum Deleted {
 }
 
 /// Deletes an image with all its tags, here and wherever deletions are replicated to.
-pub(super) fn delete_image(
+pub(crate) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
@@ -101,6 +102,7 @@ pub(super) fn delete_image_here(
     )?;
     record(tx, repository, image, &tags, at)?;
     replication::forget_image(tx, repository, &image.digest)?;
+    subject_left(tx, repository, &image.digest, at.now)?;
     Ok(Deleted::Done { tags })
 }
 
@@ -129,7 +131,11 @@ fn record(
     Ok(())
 }
 
-fn indexes_of(tx: &Tx<'_>, repository: &Repository, image: &Image) -> Result<Vec<Digest>, StoreError> {
+pub(super) fn indexes_of(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+) -> Result<Vec<Digest>, StoreError> {
     tx.query(
         "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
          WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id",

@@ -89,6 +89,8 @@ fn describe(repository: &Repository, image: Image, tags: Vec<ImageTag>) -> Image
         last_recorded_pull_time: image.last_pulled_at,
         subject_manifest_digest: image.subject.map(|subject| subject.to_string()),
         image_status: Some(image.status),
+        last_archived_at: image.last_archived_at,
+        last_activated_at: image.last_activated_at,
         ..ImageDetail::default()
     }
 }

@@ -105,7 +105,7 @@ fn page(
     let mut next = None;
     at.each(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
-                last_pulled_at, annotations
+                last_pulled_at, last_archived_at, last_activated_at, annotations
          FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id",
         &[
             Value::Integer(repository.id),
@@ -121,7 +121,7 @@ fn page(
             reached = image.id;
             examined += 1;
             if wanted.accepts(&image) {
-                items.push(Referrer::of(image, annotations_of(row.optional_text(10)?)?));
+                items.push(Referrer::of(image, annotations_of(row.optional_text(12)?)?));
             }
             Ok(ControlFlow::Continue(()))
         },

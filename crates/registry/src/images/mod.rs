@@ -16,6 +16,7 @@ pub(crate) mod pulls;
 mod put_image;
 mod put_manifest;
 mod selection;
+mod storage_class;
 mod store_image;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::repositories::{Repository, stored};
 
 pub use batch_delete_image::batch_delete_image;
 pub use batch_get_image::batch_get_image;
+pub(crate) use delete::{Deleted, delete_image};
 pub use delete_manifest::delete_manifest;
 pub use describe_images::describe_images;
 pub use list_image_referrers::{Referrer, ReferrersOf, list_image_referrers, list_referrers_of};
@@ -40,6 +42,9 @@ pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
 pub(crate) use selection::load;
+pub(crate) use selection::resolve;
+pub use storage_class::update_image_storage_class;
+pub(crate) use storage_class::{activate, archive, follow};
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub(crate) struct Image {
     pub(crate) artifact_media_type: Option<String>,
     pub(crate) subject: Option<Digest>,
     pub(crate) last_pulled_at: Option<Timestamp>,
+    pub(crate) last_archived_at: Option<Timestamp>,
+    pub(crate) last_activated_at: Option<Timestamp>,
 }
 
 impl Image {
@@ -80,6 +87,8 @@ impl Image {
                 .map(|bytes| stored(Digest::from_bytes(bytes)))
                 .transpose()?,
             last_pulled_at: row.optional_integer(9)?.map(Timestamp::from_millis),
+            last_archived_at: row.optional_integer(10)?.map(Timestamp::from_millis),
+            last_activated_at: row.optional_integer(11)?.map(Timestamp::from_millis),
         })
     }
 }
@@ -91,7 +100,7 @@ pub(crate) fn find(
 ) -> Result<Option<Image>, StoreError> {
     at.find(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
-                last_pulled_at
+                last_pulled_at, last_archived_at, last_activated_at
          FROM images WHERE repository_id = ?1 AND digest = ?2",
         &[Value::Integer(repository.id), Value::Blob(digest.as_bytes())],
         Image::from_row,
@@ -101,7 +110,7 @@ pub(crate) fn find(
 fn find_tagged(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<Image>, StoreError> {
     at.find(
         "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
-                i.artifact_media_type, i.subject, i.last_pulled_at
+                i.artifact_media_type, i.subject, i.last_pulled_at, i.last_archived_at, i.last_activated_at
          FROM tags t JOIN images i ON i.id = t.image_id WHERE t.repository_id = ?1 AND t.tag = ?2",
         &[Value::Integer(repository.id), Value::Text(tag)],
         Image::from_row,

@@ -92,7 +92,7 @@ fn examine(
     let mut next = None;
     at.each(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
-                last_pulled_at, tagged
+                last_pulled_at, last_archived_at, last_activated_at, tagged
          FROM images WHERE repository_id = ?1 AND id > ?2 ORDER BY id",
         &[Value::Integer(repository.id), Value::Integer(after)],
         &mut |row| {
@@ -103,7 +103,7 @@ fn examine(
             let image = Image::from_row(row)?;
             examined += 1;
             reached = image.id;
-            if accept.accepts(&image, row.boolean(10)?) {
+            if accept.accepts(&image, row.boolean(12)?) {
                 images.push(image);
             }
             Ok(ControlFlow::Continue(()))

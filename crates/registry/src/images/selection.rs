@@ -126,3 +126,12 @@ pub(super) fn failure(
         failure_reason: Some(reason.into()),
     }
 }
+
+/// The digest of the image that an image id means, if it means one.
+pub(crate) fn resolve(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    id: &ImageIdentifier,
+) -> Result<Option<Digest>, Error> {
+    Ok(select(at, repository, id)?.ok().map(|(image, _)| image.digest))
+}

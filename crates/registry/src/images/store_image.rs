@@ -7,9 +7,10 @@ use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
+use super::storage_class::restore;
 use super::{Image, find, tag_target};
 use crate::repositories::{self, Repository};
-use crate::{Error, events, replication};
+use crate::{Error, events, lifecycle, replication};
 
 const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -48,6 +49,11 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
 
     let image_id = match existing {
+        Some(image) if image.status != ImageStatus::Active => {
+            // A push brings an archived image back without the wait.
+            restore(tx, repository, &image, new.pushed_at)?;
+            image.id
+        }
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
         Some(image) => image.id,
         None => insert(tx, repository, new, &references)?,
@@ -61,6 +67,7 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
         let tags = moves.iter().map(|moved| moved.tag);
         replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
     }
+    lifecycle::images_changed(tx, repository, new.pushed_at)?;
     Ok(Outcome::Changed)
 }
 
@@ -174,10 +181,12 @@ fn tags_to_move<'a>(
             &repository.exclusion_filters,
             tag.as_str(),
         );
-        if previous.is_some() && frozen {
+        let here = previous.is_some() && previous == existing.map(|image| image.id);
+        // A tag stays where it is when its own image comes back from the archive.
+        let comes_back = here && existing.is_some_and(|image| image.status != ImageStatus::Active);
+        if previous.is_some() && frozen && !comes_back {
             return Err(tag_is_frozen(repository, tag));
         }
-        let here = previous.is_some() && previous == existing.map(|image| image.id);
         if !here && !moves.iter().any(|other| other.tag == tag) {
             moves.push(Move { tag, previous });
         }

@@ -18,6 +18,7 @@ pub struct RepositorySummary {
     pub image_tag_mutability: String,
     pub scan_on_push: bool,
     pub has_policy: bool,
+    pub has_lifecycle_policy: bool,
     pub tags: Vec<(String, String)>,
     pub image_count: i64,
     /// Of blobs that can be read through the repository.
@@ -27,7 +28,8 @@ pub struct RepositorySummary {
 const LIST: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, r.tag_mutability, r.scan_on_push,
         CASE WHEN r.policy IS NULL THEN 0 ELSE 1 END,
         COALESCE((SELECT c.images FROM repository_counters c WHERE c.repository_id = r.id), 0),
-        (SELECT COUNT(*) FROM links l WHERE l.repository_id = r.id)
+        (SELECT COUNT(*) FROM links l WHERE l.repository_id = r.id),
+        EXISTS (SELECT 1 FROM lifecycle_policies p WHERE p.repository_id = r.id)
     FROM repositories r WHERE r.id > ?1 AND r.deleted = 0 ORDER BY r.id LIMIT ?2";
 
 const TAGS: &str = "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key";
@@ -63,6 +65,7 @@ fn from_row(row: &Row<'_>) -> Result<RepositorySummary, StoreError> {
         tags: Vec::new(),
         image_count: row.integer(8)?,
         layer_count: row.integer(9)?,
+        has_lifecycle_policy: row.boolean(10)?,
     })
 }
 

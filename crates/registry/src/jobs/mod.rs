@@ -48,14 +48,26 @@ pub enum Kind {
     Replication,
     /// Brings to another registry all that was there before.
     ReplicationBackfill,
+    /// Carries out the lifecycle policy of a repository.
+    Lifecycle,
+    /// Works out what a lifecycle policy would do, and forgets it after a day.
+    LifecyclePreview,
+    /// Ends the restore of an archived image.
+    Activation,
+    /// Lets the referrers of an image follow it.
+    Referrers,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 8] = [
         Self::RepositoryRemoval,
         Self::Housekeeping,
         Self::Replication,
         Self::ReplicationBackfill,
+        Self::Lifecycle,
+        Self::LifecyclePreview,
+        Self::Activation,
+        Self::Referrers,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -64,6 +76,10 @@ impl Kind {
             Self::Housekeeping => "housekeeping",
             Self::Replication => "replication",
             Self::ReplicationBackfill => "replication-backfill",
+            Self::Lifecycle => "lifecycle",
+            Self::LifecyclePreview => "lifecycle-preview",
+            Self::Activation => "activation",
+            Self::Referrers => "referrers",
         }
     }
 

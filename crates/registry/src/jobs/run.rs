@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
 use super::{Job, Kind, Outcome, Place, Ran};
-use crate::{Error, Service, housekeeping, replication, repositories};
+use crate::{Error, Service, housekeeping, images, lifecycle, replication, repositories};
 
 /// The one place that knows what does the work of a kind.
 async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
@@ -16,6 +16,10 @@ async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcom
         Kind::Housekeeping => housekeeping::run(service, lease).await,
         Kind::Replication => replication::run::run(service, job, lease).await,
         Kind::ReplicationBackfill => replication::backfill::run(service, job, lease).await,
+        Kind::Lifecycle => lifecycle::apply(service, job, lease).await,
+        Kind::LifecyclePreview => lifecycle::preview(service, job, lease).await,
+        Kind::Activation => images::activate(service, job, lease).await,
+        Kind::Referrers => images::follow(service, job, lease).await,
     }
 }
 

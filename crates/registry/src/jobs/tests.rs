@@ -71,8 +71,8 @@ async fn execute(service: &Service, sql: &'static str) {
     service.store.write(move |tx| tx.execute(sql, &[])).await.unwrap();
 }
 
-fn done() -> Result<Outcome, Error> {
-    Ok(Outcome::Done(json!({})))
+fn done() -> Outcome {
+    Outcome::Done(json!({}))
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn of_two_dues_the_earlier_wins() {
     add(&service, "one", NOW + 30).await;
     service.clock.advance(10);
     let claimed = next(&service).await.unwrap();
-    end(&service, claimed, done()).await;
+    end(&service, claimed, Ok(done())).await;
     service.clock.advance(100);
     assert_eq!(subject(&service).await, None);
 }
@@ -153,7 +153,7 @@ async fn a_failed_run_is_tried_again_after_a_pause_of_machine_time() {
         execute(&service, "UPDATE jobs SET not_before = 0").await;
     }
     let claimed = next(&service).await.unwrap();
-    end(&service, claimed, done()).await;
+    end(&service, claimed, Ok(done())).await;
     assert_eq!(idle_time(&service).unwrap(), None);
 }
 
@@ -173,8 +173,8 @@ async fn a_run_whose_lease_ran_out_comes_to_nothing() {
         Ok::<_, Error>(())
     });
     assert!(write.await.is_err());
-    assert_eq!(end(&service, (job, lease), done()).await, Ended::Superseded);
-    assert_eq!(end(&service, second, done()).await, Ended::Done(json!({})));
+    assert_eq!(end(&service, (job, lease), Ok(done())).await, Ended::Superseded);
+    assert_eq!(end(&service, second, Ok(done())).await, Ended::Done(json!({})));
 }
 
 #[tokio::test]

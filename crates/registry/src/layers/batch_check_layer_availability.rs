@@ -6,7 +6,7 @@ use ecru_model::{
 };
 use ecru_store::Blob;
 
-use super::{answered_as_existing, find_linked, load, media_type};
+use super::{answered_as_existing, find_linked, is_archived, load, media_type};
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
@@ -28,13 +28,13 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
             continue;
         }
         match look_up(ctx, &repository, text).await? {
-            Some((blob, media_type)) => {
-                available.push(blob.id);
+            Some(found) => {
+                available.push(found.blob.id);
                 layers.push(layer(
                     text,
-                    LayerAvailability::Available,
-                    Some(blob.size),
-                    media_type,
+                    found.availability,
+                    Some(found.blob.size),
+                    found.media_type,
                 ));
             }
             None => layers.push(layer(text, LayerAvailability::Unavailable, None, None)),
@@ -48,11 +48,13 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
     })
 }
 
-async fn look_up(
-    ctx: &Context,
-    repository: &Repository,
-    text: &str,
-) -> Result<Option<(Blob, Option<String>)>, Error> {
+struct Found {
+    blob: Blob,
+    media_type: Option<String>,
+    availability: LayerAvailability,
+}
+
+async fn look_up(ctx: &Context, repository: &Repository, text: &str) -> Result<Option<Found>, Error> {
     let Ok(digest) = Digest::parse(text) else {
         return Ok(None);
     };
@@ -60,11 +62,19 @@ async fn look_up(
         let Some(blob) = find_linked(&ctx.store, at, repository, &digest)? else {
             return Ok(None);
         };
-        let media_type = media_type(at, repository, blob.id)?;
-        Ok::<_, Error>(Some((blob, media_type)))
+        let availability = if is_archived(at, repository, blob.id)? {
+            LayerAvailability::Archived
+        } else {
+            LayerAvailability::Available
+        };
+        Ok::<_, Error>(Some(Found {
+            media_type: media_type(at, repository, blob.id)?,
+            blob,
+            availability,
+        }))
     })?;
     let Some(found) = found else { return Ok(None) };
-    Ok(ctx.store.blobs().check(&found.0).await?.then_some(found))
+    Ok(ctx.store.blobs().check(&found.blob).await?.then_some(found))
 }
 
 fn layer(

@@ -4,7 +4,7 @@ use ecru_model::{
     Digest, ErrorCode, GetDownloadUrlForLayerInput as Input, GetDownloadUrlForLayerOutput as Output,
 };
 
-use super::{find_linked, layer_not_found, media_type};
+use super::{find_linked, is_archived, layer_not_found, media_type};
 use crate::authorization::grant;
 use crate::repositories::Repository;
 use crate::{Context, Error};
@@ -12,19 +12,20 @@ use crate::{Context, Error};
 pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetDownloadUrlForLayer", input.registry_id.as_ref());
 
-    let (repository, digest, blob, referenced) = ctx.store.read(|at| {
+    let (repository, digest, blob, reachable) = ctx.store.read(|at| {
         let repository = access.repository(at, &input.repository_name)?;
         let missing = || layer_not_found(&repository, &input.layer_digest);
         let digest = Digest::parse(&input.layer_digest).map_err(|_| missing())?;
         let blob = find_linked(&ctx.store, at, &repository, &digest)?.ok_or_else(missing)?;
         let referenced = media_type(at, &repository, blob.id)?.is_some();
-        Ok::<_, Error>((repository, digest, blob, referenced))
+        let reachable = referenced && !is_archived(at, &repository, blob.id)?;
+        Ok::<_, Error>((repository, digest, blob, reachable))
     })?;
     if !ctx.store.blobs().check(&blob).await? {
         return Err(layer_not_found(&repository, &input.layer_digest));
     }
-    // A layer that no image needs may go at any time, so it is not offered for download.
-    if !referenced {
+    // A layer that no image needs may go at any time, and one of archived images only cannot be pulled like them.
+    if !reachable {
         return Err(inaccessible(&repository, &digest));
     }
 

@@ -9,7 +9,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 12] = [
     "DELETE FROM replication_tasks WHERE (replication_id, tag) IN
          (SELECT t.replication_id, t.tag FROM replications r JOIN replication_tasks t ON t.replication_id = r.id
           WHERE r.repository_id = ?1 LIMIT ?2)",
@@ -27,6 +27,10 @@ const STEPS: [&str; 9] = [
          AND blob_id IN (SELECT blob_id FROM links WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM resource_tags WHERE repository_id = ?1
          AND key IN (SELECT key FROM resource_tags WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM lifecycle_preview_results WHERE repository_id = ?1 AND position IN
+         (SELECT position FROM lifecycle_preview_results WHERE repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM lifecycle_previews WHERE repository_id = ?1 AND ?2 > 0",
+    "DELETE FROM lifecycle_policies WHERE repository_id = ?1 AND ?2 > 0",
     "DELETE FROM repository_counters WHERE repository_id = ?1 AND ?2 > 0",
 ];
 

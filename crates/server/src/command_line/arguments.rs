@@ -321,6 +321,41 @@ mod tests {
     }
 
     #[test]
+    fn events_go_to_http_addresses() {
+        let read = |words: &[&str]| {
+            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
+            Ok::<_, clap::Error>(arguments.into_options().expect("good options").0.events)
+        };
+        let events = read(&[
+            "--events-webhook",
+            "https://example.com/hook",
+            "--events-endpoint",
+            "http://localhost:4567",
+            "--events-kept-days",
+            "2",
+        ])
+        .expect("good arguments");
+        assert_eq!(
+            events.webhook.expect("a webhook").as_str(),
+            "https://example.com/hook"
+        );
+        assert_eq!(
+            events.endpoint.expect("an endpoint").as_str(),
+            "http://localhost:4567/"
+        );
+        assert_eq!(events.kept, Duration::from_hours(48));
+
+        for words in [
+            ["--events-webhook", "ftp://example.com"],
+            ["--events-webhook", "example.com"],
+            ["--events-endpoint", "http://"],
+            ["--events-kept-days", "0"],
+        ] {
+            assert!(read(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
     fn every_flag_has_a_variable_of_its_name_and_a_line_of_help() {
         for argument in Arguments::command().get_arguments() {
             let Some(long) = argument.get_long() else { continue };

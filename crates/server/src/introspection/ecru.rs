@@ -9,10 +9,10 @@ use ecru_registry::jobs::{WaitingJob, list_jobs};
 use ecru_registry::principals::{Principal, list_principals};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Problem, page, repository, time, with};
+use super::{Answered, Asked, Problem, lifecycle, page, repository, time, with};
 
-const LIMIT_DEFAULT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+pub(super) const LIMIT_DEFAULT: u32 = 100;
+pub(super) const LIMIT_MAX: u32 = 1000;
 
 /// None for a list that there is not.
 pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
@@ -20,6 +20,7 @@ pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
         "repositories" => repositories(asked).await,
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
+        "lifecycle/explain" => lifecycle::explain_images(asked).await,
         "events" => events(asked),
         "jobs" => jobs(asked),
         "principals" => principals(asked),

@@ -5,6 +5,7 @@ mod controls;
 mod duration;
 mod ecru;
 mod fakecloud;
+mod lifecycle;
 mod query;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -130,6 +131,14 @@ impl Problem {
             {
                 bad_request(&error.message)
             }
+            Problem::Registry(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::RepositoryNotFoundException | ErrorCode::LifecyclePolicyNotFoundException
+                ) =>
+            {
+                json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
+            }
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
                 FAULT.own_answer()
@@ -225,8 +234,7 @@ fn repository(summary: &RepositorySummary) -> Value {
         "createdAt": time(summary.created_at),
         "tags": tags,
         "hasPolicy": summary.has_policy,
-        // No repository can be given a lifecycle policy yet.
-        "hasLifecyclePolicy": false,
+        "hasLifecyclePolicy": summary.has_lifecycle_policy,
         "imageCount": summary.image_count,
         "layerCount": summary.layer_count,
     })

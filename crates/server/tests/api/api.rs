@@ -32,7 +32,7 @@ pub(crate) struct Api {
 
 struct Registry {
     service: Arc<Service>,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Api {
@@ -60,7 +60,7 @@ impl Api {
         Self {
             registry: Arc::new(Registry {
                 service: service.unwrap(),
-                directory,
+                directory: Arc::new(directory),
             }),
             access_key: "AKIDEXAMPLE".to_owned(),
             region: REGION.to_owned(),
@@ -81,6 +81,14 @@ impl Api {
         }
     }
 
+    pub(crate) fn advance(&self, milliseconds: i64) {
+        self.service().clock.advance(milliseconds);
+    }
+
+    pub(crate) async fn run_due(&self) {
+        ecru_registry::jobs::run_due(self.service()).await.unwrap();
+    }
+
     pub(crate) fn in_region(&self, region: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -98,6 +106,25 @@ impl Api {
 
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.registry.service
+    }
+
+    /// The same data under a server that has been started anew.
+    pub(crate) async fn restarted(&self) -> Self {
+        let before = self.service();
+        before.store.close().await;
+        let store = Store::open(&Options {
+            directory: self.data(),
+            ephemeral: true,
+        });
+        let (clock, configuration) = (before.clock.clone(), before.configuration.clone());
+        let service = Service::new(store.unwrap(), clock, Random::default(), configuration);
+        Self {
+            registry: Arc::new(Registry {
+                service: service.unwrap(),
+                directory: Arc::clone(&self.registry.directory),
+            }),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
@@ -124,6 +151,15 @@ impl Api {
         found
             .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
             .unwrap()
+    }
+
+    /// Everything a statement gives, which has one column of text.
+    pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
+        let found = self
+            .service()
+            .store
+            .read(|at| at.query(sql, &[], |row| Ok(row.text(0)?.to_owned())));
+        found.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
     }
 
     pub(crate) fn text(&self, sql: &'static str) -> Option<String> {
@@ -214,6 +250,19 @@ impl Answer {
             self.body
         );
         assert_eq!(self.message(), message, "{}", self.operation);
+        self
+    }
+
+    /// An error of this name, whatever it says.
+    #[track_caller]
+    pub(crate) fn refuses_code(&self, code: ErrorCode) -> &Self {
+        assert_eq!(
+            self.error(),
+            Some(code.name()),
+            "{}: {}",
+            self.operation,
+            self.body
+        );
         self
     }
 

@@ -8,8 +8,9 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    creation_templates, faults, get_images, layer_lookup, layers, manifests, policies, pull_time_exclusions,
-    put_image, referrers, registry, registry_policy, repositories, resource_tags, tag_mutability, tokens,
+    creation_templates, faults, get_images, layer_lookup, layers, lifecycle, manifests, policies,
+    pull_time_exclusions, put_image, referrers, registry, registry_policy, replication, replication_backfill,
+    repositories, resource_tags, storage_class, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -26,6 +27,7 @@ fn see() -> BTreeSet<Pair> {
         get_images::PROVOKING,
         layer_lookup::PROVOKING,
         layers::PROVOKING,
+        lifecycle::PROVOKING,
         manifests::PROVOKING,
         policies::PROVOKING,
         pull_time_exclusions::PROVOKING,
@@ -33,8 +35,11 @@ fn see() -> BTreeSet<Pair> {
         referrers::PROVOKING,
         registry::PROVOKING,
         registry_policy::PROVOKING,
+        replication::PROVOKING,
+        replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
+        storage_class::PROVOKING,
         tag_mutability::PROVOKING,
         tokens::PROVOKING,
     ];

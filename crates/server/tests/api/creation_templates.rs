@@ -307,6 +307,7 @@ async fn settings_that_no_repository_could_have_are_refused() {
         ),
         ("resourceTags", json!(long_tags), "resourceTags"),
         ("repositoryPolicy", json!("{}"), "RepositoryPolicy"),
+        ("lifecyclePolicy", json!("{}"), "LifecyclePolicyText"),
         (
             "repositoryPolicy",
             json!(POLICY.replace("ecr:*", "s3:*")),
@@ -422,6 +423,10 @@ async fn a_push_makes_a_repository_with_every_setting_of_its_template() {
         .ok("GetRepositoryPolicy", json!({ "repositoryName": "team/a/app" }))
         .await;
     assert!(policy["policyText"].as_str().unwrap().contains("\"ecr:*\""));
+    let lifecycle = api
+        .ok("GetLifecyclePolicy", json!({ "repositoryName": "team/a/app" }))
+        .await;
+    assert_eq!(lifecycle["lifecyclePolicyText"], LIFECYCLE);
     api.push("team/a/app", Some("v1"), &Image::new(1)).await;
 
     // What is there keeps its settings.

@@ -17,6 +17,8 @@ async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
     api.execute("ALTER TABLE repositories RENAME TO away").await;
     api.execute("ALTER TABLE registry_settings RENAME TO settings_away")
         .await;
+    api.execute("ALTER TABLE replication_backfills RENAME TO backfills_away")
+        .await;
     api.execute("ALTER TABLE pull_time_exclusions RENAME TO exclusions_away")
         .await;
     for operation in built() {
@@ -32,6 +34,8 @@ async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
 
     api.execute("ALTER TABLE away RENAME TO repositories").await;
     api.execute("ALTER TABLE settings_away RENAME TO registry_settings")
+        .await;
+    api.execute("ALTER TABLE backfills_away RENAME TO replication_backfills")
         .await;
     api.execute("ALTER TABLE exclusions_away RENAME TO pull_time_exclusions")
         .await;

@@ -10,24 +10,18 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 19] = [
+pub(crate) const UNBUILT: [Operation; 13] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
-    Operation::DeleteLifecyclePolicy,
     Operation::DeletePullThroughCacheRule,
     Operation::DeleteSigningConfiguration,
     Operation::DescribeImageScanFindings,
     Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
-    Operation::GetLifecyclePolicy,
-    Operation::GetLifecyclePolicyPreview,
     Operation::GetSigningConfiguration,
-    Operation::PutLifecyclePolicy,
     Operation::PutRegistryScanningConfiguration,
     Operation::PutSigningConfiguration,
     Operation::StartImageScan,
-    Operation::StartLifecyclePolicyPreview,
-    Operation::UpdateImageStorageClass,
     Operation::UpdatePullThroughCacheRule,
     Operation::ValidatePullThroughCacheRule,
 ];

@@ -239,3 +239,66 @@ async fn introspection_can_be_switched_off() {
         assert_eq!(server.get(path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_lifecycle_policy_is_explained_image_by_image() {
+    let server = start().await;
+    let path = "/_ecru/lifecycle/explain?repository=demo";
+    let missing = server.get(path).await;
+    assert_eq!(missing.status, 404);
+    create(&server, "000000000000", "us-east-1", "demo").await;
+    let missing = server.get(path).await;
+    assert_eq!(missing.status, 404);
+    assert!(
+        missing.json()["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Lifecycle policy does not exist")
+    );
+
+    let policy = json!({ "rules": [{
+        "rulePriority": 3,
+        "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5 },
+        "action": { "type": "expire" },
+    }] });
+    let input = json!({ "repositoryName": "demo", "lifecyclePolicyText": policy.to_string() });
+    operate(&server, "000000000000", "us-east-1", "PutLifecyclePolicy", input).await;
+    push(&server, "demo", "v1").await;
+    push(&server, "demo", "v2").await;
+
+    let first = server.get(&format!("{path}&limit=1")).await.json();
+    assert_eq!(first["images"][0]["imageTags"], json!(["v1"]));
+    assert_eq!(
+        first["images"][0]["rules"],
+        json!([{
+            "rulePriority": 3,
+            "verdict": "KEPT",
+            "reason": "it is number 2 from the newest, and the limit is 5",
+        }])
+    );
+    assert_eq!(first["registryId"], "000000000000");
+    let next = first["next"].as_str().unwrap();
+    let last = server
+        .get(&format!(
+            "{path}&registryId=000000000000&region=us-east-1&after={next}"
+        ))
+        .await
+        .json();
+    assert_eq!(last["images"][0]["imageTags"], json!(["v2"]));
+    assert_eq!(last["next"], Value::Null);
+
+    for (query, status) in [
+        ("", 400),
+        ("?repository=demo&region=eu-west-1", 404),
+        ("?repository=demo&registryId=1", 400),
+    ] {
+        assert_eq!(
+            server
+                .get(&format!("/_ecru/lifecycle/explain{query}"))
+                .await
+                .status,
+            status,
+            "{query}"
+        );
+    }
+}

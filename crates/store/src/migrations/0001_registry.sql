@@ -104,6 +104,8 @@ CREATE TABLE images (
     artifact_media_type {text},
     subject {blob},
     last_pulled_at {int},
+    last_archived_at {int},
+    last_activated_at {int},
     annotations {text},
     manifest {blob} NOT NULL,
     UNIQUE (repository_id, digest)
@@ -279,6 +281,37 @@ CREATE TABLE replication_backfill_results (
     PRIMARY KEY (backfill_id, position)
 ) {without_rowid};
 CREATE INDEX replication_backfill_results_by_status ON replication_backfill_results (backfill_id, status, position);
+
+-- Lifecycle policies, in the form in which ECR returns them; apart from the repositories, which every request reads.
+CREATE TABLE lifecycle_policies (
+    repository_id {int} PRIMARY KEY REFERENCES repositories (id),
+    policy {text} NOT NULL,
+    last_evaluated_at {int} NOT NULL
+) {strict};
+
+-- The last preview that was started for a repository. `policy` is the text as it was given.
+CREATE TABLE lifecycle_previews (
+    repository_id {int} PRIMARY KEY REFERENCES repositories (id),
+    policy {text} NOT NULL,
+    status {text} NOT NULL,
+    started_at {int} NOT NULL,
+    expiring {int} NOT NULL,
+    archiving {int} NOT NULL
+) {strict};
+
+-- What a preview has found, as the images were then, so that they may be gone. `tags` are divided by spaces.
+CREATE TABLE lifecycle_preview_results (
+    repository_id {int} NOT NULL REFERENCES lifecycle_previews (repository_id),
+    position {int} NOT NULL,
+    digest {blob} NOT NULL,
+    tags {text} NOT NULL,
+    pushed_at {int} NOT NULL,
+    rule {int} NOT NULL,
+    action {text} NOT NULL,
+    storage_class {text} NOT NULL,
+    PRIMARY KEY (repository_id, position)
+) {without_rowid};
+CREATE INDEX lifecycle_preview_results_by_digest ON lifecycle_preview_results (repository_id, digest);
 
 -- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,
 -- and `given_prefix` as it was given.

@@ -1,5 +1,6 @@
 //! The store as a whole.
 
+mod announcements;
 mod blobs;
 mod collection;
 mod completion;

@@ -1,0 +1,84 @@
+//! `UpdateImageStorageClass`: archives an image at once, or begins to bring it back.
+
+use ecru_model::{
+    Digest, ErrorCode, ImageFailureCode, ImageStatus, TargetStorageClass, Timestamp,
+    UpdateImageStorageClassInput as Input, UpdateImageStorageClassOutput as Output,
+};
+use ecru_store::Tx;
+
+use super::activate::begin_activation;
+use super::archive;
+use crate::images::delete::indexes_of;
+use crate::images::selection::select;
+use crate::images::{Image, find, identifier, not_found};
+use crate::repositories::Repository;
+use crate::{Context, Error};
+
+pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("UpdateImageStorageClass", input.registry_id.as_ref());
+    let now = ctx.clock.now();
+
+    ctx.store
+        .write(move |tx| {
+            let repository = access.repository(tx, &input.repository_name)?;
+            let (image, _) = select(tx, &repository, &input.image_id)?.map_err(|failure| {
+                match (failure.failure_code, failure.failure_reason) {
+                    (
+                        Some(ImageFailureCode::ImageNotFound | ImageFailureCode::ImageTagDoesNotMatchDigest),
+                        _,
+                    )
+                    | (_, None) => not_found(&repository, &input.image_id),
+                    (_, Some(reason)) => Error::parameter("imageId", &reason),
+                }
+            })?;
+            let status = change(tx, &repository, &image, input.target_storage_class, now)?;
+
+            Ok(Output {
+                image_id: Some(identifier(&image.digest, input.image_id.image_tag.as_deref())),
+                image_status: Some(status),
+                registry_id: Some(repository.scope.registry_id),
+                repository_name: Some(repository.name),
+            })
+        })
+        .await
+}
+
+fn change(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    target: TargetStorageClass,
+    now: Timestamp,
+) -> Result<ImageStatus, Error> {
+    match (image.status, target) {
+        (ImageStatus::Active, TargetStorageClass::Archive) => {
+            for index in indexes_of(tx, repository, image)? {
+                if find(tx, repository, &index)?.is_some_and(|index| index.status != ImageStatus::Archived) {
+                    return Err(needed(&index));
+                }
+            }
+            archive(tx, repository, image, now)?;
+            Ok(ImageStatus::Archived)
+        }
+        (ImageStatus::Archived, TargetStorageClass::Standard) => {
+            begin_activation(tx, repository, image, now)?;
+            Ok(ImageStatus::Activating)
+        }
+        (status, target) => Err(not_supported(format!(
+            "The storage class of an image with status '{}' cannot be updated to '{}'",
+            status.as_str(),
+            target.as_str()
+        ))),
+    }
+}
+
+fn needed(index: &Digest) -> Error {
+    not_supported(format!(
+        "The image cannot be archived because it is referenced by manifest list: [{index}]"
+    ))
+}
+
+/// [unknown] in ECR's words.
+fn not_supported(message: String) -> Error {
+    Error::new(ErrorCode::ImageStorageClassUpdateNotSupportedException, message)
+}

@@ -1,0 +1,211 @@
+//! Why each image of a repository is kept or goes: what the evaluation found, told rule by rule.
+
+use std::collections::HashMap;
+
+use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_store::{Snapshot, StoreError, Value};
+
+use super::evaluate::{Candidate, Finding, Standing, Tie, Verdict, evaluate};
+use super::inventory::{Key, inventory};
+use super::policy::{Action, Limit, Policy, StorageClass};
+use super::{load, parse_stored};
+use crate::introspection::Extent;
+use crate::repositories::{self, Repository, stored};
+use crate::{Error, Page, Service};
+
+/// What the policy of a repository says of its images now.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    pub evaluated_at: Timestamp,
+    pub policy: String,
+    pub images: Page<ExplainedImage, i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ExplainedImage {
+    pub id: i64,
+    pub digest: Digest,
+    pub tags: Vec<String>,
+    pub pushed_at: Timestamp,
+    pub status: ImageStatus,
+    /// `EXPIRE` or `TRANSITION`; none for an image that stays.
+    pub action: Option<&'static str>,
+    /// The priority of the rule that acts.
+    pub applied_rule: Option<i32>,
+    pub reason: String,
+    /// The rules whose tag requirement the image meets, in the order of their priorities.
+    pub rules: Vec<ExplainedRule>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ExplainedRule {
+    pub priority: i32,
+    /// `KEPT`, `CLAIMED`, `BLOCKED`, `EXPIRE` or `TRANSITION`.
+    pub verdict: &'static str,
+    pub reason: String,
+}
+
+pub async fn explain(
+    service: &Service,
+    scope: Scope,
+    name: RepositoryName,
+    extent: Extent,
+) -> Result<Explanation, Error> {
+    let now = service.clock.now();
+    service
+        .store
+        .read_many(move |at| {
+            let repository = repositories::load(at, &scope, &name)?;
+            let stored_policy = load(at, &repository)?;
+            let policy = parse_stored(&stored_policy.text)?;
+            Ok(Explanation {
+                evaluated_at: now,
+                images: explain_page(at, &repository, &policy, now, extent)?,
+                policy: stored_policy.text,
+            })
+        })
+        .await
+}
+
+fn explain_page(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    policy: &Policy,
+    now: Timestamp,
+    extent: Extent,
+) -> Result<Page<ExplainedImage, i64>, Error> {
+    let inventory = inventory(at, repository)?;
+    let first = inventory.keys.partition_point(|key| key.id <= extent.after);
+    let end = first
+        .saturating_add(extent.limit as usize)
+        .min(inventory.keys.len());
+
+    // All images count, but only those of the page are told of.
+    let mut findings = HashMap::<usize, Vec<Finding>>::new();
+    evaluate(policy, &inventory.candidates, now, &mut |finding| {
+        if (first..end).contains(&finding.image) {
+            findings.entry(finding.image).or_default().push(finding);
+        }
+    });
+
+    let more = end < inventory.keys.len();
+    let images = inventory.keys.into_iter().zip(inventory.candidates).enumerate();
+    let mut items = Vec::new();
+    for (place, (key, candidate)) in images.skip(first).take(end - first) {
+        let findings = findings.remove(&place).unwrap_or_default();
+        let indexes = if candidate.tie == Tie::Free {
+            Vec::new()
+        } else {
+            indexes_of(at, repository, &key)?
+        };
+        items.push(explain_image(policy, &key, candidate, &findings, &indexes));
+    }
+    let next = items.last().filter(|_| more).map(|image| image.id);
+    Ok(Page { items, next })
+}
+
+fn indexes_of(at: &Snapshot<'_>, repository: &Repository, key: &Key) -> Result<Vec<Digest>, StoreError> {
+    at.query(
+        "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
+         WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id LIMIT 10",
+        &[Value::Integer(repository.id), Value::Integer(key.id)],
+        |row| stored(Digest::from_bytes(row.blob(0)?)),
+    )
+}
+
+fn explain_image(
+    policy: &Policy,
+    key: &Key,
+    candidate: Candidate,
+    findings: &[Finding],
+    indexes: &[Digest],
+) -> ExplainedImage {
+    let rules = findings
+        .iter()
+        .map(|finding| explain_rule(policy, finding, indexes))
+        .collect::<Vec<_>>();
+    let acted = findings.iter().find_map(|finding| match finding.verdict {
+        Verdict::Act(action) => Some((finding.rule, name_of(action))),
+        _ => None,
+    });
+    ExplainedImage {
+        id: key.id,
+        digest: key.digest,
+        pushed_at: candidate.pushed_at,
+        status: match candidate.class {
+            Some(StorageClass::Standard) => ImageStatus::Active,
+            Some(StorageClass::Archive) => ImageStatus::Archived,
+            None => ImageStatus::Activating,
+        },
+        action: acted.map(|(_, action)| action),
+        applied_rule: acted.map(|(rule, _)| rule),
+        reason: reason(key, &candidate, acted.map(|(rule, _)| rule), &rules),
+        tags: candidate.tags,
+        rules,
+    }
+}
+
+fn reason(key: &Key, candidate: &Candidate, acted: Option<i32>, rules: &[ExplainedRule]) -> String {
+    let told = |verdict: &str| rules.iter().find(|rule| rule.verdict == verdict);
+    match (acted, candidate.tie, key.subject) {
+        (Some(rule), ..) => format!("rule {rule} acts on it"),
+        (None, Tie::Referrer, Some(subject)) => {
+            format!("it follows its subject {subject}, so that no rule sees it")
+        }
+        _ if candidate.class.is_none() => "it is being restored, so that no rule sees it".to_owned(),
+        _ if rules.is_empty() => "no rule selects it".to_owned(),
+        _ => match (told("BLOCKED"), told("CLAIMED")) {
+            (Some(rule), _) | (None, Some(rule)) => format!(
+                "kept although beyond the limit of rule {}: {}",
+                rule.priority, rule.reason
+            ),
+            (None, None) => "kept: it is within the limits of every rule that selects it".to_owned(),
+        },
+    }
+}
+
+fn explain_rule(policy: &Policy, finding: &Finding, indexes: &[Digest]) -> ExplainedRule {
+    let limit = policy
+        .rules
+        .iter()
+        .find(|rule| rule.priority == finding.rule)
+        .map(|rule| rule.limit);
+    let measured = match (finding.standing, limit) {
+        (Standing::Rank(rank), Some(Limit::Count(kept))) => {
+            format!("it is number {rank} from the newest, and the limit is {kept}")
+        }
+        (Standing::Rank(rank), _) => format!("it is number {rank} from the newest"),
+        (Standing::DueAt(due), _) => format!("it is kept until {}", crate::events::rfc_3339(due)),
+    };
+    let (verdict, reason) = match (finding.verdict, finding.claimed_by) {
+        (Verdict::Kept, _) => ("KEPT", measured),
+        (Verdict::OutOfReach, Some(rule)) => {
+            ("CLAIMED", format!("{measured}, but rule {rule} selects it first"))
+        }
+        (Verdict::OutOfReach, None) => ("CLAIMED", measured),
+        (Verdict::Blocked, _) => {
+            let indexes = indexes
+                .iter()
+                .map(Digest::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            (
+                "BLOCKED",
+                format!("{measured}, but ImageReferencedByManifestList: [{indexes}]"),
+            )
+        }
+        (Verdict::Act(action), _) => (name_of(action), measured),
+    };
+    ExplainedRule {
+        priority: finding.rule,
+        verdict,
+        reason,
+    }
+}
+
+fn name_of(action: Action) -> &'static str {
+    match action {
+        Action::Expire => "EXPIRE",
+        Action::Archive => "TRANSITION",
+    }
+}

@@ -1,0 +1,161 @@
+//! The images of a repository as a policy sees them.
+
+use std::collections::HashSet;
+use std::iter::Peekable;
+
+use ecru_model::{Digest, ImageStatus, Timestamp};
+use ecru_store::{Row, Snapshot, StoreError, Value};
+
+use super::evaluate::{Candidate, Tie};
+use super::policy::StorageClass;
+use crate::repositories::{Repository, stored};
+
+/// Which image a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) id: i64,
+    pub(super) digest: Digest,
+    pub(super) subject: Option<Digest>,
+}
+
+/// All images in the order of their ids; a candidate and its key stand at the same place.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    pub(super) keys: Vec<Key>,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+/// Reads every image of a repository, however many: for the blocking pool.
+pub(super) fn inventory(at: &Snapshot<'_>, repository: &Repository) -> Result<Inventory, StoreError> {
+    let by_repository = [Value::Integer(repository.id)];
+    let images = at.query(
+        "SELECT id, digest, subject, status, push_sequence, pushed_at, last_pulled_at, last_activated_at,
+                last_archived_at
+         FROM images WHERE repository_id = ?1 ORDER BY id",
+        &by_repository,
+        from_row,
+    )?;
+    let tags = at.query(
+        "SELECT image_id, tag FROM tags WHERE repository_id = ?1 ORDER BY image_id, tag",
+        &by_repository,
+        |row| Ok((row.integer(0)?, row.text(1)?.to_owned())),
+    )?;
+    let parents = at.query(
+        "SELECT c.child_id, i.status FROM image_children c JOIN images i ON i.id = c.index_id
+         WHERE c.repository_id = ?1 ORDER BY c.child_id",
+        &by_repository,
+        |row| Ok((row.integer(0)?, is_archived(row.text(1)?))),
+    )?;
+
+    let present = images.iter().map(|(key, _)| key.digest).collect::<HashSet<_>>();
+    let mut tags = tags.into_iter().peekable();
+    let mut parents = parents.into_iter().peekable();
+    let mut found = Inventory::default();
+    for (key, mut candidate) in images {
+        candidate.tags = take(&mut tags, key.id);
+        let followed = key.subject.filter(|subject| *subject != key.digest);
+        candidate.tie = tie(
+            followed.is_some_and(|subject| present.contains(&subject)),
+            &take(&mut parents, key.id),
+        );
+        found.keys.push(key);
+        found.candidates.push(candidate);
+    }
+    Ok(found)
+}
+
+/// One image again, as it is now.
+pub(super) fn find(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    image_id: i64,
+) -> Result<Option<Candidate>, StoreError> {
+    let key = [Value::Integer(repository.id), Value::Integer(image_id)];
+    let found = at.find(
+        "SELECT id, digest, subject, status, push_sequence, pushed_at, last_pulled_at, last_activated_at,
+                last_archived_at
+         FROM images WHERE repository_id = ?1 AND id = ?2",
+        &key,
+        from_row,
+    )?;
+    let Some((image, mut candidate)) = found else {
+        return Ok(None);
+    };
+    candidate.tags = at.query(
+        "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag",
+        &key,
+        |row| Ok(row.text(0)?.to_owned()),
+    )?;
+    let parents = at.query(
+        "SELECT i.status FROM image_children c JOIN images i ON i.id = c.index_id
+         WHERE c.repository_id = ?1 AND c.child_id = ?2",
+        &key,
+        |row| Ok(is_archived(row.text(0)?)),
+    )?;
+    let followed = match image.subject.filter(|subject| *subject != image.digest) {
+        None => None,
+        Some(subject) => at.find(
+            "SELECT 1 FROM images WHERE repository_id = ?1 AND digest = ?2",
+            &[Value::Integer(repository.id), Value::Blob(subject.as_bytes())],
+            |row| row.integer(0),
+        )?,
+    };
+    candidate.tie = tie(followed.is_some(), &parents);
+    Ok(Some(candidate))
+}
+
+/// Without tags and ties, which stand in other tables.
+fn from_row(row: &Row<'_>) -> Result<(Key, Candidate), StoreError> {
+    let moment =
+        |column| -> Result<_, StoreError> { Ok(row.optional_integer(column)?.map(Timestamp::from_millis)) };
+    let subject = row
+        .optional_blob(2)?
+        .map(|bytes| stored(Digest::from_bytes(bytes)));
+    let key = Key {
+        id: row.integer(0)?,
+        digest: stored(Digest::from_bytes(row.blob(1)?))?,
+        subject: subject.transpose()?,
+    };
+    let candidate = Candidate {
+        tags: Vec::new(),
+        class: match stored(ImageStatus::parse(row.text(3)?))? {
+            ImageStatus::Active => Some(StorageClass::Standard),
+            ImageStatus::Archived => Some(StorageClass::Archive),
+            ImageStatus::Activating => None,
+        },
+        sequence: row.integer(4)?,
+        pushed_at: Timestamp::from_millis(row.integer(5)?),
+        last_pulled_at: moment(6)?,
+        last_activated_at: moment(7)?,
+        last_archived_at: moment(8)?,
+        tie: Tie::Free,
+    };
+    Ok((key, candidate))
+}
+
+fn is_archived(status: &str) -> bool {
+    status == ImageStatus::Archived.as_str()
+}
+
+/// `parents` says of each index that names the image whether it is archived.
+fn tie(follows: bool, parents: &[bool]) -> Tie {
+    if follows {
+        Tie::Referrer
+    } else if parents.is_empty() {
+        Tie::Free
+    } else if parents.iter().all(|archived| *archived) {
+        Tie::ChildOfArchived
+    } else {
+        Tie::ChildOfActive
+    }
+}
+
+/// What belongs to one image, of rows that come in the order of images.
+fn take<T>(rows: &mut Peekable<impl Iterator<Item = (i64, T)>>, image_id: i64) -> Vec<T> {
+    while rows.next_if(|(id, _)| *id < image_id).is_some() {}
+    let mut own = Vec::new();
+    while let Some((_, value)) = rows.next_if(|(id, _)| *id == image_id) {
+        own.push(value);
+    }
+    own
+}

@@ -1,0 +1,61 @@
+//! `StartLifecyclePolicyPreview`: begins to work out what a policy would do, the given one or the one that stands.
+
+use ecru_model::{
+    ErrorCode, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyText,
+    StartLifecyclePolicyPreviewInput as Input, StartLifecyclePolicyPreviewOutput as Output,
+};
+
+use super::preview::{self, Preview};
+use super::{accept, load};
+use crate::repositories::Repository;
+use crate::{Context, Error, repositories};
+
+pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("StartLifecyclePolicyPreview", input.registry_id.as_ref());
+    let name = input.repository_name;
+    let given = input.lifecycle_policy_text;
+    if let Some(text) = &given
+        && let Err(error) = accept(text.as_str())
+    {
+        return Err(repositories::refuse_after_lookup(ctx, &access, &name, error));
+    }
+    let now = ctx.clock.now();
+
+    ctx.store
+        .write(move |tx| {
+            let repository = access.repository(tx, &name)?;
+            // The answers repeat a policy as it was given, white space and all.
+            let text = match &given {
+                Some(text) => text.clone(),
+                None => load(tx, &repository)?.text()?,
+            };
+            let running = preview::find(tx, &repository)?;
+            if running.is_some_and(|preview| preview.status == Status::InProgress) {
+                return Err(in_progress(&repository));
+            }
+            preview::start(tx, &repository, &Preview::new(text.as_str(), now))?;
+
+            Ok(output(repository, text))
+        })
+        .await
+}
+
+fn output(repository: Repository, text: LifecyclePolicyText) -> Output {
+    Output {
+        registry_id: Some(repository.scope.registry_id),
+        repository_name: Some(repository.name),
+        lifecycle_policy_text: Some(text),
+        status: Some(Status::InProgress),
+    }
+}
+
+fn in_progress(repository: &Repository) -> Error {
+    // [unknown] in ECR's words.
+    Error::new(
+        ErrorCode::LifecyclePolicyPreviewInProgressException,
+        format!(
+            "A lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'",
+            repository.name, repository.scope.registry_id
+        ),
+    )
+}

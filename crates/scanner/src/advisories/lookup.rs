@@ -1,0 +1,134 @@
+//! The advisories about a package.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::import::{AffectedRecord, canonical_name};
+use super::{Advisories, Record};
+use crate::ScanError;
+use crate::package::Package;
+
+/// An advisory that concerns a version of a package.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) osv_id: String,
+    pub(crate) modified_at: i64,
+    pub(crate) record: Record,
+    pub(crate) affected: Affected,
+}
+
+/// What it says of the package in question.
+#[derive(Debug)]
+pub(crate) struct Affected {
+    pub(crate) word: Option<String>,
+    pub(crate) severity: Vec<crate::osv::SeverityScore>,
+    pub(crate) fixed: Option<String>,
+}
+
+impl Advisories {
+    /// When the newest of the advisories was last changed; none when there are none.
+    pub(crate) fn updated_at(&self) -> Result<Option<i64>, ScanError> {
+        let newest = self
+            .connection()
+            .query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+        Ok(newest)
+    }
+
+    /// Whether anything is known of an ecosystem, or of all its releases together.
+    pub(crate) fn cover(&self, ecosystem: &str) -> Result<bool, ScanError> {
+        let connection = self.connection();
+        for name in with_base(ecosystem) {
+            let known = connection
+                .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
+                .exists([name])?;
+            if known {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn about(&self, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
+        let connection = self.connection();
+        let mut matches = Vec::<Match>::new();
+        for (name, version) in identities(package) {
+            for ecosystem in with_base(ecosystem) {
+                let name = canonical_name(ecosystem, name);
+                for found in affecting(&connection, ecosystem, &name, version, package)? {
+                    if !matches.iter().any(|other| other.osv_id == found.osv_id) {
+                        matches.push(found);
+                    }
+                }
+            }
+        }
+        Ok(matches)
+    }
+}
+
+/// `Debian:12`, and `Debian` for what is said of all its releases.
+fn with_base(ecosystem: &str) -> impl Iterator<Item = &str> {
+    let base = ecosystem.split_once(':').map(|(base, _)| base);
+    std::iter::once(ecosystem).chain(base)
+}
+
+/// The names that advisories use for a package, each with the version that goes with it: distributions name the source
+/// that a package was built from, some of those that use rpm the package itself.
+fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
+    let own = (package.name.as_str(), package.version.as_str());
+    let source_name = package.source_name.as_deref().unwrap_or(&package.name);
+    let source_version = package.source_version.as_deref().unwrap_or(&package.version);
+    let source = (source_name, source_version);
+    if package.manager == crate::Manager::Rpm {
+        BTreeSet::from([own, source])
+    } else {
+        BTreeSet::from([source])
+    }
+}
+
+fn affecting(
+    connection: &Connection,
+    ecosystem: &str,
+    name: &str,
+    version: &str,
+    package: &Package,
+) -> Result<Vec<Match>, ScanError> {
+    let order = package.manager.order();
+    let mut statement = connection
+        .prepare_cached("SELECT advisory_id, record FROM affected WHERE ecosystem = ?1 AND name = ?2")?;
+    let mut rows = statement.query([ecosystem, name])?;
+    let mut matches = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What another version of this program wrote says nothing.
+        let Ok(record) = serde_json::from_str::<AffectedRecord>(row.get_ref(1)?.as_str().unwrap_or_default())
+        else {
+            continue;
+        };
+        if record.versions.contain(version, order) {
+            let affected = Affected {
+                fixed: record.versions.fixed_after(version, order).map(str::to_owned),
+                word: record.word,
+                severity: record.severity,
+            };
+            matches.extend(load(connection, row.get(0)?, affected)?);
+        }
+    }
+    Ok(matches)
+}
+
+fn load(connection: &Connection, advisory_id: i64, affected: Affected) -> rusqlite::Result<Option<Match>> {
+    let found = connection
+        .prepare_cached("SELECT osv_id, modified_at, record FROM advisories WHERE id = ?1")?
+        .query_row([advisory_id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+        })
+        .optional()?;
+    Ok(found.and_then(|(osv_id, modified_at, record)| {
+        Some(Match {
+            osv_id,
+            modified_at,
+            record: serde_json::from_str(&record).ok()?,
+            affected,
+        })
+    }))
+}

@@ -1,0 +1,87 @@
+//! The bytes of a layer without their packing, counted against what is left for the image.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::rc::Rc;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::Carried;
+use crate::limits::{Budget, LayerBytes};
+
+const BUFFER_BYTES: usize = 64 << 10;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// 32 MiB: the largest window that `zstd` makes below its level 21.
+const ZSTD_WINDOW_LOG_MAX: u32 = 25;
+
+/// Packing is told by the bytes themselves: media types are often wrong.
+pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a RefCell<Budget>) -> io::Result<Unpacked<'a>> {
+    let stored = Rc::new(Cell::new(0));
+    let source = Stored {
+        source,
+        stored: Rc::clone(&stored),
+    };
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
+    let head = source.fill_buf()?;
+    let content: Box<dyn Read + 'a> = if head.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(source))
+    } else if head.starts_with(&ZSTD) {
+        let mut decoder = zstd::Decoder::with_buffer(source)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        Box::new(decoder)
+    } else {
+        Box::new(source)
+    };
+    Ok(Unpacked {
+        content,
+        stored,
+        given: 0,
+        budget,
+    })
+}
+
+/// Counts what is stored, and tells its failures from those of the archive.
+struct Stored<R> {
+    source: R,
+    stored: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Stored<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.source.read(buffer) {
+            Ok(length) => {
+                self.stored.set(self.stored.get() + length as u64);
+                Ok(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => Err(Carried::Layer(error).into()),
+        }
+    }
+}
+
+pub(crate) struct Unpacked<'a> {
+    content: Box<dyn Read + 'a>,
+    stored: Rc<Cell<u64>>,
+    given: u64,
+    budget: &'a RefCell<Budget>,
+}
+
+impl Unpacked<'_> {
+    pub(crate) fn unpacked_bytes(&self) -> u64 {
+        self.given
+    }
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.content.read(buffer)?;
+        self.given += length as u64;
+        let layer = LayerBytes {
+            stored: self.stored.get(),
+            unpacked: self.given,
+        };
+        self.budget.borrow_mut().unpacked(length as u64, layer)?;
+        Ok(length)
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a scan came to nothing.
+
+use std::io;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// What the image holds is not an archive.
+    #[error("a layer cannot be unpacked: {0}")]
+    Archive(String),
+
+    /// The image is larger than what is looked at.
+    #[error("{0}")]
+    Limit(Limit),
+
+    /// The bytes of a layer could not be had.
+    #[error("a layer could not be read")]
+    Layer(#[source] io::Error),
+
+    #[error("no scratch file could be written")]
+    Scratch(#[source] io::Error),
+
+    #[error("the advisories could not be read")]
+    Advisories(#[from] rusqlite::Error),
+
+    #[error("the advisories could not be read from their directory")]
+    Directory(#[source] io::Error),
+}
+
+/// What an image may have too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    #[error("a layer unpacks to more than is scanned")]
+    LayerSize,
+    #[error("a layer unpacks to implausibly more than its size")]
+    Ratio,
+    #[error("the image unpacks to more than is scanned")]
+    ImageSize,
+    #[error("the image has more entries than are scanned")]
+    Entries,
+    #[error("the image has more packages than are scanned")]
+    Packages,
+    #[error("the scan took too long")]
+    Time,
+}
+
+/// Carries what is not the archive's fault through readers that know of `io::Error` only.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Carried {
+    #[error(transparent)]
+    Limit(Limit),
+    #[error("the source could not be read")]
+    Layer(#[source] io::Error),
+    #[error("the scratch file could not be written")]
+    Scratch(#[source] io::Error),
+}
+
+impl From<Carried> for io::Error {
+    fn from(carried: Carried) -> Self {
+        Self::other(carried)
+    }
+}
+
+/// Whether the archive itself is at fault, so that only the file which is read is given up.
+pub(crate) fn is_carried(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Carried>)
+}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> Self {
+        if !is_carried(&error) {
+            return Self::Archive(error.to_string());
+        }
+        let carried = error
+            .into_inner()
+            .and_then(|inner| inner.downcast::<Carried>().ok());
+        match carried.map(|carried| *carried) {
+            Some(Carried::Limit(limit)) => Self::Limit(limit),
+            Some(Carried::Layer(error)) => Self::Layer(error),
+            Some(Carried::Scratch(error)) => Self::Scratch(error),
+            None => Self::Archive("the archive ended badly".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Finds the packages of an image in its layers, and the advisories that concern them.
+
+mod advisories;
+mod archive;
+mod cache;
+mod error;
+mod inventory;
+mod limits;
+mod osv;
+mod package;
+mod readers;
+mod release;
+mod scan;
+mod severity;
+#[cfg(test)]
+mod test_layers;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+pub use advisories::{Advisories, ImportError, Imported};
+pub use error::{Limit, ScanError};
+pub use limits::Limits;
+pub use package::{Manager, Package};
+pub use scan::{Finding, Layer, Report, Scanner};
+pub use severity::{Score, Severity};
+pub use versions::VersionOrder;

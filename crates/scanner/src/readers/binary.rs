@@ -1,0 +1,195 @@
+//! Programs that say what they were built from: those of Go, and those of Rust built with `cargo auditable`.
+//!
+//! A program goes by in a window of bounded size. Both kinds of list can be told by how they begin, so that neither the
+//! table of sections at the end of a program nor its segments are needed.
+
+use std::io::{self, Read};
+
+use flate2::read::ZlibDecoder;
+
+use super::{cargo, go::BuildInfo};
+use crate::package::Package;
+
+const ELF: [u8; 4] = *b"\x7fELF";
+/// How much is looked at together, and so how long a list may be.
+const WINDOW_BYTES: usize = 1 << 20;
+const LIST_BYTES_MAX: usize = 256 << 10;
+const AUDIT_BYTES_MAX: u64 = 4 << 20;
+
+const GO_MAGIC: [u8; 14] = *b"\xff Go buildinf:";
+/// The version and the modules stand right here, not elsewhere in the program, since Go 1.18.
+const GO_INLINE_FLAG: u8 = 2;
+const GO_HEADER_BYTES: usize = 32;
+const GO_ALIGNMENT: usize = 16;
+/// The list of modules stands between two marks.
+const GO_MARK_BYTES: usize = 16;
+
+const AUDIT_START: [u8; 13] = *br#"{"packages":["#;
+
+/// None for what is no program.
+pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
+    let mut window = Vec::new();
+    if content.take(4).read_to_end(&mut window)? < 4 || window != ELF {
+        return Ok(None);
+    }
+    let mut ended = false;
+    // Where the window begins, in the program.
+    let mut offset = 0_usize;
+    while !ended {
+        let wanted = (WINDOW_BYTES - window.len()) as u64;
+        ended = (content.take(wanted).read_to_end(&mut window)? as u64) < wanted;
+        let searched = if ended {
+            window.len()
+        } else {
+            window.len() - LIST_BYTES_MAX
+        };
+        if let Some(packages) = search(&window, searched, offset) {
+            return Ok(Some(packages));
+        }
+        window.drain(..searched);
+        offset += searched;
+    }
+    Ok(Some(Vec::new()))
+}
+
+/// What a list says that begins before `searched`.
+fn search(window: &[u8], searched: usize, offset: usize) -> Option<Vec<Package>> {
+    let to_alignment = offset.next_multiple_of(GO_ALIGNMENT) - offset;
+    let go = (to_alignment..searched)
+        .step_by(GO_ALIGNMENT)
+        .filter_map(|place| window.get(place..))
+        .find_map(|rest| Some(go_info(rest)?.packages()));
+    go.or_else(|| {
+        let candidates = window.get(..searched)?.iter().enumerate();
+        candidates
+            .filter(|(_, byte)| **byte == 0x78)
+            .filter_map(|(place, _)| audit(window.get(place..)?))
+            .find_map(|json| cargo::read_audit(&json).ok())
+    })
+}
+
+fn go_info(bytes: &[u8]) -> Option<BuildInfo<'_>> {
+    let header = bytes.strip_prefix(&GO_MAGIC)?;
+    if header.get(1)? & GO_INLINE_FLAG == 0 {
+        return None;
+    }
+    let (go_version, rest) = go_string(bytes.get(GO_HEADER_BYTES..)?)?;
+    let (modules, _) = go_string(rest)?;
+    let go_version = std::str::from_utf8(go_version).ok()?;
+    // The magic is also a constant of the programs that look for it.
+    if !go_version.starts_with("go") && !go_version.starts_with("devel") {
+        return None;
+    }
+    let end = modules.len().saturating_sub(GO_MARK_BYTES);
+    let modules = modules.get(GO_MARK_BYTES..end).unwrap_or_default();
+    Some(BuildInfo {
+        go_version,
+        modules: std::str::from_utf8(modules).ok()?,
+    })
+}
+
+/// A length of seven bits a byte, then so many bytes.
+fn go_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0_usize;
+    for (place, byte) in bytes.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            let rest = bytes.get(place + 1..)?;
+            return rest.split_at_checked(length);
+        }
+    }
+    None
+}
+
+/// The list of crates, if these bytes are one that was compressed.
+fn audit(bytes: &[u8]) -> Option<Vec<u8>> {
+    let header = u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]);
+    if !header.is_multiple_of(31) {
+        return None;
+    }
+    let mut start = [0; AUDIT_START.len()];
+    ZlibDecoder::new(bytes).read_exact(&mut start).ok()?;
+    if start != AUDIT_START {
+        return None;
+    }
+    let mut json = Vec::new();
+    let list = bytes.get(..LIST_BYTES_MAX).unwrap_or(bytes);
+    ZlibDecoder::new(list)
+        .take(AUDIT_BYTES_MAX)
+        .read_to_end(&mut json)
+        .ok()?;
+    Some(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::write::ZlibEncoder;
+
+    use super::*;
+    use crate::package::Manager;
+
+    /// A program with these bytes at a place.
+    fn program(place: usize, bytes: &[u8], size: usize) -> Vec<u8> {
+        let mut program: Vec<u8> = ELF.to_vec();
+        // Every second byte could begin a compressed list.
+        program.extend((4..size).map(|at| if at % 2 == 0 { 0x78 } else { 0x9c }));
+        program[place..place + bytes.len()].copy_from_slice(bytes);
+        program
+    }
+
+    fn go_list() -> Vec<u8> {
+        let mut list = [&GO_MAGIC[..], &[8, GO_INLINE_FLAG]].concat();
+        list.resize(GO_HEADER_BYTES, 0);
+        let modules = format!(
+            "{0}dep\tgolang.org/x/net\tv0.16.0\n{0}",
+            "m".repeat(GO_MARK_BYTES)
+        );
+        for text in ["go1.21.3", &modules] {
+            list.push(u8::try_from(text.len()).unwrap());
+            list.extend_from_slice(text.as_bytes());
+        }
+        list
+    }
+
+    #[test]
+    fn the_modules_of_a_program_are_found_wherever_they_stand() {
+        let list = go_list();
+        for place in [
+            16,
+            WINDOW_BYTES - LIST_BYTES_MAX - 16,
+            WINDOW_BYTES - 16,
+            WINDOW_BYTES + 160,
+        ] {
+            let program = program(place, &list, place + 4096);
+            let packages = read(&mut program.as_slice()).unwrap().unwrap();
+            assert_eq!(packages.len(), 2, "at {place}");
+        }
+        let unaligned = program(24, &list, 4096);
+        assert_eq!(read(&mut unaligned.as_slice()).unwrap(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn the_crates_of_an_auditable_program_are_found() {
+        let json = br#"{"packages":[{"name":"app","version":"0.1.0","source":"local","root":true},
+            {"name":"time","version":"0.1.43","source":"crates.io"},
+            {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"}]}"#;
+        let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::new(7));
+        encoder.write_all(json).unwrap();
+        let program = program(5001, &encoder.finish().unwrap(), 9000);
+        let packages = read(&mut program.as_slice()).unwrap();
+        assert_eq!(
+            packages,
+            Some(vec![Package::new(Manager::Cargo, "time", "0.1.43").unwrap()])
+        );
+    }
+
+    #[test]
+    fn other_files_are_no_programs() {
+        for content in [&b""[..], b"\x7fEL", b"#!/bin/sh\n"] {
+            assert_eq!(read(&mut &content[..]).unwrap(), None);
+        }
+        assert_eq!(read(&mut &ELF[..]).unwrap(), Some(Vec::new()));
+    }
+}

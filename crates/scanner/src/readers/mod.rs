@@ -1,0 +1,201 @@
+//! The files of an image that tell of packages, known by their names, and how each is read.
+
+mod apk;
+mod binary;
+mod cargo;
+mod dpkg;
+mod go;
+mod lines;
+mod node;
+mod python;
+mod rpm;
+mod toml_lock;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::error::Carried;
+use crate::inventory::Content;
+use crate::package::Package;
+use crate::release::Release;
+
+const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
+
+/// Where a file is kept that must be read out of order. It has no name there.
+pub(crate) struct Scratch {
+    pub(crate) directory: PathBuf,
+}
+
+impl Scratch {
+    fn file(&self) -> io::Result<File> {
+        tempfile::tempfile_in(&self.directory).map_err(|error| Carried::Scratch(error).into())
+    }
+}
+
+/// Why a file tells of no packages.
+#[derive(Debug)]
+enum ReadError {
+    /// Its bytes could not be had.
+    Io(io::Error),
+    /// They are not what its name says.
+    Format(String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        if error.is_io() {
+            Self::Io(error.into())
+        } else {
+            Self::Format(error.to_string())
+        }
+    }
+}
+
+type Packages = Result<Vec<Package>, ReadError>;
+type Reader = fn(&mut dyn Read, &Scratch) -> Packages;
+
+/// None for a file that has nothing to do with packages.
+pub(crate) fn read(path: &str, content: &mut dyn Read, scratch: &Scratch) -> io::Result<Option<Content>> {
+    if matches!(path, "etc/os-release" | "usr/lib/os-release") {
+        let mut text = Vec::new();
+        content.take(OS_RELEASE_BYTES_MAX).read_to_end(&mut text)?;
+        let release = Release::parse(&String::from_utf8_lossy(&text));
+        return Ok(Some(Content::Release(release)));
+    }
+    let packages = match recognise(path) {
+        Some(reader) => reader(content, scratch),
+        None => match binary::read(content)? {
+            Some(packages) => Ok(packages),
+            None => return Ok(None),
+        },
+    };
+    match packages {
+        Ok(packages) => Ok(Some(Content::Packages(packages))),
+        Err(ReadError::Io(error)) => Err(error),
+        Err(ReadError::Format(problem)) => {
+            tracing::debug!(
+                path,
+                problem,
+                "a file that should tell of packages cannot be read"
+            );
+            Ok(Some(Content::Packages(Vec::new())))
+        }
+    }
+}
+
+fn recognise(path: &str) -> Option<Reader> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    match path {
+        "var/lib/dpkg/status" => return Some(dpkg::read),
+        "lib/apk/db/installed" | "usr/lib/apk/db/installed" => return Some(apk::read),
+        _ => {}
+    }
+    match directory {
+        "var/lib/dpkg/status.d" if !name.ends_with(".md5sums") => return Some(dpkg::read),
+        "var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm" => {
+            return match name {
+                "rpmdb.sqlite" => Some(rpm::read_sqlite),
+                "Packages.db" => Some(rpm::read_ndb),
+                "Packages" => Some(rpm::read_bdb),
+                _ => None,
+            };
+        }
+        _ => {}
+    }
+    let reader: Reader = match name {
+        "METADATA" if directory.ends_with(".dist-info") => python::read_metadata,
+        "PKG-INFO" if directory.ends_with(".egg-info") => python::read_metadata,
+        name if name.ends_with(".egg-info") => python::read_metadata,
+        "package.json" if is_node_module(directory) => node::read_package,
+        _ => lock_file(name)?,
+    };
+    (!is_of_others(path)).then_some(reader)
+}
+
+fn lock_file(name: &str) -> Option<Reader> {
+    Some(match name {
+        "package-lock.json" | "npm-shrinkwrap.json" => node::read_lock,
+        "poetry.lock" | "uv.lock" => python::read_lock,
+        "Pipfile.lock" => python::read_pipfile_lock,
+        "requirements.txt" => python::read_requirements,
+        "Cargo.lock" => cargo::read_lock,
+        "go.mod" => go::read_mod,
+        _ => return None,
+    })
+}
+
+/// `…/node_modules/name` or `…/node_modules/@scope/name`.
+fn is_node_module(directory: &str) -> bool {
+    let mut parts = directory.rsplit('/');
+    let (_, parent, above) = (parts.next(), parts.next(), parts.next());
+    parent == Some("node_modules")
+        || (parent.is_some_and(|scope| scope.starts_with('@')) && above == Some("node_modules"))
+}
+
+/// Files of packages that are counted elsewhere: what Debian's own packages bring for Python, and the lock files in the
+/// sources of packages and compilers, which nobody installed from.
+fn is_of_others(path: &str) -> bool {
+    let locked = !path.ends_with("/package.json");
+    path.starts_with("usr/lib/python3/dist-packages/")
+        || path.starts_with("usr/share/")
+        || (locked && path.contains("node_modules/"))
+        || ["/pkg/mod/", "registry/src/", "usr/local/go/", "usr/lib/go"]
+            .iter()
+            .any(|sources| path.contains(sources) && locked)
+}
+
+#[cfg(test)]
+pub(crate) fn test_scratch() -> Scratch {
+    Scratch {
+        directory: std::env::temp_dir(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) use rpm::test_header as test_rpm_header;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_tell_of_packages_are_known_by_their_names() {
+        let known = [
+            "var/lib/dpkg/status",
+            "var/lib/dpkg/status.d/base",
+            "lib/apk/db/installed",
+            "var/lib/rpm/rpmdb.sqlite",
+            "usr/lib/sysimage/rpm/Packages.db",
+            "usr/local/lib/python3.11/site-packages/requests-2.31.0.dist-info/METADATA",
+            "app/node_modules/lodash/package.json",
+            "app/node_modules/@babel/core/package.json",
+            "app/package-lock.json",
+            "src/Cargo.lock",
+            "go.mod",
+        ];
+        for path in known {
+            assert!(recognise(path).is_some(), "{path}");
+        }
+        let unknown = [
+            "var/lib/dpkg/status-old",
+            "var/lib/dpkg/status.d/base.md5sums",
+            "etc/var/lib/dpkg/status",
+            "app/package.json",
+            "app/node_modules/lodash/test/package.json",
+            "app/node_modules/lodash/package-lock.json",
+            "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO",
+            "root/go/pkg/mod/example.com/a@v1.0.0/go.mod",
+            "METADATA",
+        ];
+        for path in unknown {
+            assert!(recognise(path).is_none(), "{path}");
+        }
+    }
+}
