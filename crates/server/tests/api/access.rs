@@ -1,8 +1,7 @@
 //! Policies that decide: who may do what, over every operation and through both doors.
 
-use ecru_model::{ErrorCode, ImageTag, Operation, RepositoryName};
-use ecru_registry::Context;
-use ecru_registry::images::{Reference, load_manifest};
+use ecru_model::{ErrorCode, Operation, RepositoryName};
+use ecru_registry::principals::bind_principal;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Answer, Api, OTHER_ACCOUNT};
@@ -486,17 +485,14 @@ async fn an_address_that_was_given_opens_its_layer_whatever_a_policy_says_later(
 #[tokio::test]
 async fn a_user_and_a_role_are_more_than_their_account() {
     let api = demo().await;
-    let reference = Reference::Tag(ImageTag::parse("v1").unwrap());
-    let name = RepositoryName::parse("demo").unwrap();
-    let as_principal = |principal: &str| {
-        let mut ctx = api.by_account(OTHER_ACCOUNT).context();
-        ctx.caller.principal = principal.to_owned();
-        ctx.scope = api.context().scope;
-        ctx
-    };
-    let may = |ctx: &Context| load_manifest(ctx, &name, &reference).is_ok();
     let user = "arn:aws:iam::111122223333:user/ann";
     let session = "arn:aws:sts::111122223333:assumed-role/build/1";
+    for (key, arn) in [("AKIDUSER", user), ("AKIDSESSION", session)] {
+        bind_principal(api.service(), key.to_owned(), arn.to_owned())
+            .await
+            .unwrap();
+    }
+    let list = || json!({ "registryId": ACCOUNT, "repositoryName": "demo" });
     for (listed, expected) in [
         (OTHER_ACCOUNT, [true, true, true]),
         (user, [false, true, false]),
@@ -508,12 +504,48 @@ async fn a_user_and_a_role_are_more_than_their_account() {
             json!([statement(
                 "Allow",
                 &json!({ "AWS": listed }),
-                &json!("ecr:BatchGetImage")
+                &json!("ecr:ListImages")
             )]),
         )
         .await;
-        let found = [STRANGER, user, session].map(|principal| may(&as_principal(principal)));
-        assert_eq!(found, expected, "{listed}");
+        for (key, allowed) in [OTHER_ACCOUNT, "AKIDUSER", "AKIDSESSION"].iter().zip(expected) {
+            let answer = api.by_account(key).call("ListImages", list()).await;
+            assert_eq!(
+                answer.error().is_none(),
+                allowed,
+                "{key} where {listed} is allowed"
+            );
+        }
+    }
+    let refused = api.by_account("AKIDUSER").call("ListImages", list()).await;
+    refused.is_not_allowed(user, "ListImages", DEMO);
+
+    // At home a user may what nobody denies it.
+    let own = json!({ "repositoryName": "mine" });
+    let owner = api.by_account("AKIDUSER");
+    owner.ok("CreateRepository", own.clone()).await;
+    let deny = statement("Deny", &json!({ "AWS": user }), &json!("ecr:ListImages"));
+    put_registry_policy(&owner, json!([deny])).await;
+    owner.call("ListImages", own.clone()).await.is_denied(
+        user,
+        "ListImages",
+        "arn:aws:ecr:us-east-1:111122223333:repository/mine",
+    );
+    api.by_account("AKIDSESSION").ok("ListImages", own).await;
+}
+
+#[tokio::test]
+async fn a_registry_policy_locks_users_out_of_it_but_not_its_account() {
+    let api = Api::new();
+    let user = "arn:aws:iam::000000000000:user/ann";
+    bind_principal(api.service(), "AKIDUSER".to_owned(), user.to_owned())
+        .await
+        .unwrap();
+    put_registry_policy(&api, json!([statement("Deny", &json!("*"), &json!("*"))])).await;
+    for operation in ["GetRegistryPolicy", "DeleteRegistryPolicy"] {
+        let answer = api.by_account("AKIDUSER").call(operation, json!({})).await;
+        answer.is_denied(user, operation, "*");
+        api.ok(operation, json!({})).await;
     }
 }
 

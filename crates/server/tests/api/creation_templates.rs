@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
 use crate::content::{Image, put};
+use crate::replication::{EAST, rule};
 use crate::repositories::absent;
 
 /// Tests that the ratchet of errors runs again.
@@ -529,6 +530,36 @@ async fn whoever_may_not_create_a_repository_makes_none_by_pushing() {
     .await;
     stranger.ok("InitiateLayerUpload", ask()).await;
     assert_eq!(repository(&api, "team/a").await["registryId"], ACCOUNT);
+}
+
+#[tokio::test]
+async fn replication_makes_a_repository_by_its_template() {
+    let api = Api::new();
+    let there = api.by_account(OTHER_ACCOUNT);
+    let mut input = full("team");
+    input["encryptionConfiguration"] = json!({ "encryptionType": "AES256" });
+    create(&there, input).await;
+    api.replicate(&[rule(&[(OTHER_ACCOUNT, EAST)], &[], false)]).await;
+    there
+        .allow_replication(&["ecr:ReplicateImage", "ecr:CreateRepository"])
+        .await;
+    api.create("team/a").await;
+    api.push("team/a", Some("v1"), &Image::new(1)).await;
+    api.run_replication().await;
+    // The template has tags, so that making the repository is giving it tags too.
+    assert_eq!(there.count("SELECT count(*) FROM repositories"), 1);
+
+    there
+        .allow_replication(&["ecr:ReplicateImage", "ecr:CreateRepository", "ecr:TagResource"])
+        .await;
+    api.push("team/a", Some("v2"), &Image::new(2)).await;
+    api.run_replication().await;
+    let made = repository(&there, "team/a").await;
+    assert_eq!(made["imageTagMutability"], "IMMUTABLE_WITH_EXCLUSION");
+    assert!(there.tags("team/a").await.iter().any(|(tag, _)| tag == "v2"));
+    let tags = json!({ "resourceArn": made["repositoryArn"] });
+    let tags = there.ok("ListTagsForResource", tags).await;
+    assert_eq!(tags["tags"][0], json!({ "Key": "stage", "Value": "prod" }));
 }
 
 #[tokio::test]
