@@ -1,13 +1,15 @@
 //! What an operation may use: the process-wide service, and who asks for which registry through which door.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecru_model::{Region, RegistryId, RepositoryName, Scope};
+use ecru_model::{Region, RegistryId, Scope};
 use ecru_store::Store;
 
+use crate::access::{Access, Circumstances};
 use crate::clock::Moment;
 use crate::images::Pulls;
 use crate::jobs::Runs;
@@ -154,6 +156,10 @@ pub struct Context {
     /// The registry that is meant where a request names none.
     pub scope: Scope,
     pub endpoint: Endpoint,
+    /// Where the request came from, where that is known.
+    pub source: Option<IpAddr>,
+    /// The request carries a leave that was decided before.
+    pub(crate) granted: bool,
 }
 
 impl Deref for Context {
@@ -183,15 +189,13 @@ impl Context {
             caller,
             scope,
             endpoint,
+            source: None,
+            granted: false,
         }
     }
 
-    /// The registry a request means, if the caller may do `action` there.
-    pub(crate) fn registry(
-        &self,
-        registry_id: Option<&RegistryId>,
-        wanted: Wanted<'_>,
-    ) -> Result<Scope, Error> {
+    /// What the caller wants to do in the registry that the request means.
+    pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
         let scope = match registry_id {
             Some(id) => Scope {
                 registry_id: id.clone(),
@@ -199,10 +203,13 @@ impl Context {
             },
             None => self.scope.clone(),
         };
-        if scope.registry_id == self.caller.registry_id {
-            return Ok(scope);
-        }
-        Err(access_denied(&self.caller, &scope, &wanted))
+        let circumstances = Circumstances {
+            now: self.clock.now(),
+            source: self.source,
+            secure: Some(self.endpoint.scheme == Scheme::Https),
+            granted: self.granted,
+        };
+        Access::new(self.caller.clone(), scope, action, circumstances)
     }
 
     /// Where clients of this request find a registry: `host[:port]`.
@@ -235,49 +242,4 @@ fn dns_suffix(region: &Region) -> &'static str {
         "aws-cn" => "amazonaws.com.cn",
         _ => "amazonaws.com",
     }
-}
-
-/// An action on a repository, or on the registry as a whole.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) action: &'static str,
-    pub(crate) repository: Option<&'a RepositoryName>,
-}
-
-impl<'a> Wanted<'a> {
-    pub(crate) fn on(action: &'static str, repository: &'a RepositoryName) -> Self {
-        Self {
-            action,
-            repository: Some(repository),
-        }
-    }
-
-    pub(crate) fn on_registry(action: &'static str) -> Self {
-        Self {
-            action,
-            repository: None,
-        }
-    }
-}
-
-fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
-    let Scope { registry_id, region } = scope;
-    let resource = wanted.repository.map_or_else(
-        || {
-            format!(
-                "arn:{}:ecr:{region}:{registry_id}:repository/*",
-                region.partition()
-            )
-        },
-        |name| scope.repository_arn(name),
-    );
-    Error::new(
-        ecru_model::ErrorCode::AccessDeniedException,
-        format!(
-            "User: {} is not authorized to perform: ecr:{action} on resource: {resource} because no resource-based \
-             policy allows the ecr:{action} action",
-            caller.principal,
-            action = wanted.action,
-        ),
-    )
 }

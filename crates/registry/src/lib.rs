@@ -1,8 +1,10 @@
 //! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
 
+mod access;
 pub mod authorization;
 pub mod clock;
 mod context;
+mod creation_templates;
 mod error;
 pub mod events;
 mod housekeeping;

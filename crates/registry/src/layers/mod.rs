@@ -9,14 +9,15 @@ mod mount_blob;
 mod upload;
 mod upload_layer_part;
 
-use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope};
+use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName};
 use ecru_store::{
     AppendError, Blob, CompleteError, Received, Snapshot, Store, StoreError, TakeError, Tx, UploadId, Value,
     links,
 };
 
+use crate::access::Access;
 use crate::registry_settings::Quota;
-use crate::repositories::{self, Repository};
+use crate::repositories::Repository;
 use crate::{Context, Detail, Error};
 
 pub use batch_check_layer_availability::batch_check_layer_availability;
@@ -187,8 +188,8 @@ async fn take(ctx: &Context, repository: &Repository, id: &UploadId) -> Result<e
     }
 }
 
-fn load(ctx: &Context, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
-    ctx.store.read(|at| repositories::load(at, scope, name))
+fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
+    ctx.store.read(|at| access.repository(at, name))
 }
 
 /// Why bytes were not appended, as an answer.

@@ -1,13 +1,14 @@
 //! Uploads as `/v2/` drives them: begun, continued in chunks or streams, asked about, finished or cancelled.
 
-use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName, Scope};
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName};
 use ecru_store::{ByteSource, Durability, Upload, UploadId};
 
 use super::{
     append_failed, complete_failed, find_linked, layer_bytes_max, load, out_of_order, publish, take,
     upload_not_found,
 };
-use crate::context::Wanted;
+use crate::access::Access;
+use crate::creation_templates::repository_to_push;
 use crate::registry_settings::Quota;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
@@ -23,22 +24,23 @@ pub async fn begin_upload(
     repository: &RepositoryName,
     algorithm: DigestAlgorithm,
 ) -> Result<UploadId, Error> {
-    let scope = ctx.registry(None, Wanted::on("InitiateLayerUpload", repository))?;
-    begin(ctx, scope, repository.clone(), algorithm).await
+    let access = ctx.access("InitiateLayerUpload", None);
+    begin(ctx, access, repository.clone(), algorithm).await
 }
 
 pub(super) async fn begin(
     ctx: &Context,
-    scope: Scope,
+    access: Access,
     name: RepositoryName,
     algorithm: DigestAlgorithm,
 ) -> Result<UploadId, Error> {
     let machine_now = ctx.clock.machine_milliseconds();
     let store = ctx.store.clone();
-    let max = ctx.configuration.quotas.count(Quota::UploadsPerRepository);
+    let quotas = ctx.configuration.quotas.clone();
+    let max = quotas.count(Quota::UploadsPerRepository);
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = repository_to_push(tx, &access, &name, &quotas)?;
             if store.uploads().count(tx, repository.id)? >= max {
                 return Err(too_many_uploads(&repository, max));
             }
@@ -56,7 +58,7 @@ pub async fn append_to_upload(
     id: &UploadId,
     mut chunk: Chunk<impl ByteSource>,
 ) -> Result<u64, Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let (durability, room) = match chunk.range {
         Some(range) => (
@@ -83,7 +85,9 @@ pub async fn finish_upload(
     digest: &Digest,
     mut last: Chunk<impl ByteSource>,
 ) -> Result<(), Error> {
-    let repository = authorized(ctx, repository, "CompleteLayerUpload")?;
+    // The last bytes may come along.
+    let access = ctx.access("CompleteLayerUpload", None).and("UploadLayerPart");
+    let repository = load(ctx, &access, repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let room = match last.range {
         Some(range) => check_range(ctx, &repository, id, &upload, range)?,
@@ -98,13 +102,13 @@ pub async fn finish_upload(
 }
 
 pub async fn upload_offset(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let offset = ctx.store.uploads().offset(repository.id, id)?;
     offset.ok_or_else(|| upload_not_found(&repository, id))
 }
 
 pub async fn cancel_upload(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<(), Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let upload = take(ctx, &repository, id).await?;
     Ok(upload.cancel().await?)
 }
@@ -126,11 +130,12 @@ pub(super) async fn end(
     digests: &[Digest],
 ) -> Result<(Ended, Digest), Error> {
     let service = std::sync::Arc::clone(&ctx.service);
+    let access = ctx.access("CompleteLayerUpload", Some(&repository.scope.registry_id));
     let expected = repository.clone();
     let machine_now = ctx.clock.machine_milliseconds();
     upload
         .complete(digests, move |tx, received| {
-            let repository = repositories::load(tx, &expected.scope, &expected.name)?;
+            let repository = access.repository(tx, &expected.name)?;
             if repository.id != expected.id {
                 return Err(repositories::not_found(&expected.scope, &expected.name));
             }
@@ -162,11 +167,6 @@ fn check_range(
         return Err(super::too_large(max));
     }
     Ok(last - first + 1)
-}
-
-fn authorized(ctx: &Context, name: &RepositoryName, action: &'static str) -> Result<Repository, Error> {
-    let scope = ctx.registry(None, Wanted::on(action, name))?;
-    load(ctx, &scope, name)
 }
 
 /// An id that the grammar allows and no upload can have is one that is not there.

@@ -5,15 +5,13 @@ use ecru_model::{ErrorCode, UploadLayerPartInput as Input, UploadLayerPartOutput
 use ecru_store::{ByteSource, UploadId};
 
 use super::{append_failed, invalid_part, layer_bytes_max, load, out_of_order, take, upload_not_found};
-use crate::context::Wanted;
 use crate::registry_settings::Quota;
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
 pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("UploadLayerPart", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let repository = load(ctx, &scope, &input.repository_name)?;
+    let access = ctx.access("UploadLayerPart", input.registry_id.as_ref());
+    let repository = load(ctx, &access, &input.repository_name)?;
     let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
 
     let mut upload = take(ctx, &repository, &id).await?;

@@ -7,21 +7,22 @@ use ecru_model::{
 use ecru_store::{Tx, Value};
 
 use super::key;
-use crate::context::Wanted;
 use crate::registry_settings::Quota;
 use crate::{Context, Error};
 
 pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("RegisterPullTimeUpdateExclusion"))?;
+    let access = ctx.access("RegisterPullTimeUpdateExclusion", None);
     let principal = input.principal_arn;
     let created_at = ctx.clock.now();
     let max = ctx.configuration.quotas.of(Quota::PullTimeExclusionsPerRegistry);
 
     ctx.store
         .write(move |tx| {
-            refuse_known(tx, &scope, &principal)?;
-            check_quota(tx, &scope, max)?;
-            let [account, region, arn] = key(&scope, &principal);
+            access.registry(tx)?;
+            let scope = &access.scope;
+            refuse_known(tx, scope, &principal)?;
+            check_quota(tx, scope, max)?;
+            let [account, region, arn] = key(scope, &principal);
             tx.execute(
                 "INSERT INTO pull_time_exclusions (account, region, principal, created_at) VALUES (?1, ?2, ?3, ?4)",
                 &[account, region, arn, Value::Integer(created_at.as_millis())],

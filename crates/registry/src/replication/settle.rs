@@ -95,7 +95,7 @@ fn remove(
     tags: &[&ImageTag],
     at: Moment,
 ) -> Result<usize, Error> {
-    let Some(there) = destination::find(tx, &shipment.route)? else {
+    let Some(there) = destination::find(tx, &shipment.route, at)? else {
         return Ok(0);
     };
     for tag in tags {

@@ -5,17 +5,19 @@ use ecru_model::{
     RegistryScanningConfiguration, ScanType,
 };
 
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("GetRegistryScanningConfiguration"))?;
+    let access = ctx.access("GetRegistryScanningConfiguration", None);
 
-    Ok(Output {
-        registry_id: Some(scope.registry_id),
-        scanning_configuration: Some(RegistryScanningConfiguration {
-            scan_type: Some(ScanType::Basic),
-            rules: Some(Vec::new()),
-        }),
+    ctx.store.read(|at| {
+        access.registry(at)?;
+        Ok(Output {
+            registry_id: Some(access.scope.registry_id.clone()),
+            scanning_configuration: Some(RegistryScanningConfiguration {
+                scan_type: Some(ScanType::Basic),
+                rules: Some(Vec::new()),
+            }),
+        })
     })
 }

@@ -3,16 +3,17 @@
 use ecru_model::{DeleteSigningConfigurationInput as Input, DeleteSigningConfigurationOutput as Output};
 
 use super::{load, remove};
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn delete_signing_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("DeleteSigningConfiguration"))?;
+    let access = ctx.access("DeleteSigningConfiguration", None);
 
     ctx.store
         .write(move |tx| {
-            let configuration = load(tx, &scope)?;
-            remove(tx, &scope)?;
+            access.registry(tx)?;
+            let scope = &access.scope;
+            let configuration = load(tx, scope)?;
+            remove(tx, scope)?;
             Ok(Output {
                 registry_id: Some(scope.registry_id.clone()),
                 signing_configuration: Some(configuration),

@@ -6,16 +6,14 @@ use ecru_model::{
 };
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
-use crate::context::Wanted;
 use crate::repositories::{Repository, stored};
-use crate::{Context, Error, images, repositories};
+use crate::{Context, Error, images};
 
 pub async fn describe_image_signing_status(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DescribeImageSigningStatus", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DescribeImageSigningStatus", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let image = images::load(at, &repository, &input.image_id)?;
         let statuses = statuses_of(at, &repository, image.id)?;
 

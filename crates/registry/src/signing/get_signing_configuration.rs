@@ -3,15 +3,17 @@
 use ecru_model::{GetSigningConfigurationInput as Input, GetSigningConfigurationOutput as Output};
 
 use super::load;
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn get_signing_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("GetSigningConfiguration"))?;
+    let access = ctx.access("GetSigningConfiguration", None);
 
-    let configuration = ctx.store.read(|at| load(at, &scope))?;
+    let configuration = ctx.store.read(|at| {
+        access.registry(at)?;
+        load(at, &access.scope)
+    })?;
     Ok(Output {
-        registry_id: Some(scope.registry_id),
+        registry_id: Some(access.scope.registry_id),
         signing_configuration: Some(configuration),
     })
 }

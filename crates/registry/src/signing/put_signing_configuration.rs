@@ -6,17 +6,17 @@ use ecru_model::{
 };
 
 use super::save;
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("PutSigningConfiguration"))?;
+    let access = ctx.access("PutSigningConfiguration", None);
     let configuration = input.signing_configuration;
-    check_regions(&scope, &configuration)?;
+    check_regions(&access.scope, &configuration)?;
 
     ctx.store
         .write(move |tx| {
-            save(tx, &scope, &configuration)?;
+            access.registry(tx)?;
+            save(tx, &access.scope, &configuration)?;
             Ok(Output {
                 signing_configuration: Some(configuration.clone()),
             })

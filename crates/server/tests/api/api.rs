@@ -202,6 +202,7 @@ impl Api {
             .unwrap();
         let origin = Origin {
             endpoint: endpoint(),
+            source: std::net::Ipv4Addr::LOCALHOST.into(),
             error_names: self.error_names,
         };
         let response = ecru_awsjson::handle(self.service(), request, origin).await;

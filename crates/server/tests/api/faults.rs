@@ -47,8 +47,5 @@ async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
 }
 
 fn needs_no_store(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::GetAuthorizationToken | Operation::GetRegistryScanningConfiguration
-    )
+    operation == Operation::GetAuthorizationToken
 }

@@ -7,9 +7,11 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod access;
 mod api;
 mod content;
 mod coverage;
+mod creation_templates;
 mod delete_images;
 mod events;
 mod faults;
@@ -30,6 +32,7 @@ mod put_image;
 mod quotas;
 mod referrers;
 mod registry;
+mod registry_policy;
 mod replication;
 mod replication_backfill;
 mod repositories;

@@ -44,7 +44,6 @@ async fn an_input_is_checked_before_the_operation_says_that_it_is_not_built() {
             json!({ "repositoryName": "demo", "maxResults": 101 }),
         ),
         ("StartImageScan", json!({ "repositoryName": "demo" })),
-        ("PutRegistryPolicy", json!({})),
         (
             "CreatePullThroughCacheRule",
             json!({ "ecrRepositoryPrefix": "x", "upstreamRegistryUrl": "quay.io" }),
@@ -62,10 +61,6 @@ async fn an_input_is_checked_before_the_operation_says_that_it_is_not_built() {
             json!({ "replicationBackfillId": "../x" }),
         ),
         ("PutRegistryScanningConfiguration", json!({ "scanType": "DEEP" })),
-        (
-            "CreateRepositoryCreationTemplate",
-            json!({ "prefix": "a//b", "appliedFor": ["REPLICATION"] }),
-        ),
     ];
     for (operation, input) in cases {
         let answer = api.call(operation, input).await;

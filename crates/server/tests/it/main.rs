@@ -9,7 +9,9 @@
 
 mod client;
 mod content;
+mod oci_access;
 mod oci_authentication;
+mod oci_creation_templates;
 mod oci_discovery;
 mod oci_grants;
 mod oci_hostile;

@@ -301,6 +301,7 @@ CREATE TABLE replication_backfill_results (
     PRIMARY KEY (backfill_id, position)
 ) {without_rowid};
 CREATE INDEX replication_backfill_results_by_status ON replication_backfill_results (backfill_id, status, position);
+
 -- Lifecycle policies, in the form in which ECR returns them; apart from the repositories, which every request reads.
 CREATE TABLE lifecycle_policies (
     repository_id {int} PRIMARY KEY REFERENCES repositories (id),
@@ -331,3 +332,25 @@ CREATE TABLE lifecycle_preview_results (
     PRIMARY KEY (repository_id, position)
 ) {without_rowid};
 CREATE INDEX lifecycle_preview_results_by_digest ON lifecycle_preview_results (repository_id, digest);
+
+-- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,
+-- and `given_prefix` as it was given.
+CREATE TABLE creation_templates (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    prefix {text} NOT NULL,
+    given_prefix {text} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL,
+    applied_for {text} NOT NULL,
+    description {text},
+    encryption_type {text} NOT NULL,
+    kms_key {text},
+    tag_mutability {text} NOT NULL,
+    exclusion_filters {text},
+    resource_tags {text} NOT NULL,
+    custom_role_arn {text},
+    repository_policy {text},
+    lifecycle_policy {text},
+    PRIMARY KEY (account, region, prefix)
+) {without_rowid};
