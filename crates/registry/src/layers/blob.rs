@@ -79,7 +79,7 @@ async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> 
     match super::load(ctx, access, name) {
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
             let (access, name) = (access.clone(), name.clone());
-            let quotas = ctx.configuration.quotas.clone();
+            let quotas = ctx.configuration.quotas;
             ctx.store
                 .write(move |tx| repository_to_push(tx, &access, &name, &quotas))
                 .await

@@ -36,7 +36,7 @@ pub(super) async fn begin(
 ) -> Result<UploadId, Error> {
     let machine_now = ctx.clock.machine_milliseconds();
     let store = ctx.store.clone();
-    let quotas = ctx.configuration.quotas.clone();
+    let quotas = ctx.configuration.quotas;
     let max = quotas.count(Quota::UploadsPerRepository);
     ctx.store
         .write(move |tx| {
