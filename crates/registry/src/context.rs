@@ -10,10 +10,13 @@ use ecru_model::{Region, RegistryId, Scope};
 use ecru_store::Store;
 
 use crate::access::{Access, Circumstances};
+use crate::clock::Moment;
 use crate::images::Pulls;
 use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
+use crate::registry_settings::Quotas;
+use crate::verification::KeySource;
 use crate::{Clock, Error, Random, clock};
 
 /// One per process.
@@ -37,8 +40,19 @@ pub struct Configuration {
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
+    pub quotas: Quotas,
+    /// Where the KMS keys are that signatures are verified with.
+    pub key_source: Arc<dyn KeySource>,
     /// How long an event waits for a sink that does not take it.
     pub events_kept: Duration,
+}
+
+/// What a write that stores images decides by, apart from rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) at: Moment,
+    pub(crate) quotas: Quotas,
+    pub(crate) key_source: Arc<dyn KeySource>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +64,14 @@ pub enum RepositoryUriShape {
 }
 
 impl Service {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            at: self.clock.moment(),
+            quotas: self.configuration.quotas,
+            key_source: Arc::clone(&self.configuration.key_source),
+        }
+    }
+
     pub fn new(
         store: Store,
         clock: Clock,

@@ -24,7 +24,9 @@ pub mod repositories;
 mod repository_policy;
 mod reset;
 mod scanning;
+mod signing;
 mod tagging;
+pub mod verification;
 
 pub use clock::{Clock, Random};
 pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};

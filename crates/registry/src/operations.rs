@@ -35,6 +35,10 @@ pub use crate::repositories::{
 };
 pub use crate::repository_policy::{delete_repository_policy, get_repository_policy, set_repository_policy};
 pub use crate::scanning::get_registry_scanning_configuration;
+pub use crate::signing::{
+    delete_signing_configuration, describe_image_signing_status, get_signing_configuration,
+    put_signing_configuration,
+};
 pub use crate::tagging::{list_tags_for_resource, tag_resource, untag_resource};
 
 use crate::{Context, Error};
@@ -52,13 +56,9 @@ not_built! {
     batch_get_repository_scanning_configuration "BatchGetRepositoryScanningConfiguration" BatchGetRepositoryScanningConfigurationInput BatchGetRepositoryScanningConfigurationOutput;
     create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
     describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
-    describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
     put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
-    put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
     start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
     validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;

@@ -7,8 +7,9 @@ use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::{Template, find};
 use crate::access::Access;
+use crate::registry_settings::{self, Quotas};
 use crate::repositories::{self, Encryption, Repository};
-use crate::{Error, lifecycle, registry_settings, repository_policy, tagging};
+use crate::{Error, lifecycle, repository_policy, tagging};
 
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";
@@ -18,6 +19,7 @@ pub(crate) fn repository_to_push(
     tx: &Tx<'_>,
     access: &Access,
     name: &RepositoryName,
+    quotas: &Quotas,
 ) -> Result<Repository, Error> {
     if let Some(repository) = access.find_repository(tx, name)? {
         return Ok(repository);
@@ -25,7 +27,7 @@ pub(crate) fn repository_to_push(
     if find_for(tx, &access.scope, name, AppliedFor::CreateOnPush)?.is_none() {
         return Err(repositories::not_found(&access.scope, name));
     }
-    create_repository(tx, access, name, AppliedFor::CreateOnPush)
+    create_repository(tx, access, name, AppliedFor::CreateOnPush, quotas)
 }
 
 /// Makes a repository that is not there, by the template that covers its name, or else with every default. Whoever has
@@ -35,6 +37,7 @@ pub(crate) fn create_repository(
     access: &Access,
     name: &RepositoryName,
     applied_for: AppliedFor,
+    quotas: &Quotas,
 ) -> Result<Repository, Error> {
     let scope = &access.scope;
     let template = find_for(tx, scope, name, applied_for)?;
@@ -48,7 +51,7 @@ pub(crate) fn create_repository(
         creating
     };
     creating.find_repository(tx, name)?;
-    registry_settings::check_repository_quota(tx, scope)?;
+    registry_settings::check_repository_quota(tx, quotas, scope)?;
 
     let mut repository = Repository {
         id: 0,

@@ -38,6 +38,7 @@ pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest, pull_manifest};
 pub use manifest::MANIFEST_BYTES_MAX;
+pub(crate) use manifest::Manifest;
 pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};

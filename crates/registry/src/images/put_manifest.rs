@@ -33,10 +33,11 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
     };
 
+    let terms = ctx.terms();
     ctx.store
         .write(move |tx| {
-            let repository = repository_to_push(tx, &access, &name)?;
-            store_image(tx, &repository, &new)?;
+            let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
+            store_image(&terms, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,

@@ -4,7 +4,7 @@ use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
 
 use super::{
-    LAYER_BYTES_MAX, answered_as_existing, append_failed, digest_mismatch, find_linked, layer_not_found,
+    answered_as_existing, append_failed, digest_mismatch, find_linked, layer_bytes_max, layer_not_found,
     media_type, publish,
 };
 use crate::access::Access;
@@ -54,9 +54,9 @@ pub async fn put_blob(
     let received = ctx
         .store
         .uploads()
-        .receive(digest.algorithm(), &mut source, LAYER_BYTES_MAX)
+        .receive(digest.algorithm(), &mut source, layer_bytes_max(ctx))
         .await
-        .map_err(|error| append_failed(error, || Error::server("the layer could not be received")))?;
+        .map_err(|error| append_failed(ctx, error, || Error::server("the layer could not be received")))?;
     if received.digest() != digest {
         return Err(digest_mismatch());
     }
@@ -78,9 +78,9 @@ pub async fn put_blob(
 async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
     match super::load(ctx, access, name) {
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
-            let (access, name) = (access.clone(), name.clone());
+            let (access, name, quotas) = (access.clone(), name.clone(), ctx.configuration.quotas);
             ctx.store
-                .write(move |tx| repository_to_push(tx, &access, &name))
+                .write(move |tx| repository_to_push(tx, &access, &name, &quotas))
                 .await
         }
         found => found,

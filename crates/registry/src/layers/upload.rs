@@ -4,11 +4,12 @@ use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName};
 use ecru_store::{ByteSource, Durability, Upload, UploadId};
 
 use super::{
-    LAYER_BYTES_MAX, UPLOADS_PER_REPOSITORY_MAX, append_failed, complete_failed, find_linked, load,
-    out_of_order, publish, take, upload_not_found,
+    append_failed, complete_failed, find_linked, layer_bytes_max, load, out_of_order, publish, take,
+    upload_not_found,
 };
 use crate::access::Access;
 use crate::creation_templates::repository_to_push;
+use crate::registry_settings::Quota;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -35,11 +36,13 @@ pub(super) async fn begin(
 ) -> Result<UploadId, Error> {
     let machine_now = ctx.clock.machine_milliseconds();
     let store = ctx.store.clone();
+    let quotas = ctx.configuration.quotas;
+    let max = quotas.count(Quota::UploadsPerRepository);
     ctx.store
         .write(move |tx| {
-            let repository = repository_to_push(tx, &access, &name)?;
-            if store.uploads().count(tx, repository.id)? >= UPLOADS_PER_REPOSITORY_MAX {
-                return Err(too_many_uploads(&repository));
+            let repository = repository_to_push(tx, &access, &name, &quotas)?;
+            if store.uploads().count(tx, repository.id)? >= max {
+                return Err(too_many_uploads(&repository, max));
             }
             Ok(store
                 .uploads()
@@ -58,16 +61,19 @@ pub async fn append_to_upload(
     let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let (durability, room) = match chunk.range {
-        Some(range) => (Durability::Durable, check_range(&repository, id, &upload, range)?),
+        Some(range) => (
+            Durability::Durable,
+            check_range(ctx, &repository, id, &upload, range)?,
+        ),
         None => (
             Durability::Streamed,
-            LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+            layer_bytes_max(ctx).saturating_sub(upload.offset()),
         ),
     };
     upload
         .append(&mut chunk.source, durability, room)
         .await
-        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+        .map_err(|error| append_failed(ctx, error, || upload_not_found(&repository, id)))?;
     Ok(upload.offset())
 }
 
@@ -84,13 +90,13 @@ pub async fn finish_upload(
     let repository = load(ctx, &access, repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let room = match last.range {
-        Some(range) => check_range(&repository, id, &upload, range)?,
-        None => LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+        Some(range) => check_range(ctx, &repository, id, &upload, range)?,
+        None => layer_bytes_max(ctx).saturating_sub(upload.offset()),
     };
     upload
         .append_last(&mut last.source, room)
         .await
-        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+        .map_err(|error| append_failed(ctx, error, || upload_not_found(&repository, id)))?;
     end(ctx, &repository, id, upload, &[*digest]).await?;
     Ok(())
 }
@@ -147,6 +153,7 @@ pub(super) async fn end(
 
 /// The length that a chunk says it has, if it follows what is held.
 fn check_range(
+    ctx: &Context,
     repository: &Repository,
     id: &UploadId,
     upload: &Upload,
@@ -155,8 +162,9 @@ fn check_range(
     if first != upload.offset() || last < first {
         return Err(out_of_order(repository, id, first, upload.offset()));
     }
-    if last >= LAYER_BYTES_MAX {
-        return Err(super::too_large());
+    let max = layer_bytes_max(ctx);
+    if last >= max {
+        return Err(super::too_large(max));
     }
     Ok(last - first + 1)
 }
@@ -175,12 +183,11 @@ pub(super) fn parse_id(repository: &Repository, text: &str) -> Result<UploadId, 
     })
 }
 
-fn too_many_uploads(repository: &Repository) -> Error {
+fn too_many_uploads(repository: &Repository, max: u64) -> Error {
     Error::new(
         ErrorCode::LimitExceededException,
         format!(
-            "The repository with name '{}' already has the maximum allowed number of uploads which is \
-             '{UPLOADS_PER_REPOSITORY_MAX}'",
+            "The repository with name '{}' already has the maximum allowed number of uploads which is '{max}'",
             repository.name
         ),
     )

@@ -6,6 +6,7 @@ mod get_account_setting;
 mod get_registry_policy;
 mod put_account_setting;
 mod put_registry_policy;
+mod quotas;
 
 use ecru_model::{ErrorCode, RegistryPolicyText, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
@@ -19,8 +20,7 @@ pub use get_account_setting::get_account_setting;
 pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
 pub use put_registry_policy::put_registry_policy;
-
-const REPOSITORIES_MAX: i64 = 100_000;
+pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
@@ -43,6 +43,7 @@ pub(crate) enum PolicyScope {
     V2,
 }
 
+/// What a registry has been told under a name.
 pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text);
     at.find(
@@ -61,7 +62,7 @@ pub(crate) fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Resul
     Ok(())
 }
 
-fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), StoreError> {
+pub(crate) fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?3",
         &[scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text),
@@ -101,13 +102,14 @@ fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<RegistryPolicyText, E
     Ok(repositories::stored(RegistryPolicyText::parse(text))?)
 }
 
-pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result<(), Error> {
+pub(crate) fn check_repository_quota(at: &Snapshot<'_>, quotas: &Quotas, scope: &Scope) -> Result<(), Error> {
+    let max = quotas.of(Quota::RepositoriesPerRegistry);
     let full = at.find(
         "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
         &[
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
-            Value::Integer(REPOSITORIES_MAX - 1),
+            Value::Integer(max - 1),
         ],
         |row| row.integer(0),
     )?;
@@ -117,7 +119,7 @@ pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result
             ErrorCode::LimitExceededException,
             format!(
                 "The registry with id '{}' already has the maximum allowed number of repositories which is \
-                 '{REPOSITORIES_MAX}'",
+                 '{max}'",
                 scope.registry_id
             ),
         )),

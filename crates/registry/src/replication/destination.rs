@@ -6,16 +6,17 @@ use ecru_store::{Snapshot, Tx};
 use super::Route;
 use crate::access::{Access, Circumstances};
 use crate::clock::Moment;
+use crate::context::Terms;
 use crate::creation_templates::create_repository;
 use crate::repositories::Repository;
 use crate::{Caller, Error};
 
 /// The repository, made where it is missing, if the destination lets the source write there.
-pub(super) fn open(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
-    let access = access(route, at);
+pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
+    let access = access(route, terms.at);
     match access.find_repository(tx, &route.name)? {
         Some(repository) => Ok(repository),
-        None => create_repository(tx, &access, &route.name, AppliedFor::Replication),
+        None => create_repository(tx, &access, &route.name, AppliedFor::Replication, &terms.quotas),
     }
 }
 

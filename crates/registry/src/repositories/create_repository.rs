@@ -38,13 +38,14 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
     };
 
     let stored = repository.clone();
+    let quotas = ctx.configuration.quotas;
     repository.id = ctx
         .store
         .write(move |tx| {
             if access.find_repository(tx, &stored.name)?.is_some() {
                 return Err(already_exists(&stored.scope, &stored.name));
             }
-            registry_settings::check_repository_quota(tx, &stored.scope)?;
+            registry_settings::check_repository_quota(tx, &quotas, &stored.scope)?;
             let id = insert(tx, &stored)?;
             tagging::save(tx, id, &tags)?;
             Ok::<_, Error>(id)

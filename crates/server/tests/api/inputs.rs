@@ -10,17 +10,13 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 13] = [
+pub(crate) const UNBUILT: [Operation; 9] = [
     Operation::BatchGetRepositoryScanningConfiguration,
     Operation::CreatePullThroughCacheRule,
     Operation::DeletePullThroughCacheRule,
-    Operation::DeleteSigningConfiguration,
     Operation::DescribeImageScanFindings,
-    Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
-    Operation::GetSigningConfiguration,
     Operation::PutRegistryScanningConfiguration,
-    Operation::PutSigningConfiguration,
     Operation::StartImageScan,
     Operation::UpdatePullThroughCacheRule,
     Operation::ValidatePullThroughCacheRule,

@@ -60,10 +60,6 @@ async fn an_input_is_checked_before_the_operation_says_that_it_is_not_built() {
             "StopReplicationBackfill",
             json!({ "replicationBackfillId": "../x" }),
         ),
-        (
-            "PutSigningConfiguration",
-            json!({ "signingConfiguration": { "rules": [{ "signingProfileArn": "x" }] } }),
-        ),
         ("PutRegistryScanningConfiguration", json!({ "scanType": "DEEP" })),
     ];
     for (operation, input) in cases {

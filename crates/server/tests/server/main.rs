@@ -12,3 +12,4 @@ mod protocol;
 mod receiver;
 mod stop;
 mod tls;
+mod verification;

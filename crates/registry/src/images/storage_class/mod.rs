@@ -7,7 +7,8 @@ mod update_image_storage_class;
 use ecru_model::{Digest, ImageStatus, RepositoryName, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use super::Image;
+use super::manifest::Manifest;
+use super::{Image, find, manifest_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
 use crate::{events, lifecycle};
@@ -69,6 +70,27 @@ pub(super) fn restore(
         schedule(tx, repository, Kind::Referrers, &image.digest, now)?;
     }
     lifecycle::images_changed(tx, repository, now)
+}
+
+/// Brings back at once what a pushed index names: an active index names nothing that cannot be pulled.
+// [unknown] whether ECR does so or refuses the index.
+pub(super) fn restore_children(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut waiting = manifest.children.clone();
+    while let Some(child) = waiting.pop() {
+        let child = find(tx, repository, &child)?;
+        let Some(image) = child.filter(|child| child.status != ImageStatus::Active) else {
+            continue;
+        };
+        restore(tx, repository, &image, now)?;
+        let bytes = manifest_of(tx, image.id)?;
+        waiting.extend(stored(Manifest::parse(&bytes, Some(&image.media_type)))?.children);
+    }
+    Ok(())
 }
 
 /// An image that others refer to was deleted or archived: they follow, unless it is back by then.
