@@ -8,7 +8,7 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::storage_class::{restore, restore_children};
-use super::{Image, find, tag_target};
+use super::{Image, find, tag_target, tags_of};
 use crate::context::Terms;
 use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
@@ -55,8 +55,9 @@ pub(super) fn store_image(
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
     verify(terms, tx, repository, new, &moves)?;
 
+    let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
     let image_id = match existing {
-        Some(image) if image.status != ImageStatus::Active => {
+        Some(image) if restored => {
             // A push brings an archived image back without the wait.
             restore(tx, repository, &image, new.pushed_at)?;
             restore_children(tx, repository, &new.manifest, new.pushed_at)?;
@@ -76,8 +77,12 @@ pub(super) fn store_image(
     if new.origin == Origin::Push {
         signing::on_push(tx, repository, image_id, &new.manifest)?;
         record(tx, repository, new, &moves)?;
-        let tags = moves.iter().map(|moved| moved.tag);
-        replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
+        let tags = if restored {
+            tags_of(tx, repository, image_id)?
+        } else {
+            moves.iter().map(|moved| moved.tag.clone()).collect()
+        };
+        replication::image_pushed(tx, repository, &new.digest, &tags, new.pushed_at)?;
     }
     lifecycle::images_changed(tx, repository, new.pushed_at)?;
     Ok(Outcome::Changed)

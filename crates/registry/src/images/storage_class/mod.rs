@@ -8,10 +8,10 @@ use ecru_model::{Digest, ImageStatus, RepositoryName, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::manifest::Manifest;
-use super::{Image, find, manifest_of};
+use super::{Image, find, manifest_of, tags_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
-use crate::{events, lifecycle};
+use crate::{Error, events, lifecycle, replication};
 
 pub(crate) use activate::run as activate;
 pub(crate) use follow::run as follow;
@@ -91,6 +91,13 @@ pub(super) fn restore_children(
         waiting.extend(stored(Manifest::parse(&bytes, Some(&image.media_type)))?.children);
     }
     Ok(())
+}
+
+/// As `restore`, and the image is replicated as one that is pushed.
+fn bring_back(tx: &Tx<'_>, repository: &Repository, image: &Image, now: Timestamp) -> Result<(), Error> {
+    restore(tx, repository, image, now)?;
+    let tags = tags_of(tx, repository, image.id)?;
+    replication::image_pushed(tx, repository, &image.digest, &tags, now)
 }
 
 /// An image that others refer to was deleted or archived: they follow, unless it is back by then.
