@@ -6,12 +6,14 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, Value};
 
-use super::{TEMPLATES_MAX, Template, find, key, save};
+use super::{Template, find, key, save};
+use crate::registry_settings::Quota;
 use crate::{Context, Error};
 
 pub async fn create_repository_creation_template(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreateRepositoryCreationTemplate", None);
     let now = ctx.clock.now();
+    let max = ctx.configuration.quotas.of(Quota::CreationTemplatesPerRegistry);
 
     ctx.store
         .write(move |tx| {
@@ -22,7 +24,7 @@ pub async fn create_repository_creation_template(ctx: &Context, input: Input) ->
             if find(tx, scope, key(input.prefix.as_str()))?.is_some() {
                 return Err(already_exists(scope, &input.prefix));
             }
-            check_quota(tx, scope)?;
+            check_quota(tx, scope, max)?;
             save(tx, scope, &template)?;
 
             Ok(Output {
@@ -33,13 +35,13 @@ pub async fn create_repository_creation_template(ctx: &Context, input: Input) ->
         .await
 }
 
-fn check_quota(at: &Snapshot<'_>, scope: &Scope) -> Result<(), Error> {
+fn check_quota(at: &Snapshot<'_>, scope: &Scope, max: i64) -> Result<(), Error> {
     let full = at.find(
         "SELECT 1 FROM creation_templates WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
         &[
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
-            Value::Integer(TEMPLATES_MAX - 1),
+            Value::Integer(max - 1),
         ],
         |row| row.integer(0),
     )?;
@@ -49,7 +51,7 @@ fn check_quota(at: &Snapshot<'_>, scope: &Scope) -> Result<(), Error> {
             ErrorCode::LimitExceededException,
             format!(
                 "The registry with id '{}' already has the maximum allowed number of repository creation templates \
-                 which is '{TEMPLATES_MAX}'",
+                 which is '{max}'",
                 scope.registry_id
             ),
         )),

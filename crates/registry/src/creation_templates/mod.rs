@@ -25,9 +25,6 @@ pub use describe_repository_creation_templates::describe_repository_creation_tem
 pub(crate) use repository::{create_repository, repository_to_push};
 pub use update_repository_creation_template::update_repository_creation_template;
 
-/// [unknown] No quota is told; this one bounds what a page of templates can hold.
-const TEMPLATES_MAX: i64 = 500;
-
 /// A template as it is stored.
 #[derive(Debug, Clone)]
 struct Template {

@@ -7,9 +7,9 @@ use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::{Template, find};
 use crate::access::Access;
-use crate::registry_settings::Quotas;
+use crate::registry_settings::{self, Quotas};
 use crate::repositories::{self, Encryption, Repository};
-use crate::{Error, lifecycle, registry_settings, repository_policy, tagging};
+use crate::{Error, lifecycle, repository_policy, tagging};
 
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";

@@ -78,8 +78,7 @@ pub async fn put_blob(
 async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
     match super::load(ctx, access, name) {
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
-            let (access, name) = (access.clone(), name.clone());
-            let quotas = ctx.configuration.quotas;
+            let (access, name, quotas) = (access.clone(), name.clone(), ctx.configuration.quotas);
             ctx.store
                 .write(move |tx| repository_to_push(tx, &access, &name, &quotas))
                 .await

@@ -14,10 +14,11 @@ pub enum Quota {
     /// Unfinished uploads.
     UploadsPerRepository,
     PullTimeExclusionsPerRegistry,
+    CreationTemplatesPerRegistry,
 }
 
 /// Every quota in the order of its variants: its name, and what it is unless set.
-const TABLE: [(Quota, &str, i64); 7] = [
+const TABLE: [(Quota, &str, i64); 8] = [
     (
         Quota::RepositoriesPerRegistry,
         "repositories-per-registry",
@@ -33,6 +34,12 @@ const TABLE: [(Quota, &str, i64); 7] = [
         Quota::PullTimeExclusionsPerRegistry,
         "pull-time-exclusions-per-registry",
         100,
+    ),
+    // [unknown] in the service's documents.
+    (
+        Quota::CreationTemplatesPerRegistry,
+        "creation-templates-per-registry",
+        500,
     ),
 ];
 

@@ -11,11 +11,10 @@ pub async fn delete_signing_configuration(ctx: &Context, _input: Input) -> Resul
     ctx.store
         .write(move |tx| {
             access.registry(tx)?;
-            let scope = &access.scope;
-            let configuration = load(tx, scope)?;
-            remove(tx, scope)?;
+            let configuration = load(tx, &access.scope)?;
+            remove(tx, &access.scope)?;
             Ok(Output {
-                registry_id: Some(scope.registry_id.clone()),
+                registry_id: Some(access.scope.registry_id.clone()),
                 signing_configuration: Some(configuration),
             })
         })

@@ -11,11 +11,11 @@ use crate::{Context, Error};
 pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutSigningConfiguration", None);
     let configuration = input.signing_configuration;
-    check_regions(&access.scope, &configuration)?;
 
     ctx.store
         .write(move |tx| {
             access.registry(tx)?;
+            check_regions(&access.scope, &configuration)?;
             save(tx, &access.scope, &configuration)?;
             Ok(Output {
                 signing_configuration: Some(configuration.clone()),

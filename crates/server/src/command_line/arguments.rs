@@ -127,7 +127,8 @@ struct ServeArguments {
 
     /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
     /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
-    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry]
+    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry,
+    /// creation-templates-per-registry]
     #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
     quota: Vec<QuotaSetting>,
 

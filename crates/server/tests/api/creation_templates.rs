@@ -1,6 +1,7 @@
 //! Creation templates: put, described, changed and removed, and what they make of a push into a repository that is not there.
 
 use ecru_model::ErrorCode;
+use ecru_registry::registry_settings::Quotas;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
@@ -363,20 +364,14 @@ async fn a_prefix_is_that_of_a_name_or_root() {
 
 #[tokio::test]
 async fn a_registry_holds_so_many_templates_and_no_more() {
-    let api = Api::new();
+    let setting = "creation-templates-per-registry=1".parse().unwrap();
+    let api = Api::with(|configuration| configuration.quotas = Quotas::default().with(setting));
     create(&api, template("a")).await;
-    api.execute(
-        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
-         INSERT INTO creation_templates SELECT account, region, 'p' || i, 'p' || i, created_at, updated_at, applied_for,
-             description, encryption_type, kms_key, tag_mutability, exclusion_filters, resource_tags, custom_role_arn,
-             repository_policy, lifecycle_policy FROM creation_templates, n",
-    )
-    .await;
     api.call("CreateRepositoryCreationTemplate", template("b")).await.refuses(
         ErrorCode::LimitExceededException,
         &format!(
             "The registry with id '{ACCOUNT}' already has the maximum allowed number of repository creation templates \
-             which is '500'"
+             which is '1'"
         ),
     );
 }
