@@ -92,6 +92,7 @@ packages
 python_packages
 go_tool crane github.com/google/go-containerregistry/cmd/crane v0.22.1
 go_tool regctl github.com/regclient/regclient/cmd/regctl v0.11.7
+go_tool cosign github.com/sigstore/cosign/v3/cmd/cosign v3.1.3
 go_tool docker-credential-ecr-login \
     github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login v0.12.0
 oras v1.2.3

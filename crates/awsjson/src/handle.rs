@@ -1,6 +1,6 @@
 //! One request from its headers to its answer.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::{error::Error as StdError, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, Operation, TARGET_PREFIX};
@@ -22,6 +22,8 @@ static LARGE_BODIES: Semaphore = Semaphore::const_new(body::LARGE_BODIES_MAX);
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub endpoint: Endpoint,
+    /// The address of the client.
+    pub source: IpAddr,
     pub error_names: ErrorNames,
 }
 
@@ -36,7 +38,7 @@ where
     let operation = target(&parts);
     let known = operation.as_ref().ok().copied();
     let result = match operation {
-        Ok(operation) => operate(service, operation, &parts, body, origin.endpoint).await,
+        Ok(operation) => operate(service, operation, &parts, body, &origin).await,
         Err(error) => Err(error),
     };
     let mut response = match result {
@@ -75,7 +77,7 @@ async fn operate<B>(
     operation: Operation,
     parts: &Parts,
     body: B,
-    endpoint: Endpoint,
+    origin: &Origin,
 ) -> Result<Vec<u8>, Error>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -84,7 +86,9 @@ where
     let credentials = credentials::find(&parts.headers, &parts.uri)?;
     check_content(&parts.headers)?;
     let received = body::receive(operation, body, &LARGE_BODIES).await?;
-    let ctx = Context::signed(service, &credentials.access_key_id, credentials.region, endpoint);
+    let endpoint = origin.endpoint.clone();
+    let mut ctx = Context::signed(service, &credentials.access_key_id, credentials.region, endpoint);
+    ctx.source = Some(origin.source);
     let output = dispatch(&ctx, operation, received.bytes).await;
     // The input of a large body lives until here.
     drop(received.leave);

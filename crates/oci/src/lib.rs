@@ -17,6 +17,7 @@ mod request;
 mod uploads;
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,11 +47,13 @@ pub enum Body {
 
 type Answer = Result<Response<Body>, Refusal>;
 
-/// Answers a request to `/v2` or below it. `endpoint` is what the addresses in answers begin with.
+/// Answers a request to `/v2` or below it. `endpoint` is what the addresses in answers begin with, `source` the address
+/// of the client.
 pub async fn handle<B>(
     service: &Arc<Service>,
     request: http::Request<B>,
     endpoint: Endpoint,
+    source: IpAddr,
 ) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -59,7 +62,7 @@ where
     let (parts, body) = request.into_parts();
     let mut incoming = Incoming::new(body);
 
-    let response = match answer(service, &parts, &mut incoming, &endpoint).await {
+    let response = match answer(service, &parts, &mut incoming, (&endpoint, source)).await {
         Ok(response) => response,
         Err(refusal) => {
             // A client that waits to be told to send its body is told the answer instead.
@@ -76,7 +79,7 @@ async fn answer<B>(
     service: &Arc<Service>,
     parts: &Parts,
     incoming: &mut Incoming<B>,
-    endpoint: &Endpoint,
+    (endpoint, source): (&Endpoint, IpAddr),
 ) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,
@@ -87,13 +90,14 @@ where
     let query = Query::parse(parts.uri.query());
 
     // Whoever may not enter learns nothing of the path, not even whether it is one.
-    let ctx = match (&route, &query) {
+    let mut ctx = match (&route, &query) {
         (Some(route), Some(query)) => match blobs::granted(&parts.method, route, query) {
             Some(granted) => granted.enter(service, endpoint)?,
             None => enter(service, parts, endpoint)?,
         },
         _ => enter(service, parts, endpoint)?,
     };
+    ctx.source = Some(source);
 
     if path.is_none() {
         return Err(Refusal::name_invalid("the path is not well-formed"));

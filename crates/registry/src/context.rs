@@ -1,18 +1,23 @@
 //! What an operation may use: the process-wide service, and who asks for which registry through which door.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ecru_model::{Region, RegistryId, RepositoryName, Scope};
+use ecru_model::{Region, RegistryId, Scope};
 use ecru_store::Store;
 
+use crate::access::{Access, Circumstances};
+use crate::clock::Moment;
 use crate::images::Pulls;
 use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
+use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
+use crate::verification::KeySource;
 use crate::{Clock, Error, Random, clock};
 
 /// One per process.
@@ -38,8 +43,19 @@ pub struct Configuration {
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
+    pub quotas: Quotas,
+    /// Where the KMS keys are that signatures are verified with.
+    pub key_source: Arc<dyn KeySource>,
     /// How long an event waits for a sink that does not take it.
     pub events_kept: Duration,
+}
+
+/// What a write that stores images decides by, apart from rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) at: Moment,
+    pub(crate) quotas: Quotas,
+    pub(crate) key_source: Arc<dyn KeySource>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +67,14 @@ pub enum RepositoryUriShape {
 }
 
 impl Service {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            at: self.clock.moment(),
+            quotas: self.configuration.quotas,
+            key_source: Arc::clone(&self.configuration.key_source),
+        }
+    }
+
     pub fn new(
         store: Store,
         clock: Clock,
@@ -136,6 +160,10 @@ pub struct Context {
     /// The registry that is meant where a request names none.
     pub scope: Scope,
     pub endpoint: Endpoint,
+    /// Where the request came from, where that is known.
+    pub source: Option<IpAddr>,
+    /// The request carries a leave that was decided before.
+    pub(crate) granted: bool,
 }
 
 impl Deref for Context {
@@ -165,15 +193,13 @@ impl Context {
             caller,
             scope,
             endpoint,
+            source: None,
+            granted: false,
         }
     }
 
-    /// The registry a request means, if the caller may do `action` there.
-    pub(crate) fn registry(
-        &self,
-        registry_id: Option<&RegistryId>,
-        wanted: Wanted<'_>,
-    ) -> Result<Scope, Error> {
+    /// What the caller wants to do in the registry that the request means.
+    pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
         let scope = match registry_id {
             Some(id) => Scope {
                 registry_id: id.clone(),
@@ -181,10 +207,13 @@ impl Context {
             },
             None => self.scope.clone(),
         };
-        if scope.registry_id == self.caller.registry_id {
-            return Ok(scope);
-        }
-        Err(access_denied(&self.caller, &scope, &wanted))
+        let circumstances = Circumstances {
+            now: self.clock.now(),
+            source: self.source,
+            secure: Some(self.endpoint.scheme == Scheme::Https),
+            granted: self.granted,
+        };
+        Access::new(self.caller.clone(), scope, action, circumstances)
     }
 
     /// Where clients of this request find a registry: `host[:port]`.
@@ -217,49 +246,4 @@ fn dns_suffix(region: &Region) -> &'static str {
         "aws-cn" => "amazonaws.com.cn",
         _ => "amazonaws.com",
     }
-}
-
-/// An action on a repository, or on the registry as a whole.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) action: &'static str,
-    pub(crate) repository: Option<&'a RepositoryName>,
-}
-
-impl<'a> Wanted<'a> {
-    pub(crate) fn on(action: &'static str, repository: &'a RepositoryName) -> Self {
-        Self {
-            action,
-            repository: Some(repository),
-        }
-    }
-
-    pub(crate) fn on_registry(action: &'static str) -> Self {
-        Self {
-            action,
-            repository: None,
-        }
-    }
-}
-
-fn access_denied(caller: &Caller, scope: &Scope, wanted: &Wanted<'_>) -> Error {
-    let Scope { registry_id, region } = scope;
-    let resource = wanted.repository.map_or_else(
-        || {
-            format!(
-                "arn:{}:ecr:{region}:{registry_id}:repository/*",
-                region.partition()
-            )
-        },
-        |name| scope.repository_arn(name),
-    );
-    Error::new(
-        ecru_model::ErrorCode::AccessDeniedException,
-        format!(
-            "User: {} is not authorized to perform: ecr:{action} on resource: {resource} because no resource-based \
-             policy allows the ecr:{action} action",
-            caller.principal,
-            action = wanted.action,
-        ),
-    )
 }

@@ -1,8 +1,10 @@
 //! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
 
+mod access;
 pub mod authorization;
 pub mod clock;
 mod context;
+mod creation_templates;
 mod error;
 pub mod events;
 mod housekeeping;
@@ -22,7 +24,9 @@ pub mod repositories;
 mod repository_policy;
 mod reset;
 pub mod scanning;
+mod signing;
 mod tagging;
+pub mod verification;
 
 pub use clock::{Clock, Random};
 pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};

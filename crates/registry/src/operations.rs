@@ -1,6 +1,10 @@
 //! Every operation of the service model under its name, for the dispatch of the wire.
 
 pub use crate::authorization::get_authorization_token;
+pub use crate::creation_templates::{
+    create_repository_creation_template, delete_repository_creation_template,
+    describe_repository_creation_templates, update_repository_creation_template,
+};
 pub use crate::images::{
     batch_delete_image, batch_get_image, describe_images, list_image_referrers, list_images, put_image,
     update_image_storage_class,
@@ -17,7 +21,10 @@ pub use crate::pull_time_exclusions::{
     deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
     register_pull_time_update_exclusion,
 };
-pub use crate::registry_settings::{describe_registry, get_account_setting, put_account_setting};
+pub use crate::registry_settings::{
+    delete_registry_policy, describe_registry, get_account_setting, get_registry_policy, put_account_setting,
+    put_registry_policy,
+};
 pub use crate::replication::{
     describe_image_replication_status, describe_replication_backfill_results, list_replication_backfills,
     put_replication_configuration, start_replication_backfill, stop_replication_backfill,
@@ -30,6 +37,10 @@ pub use crate::repository_policy::{delete_repository_policy, get_repository_poli
 pub use crate::scanning::{
     batch_get_repository_scanning_configuration, describe_image_scan_findings,
     get_registry_scanning_configuration, put_registry_scanning_configuration, start_image_scan,
+};
+pub use crate::signing::{
+    delete_signing_configuration, describe_image_signing_status, get_signing_configuration,
+    put_signing_configuration,
 };
 pub use crate::tagging::{list_tags_for_resource, tag_resource, untag_resource};
 
@@ -46,19 +57,8 @@ macro_rules! not_built {
 
 not_built! {
     create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
-    create_repository_creation_template "CreateRepositoryCreationTemplate" CreateRepositoryCreationTemplateInput CreateRepositoryCreationTemplateOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    delete_registry_policy "DeleteRegistryPolicy" DeleteRegistryPolicyInput DeleteRegistryPolicyOutput;
-    delete_repository_creation_template "DeleteRepositoryCreationTemplate" DeleteRepositoryCreationTemplateInput DeleteRepositoryCreationTemplateOutput;
-    delete_signing_configuration "DeleteSigningConfiguration" DeleteSigningConfigurationInput DeleteSigningConfigurationOutput;
-    describe_image_signing_status "DescribeImageSigningStatus" DescribeImageSigningStatusInput DescribeImageSigningStatusOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    describe_repository_creation_templates "DescribeRepositoryCreationTemplates" DescribeRepositoryCreationTemplatesInput DescribeRepositoryCreationTemplatesOutput;
-    get_registry_policy "GetRegistryPolicy" GetRegistryPolicyInput GetRegistryPolicyOutput;
-    get_signing_configuration "GetSigningConfiguration" GetSigningConfigurationInput GetSigningConfigurationOutput;
-    put_registry_policy "PutRegistryPolicy" PutRegistryPolicyInput PutRegistryPolicyOutput;
-    put_signing_configuration "PutSigningConfiguration" PutSigningConfigurationInput PutSigningConfigurationOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
-    update_repository_creation_template "UpdateRepositoryCreationTemplate" UpdateRepositoryCreationTemplateInput UpdateRepositoryCreationTemplateOutput;
     validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;
 }

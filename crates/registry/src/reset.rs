@@ -4,7 +4,10 @@ use ecru_model::RegistryId;
 use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
-use crate::{Error, Service, clock, events, principals, pull_time_exclusions, replication, scanning};
+use crate::{
+    Error, Service, clock, creation_templates, events, principals, pull_time_exclusions, replication,
+    scanning,
+};
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
@@ -30,6 +33,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            creation_templates::forget(tx, account_text)?;
             principals::forget(tx, account_text)?;
             pull_time_exclusions::forget(tx, account_text)?;
             events::forget(tx, account_text)?;

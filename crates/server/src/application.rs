@@ -29,6 +29,7 @@ pub(crate) struct Application {
 pub(crate) struct Arrival {
     pub(crate) scheme: Scheme,
     pub(crate) local: IpAddr,
+    pub(crate) source: IpAddr,
 }
 
 impl Application {
@@ -55,13 +56,14 @@ impl Application {
             Door::Aws => {
                 let origin = Origin {
                     endpoint,
+                    source: arrival.source,
                     error_names: self.error_names,
                 };
                 ecru_awsjson::handle(&self.service, request, origin)
                     .await
                     .map(Content::from)
             }
-            Door::Oci => ecru_oci::handle(&self.service, request, endpoint)
+            Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
             Door::Own => self.own(&mut request, &endpoint).await,

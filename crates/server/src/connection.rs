@@ -117,6 +117,7 @@ async fn begin(
     let arrival = Arrival {
         scheme,
         local: stream.local_addr()?.ip(),
+        source: peer.ip(),
     };
     converse(
         first,

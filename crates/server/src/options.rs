@@ -10,6 +10,7 @@ use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
 use ecru_outbound::Url;
+use ecru_registry::registry_settings::Quotas;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 
 use crate::DataDirectory;
@@ -25,6 +26,7 @@ pub struct Options {
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
+    pub quotas: Quotas,
     pub events: EventOptions,
     /// A directory of advisories that is looked at before each scan.
     pub advisories: Option<PathBuf>,
@@ -70,6 +72,7 @@ impl Options {
             dev_users: true,
             introspection: true,
             tls: None,
+            quotas: Quotas::default(),
             events: EventOptions::default(),
             advisories: None,
         }

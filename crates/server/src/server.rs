@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use ecru_outbound::{EventBridge, Webhook};
+use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
 use ecru_store::{Options as StoreOptions, Store};
 use tokio::{
@@ -59,6 +60,8 @@ impl Server {
             dev_users: options.dev_users,
             public_endpoint: options.public_endpoint.clone(),
             repository_uri: options.repository_uri,
+            quotas: options.quotas,
+            key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
         };
         let service = Service::new(store, Clock::default(), Random::default(), configuration)?;

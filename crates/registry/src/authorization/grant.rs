@@ -45,12 +45,10 @@ pub fn check_grant(
     if service.clock.now().as_millis() >= expires_at {
         return Err(expired());
     }
-    Ok(Context::new(
-        service,
-        Caller::root(scope.registry_id.clone()),
-        scope,
-        endpoint,
-    ))
+    let caller = Caller::root(scope.registry_id.clone());
+    let mut ctx = Context::new(service, caller, scope, endpoint);
+    ctx.granted = true;
+    Ok(ctx)
 }
 
 fn sign(

@@ -10,19 +10,17 @@ use super::delete::{Deleted, delete_image, delete_tag};
 use super::identifier;
 use super::selection::{Selector, failure, select};
 use crate::clock::Moment;
-use crate::context::Wanted;
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("BatchDeleteImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("BatchDeleteImage", input.registry_id.as_ref());
     let (name, ids) = (input.repository_name, input.image_ids);
     let moment = ctx.clock.moment();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let mut deleted = Vec::new();
             let mut failures = Vec::new();
             for id in &ids {

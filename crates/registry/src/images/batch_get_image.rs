@@ -10,7 +10,6 @@ use ecru_store::Snapshot;
 
 use super::selection::{Selector, image_not_found, select};
 use super::{Image, identifier, manifest_of, pulls, tags_of};
-use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -18,11 +17,10 @@ use crate::{Context, Error, repositories};
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("BatchGetImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let mut batch = Batch {
             ctx,
             at,

@@ -11,6 +11,7 @@ use super::store_image::{NewImage, Origin, store_image};
 use super::{find, find_tagged, manifest_of, tag_target};
 use crate::Error;
 use crate::clock::Moment;
+use crate::context::Terms;
 use crate::repositories::{self, Repository, stored};
 
 /// An image as its own repository has it.
@@ -81,7 +82,7 @@ pub(crate) fn store_copy(
     original: &Original,
     to: &Repository,
     tags: &[ImageTag],
-    at: Moment,
+    terms: &Terms,
 ) -> Result<(), Error> {
     let mut free = Vec::new();
     for tag in tags {
@@ -94,10 +95,10 @@ pub(crate) fn store_copy(
         manifest: original.manifest.clone(),
         bytes: original.bytes.clone(),
         tags: free,
-        pushed_at: at.now,
+        pushed_at: terms.at.now,
         origin: Origin::Replication,
     };
-    store_image(tx, to, &copy).map(drop)
+    store_image(terms, tx, to, &copy).map(drop)
 }
 
 fn is_free(at: &Snapshot<'_>, repository: &Repository, tag: &ImageTag) -> Result<bool, StoreError> {

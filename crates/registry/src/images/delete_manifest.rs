@@ -5,21 +5,20 @@ use ecru_model::{ErrorCode, RepositoryName};
 use super::batch_delete_image::referenced_by;
 use super::delete::{Deleted, delete_image, delete_tag};
 use super::{Reference, find, find_tagged, not_found};
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn delete_manifest(
     ctx: &Context,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<(), Error> {
-    let scope = ctx.registry(None, Wanted::on("BatchDeleteImage", repository))?;
+    let access = ctx.access("BatchDeleteImage", None);
     let (name, reference) = (repository.clone(), reference.clone());
     let moment = ctx.clock.moment();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let missing = || not_found(&repository, &reference.identifier());
             let deleted = match &reference {
                 Reference::Tag(tag) => {

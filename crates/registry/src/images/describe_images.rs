@@ -7,14 +7,12 @@ use ecru_store::Snapshot;
 
 use super::page::{Accept, ImagePage, page};
 use super::{Image, load, tags_of};
-use crate::context::Wanted;
 use crate::paging::{self, Listing};
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories, scanning};
+use crate::{Context, Error, scanning};
 
 pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DescribeImages", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DescribeImages", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
     paging::refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
     let filter = input.filter.unwrap_or_default();
@@ -23,14 +21,14 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeImages",
-        scope: &scope,
+        scope: &access.scope,
         repository: input.repository_name.as_str(),
         filter: accept.key(),
     };
     let after = listing.integer_key(token)?;
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         match &input.image_ids {
             Some(ids) => describe_named(at, &repository, ids),
             None => describe_page(

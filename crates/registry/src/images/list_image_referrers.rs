@@ -11,10 +11,9 @@ use ecru_store::{Snapshot, StoreError, Value};
 
 use super::page::ROWS_EXAMINED_PER_ROW;
 use super::{Image, annotations_of};
-use crate::context::Wanted;
 use crate::paging::Listing;
 use crate::repositories::Repository;
-use crate::{Context, Error, Page, repositories};
+use crate::{Context, Error, Page};
 
 const PAGE_DEFAULT: u32 = 20;
 
@@ -41,8 +40,7 @@ pub struct ReferrersOf {
 }
 
 pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let action = Wanted::on("BatchGetImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), action)?;
+    let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
     // A digest of an algorithm that is not stored here is well-formed for ECR, and has no referrers.
     let subject = Digest::parse(&input.subject_id.image_digest).ok();
     let wanted = subject.map(|subject| ReferrersOf::new(subject, input.filter));
@@ -53,14 +51,14 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListImageReferrers",
-        scope: &scope,
+        scope: &access.scope,
         repository: input.repository_name.as_str(),
         filter: format!("{wanted:?}"),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;
 
     let page = ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         match &wanted {
             Some(wanted) => Ok::<_, Error>(page(at, &repository, wanted, after, limit)?),
             None => Ok(Page {
@@ -86,9 +84,9 @@ pub fn list_referrers_of(
     after: i64,
     limit: u32,
 ) -> Result<Page<Referrer, i64>, Error> {
-    let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
+    let access = ctx.access("BatchGetImage", None);
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, repository)?;
+        let repository = access.repository(at, repository)?;
         Ok(page(at, &repository, wanted, after, limit)?)
     })
 }

@@ -4,20 +4,18 @@ use ecru_model::{ImageIdentifier, ListImagesInput as Input, ListImagesOutput as 
 
 use super::identifier;
 use super::page::{Accept, ImagePage, page};
-use crate::context::Wanted;
 use crate::paging::{self, Listing};
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("ListImages", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("ListImages", input.registry_id.as_ref());
     let filter = input.filter.unwrap_or_default();
     let accept = Accept::new(filter.tag_status, filter.image_status);
     let limit = paging::limit(input.max_results);
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListImages",
-        scope: &scope,
+        scope: &access.scope,
         repository: input.repository_name.as_str(),
         filter: accept.key(),
     };
@@ -28,7 +26,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
         .transpose()?;
 
     let found = ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let first = after.as_ref().map_or(0, Key::image_before);
         Ok::<_, Error>(page(at, &repository, accept, first, limit)?)
     })?;

@@ -3,8 +3,7 @@
 use ecru_model::RepositoryName;
 use ecru_store::Value;
 
-use crate::context::Wanted;
-use crate::{Context, Error, Page, repositories};
+use crate::{Context, Error, Page};
 
 pub fn list_tags(
     ctx: &Context,
@@ -12,10 +11,10 @@ pub fn list_tags(
     limit: u32,
     last: Option<&str>,
 ) -> Result<Page<String, String>, Error> {
-    let scope = ctx.registry(None, Wanted::on("ListImages", repository))?;
+    let access = ctx.access("ListImages", None);
 
     let tags = ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, repository)?;
+        let repository = access.repository(at, repository)?;
         Ok::<_, Error>(at.query(
             "SELECT tag FROM tags WHERE repository_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3",
             &[

@@ -5,9 +5,8 @@ use ecru_model::{Digest, ImageIdentifier, ImageStatus, RepositoryName};
 use ecru_store::{Snapshot, StoreError};
 
 use super::{Image, Reference, find, find_tagged, manifest_of, not_found, pulls};
-use crate::context::Wanted;
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredManifest {
@@ -42,10 +41,10 @@ fn load(
     reference: &Reference,
     given: impl FnOnce(&Snapshot<'_>, &Repository, &Image) -> Result<(), StoreError>,
 ) -> Result<StoredManifest, Error> {
-    let scope = ctx.registry(None, Wanted::on("BatchGetImage", repository))?;
+    let access = ctx.access("BatchGetImage", None);
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, repository)?;
+        let repository = access.repository(at, repository)?;
         let image = match reference {
             Reference::Tag(tag) => find_tagged(at, &repository, tag.as_str())?,
             Reference::Digest(digest) => find(at, &repository, digest)?,

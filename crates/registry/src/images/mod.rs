@@ -38,6 +38,7 @@ pub use list_images::list_images;
 pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest, pull_manifest};
 pub use manifest::MANIFEST_BYTES_MAX;
+pub(crate) use manifest::Manifest;
 pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
@@ -142,7 +143,7 @@ pub(crate) fn tags_of(
 /// The layers of an image that may hold its files, the lowest first.
 pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>, StoreError> {
     let manifest = manifest_of(at, image.id)?;
-    let manifest = stored(manifest::Manifest::parse(&manifest, Some(&image.media_type)))?;
+    let manifest = stored(Manifest::parse(&manifest, Some(&image.media_type)))?;
     let layers = manifest
         .blobs
         .iter()

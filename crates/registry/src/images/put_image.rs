@@ -5,27 +5,27 @@ use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, Put
 
 use super::identifier;
 use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
-use crate::context::Wanted;
+use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
 pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("PutImage", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("PutImage", input.registry_id.as_ref());
     let name = input.repository_name.clone();
     let tag = input.image_tag.clone();
     let manifest = input.image_manifest.clone();
     let new = match accept(ctx, input) {
         Ok(new) => new,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
+        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 
+    let terms = ctx.terms();
     let repository = ctx
         .store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
-            match store_image(tx, &repository, &new)? {
+            let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
+            match store_image(&terms, tx, &repository, &new)? {
                 Outcome::Changed => Ok(repository),
                 Outcome::Unchanged => Err(already_exists(&repository, &digest, new.tags.first())),
             }

@@ -6,7 +6,7 @@ use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 use super::Reference;
 use super::put_image::digest_does_not_match;
 use super::store_image::{NewImage, Origin, read_manifest, store_image};
-use crate::context::Wanted;
+use crate::creation_templates::repository_to_push;
 use crate::{Context, Error, repositories};
 
 pub struct PutManifest {
@@ -26,17 +26,18 @@ pub struct ManifestStored {
 }
 
 pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestStored, Error> {
-    let scope = ctx.registry(None, Wanted::on("PutImage", &put.repository))?;
+    let access = ctx.access("PutImage", None);
     let name = put.repository.clone();
     let new = match accept(ctx, put) {
         Ok(new) => new,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
+        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
     };
 
+    let terms = ctx.terms();
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
-            store_image(tx, &repository, &new)?;
+            let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
+            store_image(&terms, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,

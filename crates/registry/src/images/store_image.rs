@@ -7,13 +7,13 @@ use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
 use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
-use super::storage_class::restore;
-use super::{Image, find, tag_target};
+use super::storage_class::{restore, restore_children};
+use super::{Image, find, tag_target, tags_of};
+use crate::context::Terms;
+use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
-use crate::{Error, events, lifecycle, replication, scanning};
-
-const IMAGES_PER_REPOSITORY_MAX: i64 = 100_000;
-const TAGS_PER_IMAGE_MAX: i64 = 1_000;
+use crate::verification::Subject;
+use crate::{Error, events, lifecycle, replication, scanning, signing, verification};
 
 pub(super) struct NewImage {
     pub(super) digest: Digest,
@@ -40,24 +40,34 @@ pub(super) enum Outcome {
     Unchanged,
 }
 
-pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) -> Result<Outcome, Error> {
+pub(super) fn store_image(
+    terms: &Terms,
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+) -> Result<Outcome, Error> {
+    let quotas = &terms.quotas;
     let existing = find(tx, repository, &new.digest)?;
     let references = match existing {
         Some(_) => References::default(),
         None => resolve(tx, repository, &new.manifest)?,
     };
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
+    verify(terms, tx, repository, new, &moves)?;
 
+    let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
     let image_id = match existing {
-        Some(image) if image.status != ImageStatus::Active => {
+        Some(image) if restored => {
             // A push brings an archived image back without the wait.
             restore(tx, repository, &image, new.pushed_at)?;
+            restore_children(tx, repository, &new.manifest, new.pushed_at)?;
             image.id
         }
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
         Some(image) => image.id,
         None => {
-            let image_id = insert(tx, repository, new, &references)?;
+            restore_children(tx, repository, &new.manifest, new.pushed_at)?;
+            let image_id = insert(tx, quotas, repository, new, &references)?;
             scan(tx, repository, new, image_id)?;
             image_id
         }
@@ -65,11 +75,16 @@ pub(super) fn store_image(tx: &Tx<'_>, repository: &Repository, new: &NewImage) 
     for tag in &moves {
         move_tag(tx, repository, tag, image_id)?;
     }
-    check_tag_quota(tx, repository, image_id)?;
+    check_tag_quota(tx, quotas, repository, image_id)?;
     if new.origin == Origin::Push {
+        signing::on_push(tx, repository, image_id, &new.manifest)?;
         record(tx, repository, new, &moves)?;
-        let tags = moves.iter().map(|moved| moved.tag);
-        replication::image_pushed(tx, repository, &new.digest, tags, new.pushed_at)?;
+        let tags = if restored {
+            tags_of(tx, repository, image_id)?
+        } else {
+            moves.iter().map(|moved| moved.tag.clone()).collect()
+        };
+        replication::image_pushed(tx, repository, &new.digest, &tags, new.pushed_at)?;
     }
     lifecycle::images_changed(tx, repository, new.pushed_at)?;
     Ok(Outcome::Changed)
@@ -209,13 +224,38 @@ fn tags_to_move<'a>(
     Ok(moves)
 }
 
+/// What is attached to another image needs no signature of its own.
+fn verify(
+    terms: &Terms,
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), Error> {
+    if new.manifest.subject.is_some() {
+        return Ok(());
+    }
+    let subject = Subject {
+        digest: &new.digest,
+        manifest: &new.bytes,
+    };
+    verification::check(
+        tx,
+        terms.key_source.as_ref(),
+        repository,
+        subject,
+        moves.iter().map(|moved| moved.tag),
+    )
+}
+
 fn insert(
     tx: &Tx<'_>,
+    quotas: &Quotas,
     repository: &Repository,
     new: &NewImage,
     references: &References,
 ) -> Result<i64, Error> {
-    let push_sequence = count_push(tx, repository)?;
+    let push_sequence = count_push(tx, quotas, repository)?;
     let manifest = &new.manifest;
     let annotations = annotations_text(manifest)?;
     let subject = manifest.subject;
@@ -274,14 +314,12 @@ fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
 }
 
 /// Counts one image more, and gives its place in the order of pushes.
-fn count_push(tx: &Tx<'_>, repository: &Repository) -> Result<i64, Error> {
+fn count_push(tx: &Tx<'_>, quotas: &Quotas, repository: &Repository) -> Result<i64, Error> {
+    let max = quotas.of(Quota::ImagesPerRepository);
     let counted = tx.find(
         "UPDATE repository_counters SET images = images + 1, push_sequence = push_sequence + 1
          WHERE repository_id = ?1 AND images < ?2 RETURNING push_sequence",
-        &[
-            Value::Integer(repository.id),
-            Value::Integer(IMAGES_PER_REPOSITORY_MAX),
-        ],
+        &[Value::Integer(repository.id), Value::Integer(max)],
         |row| row.integer(0),
     )?;
     counted.ok_or_else(|| {
@@ -289,7 +327,7 @@ fn count_push(tx: &Tx<'_>, repository: &Repository) -> Result<i64, Error> {
             ErrorCode::LimitExceededException,
             format!(
                 "The repository with name '{}' in registry with id '{}' already has the maximum allowed number of \
-                 images which is '{IMAGES_PER_REPOSITORY_MAX}'",
+                 images which is '{max}'",
                 repository.name, repository.scope.registry_id
             ),
         )
@@ -323,19 +361,23 @@ pub(super) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) ->
     Ok(())
 }
 
-fn check_tag_quota(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), Error> {
+fn check_tag_quota(
+    tx: &Tx<'_>,
+    quotas: &Quotas,
+    repository: &Repository,
+    image_id: i64,
+) -> Result<(), Error> {
+    let max = quotas.of(Quota::TagsPerImage);
     let over = tx.find(
         "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT 1 OFFSET ?3",
-        &[repository.id, image_id, TAGS_PER_IMAGE_MAX].map(Value::Integer),
+        &[repository.id, image_id, max].map(Value::Integer),
         |row| row.integer(0),
     )?;
     match over {
         None => Ok(()),
         Some(_) => Err(Error::new(
             ErrorCode::LimitExceededException,
-            format!(
-                "The image already has the maximum allowed number of tags which is '{TAGS_PER_IMAGE_MAX}'"
-            ),
+            format!("The image already has the maximum allowed number of tags which is '{max}'"),
         )),
     }
 }

@@ -50,7 +50,7 @@ pub struct Place {
 
 impl Place {
     /// Reads account, region and name, which stand in this order from column `first` on.
-    fn from_row(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
+    pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
         let registry_id = stored(RegistryId::parse(row.text(first)?))?;
         let region = stored(Region::parse(row.text(first + 1)?))?;
         let repository_name = stored(RepositoryName::parse(row.text(first + 2)?))?;

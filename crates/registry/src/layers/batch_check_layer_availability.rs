@@ -7,14 +7,12 @@ use ecru_model::{
 use ecru_store::Blob;
 
 use super::{answered_as_existing, find_linked, is_archived, load, media_type};
-use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
 pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("BatchCheckLayerAvailability", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let repository = load(ctx, &scope, &input.repository_name)?;
+    let access = ctx.access("BatchCheckLayerAvailability", input.registry_id.as_ref());
+    let repository = load(ctx, &access, &input.repository_name)?;
 
     let mut layers = Vec::new();
     let mut failures = Vec::new();

@@ -4,10 +4,11 @@ use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
 
 use super::{
-    LAYER_BYTES_MAX, answered_as_existing, append_failed, digest_mismatch, find_linked, layer_not_found,
+    answered_as_existing, append_failed, digest_mismatch, find_linked, layer_bytes_max, layer_not_found,
     media_type, publish,
 };
-use crate::context::Wanted;
+use crate::access::Access;
+use crate::creation_templates::repository_to_push;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -44,15 +45,18 @@ pub async fn put_blob(
     digest: &Digest,
     mut source: impl ByteSource,
 ) -> Result<(), Error> {
-    let scope = ctx.registry(None, Wanted::on("CompleteLayerUpload", repository))?;
+    let access = ctx
+        .access("InitiateLayerUpload", None)
+        .and("UploadLayerPart")
+        .and("CompleteLayerUpload");
     let name = repository.clone();
-    let expected = super::load(ctx, &scope, &name)?;
+    let expected = load_to_push(ctx, &access, &name).await?;
     let received = ctx
         .store
         .uploads()
-        .receive(digest.algorithm(), &mut source, LAYER_BYTES_MAX)
+        .receive(digest.algorithm(), &mut source, layer_bytes_max(ctx))
         .await
-        .map_err(|error| append_failed(error, || Error::server("the layer could not be received")))?;
+        .map_err(|error| append_failed(ctx, error, || Error::server("the layer could not be received")))?;
     if received.digest() != digest {
         return Err(digest_mismatch());
     }
@@ -61,23 +65,36 @@ pub async fn put_blob(
     let machine_now = ctx.clock.machine_milliseconds();
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             if repository.id != expected.id {
-                return Err(repositories::not_found(&scope, &name));
+                return Err(repositories::not_found(&access.scope, &name));
             }
             Ok(publish(&store, tx, &repository, &received, machine_now)?)
         })
         .await
 }
 
+/// Whoever brings the first bytes may make the repository; whoever only asks is not made to wait for the writer.
+async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
+    match super::load(ctx, access, name) {
+        Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
+            let (access, name, quotas) = (access.clone(), name.clone(), ctx.configuration.quotas);
+            ctx.store
+                .write(move |tx| repository_to_push(tx, &access, &name, &quotas))
+                .await
+        }
+        found => found,
+    }
+}
+
 /// `DELETE`: takes the blob away from the repository, unless an image needs it.
 pub async fn delete_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
-    let scope = ctx.registry(None, Wanted::on("BatchDeleteImage", repository))?;
+    let access = ctx.access("BatchDeleteImage", None);
     let (name, digest) = (repository.clone(), *digest);
     let store = ctx.store.clone();
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let blob = find_linked(&store, tx, &repository, &digest)?
                 .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
             if media_type(tx, &repository, blob.id)?.is_some() {
@@ -98,9 +115,9 @@ fn look_up(
     digest: &Digest,
     action: &'static str,
 ) -> Result<(Repository, Blob), Error> {
-    let scope = ctx.registry(None, Wanted::on(action, name))?;
+    let access = ctx.access(action, None);
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, name)?;
+        let repository = access.repository(at, name)?;
         let blob = find_linked(&ctx.store, at, &repository, digest)?
             .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
         Ok((repository, blob))

@@ -5,7 +5,6 @@ use ecru_store::{Upload, UploadId};
 
 use super::upload::{Ended, end};
 use super::{load, take};
-use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
@@ -13,9 +12,8 @@ use crate::{Context, Error};
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("CompleteLayerUpload", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let repository = load(ctx, &scope, &input.repository_name)?;
+    let access = ctx.access("CompleteLayerUpload", input.registry_id.as_ref());
+    let repository = load(ctx, &access, &input.repository_name)?;
     let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
     // Digests of algorithms that are not stored here are tolerated beside one that is.
     let digests = input

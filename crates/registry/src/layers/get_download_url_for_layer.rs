@@ -6,16 +6,14 @@ use ecru_model::{
 
 use super::{find_linked, is_archived, layer_not_found, media_type};
 use crate::authorization::grant;
-use crate::context::Wanted;
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("GetDownloadUrlForLayer", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("GetDownloadUrlForLayer", input.registry_id.as_ref());
 
     let (repository, digest, blob, reachable) = ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let missing = || layer_not_found(&repository, &input.layer_digest);
         let digest = Digest::parse(&input.layer_digest).map_err(|_| missing())?;
         let blob = find_linked(&ctx.store, at, &repository, &digest)?.ok_or_else(missing)?;
@@ -31,7 +29,7 @@ pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<O
         return Err(inaccessible(&repository, &digest));
     }
 
-    let grant = grant(ctx, &scope, &repository.name, &digest);
+    let grant = grant(ctx, &access.scope, &repository.name, &digest);
     let download_url = format!(
         "{}/v2/{}/blobs/{digest}?grant={grant}",
         ctx.endpoint, repository.name

@@ -5,17 +5,15 @@ use ecru_model::{
 };
 
 use super::upload::begin;
-use crate::context::Wanted;
 use crate::{Context, Error, repositories};
 
 /// The size of part that ECR advises.
 const PART_SIZE_BYTES: i64 = 10 * 1024 * 1024;
 
 pub async fn initiate_layer_upload(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("InitiateLayerUpload", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("InitiateLayerUpload", input.registry_id.as_ref());
 
-    let id = begin(ctx, scope, input.repository_name, DigestAlgorithm::Sha256).await?;
+    let id = begin(ctx, access, input.repository_name, DigestAlgorithm::Sha256).await?;
 
     let upload_id = repositories::stored(UploadId::parse(id.to_string()))?;
     Ok(Output {

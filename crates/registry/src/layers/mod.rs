@@ -9,13 +9,15 @@ mod mount_blob;
 mod upload;
 mod upload_layer_part;
 
-use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope};
+use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName};
 use ecru_store::{
     AppendError, Blob, CompleteError, Received, Snapshot, Store, StoreError, TakeError, Tx, UploadId, Value,
     links,
 };
 
-use crate::repositories::{self, Repository};
+use crate::access::Access;
+use crate::registry_settings::Quota;
+use crate::repositories::Repository;
 use crate::{Context, Detail, Error};
 
 pub use batch_check_layer_availability::batch_check_layer_availability;
@@ -27,8 +29,9 @@ pub use mount_blob::mount_blob;
 pub use upload::{Chunk, append_to_upload, begin_upload, cancel_upload, finish_upload, upload_offset};
 pub use upload_layer_part::upload_layer_part;
 
-const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
-const UPLOADS_PER_REPOSITORY_MAX: u64 = 10_000;
+fn layer_bytes_max(ctx: &Context) -> u64 {
+    ctx.configuration.quotas.count(Quota::LayerBytes)
+}
 
 /// A blob, if the repository may read it.
 fn find_linked(
@@ -159,10 +162,10 @@ fn out_of_order(repository: &Repository, upload: &UploadId, got: u64, held: u64)
     invalid_part(repository, upload, held, reason)
 }
 
-fn too_large() -> Error {
+fn too_large(max: u64) -> Error {
     Error::new(
         ErrorCode::LimitExceededException,
-        format!("The layer is larger than the maximum of {LAYER_BYTES_MAX} bytes"),
+        format!("The layer is larger than the maximum of {max} bytes"),
     )
 }
 
@@ -185,19 +188,19 @@ async fn take(ctx: &Context, repository: &Repository, id: &UploadId) -> Result<e
     }
 }
 
-fn load(ctx: &Context, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
-    ctx.store.read(|at| repositories::load(at, scope, name))
+fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
+    ctx.store.read(|at| access.repository(at, name))
 }
 
 /// Why bytes were not appended, as an answer.
-fn append_failed(error: AppendError, gone: impl FnOnce() -> Error) -> Error {
+fn append_failed(ctx: &Context, error: AppendError, gone: impl FnOnce() -> Error) -> Error {
     match error {
         AppendError::Source(cause) => Error::new(
             ErrorCode::MalformedHttpRequestException,
             "The request body did not arrive whole",
         )
         .caused_by(cause),
-        AppendError::TooLarge => too_large(),
+        AppendError::TooLarge => too_large(layer_bytes_max(ctx)),
         AppendError::Gone => gone(),
         AppendError::Store(error) => error.into(),
     }

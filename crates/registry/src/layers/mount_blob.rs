@@ -1,11 +1,12 @@
 //! `POST …/blobs/uploads/?mount=&from=`: lets a repository have a layer that another of the registry has.
 
-use ecru_model::{Digest, RepositoryName};
-use ecru_store::links;
+use ecru_model::{Digest, ErrorCode, RepositoryName};
+use ecru_store::{Blob, Snapshot, Store, links};
 
 use super::find_linked;
-use crate::context::Wanted;
-use crate::{Context, Error, registry_settings, repositories};
+use crate::access::Access;
+use crate::repositories::Repository;
+use crate::{Context, Error, registry_settings};
 
 /// Whether the layer was mounted; if not, the client uploads it. Without a source nothing is mounted.
 pub async fn mount_blob(
@@ -14,46 +15,59 @@ pub async fn mount_blob(
     digest: &Digest,
     from: Option<&RepositoryName>,
 ) -> Result<bool, Error> {
-    let scope = ctx.registry(None, Wanted::on("InitiateLayerUpload", repository))?;
-    let found = ctx.store.read(|at| {
-        let target = repositories::load(at, &scope, repository)?;
-        let Some(from) = from.filter(|_| registry_settings::mounts_blobs(at, &scope).unwrap_or(false)) else {
-            return Ok(None);
-        };
-        let Some(source) = repositories::find(at, &scope, from)? else {
-            return Ok(None);
-        };
-        if source.encryption != target.encryption {
-            return Ok(None);
-        }
-        Ok::<_, Error>(find_linked(&ctx.store, at, &source, digest)?.map(|blob| (target, source, blob)))
-    })?;
-    let Some((target, source, blob)) = found else {
+    let mount = Mount {
+        writing: ctx.access("InitiateLayerUpload", None),
+        reading: ctx.access("GetDownloadUrlForLayer", None),
+        target: repository.clone(),
+        source: from.cloned(),
+        digest: *digest,
+    };
+    let Some((_, blob)) = ctx.store.read(|at| mount.find(&ctx.store, at))? else {
         return Ok(false);
     };
-    if ctx
-        .registry(None, Wanted::on("GetDownloadUrlForLayer", &source.name))
-        .is_err()
-        || !ctx.store.blobs().check(&blob).await?
-    {
+    if !ctx.store.blobs().check(&blob).await? {
         return Ok(false);
     }
 
     let store = ctx.store.clone();
-    let digest = *digest;
     let machine_now = ctx.clock.machine_milliseconds();
     ctx.store
         .write(move |tx| {
-            // Both repositories and the layer may have gone since.
-            let target = repositories::load(tx, &target.scope, &target.name)?;
-            let Some(source) = repositories::find(tx, &source.scope, &source.name)? else {
-                return Ok(false);
-            };
-            let Some(blob) = find_linked(&store, tx, &source, &digest)? else {
+            // Repositories, layer and leave may have gone since.
+            let Some((target, blob)) = mount.find(&store, tx)? else {
                 return Ok(false);
             };
             links::insert(tx, target.id, blob.id, machine_now)?;
             Ok(true)
         })
         .await
+}
+
+struct Mount {
+    writing: Access,
+    reading: Access,
+    target: RepositoryName,
+    source: Option<RepositoryName>,
+    digest: Digest,
+}
+
+impl Mount {
+    fn find(&self, store: &Store, at: &Snapshot<'_>) -> Result<Option<(Repository, Blob)>, Error> {
+        let (Some(target), Some(source)) = (self.writing.find_repository(at, &self.target)?, &self.source)
+        else {
+            return Ok(None);
+        };
+        if !registry_settings::mounts_blobs(at, &target.scope)? {
+            return Ok(None);
+        }
+        let source = match self.reading.find_repository(at, source) {
+            // Who may not read the source is answered as if it did not have the layer.
+            Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
+            found => found?,
+        };
+        let Some(source) = source.filter(|source| source.encryption == target.encryption) else {
+            return Ok(None);
+        };
+        Ok(find_linked(store, at, &source, &self.digest)?.map(|blob| (target, blob)))
+    }
 }

@@ -1,13 +1,15 @@
 //! Uploads as `/v2/` drives them: begun, continued in chunks or streams, asked about, finished or cancelled.
 
-use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName, Scope};
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName};
 use ecru_store::{ByteSource, Durability, Upload, UploadId};
 
 use super::{
-    LAYER_BYTES_MAX, UPLOADS_PER_REPOSITORY_MAX, append_failed, complete_failed, find_linked, load,
-    out_of_order, publish, take, upload_not_found,
+    append_failed, complete_failed, find_linked, layer_bytes_max, load, out_of_order, publish, take,
+    upload_not_found,
 };
-use crate::context::Wanted;
+use crate::access::Access;
+use crate::creation_templates::repository_to_push;
+use crate::registry_settings::Quota;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -22,23 +24,25 @@ pub async fn begin_upload(
     repository: &RepositoryName,
     algorithm: DigestAlgorithm,
 ) -> Result<UploadId, Error> {
-    let scope = ctx.registry(None, Wanted::on("InitiateLayerUpload", repository))?;
-    begin(ctx, scope, repository.clone(), algorithm).await
+    let access = ctx.access("InitiateLayerUpload", None);
+    begin(ctx, access, repository.clone(), algorithm).await
 }
 
 pub(super) async fn begin(
     ctx: &Context,
-    scope: Scope,
+    access: Access,
     name: RepositoryName,
     algorithm: DigestAlgorithm,
 ) -> Result<UploadId, Error> {
     let machine_now = ctx.clock.machine_milliseconds();
     let store = ctx.store.clone();
+    let quotas = ctx.configuration.quotas;
+    let max = quotas.count(Quota::UploadsPerRepository);
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
-            if store.uploads().count(tx, repository.id)? >= UPLOADS_PER_REPOSITORY_MAX {
-                return Err(too_many_uploads(&repository));
+            let repository = repository_to_push(tx, &access, &name, &quotas)?;
+            if store.uploads().count(tx, repository.id)? >= max {
+                return Err(too_many_uploads(&repository, max));
             }
             Ok(store
                 .uploads()
@@ -54,19 +58,22 @@ pub async fn append_to_upload(
     id: &UploadId,
     mut chunk: Chunk<impl ByteSource>,
 ) -> Result<u64, Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let (durability, room) = match chunk.range {
-        Some(range) => (Durability::Durable, check_range(&repository, id, &upload, range)?),
+        Some(range) => (
+            Durability::Durable,
+            check_range(ctx, &repository, id, &upload, range)?,
+        ),
         None => (
             Durability::Streamed,
-            LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+            layer_bytes_max(ctx).saturating_sub(upload.offset()),
         ),
     };
     upload
         .append(&mut chunk.source, durability, room)
         .await
-        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+        .map_err(|error| append_failed(ctx, error, || upload_not_found(&repository, id)))?;
     Ok(upload.offset())
 }
 
@@ -78,28 +85,30 @@ pub async fn finish_upload(
     digest: &Digest,
     mut last: Chunk<impl ByteSource>,
 ) -> Result<(), Error> {
-    let repository = authorized(ctx, repository, "CompleteLayerUpload")?;
+    // The last bytes may come along.
+    let access = ctx.access("CompleteLayerUpload", None).and("UploadLayerPart");
+    let repository = load(ctx, &access, repository)?;
     let mut upload = take(ctx, &repository, id).await?;
     let room = match last.range {
-        Some(range) => check_range(&repository, id, &upload, range)?,
-        None => LAYER_BYTES_MAX.saturating_sub(upload.offset()),
+        Some(range) => check_range(ctx, &repository, id, &upload, range)?,
+        None => layer_bytes_max(ctx).saturating_sub(upload.offset()),
     };
     upload
         .append_last(&mut last.source, room)
         .await
-        .map_err(|error| append_failed(error, || upload_not_found(&repository, id)))?;
+        .map_err(|error| append_failed(ctx, error, || upload_not_found(&repository, id)))?;
     end(ctx, &repository, id, upload, &[*digest]).await?;
     Ok(())
 }
 
 pub async fn upload_offset(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let offset = ctx.store.uploads().offset(repository.id, id)?;
     offset.ok_or_else(|| upload_not_found(&repository, id))
 }
 
 pub async fn cancel_upload(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<(), Error> {
-    let repository = authorized(ctx, repository, "UploadLayerPart")?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
     let upload = take(ctx, &repository, id).await?;
     Ok(upload.cancel().await?)
 }
@@ -121,11 +130,12 @@ pub(super) async fn end(
     digests: &[Digest],
 ) -> Result<(Ended, Digest), Error> {
     let service = std::sync::Arc::clone(&ctx.service);
+    let access = ctx.access("CompleteLayerUpload", Some(&repository.scope.registry_id));
     let expected = repository.clone();
     let machine_now = ctx.clock.machine_milliseconds();
     upload
         .complete(digests, move |tx, received| {
-            let repository = repositories::load(tx, &expected.scope, &expected.name)?;
+            let repository = access.repository(tx, &expected.name)?;
             if repository.id != expected.id {
                 return Err(repositories::not_found(&expected.scope, &expected.name));
             }
@@ -143,6 +153,7 @@ pub(super) async fn end(
 
 /// The length that a chunk says it has, if it follows what is held.
 fn check_range(
+    ctx: &Context,
     repository: &Repository,
     id: &UploadId,
     upload: &Upload,
@@ -151,15 +162,11 @@ fn check_range(
     if first != upload.offset() || last < first {
         return Err(out_of_order(repository, id, first, upload.offset()));
     }
-    if last >= LAYER_BYTES_MAX {
-        return Err(super::too_large());
+    let max = layer_bytes_max(ctx);
+    if last >= max {
+        return Err(super::too_large(max));
     }
     Ok(last - first + 1)
-}
-
-fn authorized(ctx: &Context, name: &RepositoryName, action: &'static str) -> Result<Repository, Error> {
-    let scope = ctx.registry(None, Wanted::on(action, name))?;
-    load(ctx, &scope, name)
 }
 
 /// An id that the grammar allows and no upload can have is one that is not there.
@@ -176,12 +183,11 @@ pub(super) fn parse_id(repository: &Repository, text: &str) -> Result<UploadId, 
     })
 }
 
-fn too_many_uploads(repository: &Repository) -> Error {
+fn too_many_uploads(repository: &Repository, max: u64) -> Error {
     Error::new(
         ErrorCode::LimitExceededException,
         format!(
-            "The repository with name '{}' already has the maximum allowed number of uploads which is \
-             '{UPLOADS_PER_REPOSITORY_MAX}'",
+            "The repository with name '{}' already has the maximum allowed number of uploads which is '{max}'",
             repository.name
         ),
     )

@@ -4,17 +4,14 @@ use bytes::Bytes;
 use ecru_model::{ErrorCode, UploadLayerPartInput as Input, UploadLayerPartOutput as Output};
 use ecru_store::{ByteSource, UploadId};
 
-use super::{LAYER_BYTES_MAX, append_failed, invalid_part, load, out_of_order, take, upload_not_found};
-use crate::context::Wanted;
+use super::{append_failed, invalid_part, layer_bytes_max, load, out_of_order, take, upload_not_found};
+use crate::registry_settings::Quota;
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
-const PARTS_MAX: u64 = 4_200;
-
 pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("UploadLayerPart", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let repository = load(ctx, &scope, &input.repository_name)?;
+    let access = ctx.access("UploadLayerPart", input.registry_id.as_ref());
+    let repository = load(ctx, &access, &input.repository_name)?;
     let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
 
     let mut upload = take(ctx, &repository, &id).await?;
@@ -24,14 +21,15 @@ pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Er
         bytes: input.layer_part_blob,
     };
     part.check(&repository, &id, upload.offset())?;
-    if upload.part_count() >= PARTS_MAX {
-        return Err(too_many_parts());
+    let parts_max = ctx.configuration.quotas.count(Quota::LayerParts);
+    if upload.part_count() >= parts_max {
+        return Err(too_many_parts(parts_max));
     }
-    let room = LAYER_BYTES_MAX.saturating_sub(upload.offset());
+    let room = layer_bytes_max(ctx).saturating_sub(upload.offset());
     upload
         .append_part(&mut Whole::from(part.bytes), room)
         .await
-        .map_err(|error| append_failed(error, || upload_not_found(&repository, &id)))?;
+        .map_err(|error| append_failed(ctx, error, || upload_not_found(&repository, &id)))?;
 
     Ok(Output {
         registry_id: Some(repository.scope.registry_id),
@@ -87,9 +85,9 @@ impl ByteSource for Whole {
     }
 }
 
-fn too_many_parts() -> Error {
+fn too_many_parts(max: u64) -> Error {
     Error::new(
         ErrorCode::LimitExceededException,
-        format!("The upload already has the maximum allowed number of parts which is '{PARTS_MAX}'"),
+        format!("The upload already has the maximum allowed number of parts which is '{max}'"),
     )
 }

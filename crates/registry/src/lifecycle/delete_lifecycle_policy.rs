@@ -4,17 +4,15 @@ use ecru_model::{DeleteLifecyclePolicyInput as Input, DeleteLifecyclePolicyOutpu
 use ecru_store::Value;
 
 use super::load;
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn delete_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DeleteLifecyclePolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DeleteLifecyclePolicy", input.registry_id.as_ref());
     let name = input.repository_name;
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let policy = load(tx, &repository)?;
             tx.execute(
                 "DELETE FROM lifecycle_policies WHERE repository_id = ?1",

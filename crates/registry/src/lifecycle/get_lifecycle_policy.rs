@@ -3,15 +3,13 @@
 use ecru_model::{GetLifecyclePolicyInput as Input, GetLifecyclePolicyOutput as Output};
 
 use super::load;
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn get_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("GetLifecyclePolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("GetLifecyclePolicy", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let policy = load(at, &repository)?;
         Ok(Output {
             lifecycle_policy_text: Some(policy.text()?),

@@ -10,29 +10,27 @@ use ecru_store::Snapshot;
 
 use super::policy::Action;
 use super::preview::{self, Preview, PreviewResult};
-use crate::context::Wanted;
 use crate::paging::{self, Listing};
 use crate::repositories::{Repository, stored};
-use crate::{Context, Error, Page, images, repositories};
+use crate::{Context, Error, Page, images};
 
 /// A filter that few results pass gives a short page with a token.
 const ROWS_EXAMINED_PER_ROW: u32 = 10;
 
 pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("GetLifecyclePolicyPreview", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("GetLifecyclePolicyPreview", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
     paging::refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
     let tag_status = input.filter.and_then(|filter| filter.tag_status);
     let limit = paging::limit(input.max_results);
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let preview = preview::find(at, &repository)?.ok_or_else(|| not_found(&repository))?;
         let listing = Listing {
             keys: &ctx.keys,
             operation: "GetLifecyclePolicyPreview",
-            scope: &scope,
+            scope: &access.scope,
             repository: input.repository_name.as_str(),
             filter: format!("{tag_status:?} {}", preview.started_at.as_millis()),
         };

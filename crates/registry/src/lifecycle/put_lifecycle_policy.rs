@@ -3,23 +3,21 @@
 use ecru_model::{LifecyclePolicyText, PutLifecyclePolicyInput as Input, PutLifecyclePolicyOutput as Output};
 
 use super::{accept, save};
-use crate::context::Wanted;
 use crate::{Context, Error, repositories};
 
 pub async fn put_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("PutLifecyclePolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("PutLifecyclePolicy", input.registry_id.as_ref());
     let name = input.repository_name;
     let policy = match accept(input.lifecycle_policy_text.as_str()) {
         Ok(policy) => policy,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error)),
+        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
     };
     let text = repositories::stored(LifecyclePolicyText::parse(policy.as_str()))?;
     let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             save(tx, &repository, &policy, now)?;
 
             Ok(Output {

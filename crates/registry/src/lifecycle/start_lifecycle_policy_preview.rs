@@ -7,25 +7,23 @@ use ecru_model::{
 
 use super::preview::{self, Preview};
 use super::{accept, load};
-use crate::context::Wanted;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
 pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("StartLifecyclePolicyPreview", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("StartLifecyclePolicyPreview", input.registry_id.as_ref());
     let name = input.repository_name;
     let given = input.lifecycle_policy_text;
     if let Some(text) = &given
         && let Err(error) = accept(text.as_str())
     {
-        return Err(repositories::refuse_after_lookup(ctx, &scope, &name, error));
+        return Err(repositories::refuse_after_lookup(ctx, &access, &name, error));
     }
     let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             // The answers repeat a policy as it was given, white space and all.
             let text = match &given {
                 Some(text) => text.clone(),

@@ -6,21 +6,22 @@ use ecru_model::{
 };
 
 use super::key;
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn deregister_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("DeregisterPullTimeUpdateExclusion"))?;
+    let access = ctx.access("DeregisterPullTimeUpdateExclusion", None);
     let principal = input.principal_arn;
 
     ctx.store
         .write(move |tx| {
+            access.registry(tx)?;
+            let scope = &access.scope;
             let removed = tx.execute(
                 "DELETE FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 AND principal = ?3",
-                &key(&scope, &principal),
+                &key(scope, &principal),
             )?;
             if removed == 0 {
-                return Err(not_found(&scope, &principal));
+                return Err(not_found(scope, &principal));
             }
             Ok(Output {
                 principal_arn: Some(principal.clone()),

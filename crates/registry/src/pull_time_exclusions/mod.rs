@@ -13,8 +13,6 @@ pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclu
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;
 pub use register_pull_time_update_exclusion::register_pull_time_update_exclusion;
 
-const EXCLUSIONS_MAX: i64 = 100;
-
 /// Whether the pulls of a caller do not count in a registry.
 pub(crate) fn excludes(at: &Snapshot<'_>, scope: &Scope, caller: &Caller) -> Result<bool, StoreError> {
     let excluded = at.query(

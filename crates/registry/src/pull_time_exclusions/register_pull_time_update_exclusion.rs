@@ -6,20 +6,23 @@ use ecru_model::{
 };
 use ecru_store::{Tx, Value};
 
-use super::{EXCLUSIONS_MAX, key};
-use crate::context::Wanted;
+use super::key;
+use crate::registry_settings::Quota;
 use crate::{Context, Error};
 
 pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("RegisterPullTimeUpdateExclusion"))?;
+    let access = ctx.access("RegisterPullTimeUpdateExclusion", None);
     let principal = input.principal_arn;
     let created_at = ctx.clock.now();
+    let max = ctx.configuration.quotas.of(Quota::PullTimeExclusionsPerRegistry);
 
     ctx.store
         .write(move |tx| {
-            refuse_known(tx, &scope, &principal)?;
-            check_quota(tx, &scope)?;
-            let [account, region, arn] = key(&scope, &principal);
+            access.registry(tx)?;
+            let scope = &access.scope;
+            refuse_known(tx, scope, &principal)?;
+            check_quota(tx, scope, max)?;
+            let [account, region, arn] = key(scope, &principal);
             tx.execute(
                 "INSERT INTO pull_time_exclusions (account, region, principal, created_at) VALUES (?1, ?2, ?3, ?4)",
                 &[account, region, arn, Value::Integer(created_at.as_millis())],
@@ -52,13 +55,13 @@ fn refuse_known(tx: &Tx<'_>, scope: &Scope, principal: &PrincipalArn) -> Result<
     }
 }
 
-fn check_quota(tx: &Tx<'_>, scope: &Scope) -> Result<(), Error> {
+fn check_quota(tx: &Tx<'_>, scope: &Scope, max: i64) -> Result<(), Error> {
     let full = tx.find(
         "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
         &[
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
-            Value::Integer(EXCLUSIONS_MAX - 1),
+            Value::Integer(max - 1),
         ],
         |row| row.integer(0),
     )?;
@@ -69,7 +72,7 @@ fn check_quota(tx: &Tx<'_>, scope: &Scope) -> Result<(), Error> {
             ErrorCode::LimitExceededException,
             format!(
                 "The registry with id '{}' already has the maximum allowed number of pull time update exclusions which \
-                 is '{EXCLUSIONS_MAX}'",
+                 is '{max}'",
                 scope.registry_id
             ),
         )),

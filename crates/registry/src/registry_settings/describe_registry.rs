@@ -2,16 +2,16 @@
 
 use ecru_model::{DescribeRegistryInput as Input, DescribeRegistryOutput as Output};
 
-use crate::context::Wanted;
 use crate::{Context, Error, replication};
 
 pub async fn describe_registry(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("DescribeRegistry"))?;
+    let access = ctx.access("DescribeRegistry", None);
 
     ctx.store.read(|at| {
-        let configuration = replication::describe_configuration(at, &scope)?;
+        access.registry(at)?;
+        let configuration = replication::describe_configuration(at, &access.scope)?;
         Ok(Output {
-            registry_id: Some(scope.registry_id.clone()),
+            registry_id: Some(access.scope.registry_id.clone()),
             replication_configuration: Some(configuration),
         })
     })

@@ -3,18 +3,18 @@
 use ecru_model::{AccountSettingName, GetAccountSettingInput as Input, GetAccountSettingOutput as Output};
 
 use super::{find, values_of};
-use crate::context::Wanted;
 use crate::{Context, Error, repositories};
 
 pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("GetAccountSetting"))?;
-    let values = values_of(input.name.as_str())?;
-    let default = values.first().copied().unwrap_or_default();
+    let access = ctx.access("GetAccountSetting", None);
 
-    let value = ctx
-        .store
-        .read(|at| Ok::<_, Error>(find(at, &scope, input.name.as_str())?))?;
-    let value = value.unwrap_or_else(|| default.to_owned());
+    let value = ctx.store.read(|at| {
+        access.registry(at)?;
+        let values = values_of(input.name.as_str())?;
+        let default = values.first().copied().unwrap_or_default();
+        let value = find(at, &access.scope, input.name.as_str())?;
+        Ok::<_, Error>(value.unwrap_or_else(|| default.to_owned()))
+    })?;
 
     // The model gives the value the shape of a name.
     let value = repositories::stored(AccountSettingName::parse(value))?;

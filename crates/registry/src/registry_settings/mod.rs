@@ -1,30 +1,50 @@
 //! What a registry as a whole has been told: its account settings, and the quotas that hold for it.
 
+mod delete_registry_policy;
 mod describe_registry;
 mod get_account_setting;
+mod get_registry_policy;
 mod put_account_setting;
+mod put_registry_policy;
+mod quotas;
 
-use ecru_model::{ErrorCode, Scope};
+use ecru_model::{ErrorCode, RegistryPolicyText, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use crate::Error;
+use crate::access::{Holder, Policy};
+use crate::{Error, repositories};
 
+pub use delete_registry_policy::delete_registry_policy;
 pub use describe_registry::describe_registry;
 pub use get_account_setting::get_account_setting;
+pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
-
-const REPOSITORIES_MAX: i64 = 100_000;
+pub use put_registry_policy::put_registry_policy;
+pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
     (BASIC_SCANNER, &["AWS_NATIVE", "CLAIR"]),
-    ("REGISTRY_POLICY_SCOPE", &["V2", "V1"]),
+    (REGISTRY_POLICY_SCOPE, &["V2", "V1"]),
     (BLOB_MOUNTING, &["DISABLED", "ENABLED"]),
 ];
 
 const BASIC_SCANNER: &str = "BASIC_SCAN_TYPE_VERSION";
 const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
+const REGISTRY_POLICY_SCOPE: &str = "REGISTRY_POLICY_SCOPE";
+/// Not one of the account settings, so that nobody can put it as one.
+const REGISTRY_POLICY: &str = "REGISTRY_POLICY";
 
+/// How far a registry policy reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PolicyScope {
+    /// Replication, the pull-through cache, and the repositories these create.
+    V1,
+    /// Every action.
+    V2,
+}
+
+/// What a registry has been told under a name.
 pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text);
     at.find(
@@ -43,6 +63,14 @@ pub(crate) fn save(tx: &Tx<'_>, scope: &Scope, name: &str, value: &str) -> Resul
     Ok(())
 }
 
+pub(crate) fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?3",
+        &[scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text),
+    )?;
+    Ok(())
+}
+
 /// Whether basic scans are those of the scanner before today's.
 pub(crate) fn scans_as_before(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
     Ok(find(at, scope, BASIC_SCANNER)?.as_deref() == Some("CLAIR"))
@@ -53,13 +81,41 @@ pub(crate) fn mounts_blobs(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, Sto
     Ok(find(at, scope, BLOB_MOUNTING)?.as_deref() == Some("ENABLED"))
 }
 
-pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result<(), Error> {
+/// The policy of the registry, and how far it reaches.
+pub(crate) fn find_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<Option<(Policy, PolicyScope)>, Error> {
+    let Some(text) = find(at, scope, REGISTRY_POLICY)? else {
+        return Ok(None);
+    };
+    let policy = Policy::parse(&text, Holder::Registry)
+        .ok_or_else(|| StoreError::damaged("a stored registry policy is none"))?;
+    let reach = match find(at, scope, REGISTRY_POLICY_SCOPE)?.as_deref() {
+        Some("V1") => PolicyScope::V1,
+        _ => PolicyScope::V2,
+    };
+    Ok(Some((policy, reach)))
+}
+
+fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<RegistryPolicyText, Error> {
+    let text = find(at, scope, REGISTRY_POLICY)?.ok_or_else(|| {
+        Error::new(
+            ErrorCode::RegistryPolicyNotFoundException,
+            format!(
+                "Registry policy does not exist in the registry with id '{}'",
+                scope.registry_id
+            ),
+        )
+    })?;
+    Ok(repositories::stored(RegistryPolicyText::parse(text))?)
+}
+
+pub(crate) fn check_repository_quota(at: &Snapshot<'_>, quotas: &Quotas, scope: &Scope) -> Result<(), Error> {
+    let max = quotas.of(Quota::RepositoriesPerRegistry);
     let full = at.find(
         "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
         &[
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
-            Value::Integer(REPOSITORIES_MAX - 1),
+            Value::Integer(max - 1),
         ],
         |row| row.integer(0),
     )?;
@@ -69,7 +125,7 @@ pub(crate) fn check_repository_quota(at: &Snapshot<'_>, scope: &Scope) -> Result
             ErrorCode::LimitExceededException,
             format!(
                 "The registry with id '{}' already has the maximum allowed number of repositories which is \
-                 '{REPOSITORIES_MAX}'",
+                 '{max}'",
                 scope.registry_id
             ),
         )),

@@ -6,7 +6,7 @@ use ecru_model::{Digest, ImageTag};
 use ecru_store::Tx;
 
 use super::{Route, destination};
-use crate::clock::Moment;
+use crate::context::Terms;
 use crate::images::copy::{Original, link_layers, store_copy};
 use crate::jobs::Lease;
 use crate::repositories::Repository;
@@ -80,8 +80,8 @@ async fn bring_children(
             continue;
         }
         link_many(service, route, &original, lease).await?;
-        write(service, route, lease, move |tx, route, at| {
-            place(tx, route, &digest, &[], at).map(drop)
+        write(service, route, lease, move |tx, route, terms| {
+            place(tx, route, &digest, &[], terms).map(drop)
         })
         .await?;
     }
@@ -125,12 +125,12 @@ async fn link_many(
     }
     for batch in layers.chunks(LAYERS_PER_BATCH) {
         let batch = batch.to_vec();
-        write(service, route, lease, move |tx, route, at| {
+        write(service, route, lease, move |tx, route, terms| {
             let Some(from) = repositories::find(tx, &route.source, &route.name)? else {
                 return Ok(());
             };
-            let to = destination::open(tx, route, at)?;
-            Ok(link_layers(tx, &from, &to, &batch, at.machine_now)?)
+            let to = destination::open(tx, route, terms)?;
+            Ok(link_layers(tx, &from, &to, &batch, terms.at.machine_now)?)
         })
         .await?;
     }
@@ -141,14 +141,14 @@ async fn write(
     service: &Service,
     route: &Route,
     lease: &Lease,
-    work: impl Fn(&Tx<'_>, &Route, Moment) -> Result<(), Error> + Send + 'static,
+    work: impl Fn(&Tx<'_>, &Route, &Terms) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let (route, lease, at) = (route.clone(), lease.clone(), service.clock.moment());
+    let (route, lease, terms) = (route.clone(), lease.clone(), service.terms());
     service
         .store
         .write(move |tx| {
             lease.check(tx)?;
-            work(tx, &route, at)
+            work(tx, &route, &terms)
         })
         .await
 }
@@ -159,7 +159,7 @@ pub(super) fn place(
     route: &Route,
     digest: &Digest,
     tags: &[ImageTag],
-    at: Moment,
+    terms: &Terms,
 ) -> Result<Option<Repository>, Error> {
     let Some(from) = repositories::find(tx, &route.source, &route.name)? else {
         return Ok(None);
@@ -167,11 +167,11 @@ pub(super) fn place(
     let Some(original) = Original::find(tx, &from, digest)? else {
         return Ok(None);
     };
-    let to = destination::open(tx, route, at)?;
+    let to = destination::open(tx, route, terms)?;
     let layers = original.layers();
     if layers.len() <= LAYERS_PER_BATCH {
-        link_layers(tx, &from, &to, &layers, at.machine_now)?;
+        link_layers(tx, &from, &to, &layers, terms.at.machine_now)?;
     }
-    store_copy(tx, &original, &to, tags, at)?;
+    store_copy(tx, &original, &to, tags, terms)?;
     Ok(Some(to))
 }

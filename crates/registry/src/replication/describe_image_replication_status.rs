@@ -5,15 +5,13 @@ use ecru_model::{
 };
 
 use super::record;
-use crate::context::Wanted;
-use crate::{Context, Error, images, repositories};
+use crate::{Context, Error, images};
 
 pub async fn describe_image_replication_status(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DescribeImageReplicationStatus", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DescribeImageReplicationStatus", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let image = images::load(at, &repository, &input.image_id)?;
         let statuses = record::statuses(at, &repository, &image.digest)?;
         let tag = input.image_id.image_tag.as_deref();

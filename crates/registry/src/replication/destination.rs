@@ -1,75 +1,48 @@
 //! The repository at the destination: who may write there from elsewhere, and how it is made when it is missing.
 
-use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability};
+use ecru_model::RCTAppliedFor as AppliedFor;
 use ecru_store::{Snapshot, Tx};
 
 use super::Route;
-use crate::Error;
+use crate::access::{Access, Circumstances};
 use crate::clock::Moment;
-use crate::registry_settings;
-use crate::repositories::{self, Encryption, Repository};
+use crate::context::Terms;
+use crate::creation_templates::create_repository;
+use crate::repositories::Repository;
+use crate::{Caller, Error};
 
 /// The repository, made where it is missing, if the destination lets the source write there.
-pub(super) fn open(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
-    if let Some(repository) = find(tx, route)? {
-        return Ok(repository);
+pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
+    let access = access(route, terms.at);
+    match access.find_repository(tx, &route.name)? {
+        Some(repository) => Ok(repository),
+        None => create_repository(tx, &access, &route.name, AppliedFor::Replication, &terms.quotas),
     }
-    check(tx, route, "CreateRepository")?;
-    create(tx, route, at)
 }
 
 /// The repository if it is there, and if the destination lets the source write there.
-pub(super) fn find(at: &Snapshot<'_>, route: &Route) -> Result<Option<Repository>, Error> {
-    check(at, route, "ReplicateImage")?;
-    Ok(repositories::find(at, &route.destination, &route.name)?)
+pub(super) fn find(snapshot: &Snapshot<'_>, route: &Route, at: Moment) -> Result<Option<Repository>, Error> {
+    access(route, at).find_repository(snapshot, &route.name)
 }
 
-fn create(tx: &Tx<'_>, route: &Route, at: Moment) -> Result<Repository, Error> {
-    registry_settings::check_repository_quota(tx, &route.destination)?;
-    let mut repository = Repository {
-        id: 0,
-        scope: route.destination.clone(),
-        name: route.name.clone(),
-        created_at: at.now,
-        tag_mutability: ImageTagMutability::Mutable,
-        exclusion_filters: Vec::new(),
-        scan_on_push: false,
-        encryption: Encryption {
-            kind: EncryptionType::Aes256,
-            kms_key: None,
-        },
-    };
-    repository.id = repositories::insert(tx, &repository)?;
-    Ok(repository)
-}
-
-/// Within an account nobody is asked; another account's registry policy has to allow it.
-fn check(at: &Snapshot<'_>, route: &Route, action: &'static str) -> Result<(), Error> {
+/// The account of the source asks, as a whole.
+fn access(route: &Route, at: Moment) -> Access {
     let Route {
-        source,
-        name,
-        destination,
+        source, destination, ..
     } = route;
-    if source.registry_id == destination.registry_id || allows(at, route, action)? {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorCode::AccessDeniedException,
-        format!(
-            "User: arn:{}:iam::{}:root is not authorized to perform: ecr:{action} on resource: {} because no \
-             resource-based policy allows the ecr:{action} action",
+    let caller = Caller {
+        registry_id: source.registry_id.clone(),
+        principal: format!(
+            "arn:{}:iam::{}:root",
             source.region.partition(),
-            source.registry_id,
-            destination.repository_arn(name),
+            source.registry_id
         ),
-    ))
-}
-
-/// Whether the registry policy of the destination names both the account and the action.
-fn allows(at: &Snapshot<'_>, route: &Route, action: &str) -> Result<bool, Error> {
-    let Some(policy) = registry_settings::find(at, &route.destination, "REGISTRY_POLICY")? else {
-        return Ok(false);
     };
-    let names_action = policy.contains(&format!("ecr:{action}")) || policy.contains("ecr:*");
-    Ok(policy.contains(route.source.registry_id.as_str()) && names_action)
+    let circumstances = Circumstances {
+        now: at.now,
+        source: None,
+        secure: None,
+        granted: false,
+    };
+    Access::new(caller, destination.clone(), "ReplicateImage", circumstances)
 }

@@ -74,20 +74,15 @@ impl Shipment {
 }
 
 /// An image came into a repository, or new tags to one that was there.
-pub(crate) fn image_pushed<'t>(
+pub(crate) fn image_pushed(
     tx: &Tx<'_>,
     repository: &Repository,
     digest: &Digest,
-    tags: impl Iterator<Item = &'t ImageTag>,
+    tags: &[ImageTag],
     now: Timestamp,
 ) -> Result<(), Error> {
-    let targets = configuration::targets(tx, &repository.scope, &repository.name)?;
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let tags = tags.collect::<Vec<_>>();
-    for target in targets {
-        record::want(tx, repository, digest, &target.destination, &tags)?;
+    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
+        record::want(tx, repository, digest, &target.destination, tags)?;
         schedule_shipment(tx, repository, digest, target.destination, now)?;
     }
     Ok(())

@@ -3,17 +3,17 @@
 use ecru_model::{PutReplicationConfigurationInput as Input, PutReplicationConfigurationOutput as Output};
 
 use super::configuration;
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn put_replication_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("PutReplicationConfiguration"))?;
+    let access = ctx.access("PutReplicationConfiguration", None);
     let given = input.replication_configuration;
-    configuration::check(&scope, &given)?;
 
     ctx.store
         .write(move |tx| {
-            configuration::save(tx, &scope, &given)?;
+            access.registry(tx)?;
+            configuration::check(&access.scope, &given)?;
+            configuration::save(tx, &access.scope, &given)?;
             Ok(Output {
                 replication_configuration: Some(given.clone()),
             })

@@ -33,7 +33,7 @@ pub(super) fn want(
     repository: &Repository,
     digest: &Digest,
     destination: &Scope,
-    tags: &[&ImageTag],
+    tags: &[ImageTag],
 ) -> Result<(), StoreError> {
     let [repository_id, digest, account, region] = key(repository, digest, destination);
     let id = returned(tx.find(
@@ -50,7 +50,7 @@ pub(super) fn want(
         ],
         |row| row.integer(0),
     )?)?;
-    for tag in std::iter::once(IMAGE).chain(tags.iter().map(|tag| tag.as_str())) {
+    for tag in std::iter::once(IMAGE).chain(tags.iter().map(ImageTag::as_str)) {
         tx.execute(
             "INSERT INTO replication_tasks (replication_id, tag, removal) VALUES (?1, ?2, 0)
              ON CONFLICT (replication_id, tag) DO NOTHING",

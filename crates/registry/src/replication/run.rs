@@ -36,12 +36,12 @@ async fn carry_out(service: &Service, shipment: &Shipment, lease: &Lease) -> Res
             let needs = bring_needs(service, &shipment.route, &shipment.digest, lease).await;
             needs.map_err(|refusal| refusal.error)?;
         }
-        let (own, held, at) = (shipment.clone(), lease.clone(), service.clock.moment());
+        let (own, held, terms) = (shipment.clone(), lease.clone(), service.terms());
         let settled = service
             .store
             .write(move |tx| {
                 held.check(tx)?;
-                settle(tx, &own, at)
+                settle(tx, &own, &terms)
             })
             .await?;
         sum.image |= settled.image;

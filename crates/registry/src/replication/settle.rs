@@ -7,6 +7,7 @@ use super::copy::place;
 use super::record::{self, Pending};
 use super::{Shipment, configuration, destination};
 use crate::clock::Moment;
+use crate::context::Terms;
 use crate::events::{self, Replicated};
 use crate::images::copy::{points_at, remove_copied_tag, remove_copy};
 use crate::repositories::{self, Repository};
@@ -22,7 +23,7 @@ pub(super) struct Settled {
     pub(super) image: bool,
 }
 
-pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, at: Moment) -> Result<Settled, Error> {
+pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<Settled, Error> {
     let Shipment { route, digest } = shipment;
     let Some((repository, pending)) = find_pending(tx, shipment)? else {
         return Ok(Settled::default());
@@ -47,11 +48,11 @@ pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, at: Moment) -> Result<Set
     };
     if exists && pending.image.is_some() {
         settled.image = true;
-        settled.tags = bring(tx, shipment, &held, at)?;
+        settled.tags = bring(tx, shipment, &held, terms)?;
     }
     let image_goes = !exists && pending.image.is_some_and(|task| task.removal);
     if image_goes || !gone.is_empty() {
-        settled.removed = remove(tx, shipment, image_goes, &gone, at)?;
+        settled.removed = remove(tx, shipment, image_goes, &gone, terms.at)?;
     }
     record::settle(tx, &pending)?;
     Ok(settled)
@@ -71,9 +72,9 @@ pub(super) fn find_pending(
 }
 
 /// Says how many of the tags the image has there.
-fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], at: Moment) -> Result<usize, Error> {
+fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], terms: &Terms) -> Result<usize, Error> {
     let Shipment { route, digest } = shipment;
-    let Some(there) = place(tx, route, digest, tags, at)? else {
+    let Some(there) = place(tx, route, digest, tags, terms)? else {
         return Ok(0);
     };
     let mut brought = Vec::new();
@@ -83,7 +84,7 @@ fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], at: Moment) -> Res
             brought.push(tag.as_str());
         }
     }
-    tell(tx, shipment, &brought, at, events::replicated)?;
+    tell(tx, shipment, &brought, terms.at, events::replicated)?;
     Ok(brought.len())
 }
 
@@ -94,7 +95,7 @@ fn remove(
     tags: &[&ImageTag],
     at: Moment,
 ) -> Result<usize, Error> {
-    let Some(there) = destination::find(tx, &shipment.route)? else {
+    let Some(there) = destination::find(tx, &shipment.route, at)? else {
         return Ok(0);
     };
     for tag in tags {

@@ -5,23 +5,20 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, Value};
 
-use super::load;
-use crate::context::Wanted;
 use crate::jobs::{self, Kind};
 use crate::{Context, Error};
 
 pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DeleteRepository", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DeleteRepository", input.registry_id.as_ref());
     let force = input.force.unwrap_or(false);
     let name = input.repository_name;
 
     let repository = ctx
         .store
         .write(move |tx| {
-            let repository = load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             if !force && has_images(tx, repository.id)? {
-                return Err(not_empty(&scope, &name));
+                return Err(not_empty(&access.scope, &name));
             }
             tx.execute(
                 "UPDATE repositories SET deleted = 1 WHERE id = ?1",

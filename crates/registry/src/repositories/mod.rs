@@ -4,6 +4,7 @@ mod catalog;
 mod create_repository;
 mod delete_repository;
 mod describe_repositories;
+mod encryption;
 mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 pub(crate) mod removal;
@@ -13,12 +14,14 @@ use ecru_model as model;
 use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, Scope, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
+use crate::access::Access;
 use crate::{Context, Error};
 
 pub use catalog::catalog;
 pub use create_repository::create_repository;
 pub use delete_repository::delete_repository;
 pub use describe_repositories::describe_repositories;
+pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
@@ -34,13 +37,6 @@ pub(crate) struct Repository {
     pub(crate) exclusion_filters: Vec<String>,
     pub(crate) scan_on_push: bool,
     pub(crate) encryption: Encryption,
-}
-
-/// Recorded, reported and compared; the bytes themselves are not encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Encryption {
-    pub(crate) kind: EncryptionType,
-    pub(crate) kms_key: Option<String>,
 }
 
 impl Repository {
@@ -104,6 +100,7 @@ const FIND: &str =
 const LIST: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name > ?3 AND deleted = 0 ORDER BY name LIMIT ?4";
 
+/// For work that no caller asks for; whoever does it for one goes through `Access::repository`.
 pub(crate) fn find(
     at: &Snapshot<'_>,
     scope: &Scope,
@@ -113,6 +110,7 @@ pub(crate) fn find(
     at.find(FIND, &key, |row| Repository::from_row(row, scope))
 }
 
+/// As `find`, where it has to be there.
 pub(crate) fn load(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
     find(at, scope, name)?.ok_or_else(|| not_found(scope, name))
 }
@@ -212,11 +210,11 @@ pub(crate) fn accept_filters(
 /// Refuses bad input the way ECR does, which looks for the repository first.
 pub(crate) fn refuse_after_lookup(
     ctx: &Context,
-    scope: &Scope,
+    access: &Access,
     name: &RepositoryName,
     refusal: Error,
 ) -> Error {
-    match ctx.store.read(|at| load(at, scope, name)) {
+    match ctx.store.read(|at| access.repository(at, name)) {
         Ok(_) => refusal,
         Err(error) => error,
     }

@@ -5,19 +5,17 @@ use ecru_model::{
     PutImageScanningConfigurationOutput as Output,
 };
 
-use super::{load, save};
-use crate::context::Wanted;
+use super::save;
 use crate::{Context, Error};
 
 pub async fn put_image_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("PutImageScanningConfiguration", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("PutImageScanningConfiguration", input.registry_id.as_ref());
     let scan_on_push = input.image_scanning_configuration.scan_on_push.unwrap_or(false);
     let name = input.repository_name;
 
     ctx.store
         .write(move |tx| {
-            let mut repository = load(tx, &scope, &name)?;
+            let mut repository = access.repository(tx, &name)?;
             repository.scan_on_push = scan_on_push;
             save(tx, &repository)?;
 

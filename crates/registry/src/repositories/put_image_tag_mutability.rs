@@ -2,20 +2,18 @@
 
 use ecru_model::{PutImageTagMutabilityInput as Input, PutImageTagMutabilityOutput as Output};
 
-use super::{accept_filters, describe_filters, load, save};
-use crate::context::Wanted;
+use super::{accept_filters, describe_filters, save};
 use crate::{Context, Error};
 
 pub async fn put_image_tag_mutability(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("PutImageTagMutability", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("PutImageTagMutability", input.registry_id.as_ref());
     let setting = input.image_tag_mutability;
     let filters = accept_filters(setting, input.image_tag_mutability_exclusion_filters)?;
     let name = input.repository_name;
 
     ctx.store
         .write(move |tx| {
-            let mut repository = load(tx, &scope, &name)?;
+            let mut repository = access.repository(tx, &name)?;
             repository.tag_mutability = setting;
             repository.exclusion_filters.clone_from(&filters);
             save(tx, &repository)?;

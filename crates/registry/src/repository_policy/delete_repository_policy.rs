@@ -3,17 +3,15 @@
 use ecru_model::{DeleteRepositoryPolicyInput as Input, DeleteRepositoryPolicyOutput as Output};
 
 use super::{load, save};
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn delete_repository_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DeleteRepositoryPolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DeleteRepositoryPolicy", input.registry_id.as_ref());
     let name = input.repository_name;
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             let policy = load(tx, &repository)?;
             save(tx, &repository, None)?;
 

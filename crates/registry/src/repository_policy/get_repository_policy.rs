@@ -3,15 +3,13 @@
 use ecru_model::{GetRepositoryPolicyInput as Input, GetRepositoryPolicyOutput as Output};
 
 use super::load;
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn get_repository_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("GetRepositoryPolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("GetRepositoryPolicy", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         Ok(Output {
             policy_text: Some(load(at, &repository)?),
             registry_id: Some(repository.scope.registry_id),

@@ -1,33 +1,46 @@
 //! Policies of repositories: stored in the form in which ECR returns them.
 
 mod delete_repository_policy;
-mod document;
 mod get_repository_policy;
 mod set_repository_policy;
 
 use ecru_model::{ErrorCode, RepositoryPolicyText};
-use ecru_store::{Snapshot, Tx, Value};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Error;
+use crate::access::{Holder, Policy};
 use crate::repositories::{self, Repository};
 
 pub use delete_repository_policy::delete_repository_policy;
 pub use get_repository_policy::get_repository_policy;
 pub use set_repository_policy::set_repository_policy;
 
+/// What the policy of a repository decides by.
+pub(crate) fn find(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<Policy>, StoreError> {
+    let Some(text) = find_text(at, repository)? else {
+        return Ok(None);
+    };
+    let policy = Policy::parse(&text, Holder::Repository);
+    Ok(Some(policy.ok_or_else(|| {
+        StoreError::damaged("a stored repository policy is none")
+    })?))
+}
+
+fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String>, StoreError> {
+    let found = at.find(
+        "SELECT policy FROM repositories WHERE id = ?1",
+        &[Value::Integer(repository.id)],
+        |row| Ok(row.optional_text(0)?.map(str::to_owned)),
+    )?;
+    Ok(found.flatten())
+}
+
 fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<RepositoryPolicyText, Error> {
-    let text = at
-        .find(
-            "SELECT policy FROM repositories WHERE id = ?1",
-            &[Value::Integer(repository.id)],
-            |row| Ok(row.optional_text(0)?.map(str::to_owned)),
-        )?
-        .flatten()
-        .ok_or_else(|| not_found(repository))?;
+    let text = find_text(at, repository)?.ok_or_else(|| not_found(repository))?;
     Ok(repositories::stored(RepositoryPolicyText::parse(text))?)
 }
 
-fn save(tx: &Tx<'_>, repository: &Repository, policy: Option<&str>) -> Result<(), Error> {
+pub(crate) fn save(tx: &Tx<'_>, repository: &Repository, policy: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE repositories SET policy = ?2 WHERE id = ?1",
         &[Value::Integer(repository.id), Value::from(policy)],

@@ -1,27 +1,33 @@
 //! `SetRepositoryPolicy`: checks a policy and puts it in the place of the one that stands.
 
 use ecru_model::{
-    RepositoryPolicyText, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output,
+    ErrorCode, RepositoryPolicyText, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output,
 };
 
-use super::{document, save};
-use crate::context::Wanted;
-use crate::{Context, Error, repositories};
+use super::save;
+use crate::access::{Holder, Policy};
+use crate::{Context, Error};
 
 pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("SetRepositoryPolicy", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("SetRepositoryPolicy", input.registry_id.as_ref());
     let name = input.repository_name;
-    let policy = document::normalize(input.policy_text.as_str());
+    let force = input.force.unwrap_or(false);
+    let accepted = Policy::accept(input.policy_text.as_str(), Holder::Repository);
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
-            let text = policy.as_deref().ok_or_else(invalid_policy)?;
+            let repository = access.repository(tx, &name)?;
+            let (policy, text) = accepted.as_ref().ok_or_else(invalid_policy)?;
+            let answered = RepositoryPolicyText::parse(text).map_err(|_| invalid_policy())?;
+            match access.under_policy(tx, &repository, policy) {
+                Err(error) if error.code != ErrorCode::AccessDeniedException => return Err(error),
+                Err(_) if !force => return Err(locks_out()),
+                _ => {}
+            }
             save(tx, &repository, Some(text))?;
 
             Ok(Output {
-                policy_text: Some(RepositoryPolicyText::parse(text).map_err(|_| invalid_policy())?),
+                policy_text: Some(answered),
                 registry_id: Some(repository.scope.registry_id),
                 repository_name: Some(repository.name),
             })
@@ -31,4 +37,12 @@ pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output
 
 fn invalid_policy() -> Error {
     Error::parameter("PolicyText", "Invalid repository policy provided")
+}
+
+/// [unknown] The service refuses this too; its sentence is not known.
+fn locks_out() -> Error {
+    Error::parameter(
+        "PolicyText",
+        "The policy would prevent you from setting another policy; use force to set it nevertheless",
+    )
 }

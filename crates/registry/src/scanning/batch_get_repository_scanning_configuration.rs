@@ -7,7 +7,6 @@ use ecru_model::{
 };
 
 use super::configuration::{Configuration, describe_filters};
-use crate::context::Wanted;
 use crate::repositories::{self, Repository};
 use crate::{Context, Error};
 
@@ -15,22 +14,19 @@ pub async fn batch_get_repository_scanning_configuration(
     ctx: &Context,
     input: Input,
 ) -> Result<Output, Error> {
-    let scope = ctx.registry(
-        None,
-        Wanted::on_registry("BatchGetRepositoryScanningConfiguration"),
-    )?;
+    let access = ctx.access("BatchGetRepositoryScanningConfiguration", None);
 
     ctx.store.read(|at| {
-        let configuration = Configuration::find(at, &scope)?;
+        let configuration = Configuration::find(at, &access.scope)?;
         let mut found = Vec::new();
         let mut failures = Vec::new();
         for name in &input.repository_names {
-            match repositories::find(at, &scope, name)? {
+            match access.find_repository(at, name)? {
                 Some(repository) => found.push(describe(&configuration, repository)),
                 None => failures.push(RepositoryScanningConfigurationFailure {
                     repository_name: Some(name.clone()),
                     failure_code: Some(ScanningConfigurationFailureCode::RepositoryNotFound),
-                    failure_reason: Some(repositories::not_found(&scope, name).message),
+                    failure_reason: Some(repositories::not_found(&access.scope, name).message),
                 }),
             }
         }

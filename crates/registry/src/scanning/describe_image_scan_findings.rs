@@ -10,26 +10,24 @@ use super::configuration::Configuration;
 use super::record::{self, Scan};
 use super::shapes::{Found, basic, enhanced};
 use super::{answered_id, enhanced as enhanced_scans, scan_not_found};
-use crate::context::Wanted;
 use crate::images::{Image, tags_of};
 use crate::paging::{self, Listing};
 use crate::repositories::Repository;
-use crate::{Context, Error, images, repositories};
+use crate::{Context, Error, images};
 
 pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("DescribeImageScanFindings", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DescribeImageScanFindings", input.registry_id.as_ref());
     let limit = paging::limit(input.max_results);
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &input.repository_name)?;
+        let repository = access.repository(at, &input.repository_name)?;
         let image = images::load(at, &repository, &input.image_id)?;
-        let configuration = Configuration::find(at, &scope)?;
+        let configuration = Configuration::find(at, &access.scope)?;
         let scan = record::find(at, image.id, configuration.scan_type())?;
         let listing = Listing {
             keys: &ctx.keys,
             operation: "DescribeImageScanFindings",
-            scope: &scope,
+            scope: &access.scope,
             repository: repository.name.as_str(),
             // A scan that was made anew has findings in other places.
             filter: format!(
@@ -40,7 +38,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
         };
         let after = listing.integer_key(input.next_token.as_deref())?;
         let mut output = Output {
-            registry_id: Some(scope.registry_id.clone()),
+            registry_id: Some(access.scope.registry_id.clone()),
             repository_name: Some(repository.name.clone()),
             image_id: Some(answered_id(&image, &input.image_id)),
             ..Output::default()

@@ -5,17 +5,17 @@ use ecru_model::{
 };
 
 use super::configuration::Configuration;
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("GetRegistryScanningConfiguration"))?;
-    let configuration = ctx
-        .store
-        .read(|at| Ok::<_, Error>(Configuration::find(at, &scope)?))?;
+    let access = ctx.access("GetRegistryScanningConfiguration", None);
 
-    Ok(Output {
-        registry_id: Some(scope.registry_id),
-        scanning_configuration: Some(configuration.describe()),
+    ctx.store.read(|at| {
+        access.registry(at)?;
+        let configuration = Configuration::find(at, &access.scope)?;
+        Ok(Output {
+            registry_id: Some(access.scope.registry_id.clone()),
+            scanning_configuration: Some(configuration.describe()),
+        })
     })
 }

@@ -6,25 +6,25 @@ use ecru_model::{
 };
 
 use super::configuration::Configuration;
-use crate::context::Wanted;
 use crate::jobs::{Kind, NewJob, schedule};
 use crate::{Context, Error};
 
 pub async fn put_registry_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let scope = ctx.registry(None, Wanted::on_registry("PutRegistryScanningConfiguration"))?;
+    let access = ctx.access("PutRegistryScanningConfiguration", None);
     // [unknown] whether a type that is left out keeps the present one; what is put here is the whole configuration.
     let scan_type = input.scan_type.unwrap_or(ScanType::Basic);
     let configuration = Configuration::new(scan_type, &input.rules.unwrap_or_default())?;
-    let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
+            access.registry(tx)?;
+            let (scope, now) = (&access.scope, access.now());
             let mut configuration = configuration.clone();
-            configuration.succeed(Configuration::find(tx, &scope)?, now);
-            configuration.save(tx, &scope)?;
+            configuration.succeed(Configuration::find(tx, scope)?, now);
+            configuration.save(tx, scope)?;
             let sweep = NewJob {
                 kind: Kind::ScanSweep,
-                scope: &scope,
+                scope,
                 subject: "",
                 due: now,
             };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ecru_model::{
-    ErrorCode, ImageIdentifier, ImageScanStatus, ImageStatus, RepositoryName, ScanStatus, ScanType, Scope,
+    ErrorCode, ImageIdentifier, ImageScanStatus, ImageStatus, RepositoryName, ScanStatus, ScanType,
     StartImageScanInput as Input, StartImageScanOutput as Output, Timestamp,
 };
 use ecru_store::Snapshot;
@@ -12,24 +12,23 @@ use super::configuration::Configuration;
 use super::record::Scan;
 use super::request::request;
 use super::{answered_id, is_scannable, record};
-use crate::context::Wanted;
+use crate::access::Access;
 use crate::images::Image;
 use crate::repositories::Repository;
-use crate::{Context, Error, Service, images, repositories};
+use crate::{Context, Error, Service, images};
 
 const SCAN_EVERY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 
 pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("StartImageScan", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
-    let now = ctx.clock.now();
+    let access = ctx.access("StartImageScan", input.registry_id.as_ref());
+    let now = access.now();
     let Input {
         repository_name: name,
         image_id: id,
         ..
     } = input;
     let lacking = ctx.store.read(|at| {
-        let (_, image) = load_scannable(at, &scope, &name, &id)?;
+        let (_, image) = load_scannable(at, &access, &name, &id)?;
         let scan = record::find(at, image.id, ScanType::Basic)?;
         Ok::<_, Error>(scan.is_some_and(|scan| scan.lacking_revision.is_some()))
     })?;
@@ -41,7 +40,7 @@ pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Err
 
     ctx.store
         .write(move |tx| {
-            let (repository, image) = load_scannable(tx, &scope, &name, &id)?;
+            let (repository, image) = load_scannable(tx, &access, &name, &id)?;
             let before = record::find(tx, image.id, ScanType::Basic)?;
             if before.is_some_and(|before| uses_up_the_quota(&before, revision, now)) {
                 return Err(quota_exceeded());
@@ -49,7 +48,7 @@ pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Err
             request(tx, &repository, (image.id, &image.digest), ScanType::Basic, now)?;
 
             Ok(Output {
-                registry_id: Some(scope.registry_id.clone()),
+                registry_id: Some(access.scope.registry_id.clone()),
                 repository_name: Some(name.clone()),
                 image_id: Some(answered_id(&image, &id)),
                 image_scan_status: Some(ImageScanStatus {
@@ -83,12 +82,12 @@ async fn advisories_revision(service: &Arc<Service>) -> Result<Option<i64>, Erro
 
 fn load_scannable(
     at: &Snapshot<'_>,
-    scope: &Scope,
+    access: &Access,
     name: &RepositoryName,
     id: &ImageIdentifier,
 ) -> Result<(Repository, Image), Error> {
-    let repository = repositories::load(at, scope, name)?;
-    if Configuration::find(at, scope)?.scan_type() == ScanType::Enhanced {
+    let repository = access.repository(at, name)?;
+    if Configuration::find(at, &access.scope)?.scan_type() == ScanType::Enhanced {
         return Err(Error::new(
             ErrorCode::ValidationException,
             "This feature is disabled",

@@ -3,13 +3,13 @@
 use ecru_model::{ListTagsForResourceInput as Input, ListTagsForResourceOutput as Output};
 
 use super::{list, resource};
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn list_tags_for_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let (scope, name) = resource(ctx, &input.resource_arn, "ListTagsForResource")?;
+    let (access, name) = resource(ctx, &input.resource_arn, "ListTagsForResource")?;
 
     ctx.store.read(|at| {
-        let repository = repositories::load(at, &scope, &name)?;
+        let repository = access.repository(at, &name)?;
         Ok(Output {
             tags: Some(list(at, repository.id)?),
         })

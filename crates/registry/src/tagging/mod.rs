@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ecru_model::{ErrorCode, RepositoryName, Scope, Tag};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use crate::context::Wanted;
+use crate::access::Access;
 use crate::{Context, Error};
 
 pub use list_tags_for_resource::list_tags_for_resource;
@@ -79,15 +79,14 @@ pub(crate) fn list(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<Tag>, St
     )
 }
 
-/// The repository that an ARN names, in the registry that holds it.
-fn resource(ctx: &Context, arn: &str, action: &'static str) -> Result<(Scope, RepositoryName), Error> {
+/// What is wanted of the repository that an ARN names.
+fn resource(ctx: &Context, arn: &str, action: &'static str) -> Result<(Access, RepositoryName), Error> {
     let (scope, name) =
         Scope::parse_repository_arn(arn).ok_or_else(|| Error::parameter("resourceArn", "Invalid ARN"))?;
     if scope.region != ctx.scope.region {
         return Err(Error::parameter("resourceArn", "Invalid ARN"));
     }
-    let scope = ctx.registry(Some(&scope.registry_id), Wanted::on(action, &name))?;
-    Ok((scope, name))
+    Ok((ctx.access(action, Some(&scope.registry_id)), name))
 }
 
 fn check_count(count: usize) -> Result<(), Error> {

@@ -3,15 +3,15 @@
 use ecru_model::{TagResourceInput as Input, TagResourceOutput as Output};
 
 use super::{accept, resource, save};
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn tag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let (scope, name) = resource(ctx, &input.resource_arn, "TagResource")?;
+    let (access, name) = resource(ctx, &input.resource_arn, "TagResource")?;
     let tags = accept(input.tags)?;
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             save(tx, repository.id, &tags)?;
             Ok(Output {})
         })

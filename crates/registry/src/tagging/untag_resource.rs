@@ -4,16 +4,16 @@ use ecru_model::{UntagResourceInput as Input, UntagResourceOutput as Output};
 use ecru_store::Value;
 
 use super::{check_key, resource};
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn untag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let (scope, name) = resource(ctx, &input.resource_arn, "UntagResource")?;
+    let (access, name) = resource(ctx, &input.resource_arn, "UntagResource")?;
     let keys = input.tag_keys;
     keys.iter().try_for_each(|key| check_key(key))?;
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &name)?;
+            let repository = access.repository(tx, &name)?;
             for key in &keys {
                 tx.execute(
                     "DELETE FROM resource_tags WHERE repository_id = ?1 AND key = ?2",

@@ -9,6 +9,7 @@ use clap::{
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
+use ecru_registry::registry_settings::{QuotaSetting, Quotas};
 use ecru_registry::{Endpoint, RepositoryUriShape};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -147,6 +148,13 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
+    /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
+    /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
+    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry,
+    /// creation-templates-per-registry]
+    #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
+    quota: Vec<QuotaSetting>,
+
     /// Send each event (an image was pushed, deleted, scanned, …) to this address, as EventBridge would give it to a
     /// target: one POST of JSON for each, again until it is answered 2xx
     #[arg(long, env = "ECRU_EVENTS_WEBHOOK", value_name = "URL", value_parser = parse_sink)]
@@ -278,6 +286,7 @@ impl ServeArguments {
                 .tls_cert
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
+            quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
             advisories: self.advisories,
             events: EventOptions {
                 webhook: self.events_webhook,
@@ -356,6 +365,19 @@ mod tests {
             assert!(matches!(options.data, DataDirectory::Ephemeral));
             assert!(options.dev_users && options.introspection && options.tls.is_none());
         }
+    }
+
+    #[test]
+    fn the_help_names_every_quota() {
+        let refusal = "=1".parse::<QuotaSetting>().expect_err("a quota without a name");
+        let refusal = refusal.to_string();
+        let names = refusal.strip_prefix("the quotas are ").expect("their names");
+        let command = Arguments::command();
+        let argument = command
+            .get_arguments()
+            .find(|argument| argument.get_id() == "quota");
+        let help = argument.and_then(|argument| argument.get_help()).expect("help");
+        assert!(help.to_string().contains(names), "{help}");
     }
 
     #[test]

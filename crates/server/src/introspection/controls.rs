@@ -8,7 +8,7 @@ use http::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Problem, duration, findings, time, with};
+use super::{Answered, Asked, Problem, duration, findings, time, verification, with};
 use crate::{own_door::not_allowed, reply::Content};
 
 /// None for a path that is no control, and for the lists that stand at some of them.
@@ -29,7 +29,12 @@ pub(super) async fn control(
         ("findings", &Method::PUT) => findings::put(asked).await,
         ("findings", &Method::DELETE) => findings::delete(asked).await,
         ("findings", _) => return Some(Err(not_allowed("PUT, DELETE"))),
-        ("clock" | "principals", _) => return Some(Err(not_allowed("GET, HEAD, PUT, DELETE"))),
+        ("verification", &Method::GET | &Method::HEAD) => verification::get(asked).await,
+        ("verification", &Method::PUT) => verification::put(asked).await,
+        ("verification", &Method::DELETE) => verification::delete(asked).await,
+        ("clock" | "principals" | "verification", _) => {
+            return Some(Err(not_allowed("GET, HEAD, PUT, DELETE")));
+        }
         _ => return None,
     };
     Some(Ok(answered))

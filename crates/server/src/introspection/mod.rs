@@ -8,6 +8,7 @@ mod fakecloud;
 mod findings;
 mod lifecycle;
 mod query;
+mod verification;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -43,6 +44,8 @@ pub(crate) struct Asked<'a> {
 enum Problem {
     BadRequest(&'static str),
     NotFound(&'static str),
+    /// A bad request too, in words made for it.
+    Wrong(String),
     Registry(Error),
 }
 
@@ -124,6 +127,10 @@ impl Problem {
         match self {
             Problem::BadRequest(message) => bad_request(message),
             Problem::NotFound(message) => json_answer(StatusCode::NOT_FOUND, &json!({ "message": message })),
+            Problem::Wrong(message) => bad_request(message),
+            Problem::Registry(error) if error.code == ErrorCode::RepositoryNotFoundException => {
+                json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
+            }
             Problem::Registry(error)
                 if matches!(
                     error.code,
@@ -155,7 +162,11 @@ fn bad_request(message: &str) -> Response<Content> {
 impl Asked<'_> {
     /// None for a body that is not this in JSON.
     fn read_body<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.body).ok()
+        self.try_read_body().ok()
+    }
+
+    fn try_read_body<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
     }
 
     fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {

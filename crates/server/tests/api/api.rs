@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Operation, Region, RegistryId, TARGET_PREFIX, Timestamp};
+use ecru_registry::registry_settings::Quotas;
+use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
 use ecru_store::{Options, Snapshot, Store, StoreError};
 use http::{HeaderMap, Request};
@@ -53,6 +55,8 @@ impl Api {
             dev_users: true,
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
+            quotas: Quotas::default(),
+            key_source: Arc::new(NoKeys),
             events_kept: std::time::Duration::from_hours(7 * 24),
         };
         change(&mut configuration);
@@ -198,6 +202,7 @@ impl Api {
             .unwrap();
         let origin = Origin {
             endpoint: endpoint(),
+            source: std::net::Ipv4Addr::LOCALHOST.into(),
             error_names: self.error_names,
         };
         let response = ecru_awsjson::handle(self.service(), request, origin).await;

@@ -8,9 +8,9 @@ use ecru_model::{ErrorCode, Operation};
 use crate::api::errors_seen_in;
 use crate::inputs::built;
 use crate::{
-    faults, get_images, layer_lookup, layers, lifecycle, manifests, policies, pull_time_exclusions,
-    put_image, referrers, registry, replication, replication_backfill, repositories, resource_tags, scanning,
-    storage_class, tag_mutability, tokens,
+    creation_templates, faults, get_images, layer_lookup, layers, lifecycle, manifests, policies,
+    pull_time_exclusions, put_image, referrers, registry, registry_policy, replication, replication_backfill,
+    repositories, resource_tags, scanning, signing, storage_class, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -22,6 +22,7 @@ static SEEN: LazyLock<BTreeSet<Pair>> = LazyLock::new(see);
 /// Runs the tests that provoke errors once more, and looks at the answers itself.
 fn see() -> BTreeSet<Pair> {
     let rooms = [
+        creation_templates::PROVOKING,
         faults::PROVOKING,
         get_images::PROVOKING,
         layer_lookup::PROVOKING,
@@ -33,11 +34,13 @@ fn see() -> BTreeSet<Pair> {
         put_image::PROVOKING,
         referrers::PROVOKING,
         registry::PROVOKING,
+        registry_policy::PROVOKING,
         replication::PROVOKING,
         replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
         scanning::PROVOKING,
+        signing::PROVOKING,
         storage_class::PROVOKING,
         tag_mutability::PROVOKING,
         tokens::PROVOKING,

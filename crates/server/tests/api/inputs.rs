@@ -10,22 +10,11 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 16] = [
+pub(crate) const UNBUILT: [Operation; 5] = [
     Operation::CreatePullThroughCacheRule,
-    Operation::CreateRepositoryCreationTemplate,
     Operation::DeletePullThroughCacheRule,
-    Operation::DeleteRegistryPolicy,
-    Operation::DeleteRepositoryCreationTemplate,
-    Operation::DeleteSigningConfiguration,
-    Operation::DescribeImageSigningStatus,
     Operation::DescribePullThroughCacheRules,
-    Operation::DescribeRepositoryCreationTemplates,
-    Operation::GetRegistryPolicy,
-    Operation::GetSigningConfiguration,
-    Operation::PutRegistryPolicy,
-    Operation::PutSigningConfiguration,
     Operation::UpdatePullThroughCacheRule,
-    Operation::UpdateRepositoryCreationTemplate,
     Operation::ValidatePullThroughCacheRule,
 ];
 

@@ -7,9 +7,11 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod access;
 mod api;
 mod content;
 mod coverage;
+mod creation_templates;
 mod delete_images;
 mod events;
 mod faults;
@@ -27,14 +29,18 @@ mod policies;
 mod pull_time_exclusions;
 mod pull_times;
 mod put_image;
+mod quotas;
 mod referrers;
 mod registry;
+mod registry_policy;
 mod replication;
 mod replication_backfill;
 mod repositories;
 mod resource_tags;
 mod scanning;
+mod signing;
 mod storage_class;
 mod tag_mutability;
 mod tokens;
 mod unbuilt;
+mod verification;

@@ -5,7 +5,7 @@ use ecru_registry::jobs::run_due;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
-use crate::content::{ABSENT, Image, OCI_INDEX, OCI_LAYER, descriptor, index};
+use crate::content::{ABSENT, Image, OCI_INDEX, OCI_LAYER, descriptor, index, put};
 
 /// Tests that the ratchet of errors runs again.
 pub(crate) const PROVOKING: &[fn()] = &[
@@ -301,8 +301,7 @@ async fn a_tag_moves_at_the_destination_as_it_moved_at_the_source() {
     let second = east.push("demo", Some("latest"), &Image::new(2)).await;
     // Before anything runs the tag moves once more, and back.
     east.push("demo", Some("latest"), &Image::new(3)).await;
-    let again =
-        json!({ "repositoryName": "demo", "imageManifest": Image::new(2).text(), "imageTag": "latest" });
+    let again = put("demo", &Image::new(2).text(), Some("latest"));
     east.ok("PutImage", again).await;
     assert_eq!(east.run_replication().await, ["replication", "replication"]);
     assert_eq!(west.tags("demo").await, [("latest".to_owned(), second)]);
@@ -319,7 +318,7 @@ async fn a_frozen_tag_of_the_destination_stays_and_the_image_arrives_without_it(
     .await;
     let theirs = west.push("demo", Some("v1"), &Image::new(9)).await;
     let ours = east.push("demo", Some("v1"), &Image::new(1)).await;
-    let free = json!({ "repositoryName": "demo", "imageManifest": Image::new(1).text(), "imageTag": "v2" });
+    let free = put("demo", &Image::new(1).text(), Some("v2"));
     east.ok("PutImage", free).await;
 
     east.run_replication().await;
@@ -386,12 +385,38 @@ async fn what_was_there_before_is_not_replicated_and_nothing_is_once_it_is_turne
 }
 
 #[tokio::test]
+async fn what_comes_back_from_the_archive_is_replicated_with_its_tags() {
+    for restore_by_push in [false, true] {
+        let east = Api::new();
+        let west = east.in_region(WEST);
+        east.create("demo").await;
+        let image = Image::new(1);
+        let digest = east.push("demo", Some("v1"), &image).await;
+        let class = |class: &str| {
+            let id = json!({ "imageTag": "v1" });
+            json!({ "repositoryName": "demo", "imageId": id, "targetStorageClass": class })
+        };
+        east.ok("UpdateImageStorageClass", class("ARCHIVE")).await;
+        east.replicate(&[everything_west(false)]).await;
+        if restore_by_push {
+            east.ok("PutImage", put("demo", &image.text(), Some("v1"))).await;
+        } else {
+            east.ok("UpdateImageStorageClass", class("STANDARD")).await;
+            east.advance(24 * 60 * MINUTE_MILLISECONDS);
+        }
+        assert_eq!(east.run_replication().await, ["replication"]);
+        assert!(west.holds("demo", &image).await);
+        assert_eq!(west.tags("demo").await, [("v1".to_owned(), digest)]);
+    }
+}
+
+#[tokio::test]
 async fn deletions_stay_where_they_are_unless_the_rule_replicates_them() {
     for deletions in [false, true] {
         let (east, west) = two_regions(&[everything_west(deletions)]).await;
         let (kept, gone) = (Image::new(1), Image::new(2));
         let digest = east.push("demo", Some("a"), &kept).await;
-        let second = json!({ "repositoryName": "demo", "imageManifest": kept.text(), "imageTag": "b" });
+        let second = put("demo", &kept.text(), Some("b"));
         east.ok("PutImage", second).await;
         east.push("demo", Some("gone"), &gone).await;
         east.run_replication().await;
@@ -428,7 +453,7 @@ async fn what_comes_back_before_its_deletion_is_replicated_stays() {
 
     // A tag that was moved there by somebody else is theirs.
     let other = west.push("demo", Some("v2"), &Image::new(2)).await;
-    let ours = json!({ "repositoryName": "demo", "imageManifest": image.text(), "imageTag": "v2" });
+    let ours = put("demo", &image.text(), Some("v2"));
     east.replicate(&[]).await;
     east.ok("PutImage", ours).await;
     east.replicate(&[everything_west(true)]).await;
@@ -520,7 +545,7 @@ async fn a_refusal_is_given_up_after_a_day_and_forgotten_at_the_next_push() {
         [format!("{OTHER_ACCOUNT} {EAST} FAILED AccessDeniedException")]
     );
 
-    let again = json!({ "repositoryName": "demo", "imageManifest": Image::new(1).text(), "imageTag": "v2" });
+    let again = put("demo", &Image::new(1).text(), Some("v2"));
     east.ok("PutImage", again).await;
     east.run_replication().await;
     assert_eq!(

@@ -211,6 +211,11 @@ async fn an_index_is_archived_before_its_children_and_brings_them_back() {
     api.advance(20 * MINUTE);
     api.run_due().await;
     assert!(api.can_pull(&list_digest) && api.can_pull(&child.digest()));
+
+    api.archive(&list_digest).await;
+    api.archive(&child.digest()).await;
+    api.push_index("demo", Some("list"), &list).await;
+    assert!(api.can_pull(&list_digest) && api.can_pull(&child.digest()));
 }
 
 #[tokio::test]

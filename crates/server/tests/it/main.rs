@@ -9,7 +9,9 @@
 
 mod client;
 mod content;
+mod oci_access;
 mod oci_authentication;
+mod oci_creation_templates;
 mod oci_discovery;
 mod oci_grants;
 mod oci_hostile;
@@ -20,5 +22,6 @@ mod oci_mounts;
 mod oci_pull;
 mod oci_push;
 mod oci_ranges;
+mod oci_replication;
 mod oci_uploads;
 mod oci_uploads_refused;

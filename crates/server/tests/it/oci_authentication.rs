@@ -8,7 +8,7 @@ use crate::client::{Registry, Reply};
 use crate::content::{Image, sha256};
 
 /// The user and password of a token, as `docker login` has them.
-async fn token(registry: &Registry, account: &str, region: &str) -> String {
+pub(crate) async fn token(registry: &Registry, account: &str, region: &str) -> String {
     let answer = registry
         .aws_as(account, region, "GetAuthorizationToken", json!({}))
         .await;

@@ -159,6 +159,8 @@ fn a_bad_value_is_one_line_and_exit_code_2() {
         (&["--tls-cert", "x"], "--tls-key"),
         (&["--log-format", "xml"], "text, json"),
         (&["--log-level", "loud"], "--log-level"),
+        (&["--quota", "layers=1"], "layer-parts"),
+        (&["--quota", "layer-parts=0"], "from 1 up"),
         (&["--ephemeral", "--data-dir", "x"], "--data-dir"),
         (&["sing"], "sing"),
         (&["--loud"], "--loud"),

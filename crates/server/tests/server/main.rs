@@ -13,3 +13,4 @@ mod receiver;
 mod scanning;
 mod stop;
 mod tls;
+mod verification;

@@ -142,6 +142,26 @@ CREATE TABLE image_children (
     FOREIGN KEY (repository_id, child_id) REFERENCES images (repository_id, id)
 ) {without_rowid};
 
+-- What came of signing an image with a profile of the registry's signing configuration, when it was pushed.
+CREATE TABLE signing_statuses (
+    repository_id {int} NOT NULL,
+    image_id {int} NOT NULL,
+    profile_arn {text} NOT NULL,
+    status {text} NOT NULL,
+    failure_code {text},
+    failure_reason {text},
+    PRIMARY KEY (repository_id, image_id, profile_arn),
+    FOREIGN KEY (repository_id, image_id) REFERENCES images (repository_id, id) ON DELETE CASCADE
+) {without_rowid};
+
+-- A repository whose tags are given to signed images only, and the key that must have signed: its public half as
+-- SubjectPublicKeyInfo in DER, or the ARN of the KMS key that has it; one of them is set.
+CREATE TABLE verification_keys (
+    repository_id {int} PRIMARY KEY REFERENCES repositories (id) ON DELETE CASCADE,
+    public_key {blob},
+    kms_key_arn {text}
+) {strict};
+
 -- Work that nobody waits for. `due` is of the clock that users see; before `not_before`, which is machine time like
 -- `lease_until`, no run begins. What is scheduled while a run has the lease waits in `again_due` for the run to end.
 CREATE TABLE jobs (
@@ -312,6 +332,28 @@ CREATE TABLE lifecycle_preview_results (
     PRIMARY KEY (repository_id, position)
 ) {without_rowid};
 CREATE INDEX lifecycle_preview_results_by_digest ON lifecycle_preview_results (repository_id, digest);
+
+-- How repositories are made that come without being created by name. `prefix` stands without its slash, which is assumed,
+-- and `given_prefix` as it was given.
+CREATE TABLE creation_templates (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    prefix {text} NOT NULL,
+    given_prefix {text} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL,
+    applied_for {text} NOT NULL,
+    description {text},
+    encryption_type {text} NOT NULL,
+    kms_key {text},
+    tag_mutability {text} NOT NULL,
+    exclusion_filters {text},
+    resource_tags {text} NOT NULL,
+    custom_role_arn {text},
+    repository_policy {text},
+    lifecycle_policy {text},
+    PRIMARY KEY (account, region, prefix)
+) {without_rowid};
 
 -- The last scan of an image, one of each type: what one type has found is hidden while the other is set. The findings
 -- that are to be seen are those of the `generation`. Where advisories were missing, it is known which there were.

@@ -6,7 +6,7 @@ use ecru_model::{ImageStatus, Timestamp};
 use ecru_store::{Tx, Value};
 use serde_json::json;
 
-use super::{ACTIVATION_MILLISECONDS, after, restore, schedule, subject_of};
+use super::{ACTIVATION_MILLISECONDS, after, bring_back, schedule, subject_of};
 use crate::images::manifest::Manifest;
 use crate::images::{Image, find, manifest_of};
 use crate::jobs::{Job, Kind, Lease, Outcome};
@@ -60,7 +60,7 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
             let Some(image) = image.filter(|image| image.status == ImageStatus::Activating) else {
                 return Ok(false);
             };
-            restore(tx, &repository, &image, now)?;
+            bring_back(tx, &repository, &image, now)?;
             Ok::<_, Error>(true)
         })
         .await?;

@@ -6,7 +6,7 @@ use ecru_model::{Digest, ImageStatus};
 use ecru_store::{Snapshot, Tx, Value};
 use serde_json::json;
 
-use super::{archive, restore, subject_of};
+use super::{archive, bring_back, subject_of};
 use crate::clock::Moment;
 use crate::images::delete::{Deleted, delete_image};
 use crate::images::{Image, find};
@@ -69,7 +69,7 @@ fn follow(
                 true
             }
             (Some(ImageStatus::Active), ImageStatus::Archived) => {
-                restore(tx, repository, &image, moment.now)?;
+                bring_back(tx, repository, &image, moment.now)?;
                 true
             }
             _ => false,

@@ -7,10 +7,11 @@ mod update_image_storage_class;
 use ecru_model::{Digest, ImageStatus, RepositoryName, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use super::Image;
+use super::manifest::Manifest;
+use super::{Image, find, manifest_of, tags_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
-use crate::{events, lifecycle, scanning};
+use crate::{Error, events, lifecycle, replication, scanning};
 
 pub(crate) use activate::run as activate;
 pub(crate) use follow::run as follow;
@@ -71,6 +72,34 @@ pub(super) fn restore(
         schedule(tx, repository, Kind::Referrers, &image.digest, now)?;
     }
     lifecycle::images_changed(tx, repository, now)
+}
+
+/// Brings back at once what a pushed index names: an active index names nothing that cannot be pulled.
+// [unknown] whether ECR does so or refuses the index.
+pub(super) fn restore_children(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut waiting = manifest.children.clone();
+    while let Some(child) = waiting.pop() {
+        let child = find(tx, repository, &child)?;
+        let Some(image) = child.filter(|child| child.status != ImageStatus::Active) else {
+            continue;
+        };
+        restore(tx, repository, &image, now)?;
+        let bytes = manifest_of(tx, image.id)?;
+        waiting.extend(stored(Manifest::parse(&bytes, Some(&image.media_type)))?.children);
+    }
+    Ok(())
+}
+
+/// As `restore`, and the image is replicated as one that is pushed.
+fn bring_back(tx: &Tx<'_>, repository: &Repository, image: &Image, now: Timestamp) -> Result<(), Error> {
+    restore(tx, repository, image, now)?;
+    let tags = tags_of(tx, repository, image.id)?;
+    replication::image_pushed(tx, repository, &image.digest, &tags, now)
 }
 
 /// An image that others refer to was deleted or archived: they follow, unless it is back by then.

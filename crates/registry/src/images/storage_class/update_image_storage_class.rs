@@ -8,21 +8,19 @@ use ecru_store::Tx;
 
 use super::activate::begin_activation;
 use super::archive;
-use crate::context::Wanted;
 use crate::images::delete::indexes_of;
 use crate::images::selection::select;
 use crate::images::{Image, find, identifier, not_found};
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on("UpdateImageStorageClass", &input.repository_name);
-    let scope = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("UpdateImageStorageClass", input.registry_id.as_ref());
     let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
-            let repository = repositories::load(tx, &scope, &input.repository_name)?;
+            let repository = access.repository(tx, &input.repository_name)?;
             let (image, _) = select(tx, &repository, &input.image_id)?.map_err(|failure| {
                 match (failure.failure_code, failure.failure_reason) {
                     (

@@ -7,27 +7,26 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
 use super::{Backfill, load};
-use crate::context::Wanted;
 use crate::paging::{self, Listing};
 use crate::repositories::stored;
 use crate::{Context, Error, images};
 
 pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on_registry("DescribeReplicationBackfillResults");
-    let source = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("DescribeReplicationBackfillResults", input.registry_id.as_ref());
     let (id, filter) = (input.replication_backfill_id, input.result_status_filter);
     let limit = paging::limit(input.max_results);
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeReplicationBackfillResults",
-        scope: &source,
+        scope: &access.scope,
         repository: &id.as_str().to_ascii_lowercase(),
         filter: filter.map_or_else(String::new, |status| status.to_string()),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;
 
     ctx.store.read(|at| {
-        let backfill = load(at, &source, &id, ctx.clock.now())?;
+        access.registry(at)?;
+        let backfill = load(at, &access.scope, &id, ctx.clock.now())?;
         let found = if backfill.is_terminal() {
             results(at, &backfill, filter, after, limit + 1)?
         } else {

@@ -7,20 +7,18 @@ use ecru_model::{
 use ecru_store::StoreError;
 
 use super::{Backfill, list};
-use crate::context::Wanted;
 use crate::paging::{self, Listing};
 use crate::{Context, Error};
 
 const PAGE_DEFAULT: i32 = 25;
 
 pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on_registry("ListReplicationBackfills");
-    let source = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("ListReplicationBackfills", input.registry_id.as_ref());
     let limit = paging::limit(input.max_results.or(Some(PAGE_DEFAULT)));
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListReplicationBackfills",
-        scope: &source,
+        scope: &access.scope,
         repository: "",
         filter: String::new(),
     };
@@ -29,13 +27,14 @@ pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<O
         None => i64::MAX,
     };
 
-    let found = ctx
-        .store
-        .read(|at| list(at, &source, before, ctx.clock.now(), limit + 1))?;
+    let found = ctx.store.read(|at| {
+        access.registry(at)?;
+        Ok::<_, Error>(list(at, &access.scope, before, ctx.clock.now(), limit + 1)?)
+    })?;
     let (page, last) = paging::cut(found, limit);
     let summaries = page.iter().map(summary).collect::<Result<_, _>>();
     Ok(Output {
-        registry_id: Some(source.registry_id.clone()),
+        registry_id: Some(access.scope.registry_id.clone()),
         backfills: Some(summaries?),
         next_token: last.map(|last| listing.token(&last.id.to_be_bytes())),
     })

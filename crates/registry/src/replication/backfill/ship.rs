@@ -6,7 +6,7 @@ use ecru_model::{Digest, ErrorCode, ImageTag, ReplicationBackfillResultStatus, R
 use ecru_store::{StoreError, Tx, Value};
 
 use super::Backfill;
-use crate::clock::Moment;
+use crate::context::Terms;
 use crate::images::copy::{Original, points_at};
 use crate::jobs::Lease;
 use crate::replication::copy::{Refusal, bring_needs, place};
@@ -68,23 +68,18 @@ async fn try_to_ship(
     let Shipment { route, digest } = &item.shipment;
     bring_needs(service, route, digest, lease).await?;
 
-    let (id, item, lease, at) = (
-        backfill.id,
-        Arc::clone(item),
-        lease.clone(),
-        service.clock.moment(),
-    );
+    let (id, item, lease, terms) = (backfill.id, Arc::clone(item), lease.clone(), service.terms());
     let shipped = service
         .store
         .write(move |tx| {
             lease.check(tx)?;
-            ship(tx, id, &item, at)
+            ship(tx, id, &item, &terms)
         })
         .await;
     Ok(shipped?)
 }
 
-fn ship(tx: &Tx<'_>, id: i64, item: &Item, at: Moment) -> Result<(), Error> {
+fn ship(tx: &Tx<'_>, id: i64, item: &Item, terms: &Terms) -> Result<(), Error> {
     let Shipment { route, digest } = &item.shipment;
     let from = repositories::load(tx, &route.source, &route.name)?;
     let held = match &item.tag {
@@ -93,7 +88,7 @@ fn ship(tx: &Tx<'_>, id: i64, item: &Item, at: Moment) -> Result<(), Error> {
     };
     let tags = item.tag.clone().into_iter().collect::<Vec<_>>();
     let there = if held {
-        place(tx, route, digest, &tags, at)?
+        place(tx, route, digest, &tags, terms)?
     } else {
         None
     };
@@ -104,7 +99,7 @@ fn ship(tx: &Tx<'_>, id: i64, item: &Item, at: Moment) -> Result<(), Error> {
         ));
     }
     let told = tags.iter().map(ImageTag::as_str).collect::<Vec<_>>();
-    tell(tx, &item.shipment, &told, at, events::replicated)?;
+    tell(tx, &item.shipment, &told, terms.at, events::replicated)?;
     record::note(tx, &from, digest, &route.destination, None)?;
     let original = Original::find(tx, &from, digest)?;
     let result = Outcome {

@@ -7,7 +7,6 @@ use ecru_model::{
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::{Backfill, find, schedule_run};
-use crate::context::Wanted;
 use crate::replication::configuration;
 use crate::{Context, Error};
 
@@ -16,8 +15,7 @@ const UNDER_WAY_MAX: usize = 10;
 const KEPT_COUNT_MAX: i64 = 1_000;
 
 pub async fn start_replication_backfill(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on_registry("StartReplicationBackfill");
-    let source = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("StartReplicationBackfill", input.registry_id.as_ref());
     let destination = Scope {
         registry_id: input.destination.registry_id,
         region: input.destination.region,
@@ -27,14 +25,16 @@ pub async fn start_replication_backfill(ctx: &Context, input: Input) -> Result<O
 
     ctx.store
         .write(move |tx| {
-            if !configuration::names(tx, &source, &destination)? {
+            access.registry(tx)?;
+            let source = &access.scope;
+            if !configuration::names(tx, source, &destination)? {
                 return Err(not_configured());
             }
-            check_under_way(tx, &source, &destination)?;
-            insert(tx, &source, &destination, &uuid, now)?;
-            forget_oldest(tx, &source)?;
-            schedule_run(tx, &source, &uuid, now)?;
-            let begun = find(tx, &source, &uuid)?;
+            check_under_way(tx, source, &destination)?;
+            insert(tx, source, &destination, &uuid, now)?;
+            forget_oldest(tx, source)?;
+            schedule_run(tx, source, &uuid, now)?;
+            let begun = find(tx, source, &uuid)?;
             describe(&begun.ok_or_else(|| StoreError::damaged("a new backfill has no row"))?)
         })
         .await

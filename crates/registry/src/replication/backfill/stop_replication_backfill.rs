@@ -6,18 +6,18 @@ use ecru_model::{
 };
 
 use super::{Backfill, load, schedule_run, set_status};
-use crate::context::Wanted;
 use crate::{Context, Error};
 
 pub async fn stop_replication_backfill(ctx: &Context, input: Input) -> Result<Output, Error> {
-    let wanted = Wanted::on_registry("StopReplicationBackfill");
-    let source = ctx.registry(input.registry_id.as_ref(), wanted)?;
+    let access = ctx.access("StopReplicationBackfill", input.registry_id.as_ref());
     let id = input.replication_backfill_id;
     let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
-            let backfill = load(tx, &source, &id, now)?;
+            access.registry(tx)?;
+            let source = &access.scope;
+            let backfill = load(tx, source, &id, now)?;
             if backfill.is_terminal() {
                 return Err(ended(&backfill));
             }
@@ -28,7 +28,7 @@ pub async fn stop_replication_backfill(ctx: &Context, input: Input) -> Result<Ou
                 (ReplicationBackfillStatus::Stopped, Some(now))
             };
             set_status(tx, &backfill, status, ended_at)?;
-            schedule_run(tx, &source, &backfill.uuid, now)?;
+            schedule_run(tx, source, &backfill.uuid, now)?;
             Ok(Output {
                 replication_backfill_id: Some(backfill.public_id()?),
                 destination: Some(backfill.destination()),

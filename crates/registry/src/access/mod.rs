@@ -1,0 +1,234 @@
+//! Who may do what: every operation asks here, in the transaction that does its work.
+
+mod action;
+mod condition;
+mod evaluate;
+mod pattern;
+mod policy;
+mod principal;
+mod print;
+
+use std::net::IpAddr;
+
+use ecru_model::{ErrorCode, RepositoryName, Scope, Tag, Timestamp};
+use ecru_store::Snapshot;
+
+use crate::registry_settings::{self, PolicyScope};
+use crate::repositories::{self, Repository};
+use crate::{Caller, Error, repository_policy, tagging};
+
+use condition::Facts;
+use evaluate::{Request, Verdict, evaluate};
+
+pub(crate) use action::Holder;
+pub(crate) use policy::Policy;
+
+/// Actions that a caller wants to do in a registry. Nothing is decided before it asks a snapshot, so that no policy
+/// changes between the decision and the work.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) scope: Scope,
+    /// All of them have to be allowed.
+    actions: Vec<&'static str>,
+    caller: Caller,
+    circumstances: Circumstances,
+}
+
+/// What conditions of policies may ask about a request, beside who asks for what.
+#[derive(Debug, Clone)]
+pub(crate) struct Circumstances {
+    pub(crate) now: Timestamp,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) secure: Option<bool>,
+    /// The address of the request was given to the client after a decision, which it carries with it.
+    pub(crate) granted: bool,
+}
+
+/// What an action is done on.
+#[derive(Debug, Clone, Copy)]
+enum Resource<'a> {
+    Repository(&'a RepositoryName),
+    EveryRepository,
+    Registry,
+}
+
+impl Access {
+    pub(crate) fn new(
+        caller: Caller,
+        scope: Scope,
+        action: &'static str,
+        circumstances: Circumstances,
+    ) -> Self {
+        Self {
+            scope,
+            actions: vec![action],
+            caller,
+            circumstances,
+        }
+    }
+
+    /// The same request, which needs leave for a further action.
+    #[must_use]
+    pub(crate) fn and(mut self, action: &'static str) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// When the request came.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.circumstances.now
+    }
+
+    /// A repository that the caller may do this with. Who may not is not told whether it is there.
+    pub(crate) fn repository(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Repository, Error> {
+        self.find_repository(at, name)?
+            .ok_or_else(|| repositories::not_found(&self.scope, name))
+    }
+
+    /// As `repository`, for those who need not find one.
+    pub(crate) fn find_repository(
+        &self,
+        at: &Snapshot<'_>,
+        name: &RepositoryName,
+    ) -> Result<Option<Repository>, Error> {
+        let repository = repositories::find(at, &self.scope, name)?;
+        let policy = match &repository {
+            Some(repository) => repository_policy::find(at, repository)?,
+            None => None,
+        };
+        let tags = || match &repository {
+            Some(repository) => Ok(tagging::list(at, repository.id)?),
+            None => Ok(Vec::new()),
+        };
+        self.decide(at, Resource::Repository(name), policy.as_ref(), tags)?;
+        Ok(repository)
+    }
+
+    /// Whether the caller could do this with a repository that had another policy.
+    pub(crate) fn under_policy(
+        &self,
+        at: &Snapshot<'_>,
+        repository: &Repository,
+        policy: &Policy,
+    ) -> Result<(), Error> {
+        let tags = || Ok(tagging::list(at, repository.id)?);
+        self.decide(at, Resource::Repository(&repository.name), Some(policy), tags)
+    }
+
+    /// For what is done on all repositories of a registry.
+    pub(crate) fn every_repository(&self, at: &Snapshot<'_>) -> Result<(), Error> {
+        self.decide(at, Resource::EveryRepository, None, || Ok(Vec::new()))
+    }
+
+    /// For what is done on a registry itself.
+    pub(crate) fn registry(&self, at: &Snapshot<'_>) -> Result<(), Error> {
+        self.decide(at, Resource::Registry, None, || Ok(Vec::new()))
+    }
+
+    fn decide(
+        &self,
+        at: &Snapshot<'_>,
+        resource: Resource<'_>,
+        repository_policy: Option<&Policy>,
+        tags: impl FnOnce() -> Result<Vec<Tag>, Error>,
+    ) -> Result<(), Error> {
+        if self.circumstances.granted {
+            return Ok(());
+        }
+        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        let at_home = self.caller.registry_id == self.scope.registry_id;
+        if at_home && repository_policy.is_none() && registry_policy.is_none() {
+            return Ok(());
+        }
+        let mut request = self.request(resource, &tags()?);
+        for action in &self.actions {
+            if self.is_exempt(action) {
+                continue;
+            }
+            request.action = format!("ecr:{}", action.to_ascii_lowercase());
+            let registry_policy = registry_policy.as_ref().and_then(|(policy, reach)| {
+                let reaches = *reach == PolicyScope::V2 || action::is_of_scope_v1(action);
+                reaches.then_some(policy)
+            });
+            match evaluate(repository_policy.into_iter().chain(registry_policy), &request) {
+                Verdict::Denied => return Err(self.denied(action, resource, EXPLICIT_DENY)),
+                Verdict::Silent if !at_home => return Err(self.denied(action, resource, NO_ALLOW)),
+                Verdict::Silent | Verdict::Allowed => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// [unknown] A registry policy that denies everything to everyone must not be there for ever: the account itself
+    /// can always see, replace and delete it.
+    fn is_exempt(&self, action: &str) -> bool {
+        let at_home = self.caller.registry_id == self.scope.registry_id;
+        let on_policy = matches!(
+            action,
+            "GetRegistryPolicy" | "PutRegistryPolicy" | "DeleteRegistryPolicy"
+        );
+        at_home && on_policy && principal::is_root(&self.caller)
+    }
+
+    fn request(&self, resource: Resource<'_>, tags: &[Tag]) -> Request {
+        let Circumstances {
+            now, source, secure, ..
+        } = &self.circumstances;
+        let mut facts = Facts::default();
+        facts.add("aws:PrincipalArn", principal::principal_arn(&self.caller));
+        facts.add("aws:PrincipalAccount", self.caller.registry_id.as_str());
+        facts.add("aws:PrincipalType", principal::principal_type(&self.caller));
+        if let Some(name) = principal::user_name(&self.caller) {
+            facts.add("aws:username", name);
+        }
+        facts.add("aws:ResourceAccount", self.scope.registry_id.as_str());
+        facts.add("aws:RequestedRegion", self.scope.region.as_str());
+        if let Some(source) = source {
+            facts.add("aws:SourceIp", source.to_canonical().to_string());
+        }
+        if let Some(secure) = secure {
+            facts.add("aws:SecureTransport", secure.to_string());
+        }
+        if let Ok(moment) = jiff::Timestamp::from_millisecond(now.as_millis()) {
+            facts.add("aws:CurrentTime", moment.to_string());
+            facts.add("aws:EpochTime", moment.as_second().to_string());
+        }
+        for tag in tags {
+            facts.add(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
+            facts.add(&format!("ecr:ResourceTag/{}", tag.key), tag.value.as_str());
+        }
+        Request {
+            identities: principal::identities(&self.caller),
+            action: String::new(),
+            resource: self.arn(resource),
+            facts,
+        }
+    }
+
+    fn arn(&self, resource: Resource<'_>) -> String {
+        let Scope { registry_id, region } = &self.scope;
+        match resource {
+            Resource::Repository(name) => self.scope.repository_arn(name),
+            Resource::EveryRepository => {
+                let partition = region.partition();
+                format!("arn:{partition}:ecr:{region}:{registry_id}:repository/*")
+            }
+            Resource::Registry => "*".to_owned(),
+        }
+    }
+
+    fn denied(&self, action: &str, resource: Resource<'_>, why: &str) -> Error {
+        Error::new(
+            ErrorCode::AccessDeniedException,
+            format!(
+                "User: {} is not authorized to perform: ecr:{action} on resource: {} {}",
+                self.caller.principal,
+                self.arn(resource),
+                why.replace("{action}", action),
+            ),
+        )
+    }
+}
+
+const NO_ALLOW: &str = "because no resource-based policy allows the ecr:{action} action";
+const EXPLICIT_DENY: &str = "with an explicit deny in a resource-based policy";

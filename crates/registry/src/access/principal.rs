@@ -1,0 +1,275 @@
+//! Who a statement of a policy speaks of, and who a caller is.
+
+use ecru_model::RegistryId;
+use serde_json::Value;
+
+use super::policy::{Listed, texts};
+use crate::Caller;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Principal {
+    Everyone,
+    /// An account as a whole, however it is written.
+    Account(String),
+    /// A user, a role or a session. Roles stand without their path, which sessions do not have.
+    Arn(String),
+    Service(String),
+    /// Who signs in through another system, of whom there is none here.
+    Foreign,
+}
+
+impl Principal {
+    pub(super) fn read(value: &Value) -> Option<Vec<Self>> {
+        match value {
+            Value::String(text) => (text == "*").then(|| vec![Self::Everyone]),
+            Value::Object(kinds) if !kinds.is_empty() => {
+                let mut principals = Vec::new();
+                for (kind, who) in kinds {
+                    for text in texts(who)? {
+                        principals.push(Self::of(kind, &text)?);
+                    }
+                }
+                Some(principals)
+            }
+            _ => None,
+        }
+    }
+
+    fn of(kind: &str, text: &str) -> Option<Self> {
+        match kind {
+            "AWS" if text == "*" => Some(Self::Everyone),
+            "AWS" if RegistryId::parse(text).is_ok() => Some(Self::Account(text.to_owned())),
+            "AWS" => Self::of_arn(text),
+            "Service" if !text.is_empty() => Some(Self::Service(text.to_owned())),
+            "Federated" | "CanonicalUser" if !text.is_empty() => Some(Self::Foreign),
+            _ => None,
+        }
+    }
+
+    fn of_arn(arn: &str) -> Option<Self> {
+        let parts = Arn::parse(arn)?;
+        match (parts.service, parts.kind) {
+            ("iam", "root") if parts.name.is_empty() => Some(Self::Account(parts.account.to_owned())),
+            ("iam", "role") => Some(Self::Arn(parts.role(parts.name))),
+            _ => Some(Self::Arn(arn.to_owned())),
+        }
+    }
+}
+
+/// Everything that a caller is: a user is its account too, and a session its role.
+pub(super) fn identities(caller: &Caller) -> Vec<Principal> {
+    let Some(parts) = Arn::parse(&caller.principal) else {
+        return vec![Principal::Service(caller.principal.clone())];
+    };
+    let mut identities = Vec::new();
+    if parts.kind == "role" {
+        identities.push(Principal::Arn(parts.role(parts.name)));
+    } else if parts.kind != "root" {
+        identities.push(Principal::Arn(caller.principal.clone()));
+    }
+    if let Some(role) = parts.assumed_role() {
+        identities.push(Principal::Arn(parts.role(role)));
+    }
+    identities.push(Principal::Account(parts.account.to_owned()));
+    identities
+}
+
+/// What `aws:PrincipalArn` says of a caller: of a session, its role.
+pub(super) fn principal_arn(caller: &Caller) -> String {
+    Arn::parse(&caller.principal)
+        .and_then(|parts| Some(parts.role(parts.assumed_role()?)))
+        .unwrap_or_else(|| caller.principal.clone())
+}
+
+/// What `aws:PrincipalType` says of a caller.
+pub(super) fn principal_type(caller: &Caller) -> &'static str {
+    match Arn::parse(&caller.principal).map(|parts| parts.kind) {
+        Some("root") => "Account",
+        Some("user") => "User",
+        Some("assumed-role" | "role") => "AssumedRole",
+        Some("federated-user") => "FederatedUser",
+        _ => "Anonymous",
+    }
+}
+
+/// The name of a user, which `aws:username` gives.
+pub(super) fn user_name(caller: &Caller) -> Option<&str> {
+    let parts = Arn::parse(&caller.principal)?;
+    (parts.kind == "user").then(|| last_segment(parts.name))
+}
+
+pub(crate) fn is_root(caller: &Caller) -> bool {
+    Arn::parse(&caller.principal).is_some_and(|parts| parts.kind == "root")
+}
+
+impl Listed<Principal> {
+    /// All that a caller is must be excepted: whoever excepts a user without its account denies the user too.
+    pub(super) fn covers(&self, identities: &[Principal]) -> bool {
+        let named = |listed: &[Principal], identity: &Principal| {
+            listed.contains(&Principal::Everyone) || listed.contains(identity)
+        };
+        match self {
+            Self::These(listed) => identities.iter().any(|identity| named(listed, identity)),
+            Self::AllBut(listed) => !identities.iter().all(|identity| named(listed, identity)),
+        }
+    }
+}
+
+/// The ARN of somebody: `arn:<partition>:<iam or sts>::<account>:<kind>/<name>`.
+struct Arn<'a> {
+    partition: &'a str,
+    service: &'a str,
+    account: &'a str,
+    kind: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
+        let partition = parts.next().filter(|partition| partition.starts_with("aws"))?;
+        let service = parts.next().filter(|service| matches!(*service, "iam" | "sts"))?;
+        parts.next().filter(|region| region.is_empty())?;
+        let account = parts
+            .next()
+            .filter(|account| RegistryId::parse(*account).is_ok())?;
+        let resource = parts.next().filter(|resource| !resource.is_empty())?;
+        let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));
+        Some(Self {
+            partition,
+            service,
+            account,
+            kind,
+            name,
+        })
+    }
+
+    /// The ARN of a role of the same account, without its path.
+    fn role(&self, name: &str) -> String {
+        format!(
+            "arn:{}:iam::{}:role/{}",
+            self.partition,
+            self.account,
+            last_segment(name)
+        )
+    }
+
+    /// The name of the role that a session has.
+    fn assumed_role(&self) -> Option<&'a str> {
+        let (role, _session) = self.name.split_once('/')?;
+        (self.kind == "assumed-role").then_some(role)
+    }
+}
+
+fn last_segment(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ROOT: &str = "arn:aws:iam::111122223333:root";
+    const USER: &str = "arn:aws:iam::111122223333:user/team/ann";
+    const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/build";
+    const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/build/run-7";
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a case reads best with its value in place"
+    )]
+    #[track_caller]
+    fn check(listed: Value, callers: &[&str]) {
+        let principals = Principal::read(&listed).expect("principals");
+        let (these, all_but) = (Listed::These(principals.clone()), Listed::AllBut(principals));
+        for principal in [ROOT, USER, ROLE, SESSION, "lambda.amazonaws.com"] {
+            let caller = Caller {
+                registry_id: RegistryId::parse("111122223333").unwrap(),
+                principal: principal.to_owned(),
+            };
+            let identities = identities(&caller);
+            let expected = callers.contains(&principal);
+            assert_eq!(these.covers(&identities), expected, "{listed} and {principal}");
+            // With one identity, the opposite member says the opposite.
+            if identities.len() == 1 {
+                assert_eq!(all_but.covers(&identities), !expected, "{listed} and {principal}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_caller_is_named_by_itself_its_role_or_its_account() {
+        let account = [ROOT, USER, ROLE, SESSION];
+        check(json!("*"), &[ROOT, USER, ROLE, SESSION, "lambda.amazonaws.com"]);
+        check(json!({ "AWS": "111122223333" }), &account);
+        check(json!({ "AWS": ["444455556666", ROOT] }), &account);
+        check(json!({ "AWS": "444455556666" }), &[]);
+        check(json!({ "AWS": USER }), &[USER]);
+        check(json!({ "AWS": ROLE }), &[ROLE, SESSION]);
+        check(json!({ "AWS": SESSION }), &[SESSION]);
+        check(
+            json!({ "AWS": "arn:aws:sts::111122223333:assumed-role/build/run-8" }),
+            &[],
+        );
+        check(
+            json!({ "Service": "lambda.amazonaws.com" }),
+            &["lambda.amazonaws.com"],
+        );
+        check(json!({ "Service": "ecs.amazonaws.com", "AWS": USER }), &[USER]);
+        check(json!({ "Federated": "accounts.example" }), &[]);
+    }
+
+    #[test]
+    fn an_exception_needs_all_that_a_caller_is() {
+        let caller = |principal: &str| {
+            identities(&Caller {
+                registry_id: RegistryId::parse("111122223333").unwrap(),
+                principal: principal.to_owned(),
+            })
+        };
+        let but = |who: Value| Listed::AllBut(Principal::read(&json!({ "AWS": who })).expect("principals"));
+        assert!(but(json!(USER)).covers(&caller(USER)));
+        assert!(!but(json!([USER, ROOT])).covers(&caller(USER)));
+        assert!(but(json!([USER, ROOT])).covers(&caller(ROLE)));
+        assert!(!but(json!([SESSION, ROLE, ROOT])).covers(&caller(SESSION)));
+        assert!(but(json!([SESSION, ROOT])).covers(&caller(SESSION)));
+    }
+
+    #[test]
+    fn whoever_cannot_be_anybody_is_refused() {
+        for value in [
+            json!("123456789012"),
+            json!({}),
+            json!([]),
+            json!({ "AWS": [] }),
+            json!({ "AWS": "not an arn" }),
+            json!({ "AWS": "arn:aws:s3:::bucket" }),
+            json!({ "AWS": "arn:aws:iam::12:root" }),
+            json!({ "AWS": "arn:aws:iam::123456789012:" }),
+            json!({ "Somebody": "*" }),
+            json!({ "Service": "" }),
+        ] {
+            assert_eq!(Principal::read(&value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_caller_say_who_it_is() {
+        let caller = |principal: &str| Caller {
+            registry_id: RegistryId::parse("111122223333").unwrap(),
+            principal: principal.to_owned(),
+        };
+        assert_eq!(
+            principal_arn(&caller(SESSION)),
+            "arn:aws:iam::111122223333:role/build"
+        );
+        assert_eq!(principal_arn(&caller(USER)), USER);
+        assert_eq!(principal_type(&caller(ROOT)), "Account");
+        assert_eq!(principal_type(&caller(SESSION)), "AssumedRole");
+        assert_eq!(user_name(&caller(USER)), Some("ann"));
+        assert_eq!(user_name(&caller(ROOT)), None);
+        assert!(is_root(&caller(ROOT)) && !is_root(&caller(USER)));
+    }
+}

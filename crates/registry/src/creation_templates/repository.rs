@@ -1,0 +1,126 @@
+//! Making the repositories that come without being created by name.
+
+use ecru_model::{
+    ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText, Scope,
+};
+use ecru_store::{Snapshot, StoreError, Tx};
+
+use super::{Template, find};
+use crate::access::Access;
+use crate::registry_settings::{self, Quotas};
+use crate::repositories::{self, Encryption, Repository};
+use crate::{Error, lifecycle, repository_policy, tagging};
+
+/// The prefix of every name that no other prefix covers.
+const ROOT: &str = "ROOT";
+
+/// The repository that a push goes to: the one that is there, or one that a template for pushes makes.
+pub(crate) fn repository_to_push(
+    tx: &Tx<'_>,
+    access: &Access,
+    name: &RepositoryName,
+    quotas: &Quotas,
+) -> Result<Repository, Error> {
+    if let Some(repository) = access.find_repository(tx, name)? {
+        return Ok(repository);
+    }
+    if find_for(tx, &access.scope, name, AppliedFor::CreateOnPush)?.is_none() {
+        return Err(repositories::not_found(&access.scope, name));
+    }
+    create_repository(tx, access, name, AppliedFor::CreateOnPush, quotas)
+}
+
+/// Makes a repository that is not there, by the template that covers its name, or else with every default. Whoever has
+/// it made needs leave to create it, and to give it the tags of the template.
+pub(crate) fn create_repository(
+    tx: &Tx<'_>,
+    access: &Access,
+    name: &RepositoryName,
+    applied_for: AppliedFor,
+    quotas: &Quotas,
+) -> Result<Repository, Error> {
+    let scope = &access.scope;
+    let template = find_for(tx, scope, name, applied_for)?;
+    let tagged = template
+        .as_ref()
+        .is_some_and(|template| !template.resource_tags.is_empty());
+    let creating = access.clone().and("CreateRepository");
+    let creating = if tagged {
+        creating.and("TagResource")
+    } else {
+        creating
+    };
+    creating.find_repository(tx, name)?;
+    registry_settings::check_repository_quota(tx, quotas, scope)?;
+
+    let mut repository = Repository {
+        id: 0,
+        scope: scope.clone(),
+        name: name.clone(),
+        created_at: access.now(),
+        tag_mutability: ImageTagMutability::Mutable,
+        exclusion_filters: Vec::new(),
+        scan_on_push: false,
+        encryption: Encryption::default(),
+    };
+    let Some(template) = template else {
+        repository.id = repositories::insert(tx, &repository)?;
+        return Ok(repository);
+    };
+    repository.tag_mutability = template.tag_mutability;
+    repository.encryption = template.encryption(scope)?;
+    repository.exclusion_filters = template.exclusion_filters;
+    repository.id = repositories::insert(tx, &repository)?;
+
+    let tags = template.resource_tags.into_iter().map(|tag| (tag.key, tag.value));
+    tagging::save(tx, repository.id, &tags.collect())?;
+    let policy = template
+        .repository_policy
+        .as_ref()
+        .map(RepositoryPolicyText::as_str);
+    repository_policy::save(tx, &repository, policy)?;
+    if let Some(policy) = &template.lifecycle_policy {
+        let policy = lifecycle::accept(policy.as_str())?;
+        lifecycle::save(tx, &repository, &policy, access.now())?;
+    }
+    Ok(repository)
+}
+
+/// The template with the longest prefix, of those that are applied for this.
+fn find_for(
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    name: &RepositoryName,
+    applied_for: AppliedFor,
+) -> Result<Option<Template>, StoreError> {
+    for prefix in prefixes(name.as_str()).chain([ROOT]) {
+        if let Some(template) = find(at, scope, prefix)?
+            && template.applied_for.contains(&applied_for)
+        {
+            return Ok(Some(template));
+        }
+    }
+    Ok(None)
+}
+
+/// The names above a name, the longest first.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    let above = |name: &str| name.rfind('/').unwrap_or_default();
+    std::iter::successors(name.get(..above(name)), move |prefix| prefix.get(..above(prefix)))
+        .take_while(|prefix| !prefix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_above_is_a_prefix() {
+        assert_eq!(prefixes("a").count(), 0);
+        assert_eq!(prefixes("a/b").collect::<Vec<_>>(), ["a"]);
+        assert_eq!(
+            prefixes("a/bb/c-d/e").collect::<Vec<_>>(),
+            ["a/bb/c-d", "a/bb", "a"]
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! What a request says of a template, checked when it is put, so that the template can be applied whenever it is needed.
+
+use ecru_model::{
+    CreateRepositoryCreationTemplateInput, CustomRoleArn,
+    EncryptionConfigurationForRepositoryCreationTemplate as EncryptionConfiguration, EncryptionType,
+    ErrorCode, ImageTagMutability, ImageTagMutabilityExclusionFilter as ExclusionFilter,
+    KmsKeyForRepositoryCreationTemplate as KmsKey,
+    LifecyclePolicyTextForRepositoryCreationTemplate as LifecyclePolicyText, Prefix,
+    RCTAppliedFor as AppliedFor, RepositoryPolicyText, RepositoryTemplateDescription as Description, Scope,
+    Tag, Timestamp, UpdateRepositoryCreationTemplateInput,
+};
+
+use super::Template;
+use crate::access::{Holder, Policy};
+use crate::repositories::{Encryption, accept_filters};
+use crate::{Error, lifecycle, tagging};
+
+/// The settings that a request names; the others stay as they are.
+pub(super) struct Settings {
+    description: Option<Description>,
+    encryption: Option<EncryptionConfiguration>,
+    resource_tags: Option<Vec<Tag>>,
+    tag_mutability: Option<ImageTagMutability>,
+    exclusion_filters: Option<Vec<ExclusionFilter>>,
+    repository_policy: Option<RepositoryPolicyText>,
+    lifecycle_policy: Option<LifecyclePolicyText>,
+    applied_for: Option<Vec<AppliedFor>>,
+    custom_role_arn: Option<CustomRoleArn>,
+}
+
+impl From<CreateRepositoryCreationTemplateInput> for Settings {
+    fn from(input: CreateRepositoryCreationTemplateInput) -> Self {
+        Self {
+            description: input.description,
+            encryption: input.encryption_configuration,
+            resource_tags: input.resource_tags,
+            tag_mutability: input.image_tag_mutability,
+            exclusion_filters: input.image_tag_mutability_exclusion_filters,
+            repository_policy: input.repository_policy,
+            lifecycle_policy: input.lifecycle_policy,
+            applied_for: Some(input.applied_for),
+            custom_role_arn: input.custom_role_arn,
+        }
+    }
+}
+
+impl From<UpdateRepositoryCreationTemplateInput> for Settings {
+    fn from(input: UpdateRepositoryCreationTemplateInput) -> Self {
+        Self {
+            description: input.description,
+            encryption: input.encryption_configuration,
+            resource_tags: input.resource_tags,
+            tag_mutability: input.image_tag_mutability,
+            exclusion_filters: input.image_tag_mutability_exclusion_filters,
+            repository_policy: input.repository_policy,
+            lifecycle_policy: input.lifecycle_policy,
+            applied_for: input.applied_for,
+            custom_role_arn: input.custom_role_arn,
+        }
+    }
+}
+
+impl Template {
+    pub(super) fn new(prefix: Prefix, now: Timestamp) -> Self {
+        Self {
+            prefix,
+            created_at: now,
+            updated_at: now,
+            applied_for: Vec::new(),
+            description: None,
+            encryption_type: EncryptionType::Aes256,
+            kms_key: None,
+            tag_mutability: ImageTagMutability::Mutable,
+            exclusion_filters: Vec::new(),
+            resource_tags: Vec::new(),
+            custom_role_arn: None,
+            repository_policy: None,
+            lifecycle_policy: None,
+        }
+    }
+
+    pub(super) fn change(&mut self, scope: &Scope, settings: Settings, now: Timestamp) -> Result<(), Error> {
+        self.updated_at = now;
+        if let Some(applied_for) = settings.applied_for {
+            self.applied_for = accept_applied_for(applied_for)?;
+        }
+        if settings.description.is_some() {
+            self.description = settings.description;
+        }
+        if let Some(encryption) = settings.encryption {
+            self.encrypt(scope, encryption)?;
+        }
+        if let Some(tags) = settings.resource_tags {
+            self.resource_tags = accept_tags(tags)?;
+        }
+        match (settings.tag_mutability, settings.exclusion_filters) {
+            (None, None) => {}
+            (setting, filters) => {
+                self.tag_mutability = setting.unwrap_or(self.tag_mutability);
+                self.exclusion_filters = accept_filters(self.tag_mutability, filters)?;
+            }
+        }
+        if let Some(policy) = settings.repository_policy {
+            self.repository_policy = accept_repository_policy(policy.as_str())?;
+        }
+        if let Some(policy) = settings.lifecycle_policy {
+            self.lifecycle_policy = accept_lifecycle_policy(policy)?;
+        }
+        if settings.custom_role_arn.is_some() {
+            self.custom_role_arn = settings.custom_role_arn;
+        }
+        Ok(())
+    }
+
+    fn encrypt(&mut self, scope: &Scope, given: EncryptionConfiguration) -> Result<(), Error> {
+        let key = given.kms_key.filter(|key| !key.as_str().is_empty());
+        self.encryption_type = given.encryption_type;
+        self.kms_key = key;
+        self.encryption(scope)
+            .map_err(|error| match error.code {
+                // No operation on templates answers with what a key lacks.
+                ErrorCode::KmsException => Error::parameter("encryptionConfiguration", &error.message),
+                _ => error,
+            })
+            .map(drop)
+    }
+
+    /// The encryption of a repository of this template.
+    pub(super) fn encryption(&self, scope: &Scope) -> Result<Encryption, Error> {
+        let key = self.kms_key.as_ref().map(KmsKey::as_str);
+        Encryption::accept(scope, self.encryption_type, key)
+    }
+}
+
+fn accept_applied_for(given: Vec<AppliedFor>) -> Result<Vec<AppliedFor>, Error> {
+    let mut distinct = Vec::new();
+    for one in given {
+        if !distinct.contains(&one) {
+            distinct.push(one);
+        }
+    }
+    if distinct.is_empty() {
+        return Err(Error::parameter(
+            "appliedFor",
+            "Member must have length greater than or equal to 1",
+        ));
+    }
+    Ok(distinct)
+}
+
+/// In the order in which they are given, under the rules for tags of a repository.
+fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
+    let accepted =
+        tagging::accept(tags.clone()).map_err(|error| Error::parameter("resourceTags", &error.message))?;
+    let mut ordered = Vec::with_capacity(accepted.len());
+    for tag in tags {
+        // Of a key that is given twice the last value counts.
+        if accepted.get(&tag.key) == Some(&tag.value) && !ordered.contains(&tag) {
+            ordered.push(tag);
+        }
+    }
+    Ok(ordered)
+}
+
+/// As it was given; an empty text takes the policy away.
+fn accept_lifecycle_policy(policy: LifecyclePolicyText) -> Result<Option<LifecyclePolicyText>, Error> {
+    if policy.as_str().is_empty() {
+        return Ok(None);
+    }
+    lifecycle::accept(policy.as_str())?;
+    Ok(Some(policy))
+}
+
+/// In the form in which policies are returned; an empty text takes the policy away.
+fn accept_repository_policy(text: &str) -> Result<Option<RepositoryPolicyText>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let accepted = Policy::accept(text, Holder::Repository)
+        .and_then(|(_, text)| RepositoryPolicyText::parse(text).ok())
+        .ok_or_else(|| Error::parameter("RepositoryPolicy", "Invalid repository policy provided"))?;
+    Ok(Some(accepted))
+}

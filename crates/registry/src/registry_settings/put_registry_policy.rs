@@ -1,0 +1,30 @@
+//! `PutRegistryPolicy`: checks a policy and puts it in the place of the one that stands.
+
+use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output, RegistryPolicyText};
+
+use super::{REGISTRY_POLICY, save};
+use crate::access::{Holder, Policy};
+use crate::{Context, Error};
+
+pub async fn put_registry_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("PutRegistryPolicy", None);
+    let accepted = Policy::accept(input.policy_text.as_str(), Holder::Registry);
+
+    ctx.store
+        .write(move |tx| {
+            access.registry(tx)?;
+            let (_, text) = accepted.as_ref().ok_or_else(invalid_policy)?;
+            let answered = RegistryPolicyText::parse(text).map_err(|_| invalid_policy())?;
+            save(tx, &access.scope, REGISTRY_POLICY, text)?;
+
+            Ok(Output {
+                policy_text: Some(answered),
+                registry_id: Some(access.scope.registry_id.clone()),
+            })
+        })
+        .await
+}
+
+fn invalid_policy() -> Error {
+    Error::parameter("PolicyText", "Invalid registry policy provided")
+}

@@ -1,0 +1,142 @@
+//! The service quotas: how much of each thing there may be, as the service has it unless another number was set.
+
+use std::str::FromStr;
+
+/// What an operation refuses to exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    RepositoriesPerRegistry,
+    ImagesPerRepository,
+    TagsPerImage,
+    /// Of one upload through the JSON API.
+    LayerParts,
+    LayerBytes,
+    /// Unfinished uploads.
+    UploadsPerRepository,
+    PullTimeExclusionsPerRegistry,
+    CreationTemplatesPerRegistry,
+}
+
+/// Every quota in the order of its variants: its name, and what it is unless set.
+const TABLE: [(Quota, &str, i64); 8] = [
+    (
+        Quota::RepositoriesPerRegistry,
+        "repositories-per-registry",
+        100_000,
+    ),
+    (Quota::ImagesPerRepository, "images-per-repository", 100_000),
+    (Quota::TagsPerImage, "tags-per-image", 1_000),
+    (Quota::LayerParts, "layer-parts", 4_200),
+    (Quota::LayerBytes, "layer-bytes", 52_000 * 1024 * 1024),
+    // [unknown] in the service's documents.
+    (Quota::UploadsPerRepository, "uploads-per-repository", 10_000),
+    (
+        Quota::PullTimeExclusionsPerRegistry,
+        "pull-time-exclusions-per-registry",
+        100,
+    ),
+    // [unknown] in the service's documents.
+    (
+        Quota::CreationTemplatesPerRegistry,
+        "creation-templates-per-registry",
+        500,
+    ),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas([i64; TABLE.len()]);
+
+/// A quota and the number that it is to be, written `<name>=<number>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaSetting {
+    quota: Quota,
+    value: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidQuota {
+    #[error("a quota is set as `<name>=<number>`, with a number from 1 up")]
+    Form,
+    #[error("the quotas are {}", TABLE.map(|(_, name, _)| name).join(", "))]
+    Name,
+}
+
+impl Quotas {
+    pub fn of(&self, quota: Quota) -> i64 {
+        self.0.get(quota as usize).copied().unwrap_or_default()
+    }
+
+    /// The same as a number that cannot be negative.
+    pub(crate) fn count(&self, quota: Quota) -> u64 {
+        self.of(quota).unsigned_abs()
+    }
+
+    #[must_use]
+    pub fn with(mut self, setting: QuotaSetting) -> Self {
+        if let Some(value) = self.0.get_mut(setting.quota as usize) {
+            *value = setting.value;
+        }
+        self
+    }
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self(TABLE.map(|(_, _, value)| value))
+    }
+}
+
+impl FromStr for QuotaSetting {
+    type Err = InvalidQuota;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQuota> {
+        let (name, number) = text.split_once('=').ok_or(InvalidQuota::Form)?;
+        let known = TABLE.iter().find(|(_, known, _)| *known == name);
+        let (quota, _, _) = known.ok_or(InvalidQuota::Name)?;
+        match number.parse() {
+            Ok(value) if value >= 1 => Ok(Self { quota: *quota, value }),
+            _ => Err(InvalidQuota::Form),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_quota_has_its_place_in_the_table() {
+        for (at, (quota, name, value)) in TABLE.into_iter().enumerate() {
+            assert_eq!(quota as usize, at, "{name}");
+            assert_eq!(Quotas::default().of(quota), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_quota_that_is_set_is_that_number_and_the_others_stay() {
+        let quotas = Quotas::default().with("layer-parts=3".parse().unwrap());
+        assert_eq!(quotas.of(Quota::LayerParts), 3);
+        assert_eq!(quotas.of(Quota::TagsPerImage), 1_000);
+    }
+
+    #[test]
+    fn settings_that_are_none_are_refused() {
+        let cases = [
+            ("layer-parts", InvalidQuota::Form),
+            ("layer-parts=", InvalidQuota::Form),
+            ("layer-parts=0", InvalidQuota::Form),
+            ("layer-parts=-1", InvalidQuota::Form),
+            ("layer-parts=9223372036854775808", InvalidQuota::Form),
+            ("layers=1", InvalidQuota::Name),
+            ("=1", InvalidQuota::Name),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<QuotaSetting>(), Err(error), "{text}");
+        }
+        assert!(
+            InvalidQuota::Name
+                .to_string()
+                .contains("images-per-repository, tags-per-image")
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! `PutSigningConfiguration`: sets which profiles sign what is pushed to the registry.
+
+use ecru_model::{
+    ErrorCode, PutSigningConfigurationInput as Input, PutSigningConfigurationOutput as Output, Scope,
+    SigningConfiguration,
+};
+
+use super::save;
+use crate::{Context, Error};
+
+pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("PutSigningConfiguration", None);
+    let configuration = input.signing_configuration;
+
+    ctx.store
+        .write(move |tx| {
+            access.registry(tx)?;
+            check_regions(&access.scope, &configuration)?;
+            save(tx, &access.scope, &configuration)?;
+            Ok(Output {
+                signing_configuration: Some(configuration.clone()),
+            })
+        })
+        .await
+}
+
+/// A profile may belong to any account, but signs in its own region only.
+fn check_regions(scope: &Scope, configuration: &SigningConfiguration) -> Result<(), Error> {
+    for rule in &configuration.rules {
+        let arn = rule.signing_profile_arn.as_str();
+        if arn.split(':').nth(3) != Some(scope.region.as_str()) {
+            // [unknown] in its words.
+            return Err(Error::new(
+                ErrorCode::ValidationException,
+                format!(
+                    "The signing profile '{arn}' is not in the region {}",
+                    scope.region
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
