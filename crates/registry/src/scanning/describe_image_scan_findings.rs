@@ -9,7 +9,7 @@ use ecru_store::Snapshot;
 use super::configuration::Configuration;
 use super::record::{self, Scan};
 use super::shapes::{Found, basic, enhanced};
-use super::{answered_id, enhanced as enhanced_scans, scan_not_found};
+use super::{answered_id, scan_not_found, sweep};
 use crate::images::{Image, tags_of};
 use crate::paging::{self, Listing};
 use crate::repositories::Repository;
@@ -56,7 +56,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
             }
             return Ok(output);
         }
-        let standing = enhanced_scans::standing(&configuration, &repository, &image)
+        let standing = sweep::standing(&configuration, &repository, &image)
             .ok_or_else(|| scan_not_found(&repository, &image, &input.image_id))?;
         output.image_scan_status = Some(status(standing));
         Ok(output)

@@ -6,7 +6,6 @@
 mod batch_get_repository_scanning_configuration;
 mod configuration;
 mod describe_image_scan_findings;
-mod enhanced;
 mod get_registry_scanning_configuration;
 mod presets;
 mod publish;

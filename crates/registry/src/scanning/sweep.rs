@@ -3,18 +3,49 @@
 
 use std::sync::Arc;
 
-use ecru_model::{Digest, RepositoryName, ScanFrequency, ScanType, Scope, Timestamp};
+use ecru_model::{
+    Digest, ImageStatus, RepositoryName, ScanFrequency, ScanStatus, ScanType, Scope, Timestamp,
+};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 use serde_json::json;
 
 use super::configuration::{Applied, Configuration};
 use super::request::request;
-use super::{enhanced, is_scannable, record};
+use super::{is_scannable, record};
+use crate::images::Image;
 use crate::jobs::{Job, Lease, Outcome};
 use crate::repositories::{self, Repository, stored};
 use crate::{Error, Service, events};
 
 const ROWS_PER_BATCH: u32 = 200;
+/// Images that were pushed longer before the switch are left alone.
+const ELIGIBLE_MILLISECONDS: i64 = 14 * 24 * 60 * 60 * 1_000;
+
+/// The earliest push that is still scanned, where scanning is enhanced.
+pub(super) fn eligible_since(configuration: &Configuration) -> Option<Timestamp> {
+    let since = configuration.enhanced_since()?;
+    Some(Timestamp::from_millis(
+        since.as_millis().saturating_sub(ELIGIBLE_MILLISECONDS),
+    ))
+}
+
+/// How it stands with an image that has not been scanned; none for one that is not to be scanned.
+pub(super) fn standing(
+    configuration: &Configuration,
+    repository: &Repository,
+    image: &Image,
+) -> Option<ScanStatus> {
+    let wanted = configuration.scan_type() == ScanType::Enhanced
+        && image.status == ImageStatus::Active
+        && is_scannable(&image.media_type, image.artifact_media_type.as_deref())
+        && configuration.applied_to(&repository.name).frequency.is_some();
+    let eligible = eligible_since(configuration).is_none_or(|since| image.pushed_at >= since);
+    match (wanted, eligible) {
+        (false, _) => None,
+        (true, true) => Some(ScanStatus::Pending),
+        (true, false) => Some(ScanStatus::ScanEligibilityExpired),
+    }
+}
 
 pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
     let scope = &job.scope;
@@ -64,7 +95,7 @@ impl Sweep {
         {
             return Ok(0);
         }
-        let Some(since) = enhanced::eligible_since(&self.configuration) else {
+        let Some(since) = eligible_since(&self.configuration) else {
             return Ok(0);
         };
         let (mut taken_up, mut last) = (0, 0);
