@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope};
@@ -16,6 +16,7 @@ use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
 use crate::registry_settings::Quotas;
+use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
 use crate::{Clock, Error, Random, clock};
 
@@ -25,6 +26,8 @@ pub struct Service {
     pub clock: Clock,
     pub random: Random,
     pub configuration: Configuration,
+    /// Set once, before the first request; without it, nothing is known of images.
+    pub scanner: OnceLock<Arc<dyn ImageScanner>>,
     pub(crate) keys: Keys,
     pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
@@ -86,6 +89,7 @@ impl Service {
             clock,
             random,
             configuration,
+            scanner: OnceLock::new(),
             keys,
             runs: Runs::default(),
             pulls: Pulls::default(),

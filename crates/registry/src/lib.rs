@@ -23,7 +23,7 @@ mod replication;
 pub mod repositories;
 mod repository_policy;
 mod reset;
-mod scanning;
+pub mod scanning;
 mod signing;
 mod tagging;
 pub mod verification;

@@ -34,7 +34,10 @@ pub use crate::repositories::{
     put_image_tag_mutability,
 };
 pub use crate::repository_policy::{delete_repository_policy, get_repository_policy, set_repository_policy};
-pub use crate::scanning::get_registry_scanning_configuration;
+pub use crate::scanning::{
+    batch_get_repository_scanning_configuration, describe_image_scan_findings,
+    get_registry_scanning_configuration, put_registry_scanning_configuration, start_image_scan,
+};
 pub use crate::signing::{
     delete_signing_configuration, describe_image_signing_status, get_signing_configuration,
     put_signing_configuration,
@@ -53,13 +56,9 @@ macro_rules! not_built {
 }
 
 not_built! {
-    batch_get_repository_scanning_configuration "BatchGetRepositoryScanningConfiguration" BatchGetRepositoryScanningConfigurationInput BatchGetRepositoryScanningConfigurationOutput;
     create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
     delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    describe_image_scan_findings "DescribeImageScanFindings" DescribeImageScanFindingsInput DescribeImageScanFindingsOutput;
     describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    put_registry_scanning_configuration "PutRegistryScanningConfiguration" PutRegistryScanningConfigurationInput PutRegistryScanningConfigurationOutput;
-    start_image_scan "StartImageScan" StartImageScanInput StartImageScanOutput;
     update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
     validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;
 }

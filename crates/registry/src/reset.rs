@@ -6,6 +6,7 @@ use ecru_store::Value;
 use crate::jobs::{self, Kind};
 use crate::{
     Error, Service, clock, creation_templates, events, principals, pull_time_exclusions, replication,
+    scanning,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
             replication::backfill::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;
             if everything {
+                scanning::forget_presets(tx)?;
                 clock::forget(tx)?;
             }
             jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;

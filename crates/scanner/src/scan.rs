@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,7 @@ pub struct Layer {
 
 /// Looks through images. One image at a time: memory is bounded, and so is what a scan takes from others.
 pub struct Scanner {
+    turn: Mutex<()>,
     advisories: Advisories,
     scratch: Scratch,
     limits: Limits,
@@ -74,6 +76,7 @@ impl Scanner {
     /// Keeps what it needs in `data`; see `Advisories::open` for `advisories`.
     pub fn open(data: &Path, advisories: Option<PathBuf>, limits: Limits) -> Result<Self, ScanError> {
         Ok(Self {
+            turn: Mutex::new(()),
             advisories: Advisories::open(data, advisories)?,
             scratch: Scratch {
                 directory: data.to_owned(),
@@ -87,6 +90,7 @@ impl Scanner {
     }
 
     pub fn scan(&self, layers: Vec<Layer>) -> Result<Report, ScanError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.advisories.refresh()?;
         let budget = RefCell::new(Budget::new(self.limits));
         let mut digests = Vec::new();

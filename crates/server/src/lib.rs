@@ -16,6 +16,7 @@ mod panics;
 mod refusals;
 mod reply;
 mod request_log;
+mod scanning;
 mod server;
 mod tls;
 mod zero_copy;

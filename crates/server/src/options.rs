@@ -28,6 +28,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     pub quotas: Quotas,
     pub events: EventOptions,
+    /// A directory of advisories that is looked at before each scan.
+    pub advisories: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +74,7 @@ impl Options {
             tls: None,
             quotas: Quotas::default(),
             events: EventOptions::default(),
+            advisories: None,
         }
     }
 }

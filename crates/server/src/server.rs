@@ -26,7 +26,7 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
-    tls,
+    scanning, tls,
 };
 
 const BACKLOG: u32 = 4096;
@@ -65,6 +65,11 @@ impl Server {
             events_kept: options.events.kept,
         };
         let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
+
+        // Nobody else has it yet.
+        let _ = service
+            .scanner
+            .set(scanning::wire(directory.path(), options.advisories)?);
 
         // Before the first request can cause an event.
         let sinks = sinks(&options.events)?;

@@ -9,7 +9,7 @@ use super::store_image::set_tagged;
 use super::{Image, manifest_of, tags_of};
 use crate::clock::Moment;
 use crate::repositories::{Repository, stored};
-use crate::{Error, events, replication};
+use crate::{Error, events, replication, scanning};
 
 /// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
 pub(super) fn delete_tag(
@@ -95,6 +95,7 @@ pub(super) fn delete_image_here(
     if manifest.is_index() {
         release_children(tx, repository, image, &manifest)?;
     }
+    scanning::forget_image(tx, image.id)?;
     tx.execute("DELETE FROM images WHERE id = ?1", &[Value::Integer(image.id)])?;
     tx.execute(
         "UPDATE repository_counters SET images = images - 1 WHERE repository_id = ?1",

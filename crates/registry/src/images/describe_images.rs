@@ -9,7 +9,7 @@ use super::page::{Accept, ImagePage, page};
 use super::{Image, load, tags_of};
 use crate::paging::{self, Listing};
 use crate::repositories::Repository;
-use crate::{Context, Error};
+use crate::{Context, Error, scanning};
 
 pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeImages", input.registry_id.as_ref());
@@ -31,11 +31,12 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
         let repository = access.repository(at, &input.repository_name)?;
         match &input.image_ids {
             Some(ids) => describe_named(at, &repository, ids),
-            None => Ok(describe_page(
+            None => describe_page(
+                at,
                 &repository,
                 page(at, &repository, accept, after, limit)?,
                 &listing,
-            )),
+            ),
         }
     })
 }
@@ -45,35 +46,43 @@ fn describe_named(
     repository: &Repository,
     ids: &[ImageIdentifier],
 ) -> Result<Output, Error> {
-    let mut details = Vec::<ImageDetail>::new();
+    let mut details = Vec::<(i64, ImageDetail)>::new();
     for id in ids {
         let image = load(at, repository, id)?;
-        let digest = image.digest.to_string();
-        if !details
-            .iter()
-            .any(|detail| detail.image_digest.as_ref() == Some(&digest))
-        {
+        if !details.iter().any(|(image_id, _)| *image_id == image.id) {
             let tags = tags_of(at, repository, image.id)?;
-            details.push(describe(repository, image, tags));
+            details.push((image.id, describe(repository, image, tags)));
         }
     }
-    Ok(Output {
-        image_details: Some(details),
-        next_token: None,
-    })
+    answer(at, repository, details, None)
 }
 
-fn describe_page(repository: &Repository, page: ImagePage, listing: &Listing<'_>) -> Output {
+fn describe_page(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    page: ImagePage,
+    listing: &Listing<'_>,
+) -> Result<Output, Error> {
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
     let details = page
         .images
         .into_iter()
-        .map(|(image, tags)| describe(repository, image, tags))
+        .map(|(image, tags)| (image.id, describe(repository, image, tags)))
         .collect();
-    Output {
-        image_details: Some(details),
+    answer(at, repository, details, next_token)
+}
+
+fn answer(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    mut details: Vec<(i64, ImageDetail)>,
+    next_token: Option<String>,
+) -> Result<Output, Error> {
+    scanning::summarize(at, repository, &mut details)?;
+    Ok(Output {
+        image_details: Some(details.into_iter().map(|(_, detail)| detail).collect()),
         next_token,
-    }
+    })
 }
 
 fn describe(repository: &Repository, image: Image, tags: Vec<ImageTag>) -> ImageDetail {

@@ -140,6 +140,17 @@ pub(crate) fn tags_of(
     )
 }
 
+/// The layers of an image that may hold its files, the lowest first.
+pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>, StoreError> {
+    let manifest = manifest_of(at, image.id)?;
+    let manifest = stored(Manifest::parse(&manifest, Some(&image.media_type)))?;
+    let layers = manifest
+        .blobs
+        .iter()
+        .filter(|blob| blob.media_type.contains("tar"));
+    Ok(layers.map(|blob| blob.digest).collect())
+}
+
 fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
     at.find(
         "SELECT manifest FROM images WHERE id = ?1",

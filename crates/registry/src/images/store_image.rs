@@ -13,7 +13,7 @@ use crate::context::Terms;
 use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
 use crate::verification::Subject;
-use crate::{Error, events, lifecycle, replication, signing, verification};
+use crate::{Error, events, lifecycle, replication, scanning, signing, verification};
 
 pub(super) struct NewImage {
     pub(super) digest: Digest,
@@ -67,7 +67,9 @@ pub(super) fn store_image(
         Some(image) => image.id,
         None => {
             restore_children(tx, repository, &new.manifest, new.pushed_at)?;
-            insert(tx, quotas, repository, new, &references)?
+            let image_id = insert(tx, quotas, repository, new, &references)?;
+            scan(tx, repository, new, image_id)?;
+            image_id
         }
     };
     for tag in &moves {
@@ -86,6 +88,17 @@ pub(super) fn store_image(
     }
     lifecycle::images_changed(tx, repository, new.pushed_at)?;
     Ok(Outcome::Changed)
+}
+
+fn scan(tx: &Tx<'_>, repository: &Repository, new: &NewImage, image_id: i64) -> Result<(), StoreError> {
+    let pushed = scanning::Pushed {
+        image_id,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        at: new.pushed_at,
+    };
+    scanning::image_pushed(tx, repository, &pushed)
 }
 
 /// One event for each tag that was given, or one for an image without.

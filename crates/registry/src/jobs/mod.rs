@@ -56,10 +56,14 @@ pub enum Kind {
     Activation,
     /// Lets the referrers of an image follow it.
     Referrers,
+    /// Scans an image.
+    ImageScan,
+    /// Brings repositories and images in line with new rules of scanning.
+    ScanSweep,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::RepositoryRemoval,
         Self::Housekeeping,
         Self::Replication,
@@ -68,6 +72,8 @@ impl Kind {
         Self::LifecyclePreview,
         Self::Activation,
         Self::Referrers,
+        Self::ImageScan,
+        Self::ScanSweep,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -80,6 +86,8 @@ impl Kind {
             Self::LifecyclePreview => "lifecycle-preview",
             Self::Activation => "activation",
             Self::Referrers => "referrers",
+            Self::ImageScan => "image-scan",
+            Self::ScanSweep => "scan-sweep",
         }
     }
 

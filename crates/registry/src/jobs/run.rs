@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
 use super::{Job, Kind, Outcome, Place, Ran};
-use crate::{Error, Service, housekeeping, images, lifecycle, replication, repositories};
+use crate::{Error, Service, housekeeping, images, lifecycle, replication, repositories, scanning};
 
 /// The one place that knows what does the work of a kind.
 async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
@@ -20,6 +20,8 @@ async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcom
         Kind::LifecyclePreview => lifecycle::preview(service, job, lease).await,
         Kind::Activation => images::activate(service, job, lease).await,
         Kind::Referrers => images::follow(service, job, lease).await,
+        Kind::ImageScan => scanning::run::run(service, job, lease).await,
+        Kind::ScanSweep => scanning::sweep::run(service, job, lease).await,
     }
 }
 

@@ -24,11 +24,12 @@ pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
-    ("BASIC_SCAN_TYPE_VERSION", &["AWS_NATIVE", "CLAIR"]),
+    (BASIC_SCANNER, &["AWS_NATIVE", "CLAIR"]),
     (REGISTRY_POLICY_SCOPE, &["V2", "V1"]),
     (BLOB_MOUNTING, &["DISABLED", "ENABLED"]),
 ];
 
+const BASIC_SCANNER: &str = "BASIC_SCAN_TYPE_VERSION";
 const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
 const REGISTRY_POLICY_SCOPE: &str = "REGISTRY_POLICY_SCOPE";
 /// Not one of the account settings, so that nobody can put it as one.
@@ -68,6 +69,11 @@ pub(crate) fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), Store
         &[scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text),
     )?;
     Ok(())
+}
+
+/// Whether basic scans are those of the scanner before today's.
+pub(crate) fn scans_as_before(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
+    Ok(find(at, scope, BASIC_SCANNER)?.as_deref() == Some("CLAIR"))
 }
 
 /// Whether layers may be mounted from one repository of the registry into another.

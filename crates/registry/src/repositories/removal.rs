@@ -9,7 +9,12 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 14] = [
+    "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
+         (SELECT f.scan_id, f.generation, f.first_position
+          FROM image_scans s JOIN image_scan_findings f ON f.scan_id = s.id WHERE s.repository_id = ?1 LIMIT ?2)",
+    "DELETE FROM image_scans WHERE repository_id = ?1
+         AND id IN (SELECT id FROM image_scans WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM replication_tasks WHERE (replication_id, tag) IN
          (SELECT t.replication_id, t.tag FROM replications r JOIN replication_tasks t ON t.replication_id = r.id
           WHERE r.repository_id = ?1 LIMIT ?2)",

@@ -2,9 +2,9 @@
 
 use ecru_model::{
     GetRegistryScanningConfigurationInput as Input, GetRegistryScanningConfigurationOutput as Output,
-    RegistryScanningConfiguration, ScanType,
 };
 
+use super::configuration::Configuration;
 use crate::{Context, Error};
 
 pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
@@ -12,12 +12,10 @@ pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -
 
     ctx.store.read(|at| {
         access.registry(at)?;
+        let configuration = Configuration::find(at, &access.scope)?;
         Ok(Output {
             registry_id: Some(access.scope.registry_id.clone()),
-            scanning_configuration: Some(RegistryScanningConfiguration {
-                scan_type: Some(ScanType::Basic),
-                rules: Some(Vec::new()),
-            }),
+            scanning_configuration: Some(configuration.describe()),
         })
     })
 }

@@ -1,5 +1,103 @@
-//! Scanning of images for vulnerabilities.
+//! Scanning of images for vulnerabilities: who scans what and when, and what was found.
+//!
+//! A scan is a row of its image, made in the transaction that asks for it, and a job that brings the row to its end. Each
+//! type of scanning has its own row: basic scans are asked for or follow a push, enhanced ones follow the rules.
 
+mod batch_get_repository_scanning_configuration;
+mod configuration;
+mod describe_image_scan_findings;
 mod get_registry_scanning_configuration;
+mod presets;
+mod publish;
+mod put_registry_scanning_configuration;
+mod record;
+mod request;
+pub(crate) mod run;
+mod scanner;
+mod shapes;
+mod start_image_scan;
+pub(crate) mod sweep;
 
+use ecru_model::{ErrorCode, ImageDetail, ImageIdentifier, ImageScanFindingsSummary, ScanType};
+use ecru_store::Snapshot;
+
+use crate::images::Image;
+use crate::repositories::Repository;
+use crate::{Error, registry_settings};
+
+pub use batch_get_repository_scanning_configuration::batch_get_repository_scanning_configuration;
+pub use describe_image_scan_findings::describe_image_scan_findings;
 pub use get_registry_scanning_configuration::get_registry_scanning_configuration;
+pub(crate) use presets::forget as forget_presets;
+pub use presets::{PresetFinding, preset_findings, release_findings};
+pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
+pub(crate) use record::forget_image;
+pub(crate) use request::{Pushed, image_pushed};
+pub use scanner::{
+    CvssScore, Finding, FoundPackage, ImageScanner, ScanLayer, ScanProblem, ScanReport, Severity,
+};
+pub use start_image_scan::start_image_scan;
+
+use configuration::Configuration;
+
+const IMAGE_CONFIGS: [&str; 2] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+const IMAGE_MANIFESTS: [&str; 2] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// Lists and artifacts have no layers that could be looked through.
+fn is_scannable(media_type: &str, artifact_media_type: Option<&str>) -> bool {
+    IMAGE_MANIFESTS.contains(&media_type)
+        && artifact_media_type.is_some_and(|kind| IMAGE_CONFIGS.contains(&kind))
+}
+
+/// Says of images what was found in them, in a list of images. The basic scanner of today leaves that to
+/// `DescribeImageScanFindings`; the one before it and enhanced scanning do not.
+pub(crate) fn summarize(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    described: &mut [(i64, ImageDetail)],
+) -> Result<(), Error> {
+    let scan_type = Configuration::find(at, &repository.scope)?.scan_type();
+    if scan_type == ScanType::Basic && !registry_settings::scans_as_before(at, &repository.scope)? {
+        return Ok(());
+    }
+    for (image_id, detail) in described {
+        let Some(scan) = record::find(at, *image_id, scan_type)? else {
+            continue;
+        };
+        detail.image_scan_status = Some(scan.describe_status());
+        detail.image_scan_findings_summary = scan.completed_at.map(|completed_at| ImageScanFindingsSummary {
+            image_scan_completed_at: Some(completed_at),
+            vulnerability_source_updated_at: scan.source_updated_at,
+            finding_severity_counts: Some(scan.describe_counts()),
+        });
+    }
+    Ok(())
+}
+
+fn scan_not_found(repository: &Repository, image: &Image, id: &ImageIdentifier) -> Error {
+    Error::new(
+        ErrorCode::ScanNotFoundException,
+        format!(
+            "Image scan does not exist for the image with '{{imageDigest:'{}', imageTag:'{}'}}' in the repository with \
+             name '{}' in the registry with id '{}'",
+            image.digest,
+            id.image_tag.as_deref().unwrap_or("null"),
+            repository.name,
+            repository.scope.registry_id
+        ),
+    )
+}
+
+/// The id that answers name an image by: its digest, and the tag that was asked for.
+fn answered_id(image: &Image, asked: &ImageIdentifier) -> ImageIdentifier {
+    ImageIdentifier {
+        image_digest: Some(image.digest.to_string()),
+        image_tag: asked.image_tag.clone(),
+    }
+}

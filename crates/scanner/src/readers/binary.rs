@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 
 use flate2::read::ZlibDecoder;
+use flate2::{Decompress, FlushDecompress};
 
 use super::{cargo, go::BuildInfo};
 use crate::package::Package;
@@ -24,6 +25,8 @@ const GO_ALIGNMENT: usize = 16;
 /// The list of modules stands between two marks.
 const GO_MARK_BYTES: usize = 16;
 
+/// Enough to tell how a list begins: the codes of a block are shorter.
+const AUDIT_HEAD_BYTES: usize = 1024;
 const AUDIT_START: [u8; 13] = *br#"{"packages":["#;
 
 /// None for what is no program.
@@ -32,6 +35,7 @@ pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
     if content.take(4).read_to_end(&mut window)? < 4 || window != ELF {
         return Ok(None);
     }
+    let mut inflater = Decompress::new(true);
     let mut ended = false;
     // Where the window begins, in the program.
     let mut offset = 0_usize;
@@ -43,7 +47,7 @@ pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
         } else {
             window.len() - LIST_BYTES_MAX
         };
-        if let Some(packages) = search(&window, searched, offset) {
+        if let Some(packages) = search(&mut inflater, &window, (searched, offset)) {
             return Ok(Some(packages));
         }
         window.drain(..searched);
@@ -53,7 +57,11 @@ pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
 }
 
 /// What a list says that begins before `searched`.
-fn search(window: &[u8], searched: usize, offset: usize) -> Option<Vec<Package>> {
+fn search(
+    inflater: &mut Decompress,
+    window: &[u8],
+    (searched, offset): (usize, usize),
+) -> Option<Vec<Package>> {
     let to_alignment = offset.next_multiple_of(GO_ALIGNMENT) - offset;
     let go = (to_alignment..searched)
         .step_by(GO_ALIGNMENT)
@@ -63,7 +71,7 @@ fn search(window: &[u8], searched: usize, offset: usize) -> Option<Vec<Package>>
         let candidates = window.get(..searched)?.iter().enumerate();
         candidates
             .filter(|(_, byte)| **byte == 0x78)
-            .filter_map(|(place, _)| audit(window.get(place..)?))
+            .filter_map(|(place, _)| audit(inflater, window.get(place..)?))
             .find_map(|json| cargo::read_audit(&json).ok())
     })
 }
@@ -102,13 +110,17 @@ fn go_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The list of crates, if these bytes are one that was compressed.
-fn audit(bytes: &[u8]) -> Option<Vec<u8>> {
+fn audit(inflater: &mut Decompress, bytes: &[u8]) -> Option<Vec<u8>> {
     let header = u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]);
     if !header.is_multiple_of(31) {
         return None;
     }
     let mut start = [0; AUDIT_START.len()];
-    ZlibDecoder::new(bytes).read_exact(&mut start).ok()?;
+    inflater.reset(true);
+    let head = bytes.get(..AUDIT_HEAD_BYTES).unwrap_or(bytes);
+    inflater
+        .decompress(head, &mut start, FlushDecompress::None)
+        .ok()?;
     if start != AUDIT_START {
         return None;
     }

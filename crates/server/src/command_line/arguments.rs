@@ -51,7 +51,30 @@ pub(super) struct Arguments {
 enum Command {
     /// Serve the registry until SIGTERM or Ctrl-C; this is what `ecru` alone does
     #[command(after_help = EXAMPLES)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
+
+    /// Load security advisories, against which images are scanned
+    #[command(subcommand)]
+    Advisories(AdvisoriesCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AdvisoriesCommand {
+    /// Load advisories in the OSV format: JSON files, zip files of them, or directories of both; also while the
+    /// server runs
+    Import(ImportArguments),
+}
+
+#[derive(Debug, Args)]
+struct ImportArguments {
+    /// The data directory of the server that is to have them
+    /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
+    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+
+    /// Where the advisories are, such as the `all.zip` of an ecosystem at osv.dev
+    #[arg(required = true, value_name = "FILE OR DIRECTORY")]
+    sources: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +170,11 @@ struct ServeArguments {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=3650))]
     events_kept_days: u16,
 
+    /// Directory of security advisories in the OSV format (JSON files and zip files of them), looked at again before
+    /// each scan of an image; `ecru advisories import` loads others for good
+    #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
+    advisories: Option<PathBuf>,
+
     /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
     /// module, as in `info,ecru_store=debug`
     #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
@@ -190,18 +218,27 @@ impl Arguments {
     {
         let matches = Arguments::command().try_get_matches_from(words)?;
         let mut arguments = Arguments::from_arg_matches(&matches)?;
-        let (serve, matches) = match (&mut arguments.command, matches.subcommand()) {
-            (Some(Command::Serve(serve)), Some((_, matches))) => (serve, matches),
-            _ => (&mut arguments.serve, &matches),
-        };
-        serve.settle_data(matches)?;
+        match (&mut arguments.command, matches.subcommand()) {
+            (Some(Command::Serve(serve)), Some((_, matches))) => serve.settle_data(matches)?,
+            (Some(Command::Advisories(_)), _) => {}
+            _ => arguments.serve.settle_data(&matches)?,
+        }
         Ok(arguments)
+    }
+
+    /// The data directory and the files to import, when that is the command.
+    pub(super) fn import(&self) -> Option<Result<(PathBuf, &[PathBuf]), String>> {
+        let Some(Command::Advisories(AdvisoriesCommand::Import(import))) = &self.command else {
+            return None;
+        };
+        let data = import.data_dir.clone().map_or_else(default_data_directory, Ok);
+        Some(data.map(|data| (data, import.sources.as_slice())))
     }
 
     pub(super) fn into_options(self) -> Result<(Options, Logging), String> {
         match self.command {
             Some(Command::Serve(serve)) => serve.into_options(),
-            None => self.serve.into_options(),
+            Some(Command::Advisories(_)) | None => self.serve.into_options(),
         }
     }
 }
@@ -250,6 +287,7 @@ impl ServeArguments {
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
+            advisories: self.advisories,
             events: EventOptions {
                 webhook: self.events_webhook,
                 endpoint: self.events_endpoint,

@@ -1,5 +1,6 @@
 //! The `ecru` command: what it is told, and a server from start to stop.
 
+mod advisories;
 mod arguments;
 mod greeting;
 mod public_endpoint;
@@ -18,7 +19,11 @@ const BAD_ARGUMENTS: u8 = 2;
 /// Runs the command of this process's arguments to its end.
 pub fn run() -> ExitCode {
     let options = match Arguments::read(std::env::args_os()) {
-        Ok(arguments) => arguments.into_options(),
+        Ok(arguments) => match arguments.import() {
+            Some(Ok((data, sources))) => return advisories::import(&data, sources),
+            Some(Err(problem)) => Err(problem),
+            None => arguments.into_options(),
+        },
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // Nobody is left to tell when standard output is closed.
             let _ = error.print();

@@ -8,7 +8,7 @@ use http::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Problem, duration, time, verification, with};
+use super::{Answered, Asked, Problem, duration, findings, time, verification, with};
 use crate::{own_door::not_allowed, reply::Content};
 
 /// None for a path that is no control, and for the lists that stand at some of them.
@@ -26,6 +26,9 @@ pub(super) async fn control(
         ("principals", &Method::PUT) => put_principal(asked).await,
         ("principals", &Method::DELETE) => delete_principal(asked).await,
         ("principals", &Method::GET | &Method::HEAD) => return None,
+        ("findings", &Method::PUT) => findings::put(asked).await,
+        ("findings", &Method::DELETE) => findings::delete(asked).await,
+        ("findings", _) => return Some(Err(not_allowed("PUT, DELETE"))),
         ("verification", &Method::GET | &Method::HEAD) => verification::get(asked).await,
         ("verification", &Method::PUT) => verification::put(asked).await,
         ("verification", &Method::DELETE) => verification::delete(asked).await,

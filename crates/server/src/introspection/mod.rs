@@ -5,6 +5,7 @@ mod controls;
 mod duration;
 mod ecru;
 mod fakecloud;
+mod findings;
 mod lifecycle;
 mod query;
 mod verification;

@@ -10,7 +10,7 @@ use crate::inputs::built;
 use crate::{
     creation_templates, faults, get_images, layer_lookup, layers, lifecycle, manifests, policies,
     pull_time_exclusions, put_image, referrers, registry, registry_policy, replication, replication_backfill,
-    repositories, resource_tags, signing, storage_class, tag_mutability, tokens,
+    repositories, resource_tags, scanning, signing, storage_class, tag_mutability, tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -39,6 +39,7 @@ fn see() -> BTreeSet<Pair> {
         replication_backfill::PROVOKING,
         repositories::PROVOKING,
         resource_tags::PROVOKING,
+        scanning::PROVOKING,
         signing::PROVOKING,
         storage_class::PROVOKING,
         tag_mutability::PROVOKING,

@@ -10,14 +10,10 @@ pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
 /// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 9] = [
-    Operation::BatchGetRepositoryScanningConfiguration,
+pub(crate) const UNBUILT: [Operation; 5] = [
     Operation::CreatePullThroughCacheRule,
     Operation::DeletePullThroughCacheRule,
-    Operation::DescribeImageScanFindings,
     Operation::DescribePullThroughCacheRules,
-    Operation::PutRegistryScanningConfiguration,
-    Operation::StartImageScan,
     Operation::UpdatePullThroughCacheRule,
     Operation::ValidatePullThroughCacheRule,
 ];

@@ -37,6 +37,7 @@ mod replication;
 mod replication_backfill;
 mod repositories;
 mod resource_tags;
+mod scanning;
 mod signing;
 mod storage_class;
 mod tag_mutability;

@@ -10,6 +10,7 @@ mod health;
 mod introspection;
 mod protocol;
 mod receiver;
+mod scanning;
 mod stop;
 mod tls;
 mod verification;

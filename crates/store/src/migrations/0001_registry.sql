@@ -354,3 +354,37 @@ CREATE TABLE creation_templates (
     lifecycle_policy {text},
     PRIMARY KEY (account, region, prefix)
 ) {without_rowid};
+
+-- The last scan of an image, one of each type: what one type has found is hidden while the other is set. The findings
+-- that are to be seen are those of the `generation`. Where advisories were missing, it is known which there were.
+CREATE TABLE image_scans (
+    id {id},
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    image_id {int} NOT NULL REFERENCES images (id),
+    scan_type {text} NOT NULL,
+    status {text} NOT NULL,
+    description {text} NOT NULL DEFAULT '',
+    requested_at {int} NOT NULL,
+    completed_at {int},
+    source_updated_at {int},
+    lacking_revision {int},
+    severity_counts {text} NOT NULL DEFAULT '{}',
+    generation {int} NOT NULL DEFAULT 0,
+    UNIQUE (image_id, scan_type)
+) {strict};
+CREATE INDEX image_scans_by_repository ON image_scans (repository_id);
+
+-- Findings, many in a row, so that an image is deleted at the cost of few rows.
+CREATE TABLE image_scan_findings (
+    scan_id {int} NOT NULL REFERENCES image_scans (id),
+    generation {int} NOT NULL,
+    first_position {int} NOT NULL,
+    findings {text} NOT NULL,
+    PRIMARY KEY (scan_id, generation, first_position)
+) {without_rowid};
+
+-- Findings that a test has set for a digest: a scan of such an image gives these.
+CREATE TABLE preset_findings (
+    digest {blob} PRIMARY KEY,
+    findings {text} NOT NULL
+) {without_rowid};

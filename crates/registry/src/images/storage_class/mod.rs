@@ -11,7 +11,7 @@ use super::manifest::Manifest;
 use super::{Image, find, manifest_of, tags_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
-use crate::{Error, events, lifecycle, replication};
+use crate::{Error, events, lifecycle, replication, scanning};
 
 pub(crate) use activate::run as activate;
 pub(crate) use follow::run as follow;
@@ -64,6 +64,8 @@ pub(super) fn restore(
             Value::Integer(now.as_millis()),
         ],
     )?;
+    // ECR forgets what was found in it before.
+    scanning::forget_image(tx, image.id)?;
     let event = events::restored(&about(repository, image, now), image.subject.is_some(), now);
     events::record(tx, &repository.scope, &event)?;
     if has_referrers(tx, repository, &image.digest)? {

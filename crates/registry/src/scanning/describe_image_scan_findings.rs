@@ -1,0 +1,106 @@
+//! `DescribeImageScanFindings`: how the scan of an image stands, and a page of what it found.
+
+use ecru_model::{
+    DescribeImageScanFindingsInput as Input, DescribeImageScanFindingsOutput as Output, ImageScanFindings,
+    ImageScanStatus, ImageStatus, ScanStatus, ScanType,
+};
+use ecru_store::Snapshot;
+
+use super::configuration::Configuration;
+use super::record::{self, Scan};
+use super::shapes::{Found, basic, enhanced};
+use super::{answered_id, scan_not_found, sweep};
+use crate::images::{Image, tags_of};
+use crate::paging::{self, Listing};
+use crate::repositories::Repository;
+use crate::{Context, Error, images};
+
+pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result<Output, Error> {
+    let access = ctx.access("DescribeImageScanFindings", input.registry_id.as_ref());
+    let limit = paging::limit(input.max_results);
+
+    ctx.store.read(|at| {
+        let repository = access.repository(at, &input.repository_name)?;
+        let image = images::load(at, &repository, &input.image_id)?;
+        let configuration = Configuration::find(at, &access.scope)?;
+        let scan = record::find(at, image.id, configuration.scan_type())?;
+        let listing = Listing {
+            keys: &ctx.keys,
+            operation: "DescribeImageScanFindings",
+            scope: &access.scope,
+            repository: repository.name.as_str(),
+            // A scan that was made anew has findings in other places.
+            filter: format!(
+                "{} {:?}",
+                image.digest,
+                scan.as_ref().map(|scan| (scan.id, scan.generation))
+            ),
+        };
+        let after = listing.integer_key(input.next_token.as_deref())?;
+        let mut output = Output {
+            registry_id: Some(access.scope.registry_id.clone()),
+            repository_name: Some(repository.name.clone()),
+            image_id: Some(answered_id(&image, &input.image_id)),
+            ..Output::default()
+        };
+        if image.status != ImageStatus::Active {
+            output.image_scan_status = Some(status(ScanStatus::ImageArchived));
+            return Ok(output);
+        }
+        if let Some(scan) = scan {
+            output.image_scan_status = Some(scan.describe_status());
+            if let Some(mut findings) = completed(&scan) {
+                let next = fill(at, (&repository, &image, &scan), (after, limit), &mut findings)?;
+                output.next_token = next.map(|position| listing.token(&position.to_be_bytes()));
+                output.image_scan_findings = Some(findings);
+            }
+            return Ok(output);
+        }
+        let standing = sweep::standing(&configuration, &repository, &image)
+            .ok_or_else(|| scan_not_found(&repository, &image, &input.image_id))?;
+        output.image_scan_status = Some(status(standing));
+        Ok(output)
+    })
+}
+
+fn status(status: ScanStatus) -> ImageScanStatus {
+    ImageScanStatus {
+        status: Some(status),
+        description: None,
+    }
+}
+
+/// What every page repeats. While a scan is under way or has failed, nothing is said of an earlier one.
+fn completed(scan: &Scan) -> Option<ImageScanFindings> {
+    matches!(scan.status, ScanStatus::Complete | ScanStatus::Active).then(|| ImageScanFindings {
+        image_scan_completed_at: scan.completed_at,
+        vulnerability_source_updated_at: scan.source_updated_at,
+        finding_severity_counts: Some(scan.describe_counts()),
+        ..ImageScanFindings::default()
+    })
+}
+
+/// Adds a page of findings, and says where the next one begins.
+fn fill(
+    at: &Snapshot<'_>,
+    (repository, image, scan): (&Repository, &Image, &Scan),
+    (after, limit): (i64, u32),
+    findings: &mut ImageScanFindings,
+) -> Result<Option<i64>, Error> {
+    let (found, more) = record::findings(at, scan, after, limit as usize)?;
+    let reached = after.saturating_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
+    match scan.kind {
+        ScanType::Basic => findings.findings = Some(found.into_iter().map(basic).collect()),
+        ScanType::Enhanced => {
+            let of = Found {
+                repository,
+                image,
+                tags: tags_of(at, repository, image.id)?,
+                scan,
+            };
+            findings.enhanced_findings =
+                Some(found.into_iter().map(|finding| enhanced(&of, finding)).collect());
+        }
+    }
+    Ok(more.then_some(reached))
+}

@@ -1,0 +1,214 @@
+//! Making the result of a scan visible: its findings in batches first, then all at once with their event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ecru_model::{ScanStatus, ScanType, Timestamp};
+use ecru_store::{StoreError, Tx};
+
+use super::record::{self, End, FINDINGS_PER_ROW, Scan};
+use super::scanner::{Finding, ScanProblem, ScanReport};
+use crate::events::{self, Scanned};
+use crate::images::{Image, tags_of};
+use crate::jobs::Lease;
+use crate::repositories::Repository;
+use crate::{Error, Service};
+
+/// Half a megabyte or so.
+const ROWS_PER_BATCH: usize = 10;
+const STALE_ROWS_PER_BATCH: i64 = 100;
+
+const COMPLETE: &str = "The scan was completed successfully.";
+const CONTINUOUS: &str = "Continuous scan is selected for image.";
+const UNSUPPORTED: &str =
+    "UnsupportedImageError: The operating system and/or package manager are not supported.";
+
+/// A scan that is to end.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub(super) repository: Repository,
+    pub(super) image: Image,
+    pub(super) scan: Scan,
+    pub(super) continuous: bool,
+    pub(super) now: Timestamp,
+}
+
+/// Gives the status that the scan ended with; none when another result came first, or the image is gone. A preset has no
+/// lease: it is not the work of a job.
+pub(super) async fn publish(
+    service: &Arc<Service>,
+    lease: Option<&Lease>,
+    subject: Subject,
+    result: &Result<ScanReport, ScanProblem>,
+    revision: Option<i64>,
+) -> Result<Option<ScanStatus>, Error> {
+    // A preset that comes while a job is at work keeps its findings apart; whoever ends first has the scan.
+    let standing = subject.scan.generation;
+    let generation = standing + if lease.is_some() { 1 } else { 2 };
+    let verdict = judge(&subject, result, (generation, revision));
+    if verdict.lacking_revision.is_some() {
+        tracing::warn!(
+            repository = subject.repository.name.as_str(),
+            digest = %subject.image.digest,
+            "no advisories are loaded for an image that was scanned, so nothing is known of its vulnerabilities"
+        );
+    }
+    let shown = matches!(verdict.status, ScanStatus::Complete | ScanStatus::Active);
+    let findings = result.as_ref().map_or(&[][..], |report| &report.findings);
+    let findings = if shown { findings } else { &[] };
+
+    let place = (subject.scan.id, verdict.generation);
+    let clear = move |tx: &Tx<'_>| record::clear_findings(tx, place, STALE_ROWS_PER_BATCH);
+    while in_batch(service, lease, clear).await? {}
+    let mut position = 0;
+    for batch in findings.chunks(ROWS_PER_BATCH * FINDINGS_PER_ROW) {
+        let (first, batch) = (position, batch.to_vec());
+        position += i64::try_from(batch.len()).unwrap_or(i64::MAX);
+        in_batch(service, lease, move |tx| {
+            add(tx, standing, place, (first, &batch))
+        })
+        .await?;
+    }
+    let (status, scan_id) = (verdict.status, subject.scan.id);
+    let ended = in_batch(service, lease, move |tx| end(tx, &subject, &verdict)).await?;
+    let remove = move |tx: &Tx<'_>| record::remove_stale_findings(tx, scan_id, STALE_ROWS_PER_BATCH);
+    while in_batch(service, lease, remove).await? {}
+    Ok(ended.then_some(status))
+}
+
+async fn in_batch<T: Send + 'static>(
+    service: &Service,
+    lease: Option<&Lease>,
+    work: impl Fn(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Error> {
+    let lease = lease.cloned();
+    let write = service.store.write(move |tx| {
+        if let Some(lease) = &lease {
+            lease.check(tx)?;
+        }
+        work(tx).map_err(Error::from)
+    });
+    write.await
+}
+
+/// Nothing for a scan that is gone with its image, or whose place another result has taken.
+fn add(
+    tx: &Tx<'_>,
+    standing: i64,
+    place: (i64, i64),
+    (first, findings): (i64, &[Finding]),
+) -> Result<(), StoreError> {
+    if record::find_generation(tx, place.0)? != Some(standing) {
+        return Ok(());
+    }
+    let mut position = first;
+    for row in findings.chunks(FINDINGS_PER_ROW) {
+        record::add_findings(tx, place, position, row)?;
+        position += i64::try_from(row.len()).unwrap_or(i64::MAX);
+    }
+    Ok(())
+}
+
+/// Whether the scan was still to end: it goes with its image, and a preset may have been first.
+fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError> {
+    let Subject {
+        repository,
+        image,
+        scan,
+        now,
+        ..
+    } = subject;
+    if record::find_generation(tx, scan.id)? != Some(scan.generation) {
+        return Ok(false);
+    }
+    record::end(tx, scan.id, verdict)?;
+    let tags = tags_of(tx, repository, image.id)?;
+    let tags: Vec<String> = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+    let scanned = Scanned {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &image.digest,
+        tags: &tags,
+        time: *now,
+    };
+    let event = match scan.kind {
+        ScanType::Basic => events::scan_ended(&scanned, verdict.status.as_str(), &verdict.severity_counts),
+        // Later scans of the same image are told by their findings alone.
+        ScanType::Enhanced if scan.completed_at.is_none() && has_counts(verdict.status) => {
+            events::enhanced_scan_ended(&scanned, &verdict.severity_counts)
+        }
+        ScanType::Enhanced => return Ok(true),
+    };
+    events::record(tx, &repository.scope, &event)?;
+    Ok(true)
+}
+
+fn has_counts(status: ScanStatus) -> bool {
+    matches!(status, ScanStatus::Complete | ScanStatus::Active)
+}
+
+/// What ECR says of such a result.
+fn judge(
+    subject: &Subject,
+    result: &Result<ScanReport, ScanProblem>,
+    (generation, revision): (i64, Option<i64>),
+) -> End {
+    let enhanced = subject.scan.kind == ScanType::Enhanced;
+    let mut end = End {
+        status: ScanStatus::Failed,
+        description: String::new(),
+        completed_at: subject.now,
+        source_updated_at: None,
+        lacking_revision: None,
+        severity_counts: BTreeMap::new(),
+        generation,
+    };
+    match result {
+        // [unknown] in its words, as far as they are not those of the scanner.
+        Err(ScanProblem::Image(problem)) => end.description = format!("ScanError: {problem}."),
+        Err(ScanProblem::Scanner(_)) => {
+            "ScanError: The image could not be scanned because of a server-side issue."
+                .clone_into(&mut end.description);
+        }
+        Ok(report) if !report.has_packages => {
+            UNSUPPORTED.clone_into(&mut end.description);
+            if enhanced {
+                end.status = ScanStatus::UnsupportedImage;
+            }
+        }
+        // An empty list would look like a clean bill. [unknown] to ECR, which always has its data.
+        Ok(report) if report.is_uncovered && report.findings.is_empty() => {
+            end.description = format!(
+                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image.",
+                named(" for ", &report.uncovered)
+            );
+            end.lacking_revision = Some(revision.unwrap_or(0));
+        }
+        Ok(report) => {
+            let continuous = enhanced && subject.continuous;
+            end.status = if continuous {
+                ScanStatus::Active
+            } else {
+                ScanStatus::Complete
+            };
+            let text = if continuous { CONTINUOUS } else { COMPLETE };
+            end.description = match report.uncovered.as_slice() {
+                [] => text.to_owned(),
+                uncovered => format!("{text} No advisory data is loaded{}.", named(" for ", uncovered)),
+            };
+            end.source_updated_at = report.source_updated_at.map(Timestamp::from_millis);
+            for finding in &report.findings {
+                let severity = finding.severity.as_model().as_str().to_owned();
+                *end.severity_counts.entry(severity).or_default() += 1;
+            }
+        }
+    }
+    end
+}
+
+fn named(before: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("{before}{}", names.join(", "))
+}

@@ -1,0 +1,238 @@
+//! The rows of scans and of what they found.
+
+use std::collections::BTreeMap;
+
+use ecru_model::{ImageScanStatus, ScanStatus, ScanType, Timestamp};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use serde::{Deserialize, Serialize};
+
+use super::scanner::Finding;
+use crate::repositories::stored;
+
+/// A scan of some thousand findings is a few dozen rows.
+pub(super) const FINDINGS_PER_ROW: usize = 50;
+const VERSION: u32 = 1;
+
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    pub(super) id: i64,
+    pub(super) kind: ScanType,
+    pub(super) status: ScanStatus,
+    pub(super) description: String,
+    pub(super) requested_at: Timestamp,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) source_updated_at: Option<Timestamp>,
+    /// Which advisories there were, of a scan that lacked some.
+    pub(super) lacking_revision: Option<i64>,
+    pub(super) severity_counts: BTreeMap<String, i64>,
+    pub(super) generation: i64,
+}
+
+impl Scan {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.integer(0)?,
+            kind: stored(ScanType::parse(row.text(1)?))?,
+            status: stored(ScanStatus::parse(row.text(2)?))?,
+            description: row.text(3)?.to_owned(),
+            requested_at: Timestamp::from_millis(row.integer(4)?),
+            completed_at: row.optional_integer(5)?.map(Timestamp::from_millis),
+            source_updated_at: row.optional_integer(6)?.map(Timestamp::from_millis),
+            lacking_revision: row.optional_integer(7)?,
+            severity_counts: stored(serde_json::from_str(row.text(8)?))?,
+            generation: row.integer(9)?,
+        })
+    }
+
+    /// Whether a job has yet to bring it to its end.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self.status, ScanStatus::InProgress | ScanStatus::Pending)
+    }
+
+    pub(super) fn describe_status(&self) -> ImageScanStatus {
+        ImageScanStatus {
+            status: Some(self.status),
+            description: (!self.description.is_empty()).then(|| self.description.clone()),
+        }
+    }
+
+    pub(super) fn describe_counts(&self) -> BTreeMap<String, i32> {
+        let counts = self.severity_counts.iter();
+        counts
+            .map(|(severity, count)| (severity.clone(), i32::try_from(*count).unwrap_or(i32::MAX)))
+            .collect()
+    }
+}
+
+pub(super) fn find(
+    at: &Snapshot<'_>,
+    image_id: i64,
+    scan_type: ScanType,
+) -> Result<Option<Scan>, StoreError> {
+    at.find(
+        "SELECT id, scan_type, status, description, requested_at, completed_at, source_updated_at, lacking_revision,
+                severity_counts, generation
+         FROM image_scans WHERE image_id = ?1 AND scan_type = ?2",
+        &[Value::Integer(image_id), Value::Text(scan_type.as_str())],
+        Scan::from_row,
+    )
+}
+
+/// Begins a scan, in the place of the one before. Its findings stay until there are others, and are not to be seen.
+pub(super) fn begin(
+    tx: &Tx<'_>,
+    (repository_id, image_id): (i64, i64),
+    (scan_type, status): (ScanType, ScanStatus),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO image_scans (repository_id, image_id, scan_type, status, requested_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (image_id, scan_type) DO UPDATE SET status = excluded.status, description = '',
+             requested_at = excluded.requested_at, completed_at = NULL, lacking_revision = NULL",
+        &[
+            Value::Integer(repository_id),
+            Value::Integer(image_id),
+            Value::Text(scan_type.as_str()),
+            Value::Text(status.as_str()),
+            Value::Integer(now.as_millis()),
+        ],
+    )?;
+    Ok(())
+}
+
+/// How a scan ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) status: ScanStatus,
+    pub(super) description: String,
+    pub(super) completed_at: Timestamp,
+    pub(super) source_updated_at: Option<Timestamp>,
+    pub(super) lacking_revision: Option<i64>,
+    pub(super) severity_counts: BTreeMap<String, i64>,
+    pub(super) generation: i64,
+}
+
+pub(super) fn end(tx: &Tx<'_>, scan_id: i64, end: &End) -> Result<(), StoreError> {
+    let counts = stored(serde_json::to_string(&end.severity_counts))?;
+    tx.execute(
+        "UPDATE image_scans SET status = ?2, description = ?3, completed_at = ?4, source_updated_at = ?5,
+             lacking_revision = ?6, severity_counts = ?7, generation = ?8
+         WHERE id = ?1",
+        &[
+            Value::Integer(scan_id),
+            Value::Text(end.status.as_str()),
+            Value::Text(&end.description),
+            Value::Integer(end.completed_at.as_millis()),
+            Value::from(end.source_updated_at.map(Timestamp::as_millis)),
+            Value::from(end.lacking_revision),
+            Value::Text(&counts),
+            Value::Integer(end.generation),
+        ],
+    )?;
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Chunk {
+    version: u32,
+    findings: Vec<Finding>,
+}
+
+/// The findings that are to be seen; none when the scan is gone with its image.
+pub(super) fn find_generation(at: &Snapshot<'_>, scan_id: i64) -> Result<Option<i64>, StoreError> {
+    at.find(
+        "SELECT generation FROM image_scans WHERE id = ?1",
+        &[Value::Integer(scan_id)],
+        |row| row.integer(0),
+    )
+}
+
+/// Findings that are not yet to be seen, the first of them at `position`.
+pub(super) fn add_findings(
+    tx: &Tx<'_>,
+    (scan_id, generation): (i64, i64),
+    position: i64,
+    findings: &[Finding],
+) -> Result<(), StoreError> {
+    let chunk = Chunk {
+        version: VERSION,
+        findings: findings.to_vec(),
+    };
+    let text = stored(serde_json::to_string(&chunk))?;
+    tx.execute(
+        "INSERT INTO image_scan_findings (scan_id, generation, first_position, findings) VALUES (?1, ?2, ?3, ?4)",
+        &[
+            Value::Integer(scan_id),
+            Value::Integer(generation),
+            Value::Integer(position),
+            Value::Text(&text),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes findings that an interrupted run has left where others are to be. Whether there may be more.
+pub(super) fn clear_findings(
+    tx: &Tx<'_>,
+    (scan_id, generation): (i64, i64),
+    rows_max: i64,
+) -> Result<bool, StoreError> {
+    let removed = tx.execute(
+        "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
+             (SELECT scan_id, generation, first_position FROM image_scan_findings
+              WHERE scan_id = ?1 AND generation = ?2 LIMIT ?3)",
+        &[scan_id, generation, rows_max].map(Value::Integer),
+    )?;
+    Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
+}
+
+/// Removes findings that are not to be seen any more, or never came to be. Whether there may be others.
+pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) -> Result<bool, StoreError> {
+    let removed = tx.execute(
+        "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
+             (SELECT f.scan_id, f.generation, f.first_position
+              FROM image_scan_findings f JOIN image_scans s ON s.id = f.scan_id
+              WHERE f.scan_id = ?1 AND f.generation <> s.generation LIMIT ?2)",
+        &[Value::Integer(scan_id), Value::Integer(rows_max)],
+    )?;
+    Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
+}
+
+/// Findings from a position on, with whether more follow.
+pub(super) fn findings(
+    at: &Snapshot<'_>,
+    scan: &Scan,
+    position: i64,
+    limit: usize,
+) -> Result<(Vec<Finding>, bool), StoreError> {
+    let per_row = i64::try_from(FINDINGS_PER_ROW).unwrap_or(i64::MAX);
+    let skipped = usize::try_from(position % per_row).unwrap_or(0);
+    let rows = (skipped + limit) / FINDINGS_PER_ROW + 1;
+    let chunks = at.query(
+        "SELECT findings FROM image_scan_findings WHERE scan_id = ?1 AND generation = ?2 AND first_position >= ?3
+         ORDER BY first_position LIMIT ?4",
+        &[
+            Value::Integer(scan.id),
+            Value::Integer(scan.generation),
+            Value::Integer(position - position % per_row),
+            Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX)),
+        ],
+        |row| stored(serde_json::from_str::<Chunk>(row.text(0)?)),
+    )?;
+    let mut found = chunks.into_iter().flat_map(|chunk| chunk.findings).skip(skipped);
+    let page: Vec<_> = found.by_ref().take(limit).collect();
+    Ok((page, found.next().is_some()))
+}
+
+/// The image goes, and what was found in it.
+pub(crate) fn forget_image(tx: &Tx<'_>, image_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM image_scan_findings WHERE scan_id IN (SELECT id FROM image_scans WHERE image_id = ?1)",
+        &[Value::Integer(image_id)],
+    )?;
+    tx.execute(
+        "DELETE FROM image_scans WHERE image_id = ?1",
+        &[Value::Integer(image_id)],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The job of one image: it looks through the layers, or takes what a test has set, and brings the scan to its end.
+
+use std::sync::Arc;
+
+use ecru_model::{Digest, ScanFrequency, ScanType, Timestamp};
+use ecru_store::{BlobError, Snapshot};
+use serde_json::json;
+
+use super::configuration::Configuration;
+use super::publish::{Subject, publish};
+use super::record::{self, Scan};
+use super::request::{Target, schedule_scan};
+use super::scanner::{ImageScanner, ScanLayer, ScanProblem, ScanReport};
+use super::{is_scannable, presets};
+use crate::images::Image;
+use crate::jobs::{Job, Lease, Outcome};
+use crate::repositories::Repository;
+use crate::{Error, Service, images, repositories};
+
+const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
+/// After that a scan that cannot be made is said to have failed.
+const ATTEMPTS_MAX: i64 = 5;
+
+pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+    let nothing = || Ok(Outcome::Done(json!({})));
+    let Some(target) = Target::parse(&job.subject) else {
+        return nothing();
+    };
+    let now = service.clock.now();
+    let Some(work) = service.store.read(|at| Work::find(at, job, &target, now))? else {
+        return nothing();
+    };
+
+    let result = match service.store.read(|at| presets::find(at, &target.digest))? {
+        Some(findings) => Ok(presets::report(findings)),
+        None => match scan(service, &work).await {
+            Err(ScanProblem::Scanner(cause)) if job.attempts < ATTEMPTS_MAX => {
+                return Err(Error::server("an image could not be scanned").caused_by(cause));
+            }
+            result => result,
+        },
+    };
+    let again = (work.frequency == Some(ScanFrequency::ContinuousScan))
+        .then(|| Timestamp::from_millis(now.as_millis().saturating_add(DAY_MILLISECONDS)));
+    let mut ended = Vec::new();
+    for scan in &work.scans {
+        let subject = Subject {
+            repository: work.repository.clone(),
+            image: work.image.clone(),
+            scan: scan.clone(),
+            continuous: scan.kind == ScanType::Enhanced && again.is_some(),
+            now,
+        };
+        let revision = revision(service).await;
+        let end = publish(service, Some(lease), subject, &result, revision).await?;
+        let status = end.map_or("SUPERSEDED", |status| status.as_str());
+        ended.push(json!({ "scanType": scan.kind.as_str(), "status": status }));
+    }
+    if let Some(due) = again {
+        let (lease, scope) = (lease.clone(), job.scope.clone());
+        let scheduling = move |tx: &ecru_store::Tx<'_>| {
+            lease.check(tx)?;
+            schedule_scan(tx, &scope, &target, due).map_err(Error::from)
+        };
+        service.store.write(scheduling).await?;
+    }
+    Ok(Outcome::Done(json!({ "scans": ended })))
+}
+
+/// What there is to scan, and for which scans.
+struct Work {
+    repository: Repository,
+    image: Image,
+    layers: Vec<Digest>,
+    scans: Vec<Scan>,
+    frequency: Option<ScanFrequency>,
+}
+
+impl Work {
+    /// None when the image is gone, or when nobody waits for a scan of it any more.
+    fn find(at: &Snapshot<'_>, job: &Job, target: &Target, now: Timestamp) -> Result<Option<Self>, Error> {
+        let Some(repository) = repositories::find(at, &job.scope, &target.name)? else {
+            return Ok(None);
+        };
+        let Some(image) = images::find(at, &repository, &target.digest)? else {
+            return Ok(None);
+        };
+        if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
+            return Ok(None);
+        }
+        let configuration = Configuration::find(at, &job.scope)?;
+        let enhanced = configuration.scan_type() == ScanType::Enhanced;
+        let frequency = configuration
+            .applied_to(&repository.name)
+            .frequency
+            .filter(|_| enhanced);
+        let continuous = frequency == Some(ScanFrequency::ContinuousScan);
+        let mut scans = Vec::new();
+        for scan_type in [ScanType::Basic, ScanType::Enhanced] {
+            let scan = record::find(at, image.id, scan_type)?;
+            let looked_at_again = scan_type == ScanType::Enhanced && continuous;
+            scans.extend(scan.filter(|scan| scan.is_under_way() || (looked_at_again && is_old(scan, now))));
+        }
+        if scans.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            layers: images::layers_of(at, &image)?,
+            repository,
+            image,
+            scans,
+            frequency,
+        }))
+    }
+}
+
+fn is_old(scan: &Scan, now: Timestamp) -> bool {
+    let completed = scan.completed_at.map_or(i64::MIN, Timestamp::as_millis);
+    completed <= now.as_millis().saturating_sub(DAY_MILLISECONDS)
+}
+
+async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanProblem> {
+    let Some(scanner) = service.scanner.get().cloned() else {
+        return Ok(ScanReport {
+            has_packages: true,
+            is_uncovered: true,
+            ..ScanReport::default()
+        });
+    };
+    let mut layers = Vec::new();
+    for digest in &work.layers {
+        layers.extend(open(service, *digest).await?);
+    }
+    run_blocking(move || scanner.scan(layers)).await
+}
+
+/// None for a layer that is kept elsewhere.
+async fn open(service: &Service, digest: Digest) -> Result<Option<ScanLayer>, ScanProblem> {
+    let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
+    let found = service.store.read(|at| service.store.blobs().find(at, &digest));
+    let Some(blob) = found.map_err(|error| failed(error.into()))? else {
+        return Ok(None);
+    };
+    match service.store.blobs().open(&blob).await {
+        Ok(reader) => Ok(Some(ScanLayer {
+            digest,
+            content: reader.into_content(),
+        })),
+        Err(BlobError::Damaged | BlobError::Missing) => {
+            Err(ScanProblem::Image(format!("the layer `{digest}` is damaged")))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Of the advisories there are now, for a scan that lacked some.
+async fn revision(service: &Arc<Service>) -> Option<i64> {
+    let scanner: Arc<dyn ImageScanner> = service.scanner.get().cloned()?;
+    run_blocking(move || scanner.revision()).await.ok()
+}
+
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ScanProblem> + Send + 'static,
+) -> Result<T, ScanProblem> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|panic| Err(ScanProblem::Scanner(Box::new(panic))))
+}

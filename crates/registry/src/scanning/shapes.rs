@@ -1,0 +1,183 @@
+//! A finding in the two shapes of the model: that of basic scanning, and that of enhanced scanning.
+
+use ecru_model as model;
+use ecru_model::{
+    Attribute, AwsEcrContainerImageDetails, CvssScoreDetails, EnhancedImageScanFinding, ImageScanFinding,
+    ImageTag, PackageVulnerabilityDetails, Recommendation, Remediation, Resource, ResourceDetails,
+    ScoreDetails, Timestamp, VulnerablePackage,
+};
+
+use super::record::Scan;
+use super::scanner::{CvssScore, Finding, FoundPackage};
+use crate::images::Image;
+use crate::repositories::Repository;
+
+pub(super) fn basic(finding: Finding) -> ImageScanFinding {
+    let attributes = finding.attributes.into_iter().map(|(key, value)| Attribute {
+        key,
+        value: Some(value),
+    });
+    ImageScanFinding {
+        severity: Some(finding.severity.as_model()),
+        attributes: Some(attributes.collect()),
+        name: Some(finding.name),
+        description: given(finding.description),
+        uri: given(finding.uri),
+    }
+}
+
+/// Where findings were made.
+pub(super) struct Found<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) image: &'a Image,
+    pub(super) tags: Vec<ImageTag>,
+    pub(super) scan: &'a Scan,
+}
+
+pub(super) fn enhanced(of: &Found<'_>, finding: Finding) -> EnhancedImageScanFinding {
+    let observed = of.scan.completed_at;
+    let severity = finding.severity.as_model();
+    let best = preferred(&finding.scores);
+    let title = match &finding.package {
+        Some(package) => format!("{} - {}", finding.name, package.name),
+        None => finding.name.clone(),
+    };
+    let fixed = finding
+        .package
+        .as_ref()
+        .and_then(|package| package.fixed_in.clone());
+    EnhancedImageScanFinding {
+        aws_account_id: Some(of.repository.scope.registry_id.clone()),
+        finding_arn: Some(finding_arn(of, &finding)),
+        first_observed_at: observed,
+        last_observed_at: observed,
+        updated_at: observed,
+        title: Some(title),
+        r#type: Some("PACKAGE_VULNERABILITY".to_owned()),
+        status: Some("ACTIVE".to_owned()),
+        severity: Some(severity_word(severity)),
+        score: best.map(|score| score.score),
+        score_details: best.map(|score| ScoreDetails {
+            cvss: Some(CvssScoreDetails {
+                adjustments: Some(Vec::new()),
+                score: Some(score.score),
+                score_source: Some(finding.source.clone()),
+                scoring_vector: Some(score.vector.clone()),
+                version: Some(score.version.clone()),
+            }),
+        }),
+        fix_available: Some(if fixed.is_some() { "YES" } else { "NO" }.to_owned()),
+        exploit_available: Some("NO".to_owned()),
+        remediation: Some(Remediation {
+            recommendation: Some(Recommendation {
+                text: Some(match &fixed {
+                    Some(version) => format!("Update to version {version}."),
+                    None => "None Provided".to_owned(),
+                }),
+                url: None,
+            }),
+        }),
+        resources: Some(vec![resource(of)]),
+        description: given(finding.description.clone()),
+        package_vulnerability_details: Some(details(finding)),
+    }
+}
+
+/// Inspector says UNTRIAGED where ECR says that a severity is undefined.
+fn severity_word(severity: model::FindingSeverity) -> String {
+    match severity {
+        model::FindingSeverity::Undefined => "UNTRIAGED".to_owned(),
+        other => other.as_str().to_owned(),
+    }
+}
+
+/// Version 3 is the one that everybody has.
+fn preferred(scores: &[CvssScore]) -> Option<&CvssScore> {
+    let of = |version: &str| scores.iter().find(|score| score.version.starts_with(version));
+    of("3.").or_else(|| of("4.")).or_else(|| scores.first())
+}
+
+/// The same finding has the same ARN in every scan.
+fn finding_arn(of: &Found<'_>, finding: &Finding) -> String {
+    let scope = &of.repository.scope;
+    let package = finding.package.as_ref();
+    let identity = format!(
+        "{}/{} {} {} {}",
+        of.repository.arn(),
+        of.image.digest,
+        finding.name,
+        package.map_or("", |package| &package.name),
+        package.map_or("", |package| &package.version),
+    );
+    let digest = model::Digest::of(identity.as_bytes()).to_string();
+    let hex = digest
+        .trim_start_matches("sha256:")
+        .get(..32)
+        .unwrap_or_default()
+        .to_owned();
+    format!(
+        "arn:{}:inspector2:{}:{}:finding/{hex}",
+        scope.region.partition(),
+        scope.region,
+        scope.registry_id
+    )
+}
+
+fn resource(of: &Found<'_>) -> Resource {
+    let details = AwsEcrContainerImageDetails {
+        image_hash: Some(of.image.digest.to_string()),
+        image_tags: Some(of.tags.clone()),
+        pushed_at: Some(of.image.pushed_at),
+        registry: Some(of.repository.scope.registry_id.clone()),
+        repository_name: Some(of.repository.name.clone()),
+        ..AwsEcrContainerImageDetails::default()
+    };
+    Resource {
+        id: Some(format!("{}/{}", of.repository.arn(), of.image.digest)),
+        r#type: Some("AWS_ECR_CONTAINER_IMAGE".to_owned()),
+        tags: None,
+        details: Some(ResourceDetails {
+            aws_ecr_container_image: Some(details),
+        }),
+    }
+}
+
+fn details(finding: Finding) -> PackageVulnerabilityDetails {
+    let source = finding.source;
+    let cvss = finding.scores.into_iter().map(|score| model::CvssScore {
+        base_score: Some(score.score),
+        scoring_vector: Some(score.vector),
+        source: Some(source.clone()),
+        version: Some(score.version),
+    });
+    PackageVulnerabilityDetails {
+        cvss: Some(cvss.collect()),
+        reference_urls: Some(finding.references),
+        related_vulnerabilities: Some(finding.related),
+        source: given(source),
+        source_url: given(finding.uri),
+        vendor_created_at: finding.published_at.map(Timestamp::from_millis),
+        vendor_severity: Some(finding.severity.as_model().as_str().to_owned()),
+        vendor_updated_at: finding.modified_at.map(Timestamp::from_millis),
+        vulnerability_id: Some(finding.name),
+        vulnerable_packages: Some(finding.package.into_iter().map(package).collect()),
+    }
+}
+
+fn package(package: FoundPackage) -> VulnerablePackage {
+    VulnerablePackage {
+        arch: package.architecture,
+        epoch: package.epoch,
+        file_path: given(package.path),
+        name: Some(package.name),
+        package_manager: given(package.manager),
+        release: package.release,
+        source_layer_hash: given(package.layer),
+        version: Some(package.version),
+        fixed_in_version: package.fixed_in,
+    }
+}
+
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,223 @@
+//! The job of a registry whose rules were changed: repositories are told of it, and enhanced scanning takes up the images
+//! that were pushed lately.
+
+use std::sync::Arc;
+
+use ecru_model::{
+    Digest, ImageStatus, RepositoryName, ScanFrequency, ScanStatus, ScanType, Scope, Timestamp,
+};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
+use serde_json::json;
+
+use super::configuration::{Applied, Configuration};
+use super::request::request;
+use super::{is_scannable, record};
+use crate::images::Image;
+use crate::jobs::{Job, Lease, Outcome};
+use crate::repositories::{self, Repository, stored};
+use crate::{Error, Service, events};
+
+const ROWS_PER_BATCH: u32 = 200;
+/// Images that were pushed longer before the switch are left alone.
+const ELIGIBLE_MILLISECONDS: i64 = 14 * 24 * 60 * 60 * 1_000;
+
+/// The earliest push that is still scanned, where scanning is enhanced.
+pub(super) fn eligible_since(configuration: &Configuration) -> Option<Timestamp> {
+    let since = configuration.enhanced_since()?;
+    Some(Timestamp::from_millis(
+        since.as_millis().saturating_sub(ELIGIBLE_MILLISECONDS),
+    ))
+}
+
+/// How it stands with an image that has not been scanned; none for one that is not to be scanned.
+pub(super) fn standing(
+    configuration: &Configuration,
+    repository: &Repository,
+    image: &Image,
+) -> Option<ScanStatus> {
+    let wanted = configuration.scan_type() == ScanType::Enhanced
+        && image.status == ImageStatus::Active
+        && is_scannable(&image.media_type, image.artifact_media_type.as_deref())
+        && configuration.applied_to(&repository.name).frequency.is_some();
+    let eligible = eligible_since(configuration).is_none_or(|since| image.pushed_at >= since);
+    match (wanted, eligible) {
+        (false, _) => None,
+        (true, true) => Some(ScanStatus::Pending),
+        (true, false) => Some(ScanStatus::ScanEligibilityExpired),
+    }
+}
+
+pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+    let scope = &job.scope;
+    let configuration = service
+        .store
+        .read(|at| Ok::<_, Error>(Configuration::find(at, scope)?))?;
+    let sweep = Sweep {
+        scope: scope.clone(),
+        configuration,
+        lease: lease.clone(),
+        now: service.clock.now(),
+    };
+
+    let mut images = 0;
+    let mut last = String::new();
+    loop {
+        let page = service
+            .store
+            .read(|at| Ok::<_, Error>(repositories::list(at, scope, &last, ROWS_PER_BATCH)?))?;
+        let Some(reached) = page.last() else { break };
+        reached.name.as_str().clone_into(&mut last);
+        for repository in page {
+            images += sweep.repository(service, repository).await?;
+        }
+    }
+    sweep.finish(service).await?;
+    Ok(Outcome::Done(json!({ "images": images })))
+}
+
+#[derive(Clone)]
+struct Sweep {
+    scope: Scope,
+    configuration: Configuration,
+    lease: Lease,
+    now: Timestamp,
+}
+
+impl Sweep {
+    async fn repository(&self, service: &Service, repository: Repository) -> Result<usize, Error> {
+        self.tell(service, &repository.name).await?;
+        if self.configuration.scan_type() != ScanType::Enhanced
+            || self
+                .configuration
+                .applied_to(&repository.name)
+                .frequency
+                .is_none()
+        {
+            return Ok(0);
+        }
+        let Some(since) = eligible_since(&self.configuration) else {
+            return Ok(0);
+        };
+        let (mut taken_up, mut last) = (0, 0);
+        loop {
+            let page = service
+                .store
+                .read(|at| Ok::<_, Error>(examine(at, repository.id, last)?))?;
+            let Some(reached) = page.last() else {
+                return Ok(taken_up);
+            };
+            last = reached.id;
+            let eligible: Vec<_> = page
+                .into_iter()
+                .filter(|image| image.scannable && image.pushed_at >= since)
+                .collect();
+            if !eligible.is_empty() {
+                taken_up += self.take_up(service, repository.clone(), eligible).await?;
+            }
+        }
+    }
+
+    /// Each image that has no scan yet, and is still there.
+    async fn take_up(
+        &self,
+        service: &Service,
+        repository: Repository,
+        images: Vec<Candidate>,
+    ) -> Result<usize, Error> {
+        let sweep = self.clone();
+        let write = service.store.write(move |tx| {
+            sweep.lease.check(tx)?;
+            let mut taken_up = 0;
+            for image in &images {
+                let is_there = is_there(tx, image.id)?;
+                if is_there && record::find(tx, image.id, ScanType::Enhanced)?.is_none() {
+                    request(
+                        tx,
+                        &repository,
+                        (image.id, &image.digest),
+                        ScanType::Enhanced,
+                        sweep.now,
+                    )?;
+                    taken_up += 1;
+                }
+            }
+            Ok::<_, Error>(taken_up)
+        });
+        write.await
+    }
+
+    /// Enhanced scanning tells when it scans a repository at another frequency than before.
+    async fn tell(&self, service: &Service, name: &RepositoryName) -> Result<(), Error> {
+        let Some(previous) = self.configuration.previous() else {
+            return Ok(());
+        };
+        let frequencies = (
+            word(&previous.applied_to(name)),
+            word(&self.configuration.applied_to(name)),
+        );
+        if self.configuration.scan_type() != ScanType::Enhanced || frequencies.0 == frequencies.1 {
+            return Ok(());
+        }
+        let (sweep, name) = (self.clone(), name.clone());
+        let write = service.store.write(move |tx| {
+            sweep.lease.check(tx)?;
+            let event = events::scan_frequency_changed(&sweep.scope, &name, frequencies, sweep.now);
+            events::record(tx, &sweep.scope, &event).map_err(Error::from)
+        });
+        write.await
+    }
+
+    /// All were told, unless the rules were changed again meanwhile.
+    async fn finish(self, service: &Service) -> Result<(), Error> {
+        let write = service.store.write(move |tx| {
+            self.lease.check(tx)?;
+            let mut standing = Configuration::find(tx, &self.scope)?;
+            if standing == self.configuration && standing.previous().is_some() {
+                standing.forget_previous();
+                standing.save(tx, &self.scope)?;
+            }
+            Ok::<_, Error>(())
+        });
+        write.await
+    }
+}
+
+fn word(applied: &Applied) -> &'static str {
+    applied.frequency.unwrap_or(ScanFrequency::Manual).as_str()
+}
+
+struct Candidate {
+    id: i64,
+    digest: Digest,
+    pushed_at: Timestamp,
+    scannable: bool,
+}
+
+fn examine(at: &Snapshot<'_>, repository_id: i64, after: i64) -> Result<Vec<Candidate>, StoreError> {
+    at.query(
+        "SELECT id, digest, pushed_at, media_type, artifact_media_type FROM images
+         WHERE repository_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        &[
+            Value::Integer(repository_id),
+            Value::Integer(after),
+            Value::Integer(ROWS_PER_BATCH.into()),
+        ],
+        |row| {
+            Ok(Candidate {
+                id: row.integer(0)?,
+                digest: stored(Digest::from_bytes(row.blob(1)?))?,
+                pushed_at: Timestamp::from_millis(row.integer(2)?),
+                scannable: is_scannable(row.text(3)?, row.optional_text(4)?),
+            })
+        },
+    )
+}
+
+fn is_there(tx: &Tx<'_>, image_id: i64) -> Result<bool, StoreError> {
+    let found = tx.find(
+        "SELECT 1 FROM images WHERE id = ?1",
+        &[Value::Integer(image_id)],
+        |row| row.integer(0),
+    )?;
+    Ok(found.is_some())
+}
