@@ -14,7 +14,7 @@ pub(crate) fn markdown(bench: &Bench) -> String {
     for measured in &bench.figures.rows {
         let verdicts = bench.figures.verdicts(measured);
         let own = measured.median(Contestant::Ecru).map(number).unwrap_or_default();
-        text += &format!(
+        let line = format!(
             "| {} | {} | {own} | {} | {} | {} | {} | {} |\n",
             bench.sized(measured.row.name),
             measured.row.unit,
@@ -24,6 +24,7 @@ pub(crate) fn markdown(bench: &Bench) -> String {
             joined(&verdicts, |it| number(it.reached)),
             joined(&verdicts, |it| if it.met { "yes" } else { "no" }.to_owned()),
         );
+        text.push_str(&line);
     }
     text.push('\n');
     for (contestant, note) in rows::NOTES {
