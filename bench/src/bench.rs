@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -43,7 +43,8 @@ impl Bench {
         fs::create_dir_all(&options.directory)?;
         let directory = options.directory.canonicalize()?;
         machine::refuse_memory(&directory)?;
-        // Two runs must not meet, and what a killed one left is nobody's.
+        remove_what_killed_runs_left(&directory)?;
+        // Two runs must not meet.
         let directory = directory.join(std::process::id().to_string());
         fs::create_dir_all(&directory)?;
         Ok(Self {
@@ -177,6 +178,18 @@ impl Bench {
     pub(crate) fn clean(&self) -> Result<()> {
         fs::remove_dir_all(&self.directory).with_context(|| format!("removing {}", self.directory.display()))
     }
+}
+
+/// Each run has a directory that is named after its process.
+fn remove_what_killed_runs_left(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if name.parse::<u32>().is_ok() && !Path::new("/proc").join(&name).exists() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells on standard error how it goes.

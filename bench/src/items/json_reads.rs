@@ -134,6 +134,7 @@ fn answer(server: &Server, operation: &Operation) -> Result<Vec<u8>> {
 
 fn cell(bench: &mut Bench, server: &Server, request: &Rc<Request>, rows: &'static Reads) -> Result<()> {
     let load = |part: u32| Repeat::new(vec![Rc::clone(request)], 200, bench.cell / part);
+    server.measure(1, &mut load(20))?;
     let (mut one, _) = server.measure(1, &mut load(4))?;
     let (mut many, used) = server.measure(MANY, &mut load(1))?;
     let each = used * 1e6 / many.latencies_ns.len() as f64;

@@ -174,18 +174,14 @@ impl Reader {
             self.head.clear();
             return Ok(());
         }
-        let connection = header(&self.head, "connection").unwrap_or_default();
-        let old = self.head.starts_with(b"HTTP/1.0");
-        self.closes =
-            connection.eq_ignore_ascii_case("close") || old && !connection.eq_ignore_ascii_case("keep-alive");
-        let chunked =
-            header(&self.head, "transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked"));
-        let size = header(&self.head, "content-length")
-            .map(str::parse::<u64>)
-            .transpose()?;
-        self.part = match size {
+        let fields = Framing::of(&self.head)?;
+        self.closes = match fields.keeps_alive {
+            Some(keeps_alive) => !keeps_alive,
+            None => self.head.starts_with(b"HTTP/1.0"),
+        };
+        self.part = match fields.size_bytes {
             _ if !self.has_body || matches!(self.status, 204 | 304) => Part::Done,
-            _ if chunked => Part::ChunkLine,
+            _ if fields.chunked => Part::ChunkLine,
             Some(0) => Part::Done,
             Some(size) => Part::Sized(size),
             None => bail!("the answer does not say how long it is"),
@@ -228,15 +224,51 @@ fn after(left: u64, part: fn(u64) -> Part, next: Part) -> Part {
     if left == 0 { next } else { part(left) }
 }
 
-fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+/// The three fields that say where an answer ends, found in one pass: this is done for every answer.
+#[derive(Default)]
+struct Framing {
+    size_bytes: Option<u64>,
+    chunked: bool,
+    keeps_alive: Option<bool>,
+}
+
+impl Framing {
+    fn of(head: &[u8]) -> Result<Self> {
+        let mut found = Self::default();
+        for (name, value) in fields(head) {
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+            match name.len() {
+                10 if is("connection") => {
+                    found.keeps_alive = match value.trim_ascii() {
+                        it if it.eq_ignore_ascii_case(b"close") => Some(false),
+                        it if it.eq_ignore_ascii_case(b"keep-alive") => Some(true),
+                        _ => None,
+                    };
+                }
+                14 if is("content-length") => {
+                    found.size_bytes = Some(str::from_utf8(value.trim_ascii())?.parse()?);
+                }
+                17 if is("transfer-encoding") => {
+                    found.chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn fields(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let lines = head.split(|byte| *byte == b'\n').skip(1);
-    let mut fields = lines.filter_map(|line| {
+    lines.filter_map(|line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
-        let (found, value) = line.split_at(colon);
-        Some((found, value.get(1..)?))
-    });
-    let value =
-        fields.find_map(|(found, value)| found.eq_ignore_ascii_case(name.as_bytes()).then_some(value))?;
+        let (name, value) = line.split_at(colon);
+        Some((name, value.get(1..)?))
+    })
+}
+
+fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let (_, value) = fields(head).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))?;
     str::from_utf8(value).ok().map(str::trim)
 }
 
