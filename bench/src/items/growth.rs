@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bench::Bench;
 use crate::contestant::Contestant::Ecru;
 use crate::images::{self, Family, SEEDED};
-use crate::load::{Each, Outcome, Request, exchange, exchange_all};
+use crate::load::{Each, Outcome, Request, exchange};
 use crate::rows::{self, Growth};
 use crate::server::Server;
 use crate::wire;
@@ -62,13 +62,17 @@ fn put(bench: &mut Bench, server: &Server, family: &Family) -> Result<Outcome> {
     let identifiers = numbers
         .map(|number| family.identifier(number))
         .collect::<Vec<_>>();
-    let deletions = identifiers.chunks(DELETED_AT_ONCE).map(|some| {
-        wire::call(
+    for some in identifiers.chunks(DELETED_AT_ONCE) {
+        let output = server.call(
             "BatchDeleteImage",
             &json!({"repositoryName": SEEDED, "imageIds": some}),
-        )
-    });
-    exchange_all(server.address, 1, deletions.collect(), 200)?;
+        )?;
+        let failures = output.get("failures").and_then(Value::as_array);
+        ensure!(
+            failures.is_none_or(Vec::is_empty),
+            "not all was deleted: {failures:?}"
+        );
+    }
     Ok(outcome)
 }
 
