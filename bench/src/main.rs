@@ -17,6 +17,7 @@ mod report;
 mod rows;
 mod server;
 mod tools;
+mod warden;
 mod wire;
 
 use std::fs;
@@ -34,13 +35,13 @@ use crate::bench::Bench;
 #[command(about, args_conflicts_with_subcommands = true)]
 struct CommandLine {
     #[command(subcommand)]
-    floor: Option<Floor>,
+    helper: Option<Helper>,
     #[command(flatten)]
     options: Options,
 }
 
 #[derive(Debug, Subcommand)]
-enum Floor {
+enum Helper {
     /// The bare receiver that a push is held against.
     #[command(hide = true)]
     Floor {
@@ -49,6 +50,9 @@ enum Floor {
         #[arg(long)]
         directory: PathBuf,
     },
+    /// Ends the servers of a run that was killed.
+    #[command(hide = true)]
+    Warden,
 }
 
 #[derive(Debug, Args)]
@@ -88,9 +92,11 @@ struct Options {
 }
 
 fn main() -> Result<()> {
-    let CommandLine { floor, options } = CommandLine::parse();
-    if let Some(Floor::Floor { listen, directory }) = floor {
-        return floors::receive(listen, &directory);
+    let CommandLine { helper, options } = CommandLine::parse();
+    match helper {
+        Some(Helper::Floor { listen, directory }) => return floors::receive(listen, &directory),
+        Some(Helper::Warden) => return warden::watch(),
+        None => {}
     }
     if options.list {
         for item in &items::ALL {
@@ -104,6 +110,7 @@ fn main() -> Result<()> {
     }
 
     let mut bench = Bench::new(&options)?;
+    warden::start(&bench.tools)?;
     let measured = measure(&mut bench, &options);
     // What was measured until a failure is worth seeing too.
     let table = report::markdown(&bench);

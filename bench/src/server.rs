@@ -14,6 +14,7 @@ use crate::contestant::Contestant;
 use crate::launch;
 use crate::load::{Outcome, Request, Script, exchange, run};
 use crate::tools::Tools;
+use crate::warden;
 
 const START_MAX: Duration = Duration::from_mins(1);
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -46,6 +47,7 @@ impl Server {
         let child = command
             .spawn()
             .with_context(|| format!("starting {contestant}"))?;
+        warden::entrust(child.id());
         let mut server = Self {
             contestant,
             address,
@@ -165,6 +167,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+        warden::release(self.child.id());
     }
 }
 

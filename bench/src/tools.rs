@@ -40,6 +40,11 @@ impl Tools {
         })
     }
 
+    /// The path of this very program.
+    pub(crate) fn itself(&self) -> &Path {
+        &self.itself
+    }
+
     pub(crate) fn program(&self, contestant: Contestant) -> Option<PathBuf> {
         if self.without.iter().any(|name| name == contestant.name()) {
             return None;
