@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ecru_registry::pull_through_cache::Arriving;
 use ecru_registry::{Context, Endpoint, Service, authorization};
 use ecru_store::BlobReader;
 use http::request::Parts;
@@ -43,6 +44,8 @@ pub enum Body {
         first: u64,
         length: u64,
     },
+    /// A whole blob that is still coming in.
+    Arriving(Arriving),
 }
 
 type Answer = Result<Response<Body>, Refusal>;
@@ -135,10 +138,10 @@ where
         Route::Tags { name } if reads => lists::tags(asked, name),
         Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
         Route::Manifest { name, reference } if *method == Method::GET => {
-            manifests::get(asked, name, reference)
+            manifests::get(asked, name, reference).await
         }
         Route::Manifest { name, reference } if *method == Method::HEAD => {
-            manifests::head(asked, name, reference)
+            manifests::head(asked, name, reference).await
         }
         Route::Manifest { name, reference } if *method == Method::PUT => {
             manifests::put(asked, name, reference, incoming).await
