@@ -35,15 +35,19 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
-    let special = match (first, second, third) {
-        // This network, loopback, multicast and what is reserved.
-        (0 | 127 | 224..=255, _, _)
-        // Private networks, and those behind the address translation of a carrier.
-        | (10, _, _) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _)
+    let special = match first {
+        // This network, a private one, loopback, multicast and what is reserved.
+        0 | 10 | 127 | 224..=255 => true,
+        // Behind the address translation of a carrier.
+        100 => (64..=127).contains(&second),
         // Link-local, where clouds give out their metadata.
-        | (169, 254, _)
-        // Protocols, documentation and measurements.
-        | (192, 0, 0 | 2) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => true,
+        169 => second == 254,
+        172 => (16..=31).contains(&second),
+        // A private network, protocols and documentation.
+        192 => second == 168 || (second == 0 && matches!(third, 0 | 2)),
+        // Measurements and documentation.
+        198 => matches!(second, 18 | 19) || (second == 51 && third == 100),
+        203 => second == 0 && third == 113,
         _ => false,
     };
     !special
@@ -52,10 +56,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     match segments {
-        // A translation of IPv4, as networks without it have it.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(embedded(high, low)),
-        // 6to4.
-        [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
+        // IPv4 in translation, as networks without it have it, and in 6to4.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
         // Teredo and other protocols, and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, ..] => false,
         [first, ..] => first & 0xe000 == 0x2000,

@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long no byte may come.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answer that is read whole may take.
-pub(super) const WHOLE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const WHOLE_TIMEOUT: Duration = Duration::from_mins(1);
 const REDIRECTIONS_MAX: usize = 5;
 const TOKEN_BYTES_MAX: usize = 1024 * 1024;
 

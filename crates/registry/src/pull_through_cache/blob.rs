@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, RegistryId, RepositoryName};
-use ecru_store::{AppendError, BlobReader, Received, StoreError, Tx};
+use ecru_store::{AppendError, BlobReader, Received, Tx};
 use tokio::sync::mpsc;
 
 use super::flights::Flight;
@@ -259,8 +259,7 @@ impl Source {
     fn size_here(&self, service: &Service, digest: &Digest) -> Result<u64, Trouble> {
         service.store.read(|at| {
             let repository = self.repository_here(service, at, "GetDownloadUrlForLayer")?;
-            let blob =
-                layers::find_linked(&service.store, at, &repository, digest).map_err(StoreError::from)?;
+            let blob = layers::find_linked(&service.store, at, &repository, digest)?;
             Ok(blob.ok_or(UpstreamError::NotFound)?.size)
         })
     }

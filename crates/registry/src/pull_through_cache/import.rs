@@ -161,7 +161,7 @@ struct Bringing<'a> {
 /// An index is met twice: what it names comes in between.
 enum Visit {
     Find(Digest),
-    Store(Fetched),
+    Store(Box<Fetched>),
 }
 
 impl Bringing<'_> {
@@ -185,13 +185,13 @@ impl Bringing<'_> {
                     }
                     let children = fetched.manifest.children.clone();
                     if !children.is_empty() {
-                        visits.push(Visit::Store(fetched));
+                        visits.push(Visit::Store(Box::new(fetched)));
                         visits.extend(children.into_iter().rev().map(Visit::Find));
                         continue;
                     }
                     fetched
                 }
-                Visit::Store(fetched) => fetched,
+                Visit::Store(fetched) => *fetched,
             };
             waiting_bytes -= fetched.bytes.len();
             self.bring_blobs(&repository, &source, &fetched).await?;

@@ -14,7 +14,7 @@ use super::Pieces;
 /// What a client does not get before digest and size agree.
 pub(super) const WITHHELD_BYTES: usize = 64 * 1024;
 /// How long a client may take nothing before the store goes on without it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) struct Tee {
     pieces: Box<dyn Pieces>,

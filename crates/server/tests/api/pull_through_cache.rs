@@ -29,13 +29,15 @@ pub(crate) const PROVOKING: &[fn()] = &[
     trouble_with_the_secret_fails_the_call,
 ];
 
+type Failing = fn() -> UpstreamError;
+
 /// A registry elsewhere that is none: what it has is put there by hand.
 #[derive(Default)]
 pub(crate) struct Elsewhere {
     /// By `<name> <tag or digest>`.
     content: Mutex<HashMap<String, Bytes>>,
     /// What every question is answered with.
-    trouble: Mutex<Option<fn() -> UpstreamError>>,
+    trouble: Mutex<Option<Failing>>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -65,7 +67,7 @@ impl Elsewhere {
         image.digest()
     }
 
-    fn fail(&self, trouble: Option<fn() -> UpstreamError>) {
+    fn fail(&self, trouble: Option<Failing>) {
         *self.trouble.lock().unwrap() = trouble;
     }
 
@@ -199,7 +201,7 @@ async fn secret(api: &Api, name: &str, value: &str, key: Option<&str>) -> String
         .unwrap()
 }
 
-fn get(repository: &str, id: Value) -> Value {
+fn get(repository: &str, id: &Value) -> Value {
     json!({ "repositoryName": repository, "imageIds": [id] })
 }
 
@@ -533,7 +535,7 @@ async fn an_image_is_answered_at_once_and_stored_with_all_it_names() {
     let got = api
         .ok(
             "BatchGetImage",
-            get("hub/library/app", json!({ "imageTag": "1.0" })),
+            get("hub/library/app", &json!({ "imageTag": "1.0" })),
         )
         .await;
     assert_eq!(got["images"][0]["imageManifest"], list.as_str());
@@ -566,11 +568,11 @@ async fn an_image_is_answered_at_once_and_stored_with_all_it_names() {
     let again = api
         .ok(
             "BatchGetImage",
-            get("hub/library/app", json!({ "imageTag": "1.0" })),
+            get("hub/library/app", &json!({ "imageTag": "1.0" })),
         )
         .await;
     assert_eq!(again["images"][0]["imageManifest"], list.as_str());
-    let by_digest = get("hub/library/app", json!({ "imageDigest": images[1].digest() }));
+    let by_digest = get("hub/library/app", &json!({ "imageDigest": images[1].digest() }));
     assert_eq!(api.ok("BatchGetImage", by_digest).await["failures"], json!([]));
     assert_eq!(elsewhere.asked(), [""; 0]);
 }
@@ -582,7 +584,7 @@ async fn a_manifest_of_another_digest_is_not_taken() {
     elsewhere.put("app", &image.digest(), Image::new(2).text());
     api.call(
         "BatchGetImage",
-        get("hub/app", json!({ "imageDigest": image.digest() })),
+        get("hub/app", &json!({ "imageDigest": image.digest() })),
     )
     .await
     .refuses_code(ErrorCode::UnableToGetUpstreamImageException);
@@ -595,7 +597,7 @@ async fn an_image_whose_layer_is_another_is_never_stored() {
     let image = Image::new(1);
     elsewhere.push("app", "v1", &image);
     elsewhere.put("app", &image.layer_digest(), "something else of 24");
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     api.run_due().await;
     assert_eq!(api.count("SELECT count(*) FROM images"), 0);
@@ -610,9 +612,9 @@ async fn an_image_whose_layer_is_another_is_never_stored() {
 async fn trouble_upstream_is_a_failure_of_its_image() {
     let (api, elsewhere) = cached().await;
     elsewhere.push("app", "v1", &Image::new(1));
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
-    let cases: [(fn() -> UpstreamError, &str); 4] = [
+    let cases: [(Failing, &str); 4] = [
         (|| UpstreamError::Denied, "UpstreamAccessDenied"),
         (|| UpstreamError::TooManyRequests, "UpstreamTooManyRequests"),
         (|| UpstreamError::Failed(503), "UpstreamUnavailable"),
@@ -621,7 +623,7 @@ async fn trouble_upstream_is_a_failure_of_its_image() {
     for (trouble, code) in cases {
         elsewhere.fail(Some(trouble));
         let got = api
-            .ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v2" })))
+            .ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v2" })))
             .await;
         assert_eq!(got["failures"][0]["failureCode"], code);
     }
@@ -640,7 +642,7 @@ async fn trouble_with_the_secret_fails_the_call() {
     assert!(delete_secret(api.service(), arn).await.unwrap());
 
     let image = Image::new(1);
-    api.call("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.call("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await
         .refuses_code(ErrorCode::UnableToGetUpstreamImageException);
     let layer = json!({ "repositoryName": "hub/app", "layerDigest": image.layer_digest() });
@@ -658,7 +660,7 @@ async fn a_layer_that_is_upstream_has_an_address() {
     let (api, elsewhere) = cached().await;
     let image = Image::new(1);
     elsewhere.push("app", "v1", &image);
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     let layer = |digest: String| json!({ "repositoryName": "hub/app", "layerDigest": digest });
     let address = api
@@ -684,7 +686,7 @@ async fn what_refers_to_an_image_upstream_is_listed_and_brought() {
     descriptor["artifactType"] = json!("text/signature");
     let list = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor] });
     elsewhere.put("app", &format!("referrers/{}", image.digest()), list.to_string());
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     api.run_due().await;
 
@@ -715,9 +717,12 @@ async fn another_registry_of_this_server_is_cached_as_its_policy_allows() {
     new["customRoleArn"] = json!(role);
     api.ok("CreatePullThroughCacheRule", new).await;
 
-    api.call("BatchGetImage", get("priv/team/app", json!({ "imageTag": "v1" })))
-        .await
-        .refuses_code(ErrorCode::UnableToGetUpstreamImageException);
+    api.call(
+        "BatchGetImage",
+        get("priv/team/app", &json!({ "imageTag": "v1" })),
+    )
+    .await
+    .refuses_code(ErrorCode::UnableToGetUpstreamImageException);
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": { "AWS": role },
         "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -725,7 +730,10 @@ async fn another_registry_of_this_server_is_cached_as_its_policy_allows() {
     let policy = json!({ "repositoryName": "team/app", "policyText": policy.to_string() });
     source.ok("SetRepositoryPolicy", policy).await;
     let got = api
-        .ok("BatchGetImage", get("priv/team/app", json!({ "imageTag": "v1" })))
+        .ok(
+            "BatchGetImage",
+            get("priv/team/app", &json!({ "imageTag": "v1" })),
+        )
         .await;
     assert_eq!(got["images"][0]["imageManifest"], image.text());
     api.run_due().await;
@@ -740,7 +748,7 @@ async fn the_repository_is_made_by_its_template() {
         "prefix": "hub", "appliedFor": ["PULL_THROUGH_CACHE"], "imageTagMutability": "IMMUTABLE",
     });
     api.ok("CreateRepositoryCreationTemplate", template).await;
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     let described = api
         .ok("DescribeRepositories", json!({ "repositoryNames": ["hub/app"] }))
@@ -758,7 +766,7 @@ async fn who_may_not_import_is_answered_by_what_is_here() {
         }] });
         api.ok("PutRegistryPolicy", json!({ "policyText": policy.to_string() }))
             .await;
-        api.call("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+        api.call("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
             .await
             .refuses_code(ErrorCode::RepositoryNotFoundException);
     }
@@ -770,7 +778,7 @@ async fn rules_and_what_they_cached_are_there_after_a_restart_and_go_with_a_rese
     let (api, elsewhere) = cached().await;
     elsewhere.push("app", "v1", &Image::new(1));
     secret(&api, "hub", GOOD, None).await;
-    api.ok("BatchGetImage", get("hub/app", json!({ "imageTag": "v1" })))
+    api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     let api = api.restarted().await;
     assert!(api.service().upstreams.set(elsewhere).is_ok());

@@ -217,42 +217,10 @@ async fn answer(mut stream: BufReader<TcpStream>, state: &State) -> std::io::Res
     state.asked.lock().unwrap().push(asked);
 
     let path = target.split('?').next().unwrap();
-    let door = state.door.lock().unwrap().clone();
-    let challenge = match door {
-        Door::Open => None,
-        Door::Basic => (authorization.as_deref() != Some(BASIC)).then(|| "Basic realm=\"x\"".to_owned()),
-        Door::Bearer(realm) => (authorization.as_deref() != Some("bearer opensesame"))
-            .then(|| format!("Bearer realm=\"{realm}\",service=\"fake\"")),
-    };
-    let content = state.content.lock().unwrap().get(path).cloned();
-    let mut body = Vec::new();
-    let head = match (path, challenge, content) {
-        ("/token", _, _) => {
-            body = json!({ "token": "OpenSesame", "expires_in": 300 })
-                .to_string()
-                .into_bytes();
-            format!("200 OK\r\nContent-Length: {}\r\n", body.len())
-        }
-        (_, Some(challenge), _) => {
-            format!("401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0\r\n")
-        }
-        (_, None, Some(Content::Bytes(media_type, bytes))) => {
-            let digest = sha256(&bytes);
-            let length = bytes.len();
-            if method != "HEAD" {
-                body = bytes;
-            }
-            format!(
-                "200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\nDocker-Content-Digest: {digest}\r\n"
-            )
-        }
-        (_, None, Some(Content::Redirection(to))) => {
-            format!("307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n")
-        }
-        (_, None, Some(Content::Status(status))) => format!("{status} x\r\nContent-Length: 0\r\n"),
-        ("/v2/", None, None) => "200 OK\r\nContent-Length: 0\r\n".to_owned(),
-        (_, None, None) => "404 Not Found\r\nContent-Length: 0\r\n".to_owned(),
-    };
+    let (head, mut body) = state.decide(path, authorization.as_deref());
+    if method == "HEAD" {
+        body.clear();
+    }
     let head = format!("HTTP/1.1 {head}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
     let gate = state
@@ -269,4 +237,43 @@ async fn answer(mut stream: BufReader<TcpStream>, state: &State) -> std::io::Res
     }
     stream.write_all(second).await?;
     stream.shutdown().await
+}
+
+impl State {
+    /// Status and headers, and the body of a GET.
+    fn decide(&self, path: &str, authorization: Option<&str>) -> (String, Vec<u8>) {
+        let challenge = match &*self.door.lock().unwrap() {
+            Door::Open => None,
+            Door::Basic => (authorization != Some(BASIC)).then(|| "Basic realm=\"x\"".to_owned()),
+            Door::Bearer(realm) => (authorization != Some("bearer opensesame"))
+                .then(|| format!("Bearer realm=\"{realm}\",service=\"fake\"")),
+        };
+        let content = self.content.lock().unwrap().get(path).cloned();
+        let mut body = Vec::new();
+        let head = match (path, challenge, content) {
+            ("/token", _, _) => {
+                let token = json!({ "token": "OpenSesame", "expires_in": 300 });
+                body = token.to_string().into_bytes();
+                format!("200 OK\r\nContent-Length: {}\r\n", body.len())
+            }
+            (_, Some(challenge), _) => {
+                format!("401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0\r\n")
+            }
+            (_, None, Some(Content::Bytes(media_type, bytes))) => {
+                let (digest, length) = (sha256(&bytes), bytes.len());
+                body = bytes;
+                format!(
+                    "200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\
+                     Docker-Content-Digest: {digest}\r\n"
+                )
+            }
+            (_, None, Some(Content::Redirection(to))) => {
+                format!("307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n")
+            }
+            (_, None, Some(Content::Status(status))) => format!("{status} x\r\nContent-Length: 0\r\n"),
+            ("/v2/", None, None) => "200 OK\r\nContent-Length: 0\r\n".to_owned(),
+            (_, None, None) => "404 Not Found\r\nContent-Length: 0\r\n".to_owned(),
+        };
+        (head, body)
+    }
 }
