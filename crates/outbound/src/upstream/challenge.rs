@@ -77,12 +77,12 @@ fn parameter(text: &str) -> Option<(&str, String, &str)> {
 mod tests {
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
+        Challenge::Bearer {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
             scope: scope.map(str::to_owned),
-        })
+        }
     }
 
     #[test]
@@ -90,20 +90,20 @@ mod tests {
         let cases = [
             (
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
-                bearer(
+                Some(bearer(
                     "https://auth.docker.io/token",
                     Some("registry.docker.io"),
                     Some("repository:a/b:pull,push"),
-                ),
+                )),
             ),
             (
-                r#"bearer realm=https://a/t, service=x"#,
-                bearer("https://a/t", Some("x"), None),
+                "bearer realm=https://a/t, service=x",
+                Some(bearer("https://a/t", Some("x"), None)),
             ),
-            (r#"Bearer  realm="a\"b""#, bearer("a\"b", None, None)),
+            (r#"Bearer  realm="a\"b""#, Some(bearer("a\"b", None, None))),
             (
                 r#"Bearer realm="https://a/t",error="invalid_token""#,
-                bearer("https://a/t", None, None),
+                Some(bearer("https://a/t", None, None)),
             ),
             (r#"Basic realm="x""#, Some(Challenge::Basic)),
             ("Basic", Some(Challenge::Basic)),
@@ -120,6 +120,9 @@ mod tests {
     #[test]
     fn a_token_is_taken_where_both_are_offered() {
         let both = ["Basic realm=\"x\"", "Bearer realm=\"https://a/t\""];
-        assert_eq!(Challenge::of(both.into_iter()), bearer("https://a/t", None, None));
+        assert_eq!(
+            Challenge::of(both.into_iter()),
+            Some(bearer("https://a/t", None, None))
+        );
     }
 }

@@ -96,6 +96,47 @@ pub(crate) async fn offers_layer(
     }
 }
 
+/// Brings layers that a push counts on, because the client was told that they exist. Says whether any came.
+pub(crate) async fn bring_layers(
+    ctx: &Context,
+    name: &RepositoryName,
+    digests: &[Digest],
+) -> Result<bool, Error> {
+    let mut came = false;
+    for digest in digests {
+        let access = ctx.access("GetDownloadUrlForLayer", None);
+        let Some(claim) = claim(ctx, access, name)? else {
+            break;
+        };
+        let (Ok(source), Some(repository)) = (claim.source, claim.repository) else {
+            break;
+        };
+        let linked = ctx
+            .store
+            .read(|at| layers::find_linked(&ctx.store, at, &repository, digest))?;
+        if linked.is_some() {
+            continue;
+        }
+        let target = Target {
+            service: Arc::clone(&ctx.service),
+            repository,
+            digest: *digest,
+        };
+        match target.bring(&source, |_| Ok(())).await {
+            Ok(()) => came = true,
+            Err(Trouble::Registry(error)) => return Err(error),
+            Err(trouble) => {
+                tracing::info!(
+                    reason = trouble.sentence(),
+                    "a layer that is to be pushed did not come"
+                );
+                break;
+            }
+        }
+    }
+    Ok(came)
+}
+
 /// `GET`: never bytes that are not the digest's, but for those that came before the last of them.
 pub async fn open_blob(
     ctx: &Context,
@@ -186,8 +227,23 @@ impl Target {
         Arriving { size_bytes, pieces }
     }
 
+    /// From wherever it is.
+    pub(super) async fn bring(
+        self,
+        source: &Source,
+        check: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Trouble> {
+        let Origin::Elsewhere(upstream) = &source.origin else {
+            return self.link(source.clone()).await;
+        };
+        let blob = upstreams(&self.service)?
+            .blob(upstream, &source.name, &self.digest)
+            .await?;
+        self.receive(blob, check).await
+    }
+
     /// Stores a blob of which nobody is given anything before. `check` looks at the transaction first.
-    pub(super) async fn receive(
+    async fn receive(
         &self,
         blob: UpstreamBlob,
         check: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
@@ -233,7 +289,7 @@ impl Target {
     }
 
     /// Lets the repository read what one of another registry here has.
-    pub(super) async fn link(&self, source: Source) -> Result<(), Trouble> {
+    async fn link(&self, source: Source) -> Result<(), Trouble> {
         let (service, wanted, digest) = (Arc::clone(&self.service), self.repository.clone(), self.digest);
         self.service
             .store

@@ -10,9 +10,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::blob::Target;
-use super::origin::{Fetched, Origin, Source, origin_of};
+use super::origin::{Fetched, Source, origin_of};
 use super::rules::{self, Rule};
-use super::{Trouble, UpstreamError, tags, upstreams};
+use super::{Trouble, UpstreamError, tags};
 use crate::images::{self, NewImage, Reference};
 use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
 use crate::repositories::{self, Repository};
@@ -253,15 +253,7 @@ impl Bringing<'_> {
             }
         };
         let lease = self.lease.clone();
-        let brought = match &source.origin {
-            Origin::Here { .. } => target.link(source.clone()).await,
-            Origin::Elsewhere(upstream) => {
-                let blob = upstreams(self.service)?
-                    .blob(upstream, &source.name, &target.digest)
-                    .await?;
-                target.receive(blob, move |tx| lease.check(tx)).await
-            }
-        };
+        let brought = target.bring(source, move |tx| lease.check(tx)).await;
         drop(flight);
         brought
     }

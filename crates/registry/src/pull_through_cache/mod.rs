@@ -23,8 +23,8 @@ use ecru_store::{Store, StoreError, Tx};
 
 use crate::{Error, Service};
 
-pub(crate) use blob::offers_layer;
 pub use blob::{Arriving, OpenedBlob, find_blob, open_blob};
+pub(crate) use blob::{bring_layers, offers_layer};
 pub(crate) use flights::Flights;
 pub(crate) use import::run as run_import;
 pub(crate) use manifest::{Wanted, fetch_missing};

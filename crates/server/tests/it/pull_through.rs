@@ -284,6 +284,32 @@ async fn a_layer_is_fetched_by_the_address_that_the_api_gives() {
 }
 
 #[tokio::test]
+async fn a_layer_that_was_called_there_can_be_counted_on_by_a_push() {
+    let upstream = FakeUpstream::start().await;
+    let (cached, image) = (Image::new(1), Image::new(2));
+    upstream.push("library/app", "1.0", &cached);
+    upstream.push("library/app", "other", &image);
+    let registry = upstream.cached(&[]).await;
+    pull(&registry, "hub/library/app", "1.0", &cached).await;
+    for blob in &image.blobs {
+        let target = format!("/v2/hub/library/app/blobs/{}", sha256(blob));
+        let length = blob.len().to_string();
+        registry
+            .head(&target)
+            .send()
+            .await
+            .is(200)
+            .has("content-length", &length);
+    }
+    let put = registry
+        .put_manifest("hub/library/app", "mine", &image.manifest)
+        .await;
+    put.is(201);
+    upstream.stop();
+    pull(&registry, "hub/library/app", "mine", &image).await;
+}
+
+#[tokio::test]
 async fn secrets_are_listed_without_what_they_hold() {
     let upstream = FakeUpstream::start().await;
     let registry = upstream.cached(&[]).await;
