@@ -8,9 +8,12 @@ from harness.aws import ecr_client
 from harness.command import run
 from harness.daemon import Docker, write_configuration
 from harness.images import files_in_tar
-from harness.oci import Registry
+from harness.oci import Registry, stream
 from harness.server import Server
 from harness.upstream import OtherRegistry
+
+LARGE_BYTES = 256 << 20
+MEMORY_BYTES_MAX = 40 << 20
 
 
 @pytest.fixture
@@ -96,3 +99,16 @@ def test_an_index_comes_with_every_image_that_it_names(
     run(*copy, *login, here, f"oci:{copies}/second:1")
     described = ecr_client(cache).describe_images(repositoryName="quay/team/many")["imageDetails"]
     assert len(described) == 1 + len(images)
+
+
+def test_a_large_layer_streams_through_in_little_memory(cache, upstream):
+    there = Registry(upstream.host)
+    digest = there.push_blob_stream("team/large", stream("pull-through", LARGE_BYTES))
+    there.close()
+
+    here = Registry(cache.host)
+    for _ in range(2):
+        assert here.pull_blob_digest("quay/team/large", digest) == (digest, LARGE_BYTES)
+        upstream.stop()
+    here.close()
+    assert cache.peak_memory_bytes() <= MEMORY_BYTES_MAX

@@ -290,14 +290,13 @@ impl Target {
 
     /// Lets the repository read what one of another registry here has.
     async fn link(&self, source: Source) -> Result<(), Trouble> {
-        let (service, wanted, digest) = (Arc::clone(&self.service), self.repository.clone(), self.digest);
+        let (wanted, digest, moment) = (self.repository.clone(), self.digest, self.service.clock.moment());
         self.service
             .store
             .write(move |tx| {
-                let from = source.repository_here(&service, tx, "GetDownloadUrlForLayer")?;
+                let from = source.repository_here(moment.now, tx, "GetDownloadUrlForLayer")?;
                 let to = still_there(tx, &wanted)?;
-                let machine_now = service.clock.machine_milliseconds();
-                images::copy::link_layers(tx, &from, &to, &[digest], machine_now)?;
+                images::copy::link_layers(tx, &from, &to, &[digest], moment.machine_now)?;
                 Ok(())
             })
             .await
@@ -314,7 +313,7 @@ fn still_there(tx: &Tx<'_>, wanted: &Repository) -> Result<Repository, Error> {
 impl Source {
     fn size_here(&self, service: &Service, digest: &Digest) -> Result<u64, Trouble> {
         service.store.read(|at| {
-            let repository = self.repository_here(service, at, "GetDownloadUrlForLayer")?;
+            let repository = self.repository_here(service.clock.now(), at, "GetDownloadUrlForLayer")?;
             let blob = layers::find_linked(&service.store, at, &repository, digest)?;
             Ok(blob.ok_or(UpstreamError::NotFound)?.size)
         })

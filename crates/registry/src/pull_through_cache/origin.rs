@@ -1,7 +1,7 @@
 //! Where the images of a rule come from, and how one manifest is had from there.
 
 use bytes::Bytes;
-use ecru_model::{Digest, ImageStatus, RepositoryName, Scope};
+use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::Snapshot;
 
 use super::rules::{Rule, private_registry, upstream_name};
@@ -95,7 +95,9 @@ impl Source {
 
     pub(super) async fn fetch(&self, service: &Service, reference: &Reference) -> Result<Fetched, Trouble> {
         let (bytes, media_type) = match &self.origin {
-            Origin::Here { .. } => service.store.read(|at| self.read_here(service, at, reference))?,
+            Origin::Here { .. } => service
+                .store
+                .read(|at| self.read_here(service.clock.now(), at, reference))?,
             Origin::Elsewhere(upstream) => {
                 let manifest = upstreams(service)?
                     .manifest(upstream, &self.name, &reference.text())
@@ -140,11 +142,11 @@ impl Source {
 
     fn read_here(
         &self,
-        service: &Service,
+        now: Timestamp,
         at: &Snapshot<'_>,
         reference: &Reference,
     ) -> Result<(Bytes, Option<String>), Trouble> {
-        let repository = self.repository_here(service, at, "BatchGetImage")?;
+        let repository = self.repository_here(now, at, "BatchGetImage")?;
         let image = match reference {
             Reference::Tag(tag) => images::find_tagged(at, &repository, tag.as_str())?,
             Reference::Digest(digest) => images::find(at, &repository, digest)?,
@@ -158,7 +160,7 @@ impl Source {
     /// The repository of another registry of this server, as its policies allow.
     pub(super) fn repository_here(
         &self,
-        service: &Service,
+        now: Timestamp,
         at: &Snapshot<'_>,
         action: &'static str,
     ) -> Result<Repository, Trouble> {
@@ -166,7 +168,7 @@ impl Source {
             return Err(Error::server("the registry is not here").into());
         };
         let circumstances = Circumstances {
-            now: service.clock.now(),
+            now,
             source: None,
             secure: None,
             granted: false,
@@ -176,9 +178,7 @@ impl Source {
         match access.find_repository(at, &name) {
             Ok(Some(repository)) => Ok(repository),
             Ok(None) => Err(UpstreamError::NotFound.into()),
-            Err(error) if error.code == ecru_model::ErrorCode::AccessDeniedException => {
-                Err(UpstreamError::Denied.into())
-            }
+            Err(error) if error.code == ErrorCode::AccessDeniedException => Err(UpstreamError::Denied.into()),
             Err(error) => Err(error.into()),
         }
     }
