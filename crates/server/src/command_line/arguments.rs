@@ -437,6 +437,43 @@ mod tests {
     }
 
     #[test]
+    fn upstreams_are_hosts_and_where_they_are() {
+        let read = |words: &[&str]| {
+            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
+            Ok::<_, clap::Error>(arguments.into_options().expect("good options").0.upstreams)
+        };
+        let upstreams = read(&[
+            "--upstream",
+            "quay.io=http://localhost:5000,ghcr.io=https://mirror.example",
+            "--allow-upstream",
+            "registry.example:5000",
+            "--allow-upstream",
+            "localhost:5001",
+        ])
+        .expect("good arguments");
+        let redirected = upstreams
+            .redirected
+            .iter()
+            .map(|(host, url)| (host.as_str(), url.as_str()));
+        assert_eq!(
+            redirected.collect::<Vec<_>>(),
+            [
+                ("quay.io", "http://localhost:5000/"),
+                ("ghcr.io", "https://mirror.example/")
+            ]
+        );
+        assert_eq!(upstreams.allowed, ["registry.example:5000", "localhost:5001"]);
+        for words in [
+            ["--upstream", "quay.io"],
+            ["--upstream", "quay.io=localhost:5000"],
+            ["--upstream", "quay.io=http://localhost:5000/path"],
+            ["--allow-upstream", "https://registry.example"],
+        ] {
+            assert!(read(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
     fn every_flag_has_a_variable_of_its_name_and_a_line_of_help() {
         for argument in Arguments::command().get_arguments() {
             let Some(long) = argument.get_long() else { continue };
