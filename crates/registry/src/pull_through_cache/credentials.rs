@@ -41,7 +41,7 @@ fn find(at: &Snapshot<'_>, scope: &Scope, arn: &CredentialArn) -> Result<Secret,
     if found.sealed {
         return Err(Error::new(
             ErrorCode::UnableToDecryptSecretValueException,
-            "The secret is accessible but is unable to be decrypted. Verify the resource permisisons and try again.",
+            "The secret is accessible but is unable to be decrypted. Verify the resource permissions and try again.",
         ));
     }
     Ok(found.value)
