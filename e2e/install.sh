@@ -8,14 +8,15 @@ bin=$tools/bin
 mkdir -p "$bin"
 
 packages() {
-    for command in /usr/bin/docker /usr/sbin/dockerd /usr/bin/skopeo /usr/sbin/debootstrap /usr/bin/curl; do
+    for command in /usr/bin/docker /usr/sbin/dockerd /usr/bin/skopeo /usr/sbin/debootstrap /usr/bin/curl \
+        /usr/bin/docker-registry; do
         [ -x "$command" ] || missing=yes
     done
     if [ "${missing:-no}" = yes ]; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
         apt-get install -q -y --no-install-recommends \
-            ca-certificates curl debootstrap docker.io iptables python3-venv skopeo
+            ca-certificates curl debootstrap docker-registry docker.io iptables python3-venv skopeo
     fi
 }
 

@@ -18,6 +18,7 @@ mod put_manifest;
 mod selection;
 mod storage_class;
 mod store_image;
+mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,7 @@ pub(crate) use selection::load;
 pub(crate) use selection::resolve;
 pub use storage_class::update_image_storage_class;
 pub(crate) use storage_class::{activate, archive, follow};
+pub(crate) use store_image::{NewImage, Origin, store_image};
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +110,11 @@ pub(crate) fn find(
     )
 }
 
-fn find_tagged(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<Image>, StoreError> {
+pub(crate) fn find_tagged(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    tag: &str,
+) -> Result<Option<Image>, StoreError> {
     at.find(
         "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
                 i.artifact_media_type, i.subject, i.last_pulled_at, i.last_archived_at, i.last_activated_at
@@ -151,7 +157,7 @@ pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>,
     Ok(layers.map(|blob| blob.digest).collect())
 }
 
-fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
+pub(crate) fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
     at.find(
         "SELECT manifest FROM images WHERE id = ?1",
         &[Value::Integer(image_id)],
