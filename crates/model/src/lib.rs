@@ -1,6 +1,7 @@
 //! The vocabulary of ECR: names, digests, tags, ARNs and scopes, and what is generated from the service model.
 
 mod digest;
+pub mod facts;
 #[rustfmt::skip]
 mod generated;
 mod image_tag;
