@@ -132,7 +132,10 @@ impl Facts {
     /// Some lists have pages although the model has no paginator for them.
     fn page_all(&mut self) -> Result<()> {
         for operation in &mut self.operations {
-            let input = self.shapes.get(&operation.input).context("an input has a shape")?;
+            let input = self
+                .shapes
+                .get(&operation.input)
+                .context("an input has a shape")?;
             let paged = input.members.iter().any(|member| member.name == "nextToken");
             if paged && operation.paginator.is_none() {
                 operation.paginator = Some(Paginator {

@@ -103,7 +103,9 @@ fn check(facts: &Facts, shape: &str, value: &Value, at: &str) -> Result<(), Stri
             }
         }
         Value::String(text) if !shape.values.is_empty() && !shape.values.contains(text) => {
-            return Err(format!("`{at}` is `{text}`, which is no value of its enumeration"));
+            return Err(format!(
+                "`{at}` is `{text}`, which is no value of its enumeration"
+            ));
         }
         _ => {}
     }

@@ -138,7 +138,9 @@ async fn outcomes(target: Target) -> Result<Vec<Outcome>> {
         None => Some(Server::start().await?),
     };
     let given = target.endpoint.as_deref();
-    let endpoint = own.as_ref().map_or(given, |server| Some(server.endpoint.as_str()));
+    let endpoint = own
+        .as_ref()
+        .map_or(given, |server| Some(server.endpoint.as_str()));
     let endpoint = endpoint.context("there is an endpoint")?.to_owned();
     let mut outcomes = Vec::new();
     for service in &target.services {

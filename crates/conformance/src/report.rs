@@ -37,7 +37,10 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Result<bool> {
             as_expected,
             answered,
         } = row;
-        writeln!(out, "{operation:<42} {variants:>8} {as_expected:>11} {answered:>8}")?;
+        writeln!(
+            out,
+            "{operation:<42} {variants:>8} {as_expected:>11} {answered:>8}"
+        )?;
     }
     let mut wrong = 0;
     for outcome in outcomes {

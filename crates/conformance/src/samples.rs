@@ -34,6 +34,9 @@ pub(crate) struct Sample {
     /// What a member, or a value of it, needs beside it; `null` takes away.
     #[serde(default)]
     with: BTreeMap<String, Map<String, Value>>,
+    /// Variants that the shape allows and a rule of the service forbids, each with the rule.
+    #[serde(default)]
+    refused: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -46,7 +49,8 @@ pub(crate) enum Step {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
-    pub(crate) call: String,
+    #[serde(rename = "call")]
+    pub(crate) operation: String,
     pub(crate) input: Value,
     /// Values of the answer that later requests name.
     #[serde(default)]
@@ -67,6 +71,13 @@ impl Samples {
             .with_context(|| format!("no sample of `{operation}`"))
     }
 
+    /// Every variant of which a sample says that it is refused.
+    #[cfg(test)]
+    pub(crate) fn refused(&self) -> impl Iterator<Item = String> {
+        let operations = self.operations.iter();
+        operations.flat_map(|(name, sample)| sample.refused.keys().map(move |what| format!("{name}/{what}")))
+    }
+
     pub(crate) fn keeps(&self, shape: &str, member: &str) -> bool {
         let kept = self.keep.get(shape);
         kept.is_some_and(|kept| kept.iter().any(|name| name == member))
@@ -74,6 +85,10 @@ impl Samples {
 }
 
 impl Sample {
+    pub(crate) fn refuses(&self, what: &str) -> bool {
+        self.refused.contains_key(what)
+    }
+
     /// Puts beside the value at `path` what it needs.
     pub(crate) fn complete(&self, input: &mut Value, path: &str, value: Option<&str>) {
         let Some(members) = input.as_object_mut() else {

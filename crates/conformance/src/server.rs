@@ -32,7 +32,10 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| {
-                format!("`{}` does not start; is it built? or name an --endpoint", binary.display())
+                format!(
+                    "`{}` does not start; is it built? or name an --endpoint",
+                    binary.display()
+                )
             })?;
         let printed = process.stdout.take().context("the server prints nothing")?;
         let mut printed = BufReader::new(printed).lines();

@@ -119,10 +119,7 @@ impl<'a> Session<'a> {
                 None => return Ok(outcome("no second page".to_owned(), None)),
             },
         };
-        let answer = self
-            .client
-            .send(&variant.operation, body, variant.manner)
-            .await?;
+        let answer = self.client.send(&variant.operation, body, variant.manner).await?;
         self.remember(&variant.operation, &answer);
         let complaint = judge(self.facts, operation, variant.expected, &answer).err();
         Ok(outcome(answered(&answer), complaint))
@@ -179,8 +176,8 @@ impl<'a> Session<'a> {
         let input = values.fill(&call.input)?;
         let begun = Instant::now();
         let answer = loop {
-            let answer = self.call(&call.call, &input).await?;
-            self.remember(&call.call, &answer);
+            let answer = self.call(&call.operation, &input).await?;
+            self.remember(&call.operation, &answer);
             let said = |pointer: &str| answer.body.as_ref()?.pointer(pointer)?.as_str();
             let reached = |(pointer, wanted): (&String, &Vec<String>)| {
                 said(pointer).is_some_and(|said| wanted.iter().any(|it| it == said))
@@ -189,18 +186,18 @@ impl<'a> Session<'a> {
                 break answer;
             }
             if begun.elapsed() > UNTIL_MAX {
-                return Ok(Err(format!("`{}` came to no end", call.call)));
+                return Ok(Err(format!("`{}` came to no end", call.operation)));
             }
             sleep(UNTIL_PAUSE).await;
         };
         if answer.status != 200 {
-            return Ok(Err(format!("{} answered {}", call.call, answered(&answer))));
+            return Ok(Err(format!("{} answered {}", call.operation, answered(&answer))));
         }
         for (name, pointer) in &call.save {
             let saved = answer.body.as_ref().and_then(|body| body.pointer(pointer));
             let saved = saved.and_then(Value::as_str);
             let saved =
-                saved.with_context(|| format!("`{}` answered without `{pointer}`", call.call))?;
+                saved.with_context(|| format!("`{}` answered without `{pointer}`", call.operation))?;
             values.set(name, saved.to_owned());
         }
         Ok(Ok(()))
@@ -255,7 +252,10 @@ impl<'a> Session<'a> {
         for (operation, input) in &self.settings {
             let answer = self.call(operation, input).await?;
             if answer.status >= 500 && answer.status != 501 {
-                bail!("`{operation}` did not put the settings back: {}", answered(&answer));
+                bail!(
+                    "`{operation}` did not put the settings back: {}",
+                    answered(&answer)
+                );
             }
         }
         Ok(())

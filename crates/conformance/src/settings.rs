@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 
 use crate::session::Session;
 
-const ACCOUNT_SETTINGS: [&str; 3] = ["BASIC_SCAN_TYPE_VERSION", "BLOB_MOUNTING", "REGISTRY_POLICY_SCOPE"];
+const ACCOUNT_SETTINGS: [&str; 3] = [
+    "BASIC_SCAN_TYPE_VERSION",
+    "BLOB_MOUNTING",
+    "REGISTRY_POLICY_SCOPE",
+];
 
 /// The calls that put the present settings back.
 pub(crate) async fn load(session: &Session<'_>) -> Result<Vec<(&'static str, Value)>> {
@@ -47,7 +51,9 @@ pub(crate) async fn load(session: &Session<'_>) -> Result<Vec<(&'static str, Val
         }
     }
     for name in ACCOUNT_SETTINGS {
-        let answer = session.call("GetAccountSetting", &json!({ "name": name })).await?;
+        let answer = session
+            .call("GetAccountSetting", &json!({ "name": name }))
+            .await?;
         if let (200, Some(body)) = (answer.status, answer.body) {
             let members = [("/name", "name"), ("/value", "value")];
             calls.push(("PutAccountSetting", pick(&body, &members)));

@@ -42,12 +42,17 @@ impl Signer {
         canonical.extend(["\n", &names, "\n", &hash(body)]);
 
         let scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
-        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hash(canonical.as_bytes()));
+        let text = format!(
+            "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+            hash(canonical.as_bytes())
+        );
         let signature = hex(self.key(&date, text.as_bytes()).as_ref());
         let key = &self.access_key_id;
         added.push((
             "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"),
+            format!(
+                "AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"
+            ),
         ));
         added
     }

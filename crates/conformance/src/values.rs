@@ -122,9 +122,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn manifest(subject: Option<Value>, what: &str) -> Value {
-    let descriptor = |media_type: &str, bytes: &[u8]| {
-        json!({ "mediaType": media_type, "digest": digest(bytes), "size": bytes.len() })
-    };
+    let descriptor = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "digest": digest(bytes), "size": bytes.len() });
     let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,

@@ -339,17 +339,17 @@ impl Maker<'_> {
     }
 
     fn right(&mut self, what: &str, input: Value) {
-        self.push(what, Body::Input(input), Manner::Usual, Expected::Success);
+        let expected = if self.sample.refuses(what) {
+            Expected::ParameterError
+        } else {
+            Expected::Success
+        };
+        self.push(what, Body::Input(input), Manner::Usual, expected);
     }
 
     fn wrong(&mut self, path: &Path, what: &str, input: Value) {
         let name = format!("{path}/{what}");
-        self.push(
-            &name,
-            Body::Input(input),
-            Manner::Usual,
-            Expected::ParameterError,
-        );
+        self.push(&name, Body::Input(input), Manner::Usual, Expected::ParameterError);
     }
 
     fn push(&mut self, what: &str, body: Body, manner: Manner, expected: Expected) {
@@ -360,5 +360,84 @@ impl Maker<'_> {
             manner,
             expected,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn made() -> Vec<Variant> {
+        all(&Facts::load().unwrap(), &Samples::ecr().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_operation_has_variants_and_every_variant_a_name_of_its_own() {
+        let made = made();
+        let names = made.iter().map(|variant| &variant.name).collect::<BTreeSet<_>>();
+        assert_eq!(names.len(), made.len());
+        let operations = made.iter().map(|variant| &variant.operation);
+        // One of them is none.
+        assert_eq!(operations.collect::<BTreeSet<_>>().len(), 62 + 1);
+    }
+
+    #[test]
+    fn what_a_sample_forbids_is_a_variant() {
+        let made = made();
+        for name in Samples::ecr().unwrap().refused() {
+            let variant = made.iter().find(|variant| variant.name == name).unwrap();
+            assert_eq!(variant.expected, Expected::ParameterError, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_rule_of_a_member_is_broken_once() {
+        let made = made();
+        let of = |prefix: &str| {
+            let names = made
+                .iter()
+                .filter_map(|variant| variant.name.strip_prefix(prefix));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("PutImage/imageTag/"),
+            ["alone", "type", "shortest", "longest", "short", "long", "pattern"]
+        );
+        assert_eq!(
+            of("ListImages/maxResults/"),
+            ["alone", "type", "least", "most", "low", "high"]
+        );
+        assert_eq!(
+            of("BatchGetImage/imageIds/"),
+            ["missing", "type", "fewest", "most", "few", "many"]
+        );
+        assert_eq!(
+            of("PutReplicationConfiguration/replicationConfiguration.rules[].destinations[].region/"),
+            [
+                "missing", "type", "shortest", "longest", "short", "long", "pattern"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_member_stands_in_the_smallest_input_that_holds_it() {
+        let made = made();
+        let input = |name: &str| {
+            let variant = made.iter().find(|variant| variant.name == name).unwrap();
+            match &variant.body {
+                Body::Input(input) => input.clone(),
+                Body::Text(text) => panic!("{text}"),
+            }
+        };
+        assert_eq!(
+            input("ListImages/filter.tagStatus/UNTAGGED"),
+            json!({ "repositoryName": "${shared}", "filter": { "tagStatus": "UNTAGGED" } })
+        );
+        assert_eq!(
+            input("PutImageTagMutability/imageTagMutability/MUTABLE"),
+            json!({ "repositoryName": "${fresh}", "imageTagMutability": "MUTABLE" })
+        );
     }
 }
