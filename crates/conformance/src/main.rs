@@ -133,15 +133,16 @@ async fn execute(command: Command) -> Result<ExitCode> {
 }
 
 async fn outcomes(target: Target) -> Result<Vec<Outcome>> {
-    let own = match target.endpoint {
-        Some(_) => None,
-        None => Some(Server::start().await?),
-    };
-    let given = target.endpoint.as_deref();
-    let endpoint = own
-        .as_ref()
-        .map_or(given, |server| Some(server.endpoint.as_str()));
-    let endpoint = endpoint.context("there is an endpoint")?.to_owned();
+    if let Some(endpoint) = &target.endpoint {
+        return ask(&target, endpoint).await;
+    }
+    let own = Server::start().await?;
+    let outcomes = ask(&target, &own.endpoint).await;
+    own.stop().await?;
+    outcomes
+}
+
+async fn ask(target: &Target, endpoint: &str) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for service in &target.services {
         let (facts, samples) = match service {
@@ -154,11 +155,8 @@ async fn outcomes(target: Target) -> Result<Vec<Outcome>> {
             region: target.region.clone(),
             service: facts.protocol.signing_name.clone(),
         };
-        let client = Client::new(&endpoint, &facts.protocol.target_prefix, signer)?;
+        let client = Client::new(endpoint, &facts.protocol.target_prefix, signer)?;
         outcomes.extend(session::run(client, &target.region, &facts, &samples).await?);
-    }
-    if let Some(server) = own {
-        server.stop().await?;
     }
     Ok(outcomes)
 }
