@@ -57,6 +57,14 @@ impl Client {
         })
     }
 
+    /// The same endpoint for another region: its address names the region where the service's own does.
+    pub(crate) fn in_region(&self, region: &str) -> Result<Self> {
+        let mut signer = self.signer.clone();
+        let endpoint = self.endpoint.as_str().replace(&signer.region, region);
+        region.clone_into(&mut signer.region);
+        Self::new(&endpoint, &self.target_prefix, signer)
+    }
+
     pub(crate) async fn send(&self, operation: &str, body: Vec<u8>, manner: Manner) -> Result<Answer> {
         let content_type = match manner {
             Manner::OtherContentType => "text/plain",

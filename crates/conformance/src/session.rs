@@ -46,6 +46,7 @@ pub(crate) async fn run(
     let outcomes = session.ask(&variants).await;
     session.restore().await?;
     session.take_away(0).await?;
+    session.take_away_copies().await?;
     outcomes
 }
 
@@ -246,6 +247,35 @@ impl<'a> Session<'a> {
             self.call(operation, input).await?;
         }
         Ok(())
+    }
+
+    /// Deletes what replication has brought to the other region.
+    async fn take_away_copies(&self) -> Result<()> {
+        let there = self.client.in_region(self.values.get("other-region")?)?;
+        let of_the_run = format!("{}/", self.values.get("run")?);
+        let mut token = Value::Null;
+        loop {
+            let page = json!({ "maxResults": 1000, "nextToken": token }).to_string();
+            let page = there
+                .send("DescribeRepositories", page.into_bytes(), Manner::Usual)
+                .await?;
+            let body = page.body.unwrap_or_default();
+            let found = body.get("repositories").and_then(Value::as_array);
+            let names = found
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.get("repositoryName")?.as_str());
+            for name in names.filter(|name| name.starts_with(&of_the_run)) {
+                let input = json!({ "repositoryName": name, "force": true }).to_string();
+                there
+                    .send("DeleteRepository", input.into_bytes(), Manner::Usual)
+                    .await?;
+            }
+            match body.get("nextToken") {
+                Some(next) => token = next.clone(),
+                None => return Ok(()),
+            }
+        }
     }
 
     async fn restore(&self) -> Result<()> {

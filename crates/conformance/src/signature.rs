@@ -6,6 +6,7 @@ use aws_lc_rs::{digest, hmac};
 use jiff::Timestamp;
 
 /// Who asks, and what is asked.
+#[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
