@@ -13,6 +13,9 @@ use tokio::{
 const START_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(10);
 
+/// Rules of the pull-through cache name this registry; nothing beyond the machine is asked for it.
+const NO_UPSTREAM: &str = "public.ecr.aws=http://127.0.0.1:1";
+
 pub(crate) struct Server {
     process: Child,
     pub(crate) endpoint: String,
@@ -26,6 +29,7 @@ impl Server {
         let binary = own.with_file_name("ecru");
         let mut process = Command::new(&binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--ephemeral"])
+            .env("ECRU_UPSTREAM", NO_UPSTREAM)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -69,7 +69,7 @@ fn run_tests(arguments: &[&str]) -> BTreeMap<Pair, BTreeSet<String>> {
     let to = directory.path().join("seen");
     // On one thread the runner would not name it as the test.
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--quiet", "--test-threads", "4"])
+        .args(["--quiet", "--test-threads", "2"])
         .args(arguments)
         .env(SEEN_TO, &to)
         .env_remove(WRITE_SHOWN)
