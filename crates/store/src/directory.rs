@@ -11,6 +11,10 @@ use rustix::fs::{FlockOperation, flock};
 use crate::io::Io;
 use crate::{StoreError, Tried};
 
+pub(crate) const LOCK: &str = "lock";
+/// Stands in a directory for as long as a restore into it has not ended.
+pub(crate) const HALF_RESTORED: &str = "half-restored";
+
 pub(crate) struct Directory {
     path: PathBuf,
     opened_at: SystemTime,
@@ -24,11 +28,9 @@ impl Directory {
         create(path, io)?;
         warn_if_wide(path)?;
 
-        let lock = open_private(&path.join("lock")).tried("open the lock file")?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::InUse),
-            Err(error) => return Err(io::Error::from(error)).tried("lock the data directory"),
+        let lock = lock(path)?;
+        if path.join(HALF_RESTORED).exists() {
+            return Err(StoreError::HalfRestored);
         }
 
         let opened_at = touch(&lock).tried("write the lock file")?;
@@ -77,11 +79,21 @@ impl Directory {
     }
 }
 
+/// Takes the lock, which goes with the last handle to its file.
+pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
+    let lock = open_private(&directory.join(LOCK)).tried("open the lock file")?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse),
+        Err(error) => Err(io::Error::from(error)).tried("lock the data directory"),
+    }
+}
+
 pub(crate) fn database_path(directory: &Path) -> PathBuf {
     directory.join("ecru.sqlite")
 }
 
-fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
+pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -117,7 +129,7 @@ fn touch(file: &File) -> io::Result<SystemTime> {
     file.metadata()?.modified()
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
