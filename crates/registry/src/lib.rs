@@ -7,7 +7,7 @@ mod context;
 mod creation_templates;
 mod error;
 pub mod events;
-mod housekeeping;
+pub mod housekeeping;
 pub mod images;
 pub mod introspection;
 pub mod jobs;

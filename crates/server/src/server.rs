@@ -26,6 +26,7 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
+    maintenance::{Door, door},
     scanning, tls,
 };
 
@@ -43,6 +44,8 @@ pub struct Server {
     connections: mpsc::Receiver<Infallible>,
     /// Aborted when this is dropped.
     background: JoinSet<()>,
+    /// None where none could be made.
+    _door: Option<Door>,
     directory: OpenedDirectory,
 }
 
@@ -98,12 +101,15 @@ impl Server {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
         }
 
+        let door = open_door(&directory, &service, &mut work);
+
         Ok(Server {
             address,
             service,
             phase,
             connections,
             background: work,
+            _door: door,
             directory,
         })
     }
@@ -147,6 +153,20 @@ fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
         sinks.push(Arc::new(EventBridge::new(url.clone())?));
     }
     Ok(sinks)
+}
+
+/// A server without it still serves; it only cannot be asked by those who own its data.
+fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut JoinSet<()>) -> Option<Door> {
+    match Door::open(directory.path()) {
+        Ok((door, listener)) => {
+            work.spawn(door::serve(listener, Arc::clone(service)));
+            Some(door)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "`ecru gc`, `verify` and `backup` will not reach this server");
+            None
+        }
+    }
 }
 
 async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {

@@ -18,6 +18,7 @@ mod put_manifest;
 mod selection;
 mod storage_class;
 mod store_image;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,7 @@ pub(crate) use selection::load;
 pub(crate) use selection::resolve;
 pub use storage_class::update_image_storage_class;
 pub(crate) use storage_class::{activate, archive, follow};
+pub use verify::{VerifiedImages, verify_images};
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
