@@ -39,7 +39,7 @@ impl Directory {
             opened_at,
             _lock: lock,
         };
-        directory.lay_out(io)?;
+        directory.make_database(io)?;
         Ok(directory)
     }
 
@@ -53,28 +53,29 @@ impl Directory {
     }
 
     /// SQLite gives its log and index the mode of the database, so the database is made here, private.
-    fn lay_out(&self, io: &dyn Io) -> Result<(), StoreError> {
+    fn make_database(&self, io: &dyn Io) -> Result<(), StoreError> {
         let database = database_path(&self.path);
-        let blobs = self.blobs();
-        let had_blobs = blobs.is_dir();
-        if had_blobs && database.exists() {
+        if database.exists() {
             return Ok(());
         }
-
-        if had_blobs
-            && std::fs::read_dir(&blobs)
-                .tried("read the blob directory")?
-                .next()
-                .is_some()
-        {
-            return Err(StoreError::damaged(
-                "blobs are there, but the database is missing",
-            ));
+        if self.is_laid_out() {
+            return Err(StoreError::damaged("it is missing, though blobs were kept"));
         }
         open_private(&database).tried("create the database file")?;
-        if !had_blobs {
-            io.create_directory(&blobs).tried("create the blob directory")?;
+        io.sync_directory(&self.path).tried("sync the data directory")
+    }
+
+    /// Whether a database with its tables has been there: the blob directory is made after them.
+    pub(crate) fn is_laid_out(&self) -> bool {
+        self.blobs().is_dir()
+    }
+
+    pub(crate) fn lay_out(&self, io: &dyn Io) -> Result<(), StoreError> {
+        if self.is_laid_out() {
+            return Ok(());
         }
+        io.create_directory(&self.blobs())
+            .tried("create the blob directory")?;
         io.sync_directory(&self.path).tried("sync the data directory")
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::backend::{Access, Backend};
+use crate::backend::{Access, Backend, Moment};
 use crate::backup::{self, BackedUp, BackupError};
 use crate::blobs::Blobs;
 use crate::collect::{self, Removed};
@@ -16,7 +16,7 @@ use crate::directory::{Directory, database_path};
 use crate::files::Files;
 use crate::io::{Disk, Flushing, Io};
 use crate::keys;
-use crate::migrations::migrate;
+use crate::migrations::{Schema, migrate};
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
 use crate::uploads::Uploads;
@@ -90,7 +90,11 @@ impl Store {
         let directory = Directory::open(directory, io.as_ref())?;
 
         let connection = backend.connect(Access::Write)?;
-        migrate(connection.as_ref())?;
+        if migrate(connection.as_ref(), !directory.is_laid_out())? == Schema::New {
+            // Without its log, the database is then still known for one.
+            connection.tidy(Moment::Closing)?;
+        }
+        directory.lay_out(io.as_ref())?;
         keys::ensure_key(connection.as_ref(), directory.opened_at())?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;

@@ -79,7 +79,7 @@ impl Batch<'_> {
     }
 
     fn answer(&mut self, image: &Image, tag: Option<&str>) -> Result<(), Error> {
-        let manifest = manifest_of(self.at, image.id)?;
+        let manifest = manifest_of(self.at, image)?;
         self.bytes += manifest.len();
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(Error::new(

@@ -144,7 +144,7 @@ pub(crate) fn tags_of(
 
 /// The layers of an image that may hold its files, the lowest first.
 pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>, StoreError> {
-    let manifest = manifest_of(at, image.id)?;
+    let manifest = manifest_of(at, image)?;
     let manifest = stored(Manifest::parse(&manifest, Some(&image.media_type)))?;
     let layers = manifest
         .blobs
@@ -153,13 +153,16 @@ pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>,
     Ok(layers.map(|blob| blob.digest).collect())
 }
 
-fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
-    at.find(
+/// The manifest of an image, which is hashed at each read: nothing else would tell that it has decayed.
+fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, StoreError> {
+    let manifest = at.find(
         "SELECT manifest FROM images WHERE id = ?1",
-        &[Value::Integer(image_id)],
+        &[Value::Integer(image.id)],
         |row| Ok(Bytes::copy_from_slice(row.blob(0)?)),
-    )?
-    .ok_or_else(|| StoreError::damaged("an image has no row"))
+    )?;
+    manifest
+        .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
+        .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
 }
 
 fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {

@@ -79,7 +79,9 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
         return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
     }
     if usize::try_from(row.integer(4)?).ok() != Some(bytes.len()) {
-        return Ok(Some("is listed with another size than its manifest has".to_owned()));
+        return Ok(Some(
+            "is listed with another size than its manifest has".to_owned(),
+        ));
     }
     let Ok(manifest) = Manifest::parse(bytes, Some(row.text(3)?)) else {
         return Ok(Some("has a manifest that cannot be read".to_owned()));

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use ecru_model::Digest;
 
 use crate::hash::Hasher;
+use crate::io::{Disk, Flushing, Io};
 use crate::tables::blobs::Blob;
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -29,7 +30,7 @@ pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, Not
             _ => format!("its file cannot be read: {error}"),
         })
     };
-    let mut source = File::open(from).map_err(unreadable)?;
+    let mut source = Disk::new(Flushing::Always).open(from).map_err(unreadable)?;
     let written_at = source.metadata().and_then(|metadata| metadata.modified());
     let written_at = written_at.map_err(unreadable)?;
 

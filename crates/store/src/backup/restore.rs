@@ -42,7 +42,7 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     copy_database(&backup.join(&marker.database), &database, marker.database_bytes)?;
     // Synced once, at the end.
     let rows = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
-    migrate(rows.as_ref())?;
+    migrate(rows.as_ref(), false)?;
     let restoring = Restoring {
         place: &place,
         blobs: &directory.join("blobs"),
