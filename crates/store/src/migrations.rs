@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::backend::Connection;
 use crate::transaction::Snapshot;
 
-const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+pub(crate) const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
 
 /// What the database was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub(crate) enum Schema {
 /// Brings the schema up to date in one transaction, or refuses and leaves it as it was.
 /// Without tables it is damaged, unless it `may_be_new`.
 pub(crate) fn migrate(connection: &dyn Connection, may_be_new: bool) -> Result<Schema, StoreError> {
+    migrate_to(connection, may_be_new, i64::MAX)
+}
+
+/// As `migrate`, and no further than to a step.
+pub(crate) fn migrate_to(
+    connection: &dyn Connection,
+    may_be_new: bool,
+    last: i64,
+) -> Result<Schema, StoreError> {
     connection.begin()?;
     connection.script("CREATE TABLE IF NOT EXISTS migrations (number {int} PRIMARY KEY) {strict}")?;
 
@@ -35,7 +44,10 @@ pub(crate) fn migrate(connection: &dyn Connection, may_be_new: bool) -> Result<S
         return Err(StoreError::damaged("it is empty, though it has been in use"));
     }
 
-    for (number, step) in STEPS.iter().filter(|(number, _)| *number > found) {
+    for (number, step) in STEPS
+        .iter()
+        .filter(|(number, _)| *number > found && *number <= last)
+    {
         connection.script(step)?;
         connection.execute("INSERT INTO migrations (number) VALUES (?1)", &[(*number).into()])?;
     }

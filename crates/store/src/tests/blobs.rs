@@ -110,7 +110,7 @@ async fn a_blob_that_went_or_moved_since_it_was_found_is_looked_up_anew() {
 async fn a_blob_with_something_else_in_its_place_is_damaged_and_stored_anew() {
     type Put = fn(&Path);
     let others: [Put; 3] = [
-        |path| std::fs::create_dir(path).unwrap(),
+        |path| fs::create_dir(path).unwrap(),
         |path| std::os::unix::fs::symlink(path, path).unwrap(),
         |path| {
             let mode = rustix::fs::Mode::from_raw_mode(0o600);
@@ -121,7 +121,7 @@ async fn a_blob_with_something_else_in_its_place_is_damaged_and_stored_anew() {
         let fixture = Fixture::new().await;
         let digest = fixture.push(&text(LARGE)).await;
         let path = fixture.only_file();
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         put(&path);
 
         let read = fixture.read(&digest).await;

@@ -5,6 +5,7 @@ mod backup;
 mod blobs;
 mod collection;
 mod completion;
+mod migrations;
 mod rows;
 mod uploads;
 mod verify;
