@@ -31,7 +31,7 @@ pub async fn verify_images(store: &Store, report: &Report) -> Result<VerifiedIma
             None => break,
         }
     }
-    let complaints = store.read_many(|at| rows_of_nothing(at)).await?;
+    let complaints = store.read_many(rows_of_nothing).await?;
     say(report, complaints, &mut verified).await?;
     Ok(verified)
 }
