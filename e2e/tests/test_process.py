@@ -1,8 +1,12 @@
 """The process among others: one owner of its data, clocks that jump, an end under load."""
 
 import concurrent.futures
+import datetime
+import json
+import pathlib
 import random
 import time
+import urllib.request
 
 import pytest
 
@@ -62,9 +66,14 @@ def jumping(tmp_path):
         server.stop()
 
 
-def _libraries():
-    import pathlib
+def _machine_time(server):
+    """The time of the machine, as the server has it."""
+    with urllib.request.urlopen(f"{server.url}/_ecru/clock") as answer:
+        shown = json.load(answer)["machine"]
+    return datetime.datetime.fromisoformat(shown.replace("Z", "+00:00")).timestamp()
 
+
+def _libraries():
     return pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
 
 
@@ -75,6 +84,7 @@ def test_jumps_of_the_machine_clock_lose_no_image_and_keep_the_order_of_pushes(j
     images = []
     for number, days in enumerate([0, -400, 30, -1, 3_000, 0]):
         jump(days * DAY)
+        assert abs(_machine_time(server) - time.time() - days * DAY) < DAY / 2
         image = Image.seeded(f"jump/{number}", (500, 90_000))
         registry = Registry(server.host)
         registry.push_image("demo", f"tag-{number}", image)
@@ -113,9 +123,6 @@ def test_jumps_of_the_machine_clock_lose_no_image_and_keep_the_order_of_pushes(j
 
 
 def test_the_clock_of_the_registry_moves_without_losing_an_image(ecru, registry, repository):
-    import json
-    import urllib.request
-
     name = repository()
     image = Image.seeded("clock", (90_000,))
     registry.push_image(name, "tag", image)
