@@ -18,11 +18,11 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
 
-def ecr_client(server, access_key="test"):
+def ecr_client(server, access_key="test", region=REGION):
     return boto3.client(
         "ecr",
         endpoint_url=server.url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key="test",
         # A failure shall show as itself, not as the last of several attempts.

@@ -1,5 +1,6 @@
 """Runs the `ecru` binary on a data directory: starts, stops, kills it and reads its memory."""
 
+import json
 import os
 import pathlib
 import queue
@@ -15,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ECRU_BINARY", str(ROOT / "target/release/ecru"))
 START_SECONDS_MAX = 20
 STOP_SECONDS_MAX = 20
+CONTROL_SECONDS_MAX = 60
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
@@ -94,6 +96,13 @@ class Server:
     def restart(self):
         self.stop()
         return self.start()
+
+    def control(self, method, path, body=None):
+        """Asks one of the server's own addresses beneath `/_ecru/`."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_ecru/{path}", data=data, method=method)
+        with urllib.request.urlopen(request, timeout=CONTROL_SECONDS_MAX) as answer:
+            return json.load(answer)
 
     @property
     def running(self):

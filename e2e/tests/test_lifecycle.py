@@ -1,7 +1,6 @@
 """Lifecycle policies and the archive, seen by the AWS clients that wait for them."""
 
 import json
-import urllib.request
 
 from harness.images import Image
 
@@ -10,13 +9,6 @@ def policy(count):
     selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count}
     rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
     return json.dumps({"rules": [rule]})
-
-
-def control(ecru, method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{ecru.url}/_ecru/{path}", data=data, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 def test_the_waiter_for_a_preview_ends_and_the_policy_does_what_it_showed(
@@ -35,12 +27,12 @@ def test_the_waiter_for_a_preview_ends_and_the_policy_does_what_it_showed(
     assert preview["summary"] == {"expiringImageTotalCount": 2}
 
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=policy(1))
-    control(ecru, "POST", "run-due")
+    ecru.control("POST", "run-due")
     assert registry.list_tags(name) == ["three"]
     registry.push_image(name, "four", Image.seeded(f"{name}/four"))
-    control(ecru, "POST", "run-due")
+    ecru.control("POST", "run-due")
     assert registry.list_tags(name) == ["four"]
-    explained = control(ecru, "GET", f"lifecycle/explain?repository={name}")
+    explained = ecru.control("GET", f"lifecycle/explain?repository={name}")
     assert [image["rules"][0]["verdict"] for image in explained["images"]] == ["KEPT"]
 
 
@@ -57,6 +49,6 @@ def test_an_archived_image_cannot_be_pulled_until_its_restore_is_done(
 
     restored = ecr.update_image_storage_class(**change, targetStorageClass="STANDARD")
     assert restored["imageStatus"] == "ACTIVATING"
-    control(ecru, "PUT", "clock", {"advance": "PT20M"})
-    control(ecru, "POST", "run-due")
+    ecru.control("PUT", "clock", {"advance": "PT20M"})
+    ecru.control("POST", "run-due")
     assert registry.find_manifest(name, "one")

@@ -1,5 +1,6 @@
 //! The vocabulary of ECR: names, digests, tags, ARNs and scopes, and what is generated from the service model.
 
+mod arn;
 mod digest;
 #[rustfmt::skip]
 mod generated;
@@ -15,6 +16,7 @@ mod timestamp;
 mod upload_id;
 mod violation;
 
+pub use arn::Arn;
 pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
 pub use generated::{
     error_code::ErrorCode,

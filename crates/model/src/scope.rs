@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Region, RegistryId, RepositoryName};
+use crate::{Arn, Region, RegistryId, RepositoryName};
 
 /// A registry: everything stored belongs to exactly one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,12 +23,11 @@ impl Scope {
 
     /// The registry and the name in the ARN of a repository; none for any other text.
     pub fn parse_repository_arn(arn: &str) -> Option<(Self, RepositoryName)> {
-        let mut parts = arn.strip_prefix("arn:")?.splitn(5, ':');
-        let (partition, service) = (parts.next()?, parts.next()?);
-        let region = Region::parse(parts.next()?).ok()?;
-        let registry_id = RegistryId::parse(parts.next()?).ok()?;
-        let name = RepositoryName::parse(parts.next()?.strip_prefix("repository/")?).ok()?;
-        let regular = service == "ecr" && partition == region.partition();
+        let arn = Arn::parse(arn)?;
+        let region = Region::parse(arn.region).ok()?;
+        let registry_id = RegistryId::parse(arn.account).ok()?;
+        let name = RepositoryName::parse(arn.resource.strip_prefix("repository/")?).ok()?;
+        let regular = arn.service == "ecr" && arn.partition == region.partition();
         regular.then_some((Self { registry_id, region }, name))
     }
 }

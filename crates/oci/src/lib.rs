@@ -4,6 +4,8 @@ mod answer;
 mod blobs;
 mod codes;
 mod credentials;
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod incoming;
 mod lists;

@@ -7,6 +7,8 @@ mod context;
 mod creation_templates;
 mod error;
 pub mod events;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod housekeeping;
 pub mod images;
 pub mod introspection;

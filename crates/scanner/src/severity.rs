@@ -40,9 +40,10 @@ impl Severity {
         })
     }
 
-    fn of_score(score: f64) -> Self {
-        match score {
-            9.0.. => Self::Critical,
+    /// NVD's ranges; those of version 2 know nothing above `HIGH`.
+    fn of_score(score: &Score) -> Self {
+        match score.score {
+            9.0.. if score.version != "2.0" => Self::Critical,
             7.0.. => Self::High,
             4.0.. => Self::Medium,
             0.1.. => Self::Low,
@@ -67,7 +68,7 @@ pub(crate) fn judge(word: Option<&str>, scores: &[SeverityScore]) -> (Severity, 
             let score = preferred("3.")
                 .or_else(|| preferred("4."))
                 .or_else(|| preferred("2."))?;
-            Some(Severity::of_score(score.score))
+            Some(Severity::of_score(score))
         })
         .unwrap_or(Severity::Undefined);
     (severity, numeric)
@@ -116,6 +117,12 @@ mod tests {
             (None, vec![], Severity::Undefined, vec![]),
             (None, vec![v3.clone()], Severity::Critical, vec![9.8]),
             (None, vec![v2.clone()], Severity::Medium, vec![6.8]),
+            (
+                None,
+                vec![score("CVSS_V2", "AV:N/AC:L/Au:N/C:C/I:C/A:C")],
+                Severity::High,
+                vec![10.0],
+            ),
             (None, vec![v4, v2], Severity::Critical, vec![9.3, 6.8]),
             (
                 Some("unimportant"),

@@ -35,6 +35,8 @@ const BACKLOG: u32 = 4096;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for a free descriptor before a connection is accepted again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// As long as a body may say nothing.
+const STALL_MAX: Duration = Duration::from_mins(1);
 
 pub struct Server {
     address: SocketAddr,
@@ -187,7 +189,21 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // After a restart, connections of the last run may still be winding down on the same port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    give_up_on_stalled_clients(&socket)?;
     socket.listen(BACKLOG)
+}
+
+/// Accepted connections inherit it: one whose client takes no byte for this time is closed by the kernel.
+#[cfg(target_os = "linux")]
+fn give_up_on_stalled_clients(socket: &TcpSocket) -> io::Result<()> {
+    let milliseconds = u32::try_from(STALL_MAX.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds)?)
+}
+
+/// Elsewhere only the system's own limits hold.
+#[cfg(not(target_os = "linux"))]
+fn give_up_on_stalled_clients(_: &TcpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 async fn accept(

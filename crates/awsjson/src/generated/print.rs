@@ -411,7 +411,7 @@ pub(crate) fn delete_registry_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }
@@ -454,7 +454,7 @@ pub(crate) fn delete_repository_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }
@@ -917,7 +917,7 @@ pub(crate) fn get_registry_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }
@@ -953,7 +953,7 @@ pub(crate) fn get_repository_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }
@@ -1692,7 +1692,7 @@ pub(crate) fn put_registry_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }
@@ -2134,7 +2134,7 @@ pub(crate) fn set_repository_policy_output(
             }
             if let Some(member) = &value.policy_text {
                 writer.name("policyText");
-                writer.text(member.as_str());
+                writer.text(member);
             }
         });
 }

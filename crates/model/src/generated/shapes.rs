@@ -370,7 +370,7 @@ pub struct DeleteRegistryPolicyInput {}
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<RegistryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// `DeleteReplication` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -399,7 +399,7 @@ pub struct DeleteRepositoryPolicyInput {
 pub struct DeleteRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<RepositoryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// What is given to `DeleteRepository`.
 #[derive(Clone, Debug, PartialEq)]
@@ -775,7 +775,7 @@ pub struct GetRegistryPolicyInput {}
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<RegistryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// What is given to `GetRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -797,7 +797,7 @@ pub struct GetRepositoryPolicyInput {
 pub struct GetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<RepositoryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// What is given to `GetSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -1770,7 +1770,7 @@ pub struct PutRegistryPolicyInput {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
-    pub policy_text: Option<RegistryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// What is given to `PutRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -2499,7 +2499,7 @@ pub struct SetRepositoryPolicyInput {
 pub struct SetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
-    pub policy_text: Option<RepositoryPolicyText>,
+    pub policy_text: Option<String>,
 }
 /// `SigningConfiguration` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::pattern;
+use super::variables::Variables;
 
 /// What is known of a request under the keys of conditions, which are compared in lower case.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ impl Facts {
         self.0.push((key.to_ascii_lowercase(), values));
     }
 
-    fn find(&self, key: &str) -> &[String] {
+    pub(super) fn find(&self, key: &str) -> &[String] {
         let found = self.0.iter().find(|(known, _)| known == key);
         found.map_or(&[], |(_, values)| values.as_slice())
     }
@@ -109,7 +110,7 @@ impl Condition {
         })
     }
 
-    pub(super) fn holds(&self, facts: &Facts) -> bool {
+    pub(super) fn holds(&self, facts: &Facts, variables: Variables<'_>) -> bool {
         let found = facts.find(&self.key);
         if self.test == Test::Null {
             let absent = found.is_empty().to_string();
@@ -126,8 +127,15 @@ impl Condition {
             };
         }
         let one = |found: &String| {
-            let matched = self.values.iter().any(|wanted| self.test.matches(wanted, found));
-            matched != self.negated
+            let mut answers = self
+                .values
+                .iter()
+                .filter_map(|wanted| {
+                    variables.test(wanted, found, |wanted, found| self.test.matches(wanted, found))
+                })
+                .peekable();
+            // Nothing is said by values whose variables stand for nothing.
+            answers.peek().is_some() && answers.any(|matched| matched) != self.negated
         };
         match self.quantifier {
             Quantifier::All => found.iter().all(one),
@@ -301,7 +309,11 @@ mod tests {
     fn check(operator: &str, key: &str, values: Value, expected: bool) {
         let condition = Condition::read(operator, key, &values)
             .unwrap_or_else(|| panic!("{operator} of {key} and {values} is understood"));
-        assert_eq!(condition.holds(&facts()), expected, "{operator} {key} {values}");
+        assert_eq!(
+            condition.holds(&facts(), Variables(None)),
+            expected,
+            "{operator} {key} {values}"
+        );
     }
 
     #[test]

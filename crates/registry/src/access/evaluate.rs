@@ -4,6 +4,7 @@ use super::condition::Facts;
 use super::pattern;
 use super::policy::{Effect, Listed, Policy, Statement};
 use super::principal::Principal;
+use super::variables::Variables;
 
 /// One action on one resource, and everything that a policy can ask about it.
 #[derive(Debug)]
@@ -40,16 +41,21 @@ pub(super) fn evaluate<'a>(policies: impl IntoIterator<Item = &'a Policy>, reque
 
 impl Statement {
     fn speaks_of(&self, request: &Request) -> bool {
+        let variables = Variables(self.has_variables.then_some(&request.facts));
         self.actions
             .names(|action| pattern::matches(&action.to_ascii_lowercase(), &request.action))
             && self.principals.covers(&request.identities)
             && self.resources.as_ref().is_none_or(|resources| {
-                resources.names(|resource| pattern::matches(resource, &request.resource))
+                resources.names(|resource| {
+                    variables
+                        .test(resource, &request.resource, pattern::matches)
+                        .unwrap_or(false)
+                })
             })
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.holds(&request.facts))
+                .all(|condition| condition.holds(&request.facts, variables))
     }
 }
 

@@ -7,6 +7,7 @@ mod pattern;
 mod policy;
 mod principal;
 mod print;
+mod variables;
 
 use std::net::IpAddr;
 
@@ -32,6 +33,8 @@ pub(crate) struct Access {
     actions: Vec<&'static str>,
     caller: Caller,
     circumstances: Circumstances,
+    /// Resource tags that the request gives, or the keys alone of those that it takes away.
+    tags: Vec<(String, Option<String>)>,
 }
 
 /// What conditions of policies may ask about a request, beside who asks for what.
@@ -64,6 +67,7 @@ impl Access {
             actions: vec![action],
             caller,
             circumstances,
+            tags: Vec::new(),
         }
     }
 
@@ -71,6 +75,23 @@ impl Access {
     #[must_use]
     pub(crate) fn and(mut self, action: &'static str) -> Self {
         self.actions.push(action);
+        self
+    }
+
+    /// The same request, which gives resource tags.
+    #[must_use]
+    pub(crate) fn giving<'a>(mut self, tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let given = tags
+            .into_iter()
+            .map(|(key, value)| (key.clone(), Some(value.clone())));
+        self.tags = given.collect();
+        self
+    }
+
+    /// The same request, which takes resource tags away.
+    #[must_use]
+    pub(crate) fn taking(mut self, keys: &[String]) -> Self {
+        self.tags = keys.iter().map(|key| (key.clone(), None)).collect();
         self
     }
 
@@ -196,6 +217,15 @@ impl Access {
         for tag in tags {
             facts.add(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
             facts.add(&format!("ecr:ResourceTag/{}", tag.key), tag.value.as_str());
+        }
+        for (key, value) in &self.tags {
+            if let Some(value) = value {
+                facts.add(&format!("aws:RequestTag/{key}"), value.as_str());
+            }
+        }
+        if !self.tags.is_empty() {
+            let keys = self.tags.iter().map(|(key, _)| key.clone());
+            facts.add_all("aws:TagKeys", keys.collect());
         }
         Request {
             identities: principal::identities(&self.caller),

@@ -21,6 +21,7 @@ pub(super) struct Statement {
     /// The resource that the policy is put on where the statement names none.
     pub(super) resources: Option<Listed<String>>,
     pub(super) conditions: Vec<Condition>,
+    pub(super) has_variables: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,8 @@ impl Policy {
                 _ => return None,
             }
         }
+        // Without a version it is the older one.
+        let has_variables = document.get("Version").and_then(Value::as_str) == Some("2012-10-17");
         let statements = match document.get("Statement")? {
             Value::Array(statements) if !statements.is_empty() => statements.as_slice(),
             statement @ Value::Object(_) => std::slice::from_ref(statement),
@@ -64,7 +67,7 @@ impl Policy {
         };
         let statements = statements
             .iter()
-            .map(|statement| Statement::read(statement.as_object()?, holder))
+            .map(|statement| Statement::read(statement.as_object()?, holder, has_variables))
             .collect::<Option<_>>()?;
         Some(Self { statements })
     }
@@ -78,7 +81,7 @@ fn document(text: &str) -> Option<Map<String, Value>> {
 }
 
 impl Statement {
-    fn read(statement: &Map<String, Value>, holder: Holder) -> Option<Self> {
+    fn read(statement: &Map<String, Value>, holder: Holder, has_variables: bool) -> Option<Self> {
         if !statement.keys().all(|member| print::knows_member(member)) {
             return None;
         }
@@ -112,6 +115,7 @@ impl Statement {
                 Some(conditions) => condition::read(conditions)?,
                 None => Vec::new(),
             },
+            has_variables,
         })
     }
 }

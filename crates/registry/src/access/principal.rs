@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::policy::{Listed, texts};
 use crate::Caller;
+use crate::principals::Identity;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Principal {
@@ -47,43 +48,40 @@ impl Principal {
     }
 
     fn of_arn(arn: &str) -> Option<Self> {
-        let parts = Arn::parse(arn)?;
-        match (parts.service, parts.kind) {
-            ("iam", "root") if parts.name.is_empty() => Some(Self::Account(parts.account.to_owned())),
-            ("iam", "role") => Some(Self::Arn(parts.role(parts.name))),
-            _ => Some(Self::Arn(arn.to_owned())),
+        let identity = Identity::parse(arn)?;
+        if identity.is_root() {
+            return Some(Self::Account(identity.account().to_owned()));
         }
+        let role = identity.role().filter(|_| identity.is_role());
+        Some(Self::Arn(role.unwrap_or_else(|| arn.to_owned())))
     }
 }
 
 /// Everything that a caller is: a user is its account too, and a session its role.
 pub(super) fn identities(caller: &Caller) -> Vec<Principal> {
-    let Some(parts) = Arn::parse(&caller.principal) else {
+    let Some(identity) = Identity::parse(&caller.principal) else {
         return vec![Principal::Service(caller.principal.clone())];
     };
     let mut identities = Vec::new();
-    if parts.kind == "role" {
-        identities.push(Principal::Arn(parts.role(parts.name)));
-    } else if parts.kind != "root" {
+    if !identity.is_root() && !identity.is_role() {
         identities.push(Principal::Arn(caller.principal.clone()));
     }
-    if let Some(role) = parts.assumed_role() {
-        identities.push(Principal::Arn(parts.role(role)));
-    }
-    identities.push(Principal::Account(parts.account.to_owned()));
+    identities.extend(identity.role().map(Principal::Arn));
+    identities.push(Principal::Account(identity.account().to_owned()));
     identities
 }
 
 /// What `aws:PrincipalArn` says of a caller: of a session, its role.
 pub(super) fn principal_arn(caller: &Caller) -> String {
-    Arn::parse(&caller.principal)
-        .and_then(|parts| Some(parts.role(parts.assumed_role()?)))
+    Identity::parse(&caller.principal)
+        .filter(|identity| !identity.is_role())
+        .and_then(|session| session.role())
         .unwrap_or_else(|| caller.principal.clone())
 }
 
 /// What `aws:PrincipalType` says of a caller.
 pub(super) fn principal_type(caller: &Caller) -> &'static str {
-    match Arn::parse(&caller.principal).map(|parts| parts.kind) {
+    match Identity::parse(&caller.principal).map(|identity| identity.kind) {
         Some("root") => "Account",
         Some("user") => "User",
         Some("assumed-role" | "role") => "AssumedRole",
@@ -94,12 +92,12 @@ pub(super) fn principal_type(caller: &Caller) -> &'static str {
 
 /// The name of a user, which `aws:username` gives.
 pub(super) fn user_name(caller: &Caller) -> Option<&str> {
-    let parts = Arn::parse(&caller.principal)?;
-    (parts.kind == "user").then(|| last_segment(parts.name))
+    let identity = Identity::parse(&caller.principal)?;
+    (identity.kind == "user").then(|| identity.name())
 }
 
 pub(crate) fn is_root(caller: &Caller) -> bool {
-    Arn::parse(&caller.principal).is_some_and(|parts| parts.kind == "root")
+    Identity::parse(&caller.principal).is_some_and(|identity| identity.is_root())
 }
 
 impl Listed<Principal> {
@@ -113,56 +111,6 @@ impl Listed<Principal> {
             Self::AllBut(listed) => !identities.iter().all(|identity| named(listed, identity)),
         }
     }
-}
-
-/// The ARN of somebody: `arn:<partition>:<iam or sts>::<account>:<kind>/<name>`.
-struct Arn<'a> {
-    partition: &'a str,
-    service: &'a str,
-    account: &'a str,
-    kind: &'a str,
-    name: &'a str,
-}
-
-impl<'a> Arn<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
-        let partition = parts.next().filter(|partition| partition.starts_with("aws"))?;
-        let service = parts.next().filter(|service| matches!(*service, "iam" | "sts"))?;
-        parts.next().filter(|region| region.is_empty())?;
-        let account = parts
-            .next()
-            .filter(|account| RegistryId::parse(*account).is_ok())?;
-        let resource = parts.next().filter(|resource| !resource.is_empty())?;
-        let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));
-        Some(Self {
-            partition,
-            service,
-            account,
-            kind,
-            name,
-        })
-    }
-
-    /// The ARN of a role of the same account, without its path.
-    fn role(&self, name: &str) -> String {
-        format!(
-            "arn:{}:iam::{}:role/{}",
-            self.partition,
-            self.account,
-            last_segment(name)
-        )
-    }
-
-    /// The name of the role that a session has.
-    fn assumed_role(&self) -> Option<&'a str> {
-        let (role, _session) = self.name.split_once('/')?;
-        (self.kind == "assumed-role").then_some(role)
-    }
-}
-
-fn last_segment(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 #[cfg(test)]

@@ -174,7 +174,6 @@ fn judge(rule: &Rule, image: &Candidate, standing: Standing, claim: Option<i32>,
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -498,42 +497,5 @@ mod tests {
             let once = acted.iter().map(|(image, _)| image).collect::<BTreeSet<_>>();
             prop_assert_eq!(once.len(), acted.len(), "an image is acted on by one rule at most");
         }
-    }
-
-    #[test]
-    fn a_hundred_thousand_images_are_judged_within_seconds() {
-        let images = (0..100_000)
-            .map(|n| {
-                let tags = match n % 4 {
-                    0 => String::new(),
-                    1 => format!("build-{n}"),
-                    2 => format!("build-{n} release-{n}"),
-                    _ => format!("release-{n}-candidate-{n}"),
-                };
-                Candidate {
-                    sequence: n,
-                    ..image(&tags, 400 - n * 400 / 100_000)
-                }
-            })
-            .collect::<Vec<_>>();
-        let policy = policy(&[
-            "release* *candidate* older 30",
-            "*e*e*e*e keep 50",
-            "release* keep 500",
-            "build* older 14",
-            "untagged older 1",
-            "any keep 1000",
-        ]);
-        let begun = Instant::now();
-        let mut acted = 0;
-        evaluate(&policy, &images, NOW, &mut |finding| {
-            acted += usize::from(matches!(finding.verdict, Verdict::Act(_)));
-        });
-        let taken = begun.elapsed();
-        println!("100,000 images, 6 rules: {taken:?}, {acted} acted on");
-        assert!(acted > 50_000);
-        // A build with checks, on a machine that is busy with other tests, gets more time.
-        let seconds_max = if cfg!(debug_assertions) { 20 } else { 2 };
-        assert!(taken < Duration::from_secs(seconds_max), "{taken:?}");
     }
 }

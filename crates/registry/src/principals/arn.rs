@@ -1,34 +1,70 @@
 //! ARNs of those who can call.
 
-use ecru_model::RegistryId;
+use ecru_model::{Arn, RegistryId};
 
 const CHARACTERS_MAX: usize = 2_048;
 
+/// Somebody in an account: a root, a user, a role or a session.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    arn: Arn<'a>,
+    pub(crate) kind: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Identity<'a> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let arn = Arn::parse(text)?;
+        let somebody =
+            matches!(arn.service, "iam" | "sts") && arn.region.is_empty() && !arn.account.is_empty();
+        let (kind, name) = arn.kind_and_name();
+        somebody.then_some(Self { arn, kind, name })
+    }
+
+    pub(crate) fn account(&self) -> &'a str {
+        self.arn.account
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        (self.arn.service, self.arn.resource) == ("iam", "root")
+    }
+
+    pub(crate) fn is_role(&self) -> bool {
+        (self.arn.service, self.kind) == ("iam", "role")
+    }
+
+    /// Without its path.
+    pub(crate) fn name(&self) -> &'a str {
+        self.name.rsplit_once('/').map_or(self.name, |(_, name)| name)
+    }
+
+    /// The ARN of a role, or of the role that a session has; without its path, which sessions do not have.
+    pub(crate) fn role(&self) -> Option<String> {
+        let name = match self.kind {
+            "role" => self.name(),
+            "assumed-role" => self.name.split_once('/')?.0,
+            _ => return None,
+        };
+        Some(format!(
+            "arn:{}:iam::{}:role/{name}",
+            self.arn.partition, self.arn.account
+        ))
+    }
+}
+
 /// The account of a principal; none for what cannot be one.
 pub(super) fn account(arn: &str) -> Option<RegistryId> {
-    if arn.len() > CHARACTERS_MAX {
-        return None;
-    }
-    let mut parts = arn.splitn(6, ':');
-    let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    let known = scheme == "arn" && is_partition(partition) && region.is_empty();
-    let kind = resource.split_once('/').map_or(resource, |(kind, _)| kind);
-    let caller = match (service, kind) {
-        ("iam", "root") => resource == "root",
+    let identity = Identity::parse(arn).filter(|_| arn.len() <= CHARACTERS_MAX)?;
+    let resource = identity.arn.resource;
+    let can_call = match (identity.arn.service, identity.kind) {
+        ("iam", "root") => identity.is_root(),
         ("iam", "user" | "role") | ("sts", "federated-user") => is_path(resource, 1),
         ("sts", "assumed-role") => is_path(resource, 2),
         _ => false,
     };
-    (known && caller)
-        .then(|| RegistryId::parse(account).ok())
+    can_call
+        .then(|| RegistryId::parse(identity.account()).ok())
         .flatten()
-}
-
-fn is_partition(text: &str) -> bool {
-    let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    let mut parts = text.split('-');
-    parts.next() == Some("aws") && parts.all(lower)
 }
 
 /// Names behind the kind, at least as many as `least`.

@@ -11,6 +11,8 @@ use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
 use crate::repositories::stored;
 use crate::{Caller, Error, Page, Service};
 
+pub(crate) use arn::Identity;
+
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
 

@@ -8,6 +8,7 @@ use ecru_model::{PrincipalArn, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Caller;
+use crate::principals::Identity;
 
 pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclusion;
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;
@@ -42,21 +43,9 @@ fn key<'a>(scope: &'a Scope, principal: &'a PrincipalArn) -> [Value<'a>; 3] {
 
 /// A session counts as the role that it assumed; its ARN leaves out the path of the role.
 fn is_meant(excluded: &str, principal: &str) -> bool {
-    excluded == principal || assumed_role(principal).is_some_and(|session| role(excluded) == Some(session))
-}
-
-/// Partition, account and name of the role of a session.
-fn assumed_role(principal: &str) -> Option<[&str; 3]> {
-    let (partition, rest) = principal.strip_prefix("arn:")?.split_once(":sts::")?;
-    let (account, path) = rest.split_once(":assumed-role/")?;
-    let (name, _) = path.split_once('/')?;
-    Some([partition, account, name])
-}
-
-fn role(arn: &str) -> Option<[&str; 3]> {
-    let (partition, rest) = arn.strip_prefix("arn:")?.split_once(":iam::")?;
-    let (account, path) = rest.split_once(":role/")?;
-    Some([partition, account, path.rsplit('/').next()?])
+    let of_role = Identity::parse(excluded).is_some_and(|excluded| excluded.is_role());
+    let role = |arn| Identity::parse(arn).and_then(|identity| identity.role());
+    excluded == principal || (of_role && role(principal) == role(excluded))
 }
 
 #[cfg(test)]

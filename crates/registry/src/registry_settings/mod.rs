@@ -8,11 +8,11 @@ mod put_account_setting;
 mod put_registry_policy;
 mod quotas;
 
-use ecru_model::{ErrorCode, RegistryPolicyText, Scope};
+use ecru_model::{ErrorCode, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
+use crate::Error;
 use crate::access::{Holder, Policy};
-use crate::{Error, repositories};
 
 pub use delete_registry_policy::delete_registry_policy;
 pub use describe_registry::describe_registry;
@@ -95,8 +95,8 @@ pub(crate) fn find_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<Option<(Po
     Ok(Some((policy, reach)))
 }
 
-fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<RegistryPolicyText, Error> {
-    let text = find(at, scope, REGISTRY_POLICY)?.ok_or_else(|| {
+fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<String, Error> {
+    find(at, scope, REGISTRY_POLICY)?.ok_or_else(|| {
         Error::new(
             ErrorCode::RegistryPolicyNotFoundException,
             format!(
@@ -104,8 +104,7 @@ fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<RegistryPolicyText, E
                 scope.registry_id
             ),
         )
-    })?;
-    Ok(repositories::stored(RegistryPolicyText::parse(text))?)
+    })
 }
 
 pub(crate) fn check_repository_quota(at: &Snapshot<'_>, quotas: &Quotas, scope: &Scope) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! `PutRegistryPolicy`: checks a policy and puts it in the place of the one that stands.
 
-use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output, RegistryPolicyText};
+use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output};
 
 use super::{REGISTRY_POLICY, save};
 use crate::access::{Holder, Policy};
@@ -14,11 +14,10 @@ pub async fn put_registry_policy(ctx: &Context, input: Input) -> Result<Output, 
         .write(move |tx| {
             access.registry(tx)?;
             let (_, text) = accepted.as_ref().ok_or_else(invalid_policy)?;
-            let answered = RegistryPolicyText::parse(text).map_err(|_| invalid_policy())?;
             save(tx, &access.scope, REGISTRY_POLICY, text)?;
 
             Ok(Output {
-                policy_text: Some(answered),
+                policy_text: Some(text.clone()),
                 registry_id: Some(access.scope.registry_id.clone()),
             })
         })

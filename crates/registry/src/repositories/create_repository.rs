@@ -34,7 +34,7 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
     let access = if tags.is_empty() {
         access
     } else {
-        access.and("TagResource")
+        access.and("TagResource").giving(&tags)
     };
 
     let stored = repository.clone();

@@ -1,6 +1,6 @@
 //! How a repository is encrypted: recorded, reported and compared; the bytes themselves are not encrypted.
 
-use ecru_model::{EncryptionType, ErrorCode, Scope};
+use ecru_model::{Arn, EncryptionType, ErrorCode, Scope};
 
 use crate::{Detail, Error};
 
@@ -42,7 +42,7 @@ impl Encryption {
 /// The ARN of a key given by ARN, id or alias. Keys of another region cannot serve a repository.
 fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
     let Scope { registry_id, region } = scope;
-    let Some(rest) = key.strip_prefix("arn:") else {
+    if !key.starts_with("arn:") {
         let resource = if key.starts_with("alias/") {
             key.to_owned()
         } else {
@@ -50,16 +50,14 @@ fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
         };
         let partition = region.partition();
         return Ok(format!("arn:{partition}:kms:{region}:{registry_id}:{resource}"));
+    }
+    let is_regional_key = |arn: Arn<'_>| {
+        arn.service == "kms"
+            && arn.region == region.as_str()
+            && !arn.account.is_empty()
+            && matches!(arn.kind_and_name().0, "key" | "alias")
     };
-    let mut parts = rest.splitn(5, ':').skip(1);
-    let regional = parts.next() == Some("kms") && parts.next() == Some(region.as_str());
-    let account = parts
-        .next()
-        .is_some_and(|account| ecru_model::RegistryId::parse(account).is_ok());
-    let resource = parts
-        .next()
-        .is_some_and(|name| name.starts_with("key/") || name.starts_with("alias/"));
-    if regional && account && resource {
+    if Arn::parse(key).is_some_and(is_regional_key) {
         return Ok(key.to_owned());
     }
     let message = format!("The KMS key '{key}' is not a key of the region {region}");

@@ -4,12 +4,12 @@ mod delete_repository_policy;
 mod get_repository_policy;
 mod set_repository_policy;
 
-use ecru_model::{ErrorCode, RepositoryPolicyText};
+use ecru_model::ErrorCode;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Error;
 use crate::access::{Holder, Policy};
-use crate::repositories::{self, Repository};
+use crate::repositories::Repository;
 
 pub use delete_repository_policy::delete_repository_policy;
 pub use get_repository_policy::get_repository_policy;
@@ -35,9 +35,8 @@ fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String
     Ok(found.flatten())
 }
 
-fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<RepositoryPolicyText, Error> {
-    let text = find_text(at, repository)?.ok_or_else(|| not_found(repository))?;
-    Ok(repositories::stored(RepositoryPolicyText::parse(text))?)
+fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<String, Error> {
+    find_text(at, repository)?.ok_or_else(|| not_found(repository))
 }
 
 pub(crate) fn save(tx: &Tx<'_>, repository: &Repository, policy: Option<&str>) -> Result<(), StoreError> {

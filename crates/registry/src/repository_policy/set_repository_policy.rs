@@ -1,8 +1,6 @@
 //! `SetRepositoryPolicy`: checks a policy and puts it in the place of the one that stands.
 
-use ecru_model::{
-    ErrorCode, RepositoryPolicyText, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output,
-};
+use ecru_model::{ErrorCode, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output};
 
 use super::save;
 use crate::access::{Holder, Policy};
@@ -18,7 +16,6 @@ pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output
         .write(move |tx| {
             let repository = access.repository(tx, &name)?;
             let (policy, text) = accepted.as_ref().ok_or_else(invalid_policy)?;
-            let answered = RepositoryPolicyText::parse(text).map_err(|_| invalid_policy())?;
             match access.under_policy(tx, &repository, policy) {
                 Err(error) if error.code != ErrorCode::AccessDeniedException => return Err(error),
                 Err(_) if !force => return Err(locks_out()),
@@ -27,7 +24,7 @@ pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output
             save(tx, &repository, Some(text))?;
 
             Ok(Output {
-                policy_text: Some(answered),
+                policy_text: Some(text.clone()),
                 registry_id: Some(repository.scope.registry_id),
                 repository_name: Some(repository.name),
             })

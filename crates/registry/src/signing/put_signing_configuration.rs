@@ -1,7 +1,7 @@
 //! `PutSigningConfiguration`: sets which profiles sign what is pushed to the registry.
 
 use ecru_model::{
-    ErrorCode, PutSigningConfigurationInput as Input, PutSigningConfigurationOutput as Output, Scope,
+    Arn, ErrorCode, PutSigningConfigurationInput as Input, PutSigningConfigurationOutput as Output, Scope,
     SigningConfiguration,
 };
 
@@ -28,7 +28,7 @@ pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Ou
 fn check_regions(scope: &Scope, configuration: &SigningConfiguration) -> Result<(), Error> {
     for rule in &configuration.rules {
         let arn = rule.signing_profile_arn.as_str();
-        if arn.split(':').nth(3) != Some(scope.region.as_str()) {
+        if Arn::parse(arn).is_none_or(|arn| arn.region != scope.region.as_str()) {
             // [unknown] in its words.
             return Err(Error::new(
                 ErrorCode::ValidationException,

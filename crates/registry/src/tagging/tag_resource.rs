@@ -8,6 +8,7 @@ use crate::{Context, Error};
 pub async fn tag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
     let (access, name) = resource(ctx, &input.resource_arn, "TagResource")?;
     let tags = accept(input.tags)?;
+    let access = access.giving(&tags);
 
     ctx.store
         .write(move |tx| {

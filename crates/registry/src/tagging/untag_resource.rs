@@ -10,6 +10,7 @@ pub async fn untag_resource(ctx: &Context, input: Input) -> Result<Output, Error
     let (access, name) = resource(ctx, &input.resource_arn, "UntagResource")?;
     let keys = input.tag_keys;
     keys.iter().try_for_each(|key| check_key(key))?;
+    let access = access.taking(&keys);
 
     ctx.store
         .write(move |tx| {

@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ecru_model::RegistryId;
+use ecru_model::Arn;
 use ecru_store::{Snapshot, StoreError};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
@@ -100,22 +100,16 @@ pub struct KmsKeyArn(String);
 
 impl KmsKeyArn {
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
-        let parts = text.splitn(6, ':').collect::<Vec<_>>();
-        let [scheme, partition, service, region, account, resource] = parts[..] else {
-            return Err(InvalidKey::Arn);
-        };
-        let name = resource
-            .strip_prefix("key/")
-            .or_else(|| resource.strip_prefix("alias/"));
+        let arn = Arn::parse(text).ok_or(InvalidKey::Arn)?;
+        let (kind, name) = arn.kind_and_name();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte);
         let is_name = |text: &str| !text.is_empty() && text.bytes().all(plain);
         let good = text.len() <= ARN_BYTES_MAX
-            && scheme == "arn"
-            && (partition == "aws" || partition.starts_with("aws-"))
-            && service == "kms"
-            && [partition, region].into_iter().all(is_name)
-            && RegistryId::parse(account).is_ok()
-            && name.is_some_and(is_name);
+            && arn.service == "kms"
+            && !arn.account.is_empty()
+            && is_name(arn.region)
+            && matches!(kind, "key" | "alias")
+            && is_name(name);
         if good {
             Ok(Self(text.to_owned()))
         } else {

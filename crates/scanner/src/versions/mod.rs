@@ -19,6 +19,8 @@ pub enum VersionOrder {
 }
 
 impl VersionOrder {
+    pub const ALL: [Self; 5] = [Self::Dpkg, Self::Apk, Self::Rpm, Self::Pep440, Self::Semver];
+
     /// None when one of them is no version of this kind.
     pub fn compare(self, left: &str, right: &str) -> Option<Ordering> {
         match self {

@@ -575,3 +575,54 @@ async fn a_layer_of_a_source_that_may_not_be_read_is_not_mounted() {
         .await;
     assert!(mount().await);
 }
+
+#[tokio::test]
+async fn conditions_see_the_tags_that_a_request_gives_and_takes() {
+    let api = demo().await;
+    let mut untagged = statement("Deny", &json!("*"), &json!("ecr:CreateRepository"));
+    untagged["Condition"] = json!({ "Null": { "aws:RequestTag/team": "true" } });
+    let mut wrong = statement("Deny", &json!("*"), &json!("ecr:TagResource"));
+    wrong["Condition"] = json!({ "StringNotLike": { "aws:RequestTag/team": "t-*" } });
+    let mut cost = statement("Deny", &json!("*"), &json!("ecr:UntagResource"));
+    cost["Condition"] = json!({ "ForAnyValue:StringEquals": { "aws:TagKeys": "cost" } });
+    put_registry_policy(&api, json!([untagged, wrong, cost])).await;
+
+    let create = |tags: Value| json!({ "repositoryName": "new", "tags": tags });
+    let arn = "arn:aws:ecr:us-east-1:000000000000:repository/new";
+    let denied = api.call("CreateRepository", create(json!([]))).await;
+    denied.is_denied(ROOT, "CreateRepository", arn);
+    let tags = json!([{ "Key": "team", "Value": "x" }]);
+    let denied = api.call("CreateRepository", create(tags)).await;
+    denied.is_denied(ROOT, "TagResource", arn);
+    let tags = json!([{ "Key": "team", "Value": "t-1" }, { "Key": "cost", "Value": "7" }]);
+    api.ok("CreateRepository", create(tags)).await;
+
+    let untag = |key: &str| json!({ "resourceArn": arn, "tagKeys": [key] });
+    let denied = api.call("UntagResource", untag("cost")).await;
+    denied.is_denied(ROOT, "UntagResource", arn);
+    api.ok("UntagResource", untag("team")).await;
+}
+
+#[tokio::test]
+async fn a_user_reaches_the_repositories_that_have_its_name() {
+    let api = demo().await;
+    let ann = "arn:aws:iam::111122223333:user/ann";
+    bind_principal(api.service(), "AKIDANN".to_owned(), ann.to_owned())
+        .await
+        .unwrap();
+    let mut own = statement("Allow", &json!({ "AWS": "111122223333" }), &json!("ecr:*"));
+    own["Resource"] = json!("arn:aws:ecr:*:*:repository/${aws:username}/*");
+    put_registry_policy(&api, json!([own])).await;
+    api.create("ann/app").await;
+    api.create("bob/app").await;
+
+    let caller = api.by_account("AKIDANN");
+    let list = |name: &str| json!({ "registryId": ACCOUNT, "repositoryName": name });
+    caller.ok("ListImages", list("ann/app")).await;
+    let denied = caller.call("ListImages", list("bob/app")).await;
+    denied.is_not_allowed(
+        ann,
+        "ListImages",
+        "arn:aws:ecr:us-east-1:000000000000:repository/bob/app",
+    );
+}

@@ -456,6 +456,22 @@ async fn a_push_is_scanned_where_the_switch_or_a_rule_says_so() {
 }
 
 #[tokio::test]
+async fn an_image_that_comes_back_from_the_archive_is_scanned_as_one_that_is_pushed() {
+    let (api, stub) = bench().await;
+    api.put_rules("BASIC", &[("SCAN_ON_PUSH", "*")]).await;
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.run_due().await;
+    let change = |class| json!({ "repositoryName": "demo", "imageId": { "imageTag": "v1" }, "targetStorageClass": class });
+    api.ok("UpdateImageStorageClass", change("ARCHIVE")).await;
+    api.ok("UpdateImageStorageClass", change("STANDARD")).await;
+    api.advance(20 * 60 * 1000);
+    api.run_due().await;
+    // What the restore made due is run with it.
+    assert_eq!(api.findings().await["imageScanStatus"]["status"], "COMPLETE");
+    assert_eq!(stub.scans(), 2);
+}
+
+#[tokio::test]
 async fn rules_say_how_each_repository_is_scanned() {
     let api = Api::new();
     let read = || api.ok("GetRegistryScanningConfiguration", json!({}));

@@ -64,8 +64,16 @@ pub(super) fn restore(
             Value::Integer(now.as_millis()),
         ],
     )?;
-    // ECR forgets what was found in it before.
+    // ECR forgets what was found in it before, and scans it where it would scan a push.
     scanning::forget_image(tx, image.id)?;
+    let pushed = scanning::Pushed {
+        image_id: image.id,
+        digest: &image.digest,
+        media_type: &image.media_type,
+        artifact_media_type: image.artifact_media_type.as_deref(),
+        at: now,
+    };
+    scanning::image_pushed(tx, repository, &pushed)?;
     let event = events::restored(&about(repository, image, now), image.subject.is_some(), now);
     events::record(tx, &repository.scope, &event)?;
     if has_referrers(tx, repository, &image.digest)? {

@@ -1,0 +1,72 @@
+//! Amazon resource names, taken apart.
+
+use crate::RegistryId;
+
+/// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account are empty where a service has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    pub partition: &'a str,
+    pub service: &'a str,
+    pub region: &'a str,
+    pub account: &'a str,
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
+        let [partition, service, region, account, resource] = [(); 5].map(|()| parts.next());
+        let arn = Self {
+            partition: partition.filter(|partition| is_partition(partition))?,
+            service: service?,
+            region: region?,
+            account: account?,
+            resource: resource.filter(|resource| !resource.is_empty())?,
+        };
+        (arn.account.is_empty() || RegistryId::parse(arn.account).is_ok()).then_some(arn)
+    }
+
+    /// What stands before the first slash of the resource, and what stands behind it.
+    pub fn kind_and_name(&self) -> (&'a str, &'a str) {
+        self.resource.split_once('/').unwrap_or((self.resource, ""))
+    }
+}
+
+/// `aws`, `aws-cn`, `aws-us-gov` and their like.
+fn is_partition(text: &str) -> bool {
+    let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut parts = text.split('-');
+    parts.next() == Some("aws") && parts.all(lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_has_five_parts() {
+        let arn = Arn::parse("arn:aws-cn:iam::123456789012:role/team/ci:x").unwrap();
+        assert_eq!((arn.partition, arn.service, arn.region), ("aws-cn", "iam", ""));
+        assert_eq!(arn.account, "123456789012");
+        assert_eq!(arn.kind_and_name(), ("role", "team/ci:x"));
+        assert_eq!(
+            Arn::parse("arn:aws:s3:::bucket").unwrap().kind_and_name(),
+            ("bucket", "")
+        );
+    }
+
+    #[test]
+    fn other_texts_are_none() {
+        for text in [
+            "",
+            "arn:aws:iam::123456789012",
+            "arn:aws:iam::123456789012:",
+            "arn:awsx:iam::123456789012:root",
+            "arn:aws-:iam::123456789012:root",
+            "arn:aws:iam::1234:root",
+            "ARN:aws:iam::123456789012:root",
+        ] {
+            assert_eq!(Arn::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What each fuzz target does with bytes, and the names under which their corpora are kept.
+
+mod requests;
+
+use std::cmp::Ordering;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
+use ecru_model::{Arn, Digest, ImageTag, Region, RegistryId, RepositoryName, Scope, UploadId};
+use ecru_scanner::{Layer, Limits, Scanner, VersionOrder};
+use tempfile::TempDir;
+
+pub use requests::requests;
+
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target, under the name of its program and of its folder in `corpus/`.
+pub const TARGETS: [Target; 10] = [
+    ("archives", archives),
+    ("filters", filters),
+    ("lifecycle", lifecycle),
+    ("manifests", manifests),
+    ("names", names),
+    ("paths", paths),
+    ("policies", policies),
+    ("ranges", ranges),
+    ("requests", requests),
+    ("versions", versions),
+];
+
+/// What is a name is printed as it was read.
+pub fn names(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    same(text, Digest::parse(text).ok());
+    same(text, ImageTag::parse(text).ok());
+    same(text, Region::parse(text).ok());
+    same(text, RegistryId::parse(text).ok());
+    same(text, RepositoryName::parse(text).ok());
+    same(text, UploadId::parse(text).ok());
+    if let Some((scope, name)) = Scope::parse_repository_arn(text) {
+        assert_eq!(scope.repository_arn(&name), text);
+    }
+    if let Some(arn) = Arn::parse(text) {
+        let (kind, name) = arn.kind_and_name();
+        assert!(
+            arn.resource.starts_with(kind) && arn.resource.ends_with(name),
+            "{text}"
+        );
+    }
+}
+
+fn same(text: &str, read: Option<impl ToString>) {
+    if let Some(read) = read {
+        assert_eq!(read.to_string(), text);
+    }
+}
+
+/// Eight bytes of a size, then a header.
+pub fn ranges(bytes: &[u8]) {
+    let Some((size, header)) = bytes.split_first_chunk() else {
+        return;
+    };
+    if let Ok(header) = str::from_utf8(header) {
+        ecru_oci::fuzz::range(header, u64::from_be_bytes(*size));
+    }
+}
+
+pub fn paths(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        ecru_oci::fuzz::path(text);
+        ecru_oci::fuzz::query(text);
+    }
+}
+
+pub fn manifests(bytes: &[u8]) {
+    let types = [
+        None,
+        Some("application/vnd.oci.image.manifest.v1+json"),
+        Some("application/vnd.oci.image.index.v1+json"),
+        Some("application/vnd.docker.distribution.manifest.v2+json"),
+    ];
+    for declared in types {
+        ecru_registry::fuzz::manifest(bytes, declared);
+    }
+}
+
+pub fn policies(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        ecru_registry::fuzz::policy(text);
+    }
+}
+
+pub fn lifecycle(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        ecru_registry::fuzz::lifecycle_policy(text);
+    }
+}
+
+/// A pattern and a text, a line each.
+pub fn filters(bytes: &[u8]) {
+    // The oracle takes time with the product of their lengths.
+    let text = str::from_utf8(bytes).ok().filter(|text| text.len() <= 4096);
+    if let Some((pattern, text)) = text.and_then(|text| text.split_once('\n')) {
+        ecru_registry::fuzz::filter(pattern, text);
+    }
+}
+
+/// Two versions, a line each, in every order: which is greater does not depend on which is asked first.
+pub fn versions(bytes: &[u8]) {
+    let Some((left, right)) = str::from_utf8(bytes).ok().and_then(|text| text.split_once('\n')) else {
+        return;
+    };
+    for order in VersionOrder::ALL {
+        let forth = order.compare(left, right);
+        assert_eq!(
+            order.compare(right, left),
+            forth.map(Ordering::reverse),
+            "{order:?}"
+        );
+        for version in [left, right] {
+            assert!(
+                order.compare(version, version).is_none_or(Ordering::is_eq),
+                "{order:?}"
+            );
+        }
+    }
+}
+
+/// A layer, however it is packed; what is in it is looked through or refused within its bounds.
+pub fn archives(bytes: &[u8]) {
+    thread_local! {
+        static SCANNER: (TempDir, Scanner) = scanner();
+    }
+    let layer = Layer {
+        // One name for one content, as of a digest.
+        digest: BuildHasherDefault::<DefaultHasher>::default()
+            .hash_one(bytes)
+            .to_string(),
+        content: Box::new(std::io::Cursor::new(bytes.to_vec())),
+    };
+    SCANNER.with(|(_, scanner)| {
+        let _ = scanner.scan(vec![layer]);
+    });
+}
+
+fn scanner() -> (TempDir, Scanner) {
+    let limits = Limits {
+        layer_bytes_max: 1 << 20,
+        image_bytes_max: 1 << 20,
+        entries_max: 1000,
+        packages_max: 100,
+        ..Limits::default()
+    };
+    let opened = TempDir::new()
+        .map_err(|error| error.to_string())
+        .and_then(|directory| {
+            let scanner = Scanner::open(directory.path(), None, limits).map_err(|error| error.to_string())?;
+            Ok((directory, scanner))
+        });
+    match opened {
+        Ok(opened) => opened,
+        Err(error) => panic!("no scanner: {error}"),
+    }
+}

@@ -1,0 +1,97 @@
+//! Requests of the JSON API against a registry that lives as long as the process.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ecru_awsjson::{ErrorNames, Origin, handle};
+use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
+use ecru_registry::registry_settings::Quotas;
+use ecru_registry::verification::NoKeys;
+use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service};
+use ecru_store::{Options, Store};
+use http::Request;
+use http_body_util::Full;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+struct Registry {
+    runtime: Runtime,
+    service: Arc<Service>,
+    _directory: TempDir,
+}
+
+/// One byte of an operation, then a body: whatever it is, the client is told what is wrong with it, and nothing breaks.
+pub fn requests(bytes: &[u8]) {
+    thread_local! {
+        static REGISTRY: Registry = registry();
+    }
+    let Some((operation, body)) = bytes.split_first() else {
+        return;
+    };
+    let operation = Operation::ALL.iter().cycle().nth(usize::from(*operation));
+    let Some(operation) = operation else { return };
+    REGISTRY.with(|registry| {
+        let status = registry.answer(*operation, body);
+        // Those that are not built say so with 501.
+        assert!(status < 500 || status == 501, "{operation}: {status}");
+    });
+}
+
+impl Registry {
+    fn answer(&self, operation: Operation, body: &[u8]) -> u16 {
+        let request = Request::post("/")
+            .header("x-amz-target", format!("{TARGET_PREFIX}.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("host", "localhost")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request, SignedHeaders=host, Signature=0",
+            )
+            .body(Full::new(Bytes::copy_from_slice(body)));
+        let Ok(request) = request else { return 0 };
+        let origin = Origin {
+            endpoint: Endpoint {
+                scheme: Scheme::Http,
+                authority: "localhost".to_owned(),
+            },
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            error_names: ErrorNames::Ecru,
+        };
+        let answer = self.runtime.block_on(handle(&self.service, request, origin));
+        answer.status().as_u16()
+    }
+}
+
+#[expect(clippy::expect_used, reason = "without a registry there is nothing to fuzz")]
+fn registry() -> Registry {
+    let directory = TempDir::new().expect("a directory");
+    let store = Store::open(&Options {
+        directory: directory.path().join("data"),
+        ephemeral: true,
+    });
+    let configuration = Configuration {
+        default_account: RegistryId::parse("000000000000").expect("an account"),
+        dev_users: true,
+        public_endpoint: None,
+        repository_uri: RepositoryUriShape::Request,
+        quotas: Quotas::default(),
+        key_source: Arc::new(NoKeys),
+        events_kept: std::time::Duration::from_hours(24),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let service = Service::new(
+        store.expect("a store"),
+        Clock::default(),
+        Random::default(),
+        configuration,
+    );
+    Registry {
+        runtime,
+        service: service.expect("a service"),
+        _directory: directory,
+    }
+}
