@@ -47,7 +47,7 @@ pub struct Server {
     /// Aborted when this is dropped.
     background: JoinSet<()>,
     /// None where none could be made.
-    _door: Option<Door>,
+    door: Option<Door>,
     directory: OpenedDirectory,
 }
 
@@ -111,7 +111,7 @@ impl Server {
             phase,
             connections,
             background: work,
-            _door: door,
+            door,
             directory,
         })
     }
@@ -142,6 +142,8 @@ impl Server {
             self.connections.recv().await;
         }
         self.background.shutdown().await;
+        // Before the lock is given back: after that, the door is that of the next server.
+        drop(self.door.take());
         self.service.store.close().await;
     }
 }

@@ -28,7 +28,7 @@ use super::{Ended, Task, run};
 const NAME: &str = "control";
 const TASK_BYTES_MAX: u64 = 64 * 1024;
 const TASK_PATIENCE: Duration = Duration::from_secs(10);
-const LINE_PATIENCE: Duration = Duration::from_secs(60);
+const LINE_PATIENCE: Duration = Duration::from_mins(1);
 const TASKS_MAX: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
