@@ -45,6 +45,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn all_sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     sources(&root().join("crates"), &mut found);
+    sources(&root().join("bench"), &mut found);
     sources(&root().join("xtask/src"), &mut found);
     assert!(found.len() > 50, "the sources were not found");
     found
@@ -77,6 +78,18 @@ fn crates_use_only_what_stands_to_their_left() {
             assert!(allowed.contains(&used), "`{name}` may not use `{used}`");
         }
     }
+}
+
+/// Or it would measure a part of itself.
+#[test]
+fn the_bench_links_nothing_of_what_it_measures() {
+    let manifest = fs::read_to_string(root().join("bench/Cargo.toml")).unwrap();
+    let (_, rest) = manifest.split_once("[dependencies]").unwrap();
+    let dependencies = rest.split("\n[").next().unwrap();
+    assert!(
+        !dependencies.contains("ecru-"),
+        "`ecru-bench` may not use {dependencies}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, RepositoryName};
+use ecru_registry::pull_through_cache::{self, OpenedBlob};
 use ecru_registry::{Context, Endpoint, Service, authorization, layers};
 use http::response::Builder;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -51,12 +52,20 @@ impl Granted<'_> {
 pub(crate) async fn get(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let digest = request::digest(digest)?;
-    let reader = layers::open_blob(asked.ctx, &repository, &digest)
+    let (builder, etag) = described(&digest);
+    let reader = match pull_through_cache::open_blob(asked.ctx, &repository, &digest)
         .await
-        .map_err(of_blob)?;
+        .map_err(of_blob)?
+    {
+        OpenedBlob::Stored(reader) => reader,
+        // What nobody has seen the end of cannot be given in parts.
+        OpenedBlob::Arriving(arriving) => {
+            let builder = of_length(builder, arriving.size_bytes);
+            return answer::with_body(builder, Body::Arriving(arriving));
+        }
+    };
 
     let size = reader.size();
-    let (builder, etag) = described(&digest);
     if asked.has(&etag) {
         return answer::empty(builder, StatusCode::NOT_MODIFIED);
     }
@@ -83,7 +92,7 @@ pub(crate) async fn get(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
 pub(crate) async fn head(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let digest = request::digest(digest)?;
-    let size = layers::find_blob(asked.ctx, &repository, &digest)
+    let size = pull_through_cache::find_blob(asked.ctx, &repository, &digest)
         .await
         .map_err(of_blob)?;
 

@@ -23,6 +23,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ecru_registry::pull_through_cache::Arriving;
 use ecru_registry::{Context, Endpoint, Service, authorization};
 use ecru_store::BlobReader;
 use http::request::Parts;
@@ -45,6 +46,8 @@ pub enum Body {
         first: u64,
         length: u64,
     },
+    /// A whole blob that is still coming in.
+    Arriving(Arriving),
 }
 
 type Answer = Result<Response<Body>, Refusal>;
@@ -137,10 +140,10 @@ where
         Route::Tags { name } if reads => lists::tags(asked, name),
         Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
         Route::Manifest { name, reference } if *method == Method::GET => {
-            manifests::get(asked, name, reference)
+            manifests::get(asked, name, reference).await
         }
         Route::Manifest { name, reference } if *method == Method::HEAD => {
-            manifests::head(asked, name, reference)
+            manifests::head(asked, name, reference).await
         }
         Route::Manifest { name, reference } if *method == Method::PUT => {
             manifests::put(asked, name, reference, incoming).await

@@ -5,6 +5,7 @@ use std::error::Error;
 use bytes::Bytes;
 use ecru_model::ImageTag;
 use ecru_registry::images::{self, MANIFEST_BYTES_MAX, PutManifest, Reference, StoredManifest};
+use ecru_registry::pull_through_cache;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::codes::{Code, Place};
@@ -17,17 +18,19 @@ use crate::{Answer, Body, answer};
 const TAGS_OF_A_PUSH_MAX: usize = 100;
 
 /// The stored form whatever `Accept` says: a client that cannot read it learns so from its `Content-Type`.
-pub(crate) fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
+pub(crate) async fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
-    describe(asked, images::pull_manifest(asked.ctx, &repository, &reference))
+    let pulled = pull_through_cache::pull_manifest(asked.ctx, &repository, &reference).await;
+    describe(asked, pulled)
 }
 
 /// [unknown] whether a HEAD counts as a pull: a client that only looks has pulled nothing.
-pub(crate) fn head(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
+pub(crate) async fn head(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
-    describe(asked, images::load_manifest(asked.ctx, &repository, &reference))
+    let found = pull_through_cache::look_at_manifest(asked.ctx, &repository, &reference).await;
+    describe(asked, found)
 }
 
 fn describe(asked: &Asked<'_>, loaded: Result<StoredManifest, ecru_registry::Error>) -> Answer {

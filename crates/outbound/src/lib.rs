@@ -2,9 +2,11 @@
 
 mod client;
 mod event_bridge;
+mod upstream;
 mod webhook;
 
 pub use client::ClientError;
 pub use event_bridge::EventBridge;
 pub use reqwest::Url;
+pub use upstream::{OtherRegistries, parse_host, parse_redirection};
 pub use webhook::Webhook;

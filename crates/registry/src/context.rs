@@ -15,6 +15,7 @@ use crate::images::Pulls;
 use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
+use crate::pull_through_cache::{Caching, Upstreams};
 use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
@@ -28,10 +29,13 @@ pub struct Service {
     pub configuration: Configuration,
     /// Set once, before the first request; without it, nothing is known of images.
     pub scanner: OnceLock<Arc<dyn ImageScanner>>,
+    /// Set once, before the first request; without it, no other registry can be reached.
+    pub upstreams: OnceLock<Arc<dyn Upstreams>>,
     pub(crate) keys: Keys,
     pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
     pub(crate) principals: Principals,
+    pub(crate) caching: Caching,
     /// Held by whoever sets the clock.
     pub(crate) clock_turn: tokio::sync::Mutex<()>,
 }
@@ -83,6 +87,7 @@ impl Service {
     ) -> Result<Arc<Self>, Error> {
         let keys = Keys::load(&store)?;
         let principals = Principals::load(&store)?;
+        let caching = Caching::load(&store)?;
         clock::restore(&clock, &store)?;
         Ok(Arc::new(Self {
             store,
@@ -90,10 +95,12 @@ impl Service {
             random,
             configuration,
             scanner: OnceLock::new(),
+            upstreams: OnceLock::new(),
             keys,
             runs: Runs::default(),
             pulls: Pulls::default(),
             principals,
+            caching,
             clock_turn: tokio::sync::Mutex::default(),
         }))
     }

@@ -53,13 +53,6 @@ impl Error {
         Self::new(ErrorCode::ServerException, message)
     }
 
-    pub(crate) fn not_built(operation: &str) -> Self {
-        Self::new(
-            ErrorCode::NotImplementedException,
-            format!("The operation {operation} is not implemented."),
-        )
-    }
-
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.detail = Box::new(detail);

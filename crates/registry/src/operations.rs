@@ -17,6 +17,10 @@ pub use crate::lifecycle::{
     delete_lifecycle_policy, get_lifecycle_policy, get_lifecycle_policy_preview, put_lifecycle_policy,
     start_lifecycle_policy_preview,
 };
+pub use crate::pull_through_cache::{
+    create_pull_through_cache_rule, delete_pull_through_cache_rule, describe_pull_through_cache_rules,
+    update_pull_through_cache_rule, validate_pull_through_cache_rule,
+};
 pub use crate::pull_time_exclusions::{
     deregister_pull_time_update_exclusion, list_pull_time_update_exclusions,
     register_pull_time_update_exclusion,
@@ -43,22 +47,3 @@ pub use crate::signing::{
     put_signing_configuration,
 };
 pub use crate::tagging::{list_tags_for_resource, tag_resource, untag_resource};
-
-use crate::{Context, Error};
-
-/// Operations whose behaviour is not built: their input is checked, and the answer says so.
-macro_rules! not_built {
-    ($($function:ident $operation:literal $input:ident $output:ident;)*) => {$(
-        pub async fn $function(_ctx: &Context, _input: ecru_model::$input) -> Result<ecru_model::$output, Error> {
-            Err(Error::not_built($operation))
-        }
-    )*};
-}
-
-not_built! {
-    create_pull_through_cache_rule "CreatePullThroughCacheRule" CreatePullThroughCacheRuleInput CreatePullThroughCacheRuleOutput;
-    delete_pull_through_cache_rule "DeletePullThroughCacheRule" DeletePullThroughCacheRuleInput DeletePullThroughCacheRuleOutput;
-    describe_pull_through_cache_rules "DescribePullThroughCacheRules" DescribePullThroughCacheRulesInput DescribePullThroughCacheRulesOutput;
-    update_pull_through_cache_rule "UpdatePullThroughCacheRule" UpdatePullThroughCacheRuleInput UpdatePullThroughCacheRuleOutput;
-    validate_pull_through_cache_rule "ValidatePullThroughCacheRule" ValidatePullThroughCacheRuleInput ValidatePullThroughCacheRuleOutput;
-}

@@ -5,8 +5,8 @@ use ecru_store::Value;
 
 use crate::jobs::{self, Kind};
 use crate::{
-    Error, Service, clock, creation_templates, events, principals, pull_time_exclusions, replication,
-    scanning,
+    Error, Service, clock, creation_templates, events, principals, pull_through_cache, pull_time_exclusions,
+    replication, scanning, secrets,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
             creation_templates::forget(tx, account_text)?;
             principals::forget(tx, account_text)?;
             pull_time_exclusions::forget(tx, account_text)?;
+            pull_through_cache::forget_rules(tx, account_text)?;
+            secrets::forget(tx, account_text)?;
             events::forget(tx, account_text)?;
             replication::backfill::forget(tx, account_text)?;
             jobs::forget(tx, account_text)?;

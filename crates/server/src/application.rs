@@ -117,6 +117,10 @@ fn from_oci(body: ecru_oci::Body) -> Content {
             BlobContent::File(file) => Content::File { file, first, length },
             BlobContent::Bytes(bytes) => part_of(&bytes, first, length),
         },
+        ecru_oci::Body::Arriving(arriving) => Content::Arriving {
+            length: arriving.size_bytes,
+            pieces: arriving.pieces,
+        },
     }
 }
 

@@ -24,5 +24,5 @@ mod zero_copy;
 
 pub use command_line::run;
 pub use data_directory::DataDirectory;
-pub use options::{EventOptions, Options, TlsFiles};
+pub use options::{EventOptions, Options, TlsFiles, UpstreamOptions};
 pub use server::Server;

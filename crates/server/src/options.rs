@@ -30,6 +30,16 @@ pub struct Options {
     pub events: EventOptions,
     /// A directory of advisories that is looked at before each scan.
     pub advisories: Option<PathBuf>,
+    pub upstreams: UpstreamOptions,
+}
+
+/// Which other registries the pull-through cache may ask beside those that the service knows.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamOptions {
+    /// An upstream host, and where it is asked instead.
+    pub redirected: Vec<(String, Url)>,
+    /// `host` or `host:port`.
+    pub allowed: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +85,7 @@ impl Options {
             quotas: Quotas::default(),
             events: EventOptions::default(),
             advisories: None,
+            upstreams: UpstreamOptions::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc::Receiver;
 
 use crate::{
     file_reads::FileReads,
@@ -21,7 +22,16 @@ use crate::{
 pub(crate) enum Content {
     Empty,
     Bytes(Bytes),
-    File { file: File, first: u64, length: u64 },
+    File {
+        file: File,
+        first: u64,
+        length: u64,
+    },
+    /// An error, or an end before the length, cuts the connection.
+    Arriving {
+        pieces: Receiver<io::Result<Bytes>>,
+        length: u64,
+    },
 }
 
 impl From<Bytes> for Content {
@@ -39,7 +49,7 @@ impl Content {
         match self {
             Content::Empty => 0,
             Content::Bytes(bytes) => bytes.len() as u64,
-            Content::File { length, .. } => *length,
+            Content::File { length, .. } | Content::Arriving { length, .. } => *length,
         }
     }
 }
@@ -54,6 +64,7 @@ enum Source {
     Bytes(Bytes),
     Range(FileRange, Handover),
     Reads(FileReads),
+    Pieces(Receiver<io::Result<Bytes>>),
 }
 
 impl Reply {
@@ -74,6 +85,7 @@ impl Reply {
             (Content::File { file, first, length }, None) => {
                 Source::Reads(FileReads::new(file, first, length))
             }
+            (Content::Arriving { pieces, .. }, _) => Source::Pieces(pieces),
         };
         Reply {
             source,
@@ -103,10 +115,17 @@ impl Body for Reply {
                 }
             }
             Source::Reads(reads) => Payload::Bytes(ready!(reads.poll_next(cx))?),
+            Source::Pieces(pieces) => match ready!(pieces.poll_recv(cx)) {
+                Some(piece) => Payload::Bytes(piece?),
+                None => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+            },
         };
 
         let length = bytes::Buf::remaining(&payload) as u64;
-        this.remaining -= length;
+        this.remaining = this
+            .remaining
+            .checked_sub(length)
+            .ok_or(io::ErrorKind::InvalidData)?;
         if let Some(line) = &mut this.line {
             line.sent(length);
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use ecru_outbound::{EventBridge, Webhook};
+use ecru_outbound::{EventBridge, OtherRegistries, Webhook};
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
 use ecru_store::{Options as StoreOptions, Store};
@@ -75,6 +75,12 @@ impl Server {
         let _ = service
             .scanner
             .set(scanning::wire(directory.path(), options.advisories)?);
+
+        let upstreams = &options.upstreams;
+        let _ = service.upstreams.set(Arc::new(OtherRegistries::new(
+            &upstreams.redirected,
+            &upstreams.allowed,
+        )));
 
         // Before the first request can cause an event.
         let sinks = sinks(&options.events)?;

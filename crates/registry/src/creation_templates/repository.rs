@@ -104,7 +104,7 @@ fn find_for(
 }
 
 /// The names above a name, the longest first.
-fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     let above = |name: &str| name.rfind('/').unwrap_or_default();
     std::iter::successors(name.get(..above(name)), move |prefix| prefix.get(..above(prefix)))
         .take_while(|prefix| !prefix.is_empty())

@@ -1,19 +1,19 @@
 //! `ListImageReferrers` and `GET /v2/<name>/referrers/<digest>`: the images whose subject is a digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use ecru_model::{
     ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
-    ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RepositoryName,
+    ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RegistryId, RepositoryName,
 };
 use ecru_store::{Snapshot, StoreError, Value};
 
 use super::page::ROWS_EXAMINED_PER_ROW;
-use super::{Image, annotations_of};
+use super::{Image, annotations_of, find};
 use crate::paging::Listing;
 use crate::repositories::Repository;
-use crate::{Context, Error, Page};
+use crate::{Context, Error, Page, pull_through_cache, repositories};
 
 const PAGE_DEFAULT: u32 = 20;
 
@@ -69,11 +69,50 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     })?;
 
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
-    let referrers = page.items.into_iter().map(ImageReferrer::from).collect();
+    let mut referrers = page
+        .items
+        .into_iter()
+        .map(ImageReferrer::from)
+        .collect::<Vec<_>>();
+    // What is on its way follows what is here, on the one page there is.
+    if let (Some(wanted), None, true) = (&wanted, &next_token, after == 0 && ctx.caching.is_on()) {
+        let upstream = on_their_way(ctx, &input.repository_name, input.registry_id.as_ref(), wanted);
+        let known = referrers
+            .iter()
+            .map(|referrer| referrer.digest.clone())
+            .collect::<HashSet<_>>();
+        let more = upstream
+            .await?
+            .into_iter()
+            .filter(|referrer| !known.contains(&referrer.digest));
+        referrers.extend(more);
+        referrers.truncate(limit as usize);
+    }
     Ok(Output {
         referrers: Some(referrers),
         next_token,
     })
+}
+
+/// Referrers of a cached image that are not here yet.
+async fn on_their_way(
+    ctx: &Context,
+    name: &RepositoryName,
+    registry_id: Option<&RegistryId>,
+    wanted: &ReferrersOf,
+) -> Result<Vec<ImageReferrer>, Error> {
+    if wanted.status.is_some_and(|status| status != ImageStatus::Active) {
+        return Ok(Vec::new());
+    }
+    let scope = ctx.access("BatchGetImage", registry_id).scope;
+    let is_here = ctx.store.read(|at| match repositories::find(at, &scope, name)? {
+        Some(repository) => Ok::<_, Error>(find(at, &repository, &wanted.subject)?.is_some()),
+        None => Ok(false),
+    })?;
+    let subject = (&wanted.subject, is_here);
+    let mut found = pull_through_cache::list_upstream_referrers(ctx, registry_id, name, subject).await?;
+    found.retain(|referrer| wanted.accepts_type(referrer.artifact_type.as_deref()));
+    Ok(found)
 }
 
 /// At most `limit` referrers, from the one after the id `after`.
@@ -145,13 +184,15 @@ impl ReferrersOf {
     }
 
     fn accepts(&self, image: &Image) -> bool {
-        let artifact_type = image.artifact_media_type.as_deref();
-        let typed = self.artifact_types.is_empty()
-            || self
-                .artifact_types
-                .iter()
-                .any(|wanted| Some(wanted.as_str()) == artifact_type);
-        typed && self.status.is_none_or(|wanted| wanted == image.status)
+        self.accepts_type(image.artifact_media_type.as_deref())
+            && self.status.is_none_or(|wanted| wanted == image.status)
+    }
+}
+
+impl ReferrersOf {
+    fn accepts_type(&self, artifact_type: Option<&str>) -> bool {
+        let mut wanted = self.artifact_types.iter();
+        self.artifact_types.is_empty() || wanted.any(|wanted| Some(wanted.as_str()) == artifact_type)
     }
 }
 

@@ -67,7 +67,7 @@ fn is_pullable(image: &Image) -> bool {
 }
 
 impl Reference {
-    pub(super) fn identifier(&self) -> ImageIdentifier {
+    pub(crate) fn identifier(&self) -> ImageIdentifier {
         match self {
             Self::Tag(tag) => ImageIdentifier {
                 image_digest: None,

@@ -18,6 +18,7 @@ mod put_manifest;
 mod selection;
 mod storage_class;
 mod store_image;
+mod upstream;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ pub(crate) use selection::load;
 pub(crate) use selection::resolve;
 pub use storage_class::update_image_storage_class;
 pub(crate) use storage_class::{activate, archive, follow};
+pub(crate) use store_image::{NewImage, Origin, store_image};
 pub use verify::{VerifiedImages, verify_images};
 
 /// How `/v2/` names a manifest.
@@ -110,7 +112,11 @@ pub(crate) fn find(
     )
 }
 
-fn find_tagged(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<Image>, StoreError> {
+pub(crate) fn find_tagged(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    tag: &str,
+) -> Result<Option<Image>, StoreError> {
     at.find(
         "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
                 i.artifact_media_type, i.subject, i.last_pulled_at, i.last_archived_at, i.last_activated_at
@@ -154,7 +160,7 @@ pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>,
 }
 
 /// The manifest of an image, which is hashed at each read: nothing else would tell that it has decayed.
-fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, StoreError> {
+pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, StoreError> {
     let manifest = at.find(
         "SELECT manifest FROM images WHERE id = ?1",
         &[Value::Integer(image.id)],

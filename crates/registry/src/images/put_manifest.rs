@@ -6,8 +6,9 @@ use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
 use super::Reference;
 use super::put_image::digest_does_not_match;
 use super::store_image::{NewImage, Origin, read_manifest, store_image};
+use crate::access::Access;
 use crate::creation_templates::repository_to_push;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error, pull_through_cache, repositories};
 
 pub struct PutManifest {
     pub repository: RepositoryName,
@@ -33,7 +34,26 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
         Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
     };
 
-    let terms = ctx.terms();
+    match store(ctx, &access, &name, new.clone()).await {
+        // A layer that the cache has answered for is fetched before it is called missing.
+        Err(missing)
+            if missing.code == ErrorCode::LayersNotFoundException
+                && ctx.caching.is_on()
+                && pull_through_cache::bring_layers(ctx, &name, &new.layers()).await? =>
+        {
+            store(ctx, &access, &name, new).await
+        }
+        stored => stored,
+    }
+}
+
+async fn store(
+    ctx: &Context,
+    access: &Access,
+    name: &RepositoryName,
+    new: NewImage,
+) -> Result<ManifestStored, Error> {
+    let (access, name, terms) = (access.clone(), name.clone(), ctx.terms());
     ctx.store
         .write(move |tx| {
             let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
@@ -44,6 +64,13 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
             })
         })
         .await
+}
+
+impl NewImage {
+    fn layers(&self) -> Vec<Digest> {
+        let needed = self.manifest.blobs.iter().filter(|blob| !blob.foreign);
+        needed.map(|blob| blob.digest).collect()
+    }
 }
 
 fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {

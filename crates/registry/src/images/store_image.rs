@@ -15,32 +15,35 @@ use crate::repositories::{self, Repository};
 use crate::verification::Subject;
 use crate::{Error, events, lifecycle, replication, scanning, signing, verification};
 
-pub(super) struct NewImage {
-    pub(super) digest: Digest,
-    pub(super) manifest: Manifest,
-    pub(super) bytes: Bytes,
-    pub(super) tags: Vec<ImageTag>,
-    pub(super) pushed_at: Timestamp,
-    pub(super) origin: Origin,
+#[derive(Clone)]
+pub(crate) struct NewImage {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) bytes: Bytes,
+    pub(crate) tags: Vec<ImageTag>,
+    pub(crate) pushed_at: Timestamp,
+    pub(crate) origin: Origin,
 }
 
 /// How an image comes into a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     Push,
+    /// From an upstream registry: told by an event of its own.
+    Cache,
     /// Told by an event of its own, and not replicated any further.
     Replication,
 }
 
 /// What a put came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Changed,
     /// The image was there, under every tag it was to have.
     Unchanged,
 }
 
-pub(super) fn store_image(
+pub(crate) fn store_image(
     terms: &Terms,
     tx: &Tx<'_>,
     repository: &Repository,
@@ -82,6 +85,8 @@ pub(super) fn store_image(
     if new.origin == Origin::Push {
         signing::on_push(tx, repository, image_id, &new.manifest)?;
         record(tx, repository, new, &moves)?;
+    }
+    if new.origin != Origin::Replication {
         let tags = if restored {
             tags_of(tx, repository, image_id)?
         } else {

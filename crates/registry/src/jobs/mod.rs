@@ -60,10 +60,12 @@ pub enum Kind {
     ImageScan,
     /// Brings repositories and images in line with new rules of scanning.
     ScanSweep,
+    /// Brings an image from an upstream registry.
+    CacheImport,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::RepositoryRemoval,
         Self::Housekeeping,
         Self::Replication,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Referrers,
         Self::ImageScan,
         Self::ScanSweep,
+        Self::CacheImport,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -88,6 +91,7 @@ impl Kind {
             Self::Referrers => "referrers",
             Self::ImageScan => "image-scan",
             Self::ScanSweep => "scan-sweep",
+            Self::CacheImport => "cache-import",
         }
     }
 

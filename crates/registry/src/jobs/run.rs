@@ -7,7 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
 use super::{Job, Kind, Outcome, Place, Ran};
-use crate::{Error, Service, housekeeping, images, lifecycle, replication, repositories, scanning};
+use crate::{
+    Error, Service, housekeeping, images, lifecycle, pull_through_cache, replication, repositories, scanning,
+};
 
 /// The one place that knows what does the work of a kind.
 async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
@@ -22,6 +24,7 @@ async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcom
         Kind::Referrers => images::follow(service, job, lease).await,
         Kind::ImageScan => scanning::run::run(service, job, lease).await,
         Kind::ScanSweep => scanning::sweep::run(service, job, lease).await,
+        Kind::CacheImport => pull_through_cache::run_import(service, job, lease).await,
     }
 }
 

@@ -18,7 +18,7 @@ use ecru_store::{
 use crate::access::Access;
 use crate::registry_settings::Quota;
 use crate::repositories::Repository;
-use crate::{Context, Detail, Error};
+use crate::{Context, Detail, Error, Service};
 
 pub use batch_check_layer_availability::batch_check_layer_availability;
 pub use blob::{delete_blob, find_blob, open_blob, put_blob};
@@ -29,12 +29,12 @@ pub use mount_blob::mount_blob;
 pub use upload::{Chunk, append_to_upload, begin_upload, cancel_upload, finish_upload, upload_offset};
 pub use upload_layer_part::upload_layer_part;
 
-fn layer_bytes_max(ctx: &Context) -> u64 {
+pub(crate) fn layer_bytes_max(ctx: &Service) -> u64 {
     ctx.configuration.quotas.count(Quota::LayerBytes)
 }
 
 /// A blob, if the repository may read it.
-fn find_linked(
+pub(crate) fn find_linked(
     store: &Store,
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -75,7 +75,7 @@ fn is_archived(at: &Snapshot<'_>, repository: &Repository, blob_id: i64) -> Resu
 }
 
 /// Lets a repository read a blob that has come for it.
-fn publish(
+pub(crate) fn publish(
     store: &Store,
     tx: &Tx<'_>,
     repository: &Repository,

@@ -15,10 +15,11 @@ pub enum Quota {
     UploadsPerRepository,
     PullTimeExclusionsPerRegistry,
     CreationTemplatesPerRegistry,
+    PullThroughCacheRulesPerRegistry,
 }
 
 /// Every quota in the order of its variants: its name, and what it is unless set.
-const TABLE: [(Quota, &str, i64); 8] = [
+const TABLE: [(Quota, &str, i64); 9] = [
     (
         Quota::RepositoriesPerRegistry,
         "repositories-per-registry",
@@ -40,6 +41,11 @@ const TABLE: [(Quota, &str, i64); 8] = [
         Quota::CreationTemplatesPerRegistry,
         "creation-templates-per-registry",
         500,
+    ),
+    (
+        Quota::PullThroughCacheRulesPerRegistry,
+        "pull-through-cache-rules-per-registry",
+        50,
     ),
 ];
 

@@ -21,7 +21,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
-    DataDirectory, EventOptions, Options, TlsFiles,
+    DataDirectory, EventOptions, Options, TlsFiles, UpstreamOptions,
     logs::{Format, Logging},
 };
 
@@ -212,7 +212,7 @@ struct ServeArguments {
     /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
     /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
     /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry,
-    /// creation-templates-per-registry]
+    /// creation-templates-per-registry, pull-through-cache-rules-per-registry]
     #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
     quota: Vec<QuotaSetting>,
 
@@ -235,6 +235,23 @@ struct ServeArguments {
     /// each scan of an image; `ecru advisories import` loads others for good
     #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
     advisories: Option<PathBuf>,
+
+    /// Ask this address in the place of an upstream registry of the pull-through cache, such as
+    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable
+    #[arg(long, env = "ECRU_UPSTREAM", value_name = "HOST=URL", value_delimiter = ',')]
+    #[arg(value_parser = ecru_outbound::parse_redirection)]
+    upstream: Vec<(String, Url)>,
+
+    /// Let rules of the pull-through cache name this registry, which the service does not know, whatever address it has;
+    /// asked by HTTPS, but on this machine by HTTP
+    #[arg(
+        long,
+        env = "ECRU_ALLOW_UPSTREAM",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = ecru_outbound::parse_host)]
+    allow_upstream: Vec<String>,
 
     /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
     /// module, as in `info,ecru_store=debug`
@@ -371,6 +388,10 @@ impl ServeArguments {
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
             advisories: self.advisories,
+            upstreams: UpstreamOptions {
+                redirected: self.upstream,
+                allowed: self.allow_upstream,
+            },
             events: EventOptions {
                 webhook: self.events_webhook,
                 endpoint: self.events_endpoint,
@@ -493,6 +514,43 @@ mod tests {
             ["--events-webhook", "example.com"],
             ["--events-endpoint", "http://"],
             ["--events-kept-days", "0"],
+        ] {
+            assert!(read(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn upstreams_are_hosts_and_where_they_are() {
+        let read = |words: &[&str]| {
+            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
+            Ok::<_, clap::Error>(arguments.into_options().expect("good options").0.upstreams)
+        };
+        let upstreams = read(&[
+            "--upstream",
+            "quay.io=http://localhost:5000,ghcr.io=https://mirror.example",
+            "--allow-upstream",
+            "registry.example:5000",
+            "--allow-upstream",
+            "localhost:5001",
+        ])
+        .expect("good arguments");
+        let redirected = upstreams
+            .redirected
+            .iter()
+            .map(|(host, url)| (host.as_str(), url.as_str()));
+        assert_eq!(
+            redirected.collect::<Vec<_>>(),
+            [
+                ("quay.io", "http://localhost:5000/"),
+                ("ghcr.io", "https://mirror.example/")
+            ]
+        );
+        assert_eq!(upstreams.allowed, ["registry.example:5000", "localhost:5001"]);
+        for words in [
+            ["--upstream", "quay.io"],
+            ["--upstream", "quay.io=localhost:5000"],
+            ["--upstream", "quay.io=http://localhost:5000/path"],
+            ["--allow-upstream", "https://registry.example"],
         ] {
             assert!(read(&words).is_err(), "{words:?}");
         }

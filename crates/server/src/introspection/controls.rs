@@ -8,7 +8,7 @@ use http::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Problem, duration, findings, time, verification, with};
+use super::{Answered, Asked, Problem, duration, findings, secrets, time, verification, with};
 use crate::{own_door::not_allowed, reply::Content};
 
 /// None for a path that is no control, and for the lists that stand at some of them.
@@ -32,7 +32,10 @@ pub(super) async fn control(
         ("verification", &Method::GET | &Method::HEAD) => verification::get(asked).await,
         ("verification", &Method::PUT) => verification::put(asked).await,
         ("verification", &Method::DELETE) => verification::delete(asked).await,
-        ("clock" | "principals" | "verification", _) => {
+        ("secrets", &Method::GET | &Method::HEAD) => secrets::list(asked),
+        ("secrets", &Method::PUT) => secrets::put(asked).await,
+        ("secrets", &Method::DELETE) => secrets::delete(asked).await,
+        ("clock" | "principals" | "secrets" | "verification", _) => {
             return Some(Err(not_allowed("GET, HEAD, PUT, DELETE")));
         }
         _ => return None,

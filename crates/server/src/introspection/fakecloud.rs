@@ -1,9 +1,10 @@
 //! `/_fakecloud/ecr/…`: the same data in the shapes that test helpers written for that emulator read.
 
 use ecru_registry::introspection::{ImageSummary, StoredBlob, list_blobs, list_images, list_repositories};
+use ecru_registry::pull_through_cache::{ListedRule, list_rules};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, ecru::repository_name, page, repository, time};
+use super::{Answered, Asked, ecru::repository_name, page, repository, time, with};
 
 /// These helpers know no pages, so that one answer holds all that a test makes.
 const LIMIT: u32 = 10_000;
@@ -14,8 +15,7 @@ pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Answered> {
         "ecr/repositories" => repositories(asked).await,
         "ecr/images" => images(asked).await,
         "ecr/blobs" => blobs(asked).await,
-        // No rule can be made yet.
-        "ecr/pull-through-rules" => Ok(json!({ "rules": [] })),
+        "ecr/pull-through-rules" => pull_through_rules(asked).await,
         _ => return None,
     })
 }
@@ -40,6 +40,31 @@ async fn blobs(asked: &Asked<'_>) -> Answered {
     // One that only awaits collection is gone for every reader, as it is for a test that has reset.
     found.items.retain(|blob| !blob.repositories.is_empty());
     Ok(page("blobs", &found, blob))
+}
+
+async fn pull_through_rules(asked: &Asked<'_>) -> Answered {
+    let found = list_rules(asked.service, LIMIT).await?;
+    Ok(json!({ "rules": found.iter().map(rule).collect::<Vec<_>>() }))
+}
+
+fn rule(rule: &ListedRule) -> Value {
+    let optional = [
+        ("upstreamRegistry", &rule.upstream_registry),
+        ("credentialArn", &rule.credential_arn),
+        ("customRoleArn", &rule.custom_role_arn),
+    ];
+    let shown = json!({
+        "ecrRepositoryPrefix": rule.prefix,
+        "upstreamRegistryUrl": rule.upstream_url,
+        "createdAt": time(rule.created_at),
+        "updatedAt": time(rule.updated_at),
+    });
+    optional
+        .into_iter()
+        .fold(shown, |shown, (name, value)| match value {
+            Some(value) => with(shown, name, value.as_str()),
+            None => shown,
+        })
 }
 
 fn image(image: &ImageSummary) -> Value {

@@ -8,6 +8,7 @@ mod fakecloud;
 mod findings;
 mod lifecycle;
 mod query;
+mod secrets;
 mod verification;
 
 use std::{error::Error as StdError, sync::Arc};

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use ecru_model::{ErrorCode, Operation};
 
 use crate::api::errors_seen_in;
-use crate::inputs::built;
 use crate::{
     creation_templates, faults, get_images, layer_lookup, layers, lifecycle, manifests, policies,
-    pull_time_exclusions, put_image, referrers, registry, registry_policy, replication, replication_backfill,
-    repositories, resource_tags, scanning, signing, storage_class, tag_mutability, tokens,
+    pull_through_cache, pull_time_exclusions, put_image, referrers, registry, registry_policy, replication,
+    replication_backfill, repositories, resource_tags, scanning, signing, storage_class, tag_mutability,
+    tokens,
 };
 
 const UNCOVERED: &str = include_str!("uncovered.txt");
@@ -30,6 +30,7 @@ fn see() -> BTreeSet<Pair> {
         lifecycle::PROVOKING,
         manifests::PROVOKING,
         policies::PROVOKING,
+        pull_through_cache::PROVOKING,
         pull_time_exclusions::PROVOKING,
         put_image::PROVOKING,
         referrers::PROVOKING,
@@ -49,7 +50,9 @@ fn see() -> BTreeSet<Pair> {
 }
 
 fn modelled() -> BTreeSet<Pair> {
-    built()
+    Operation::ALL
+        .iter()
+        .copied()
         .flat_map(|operation| operation.errors().iter().map(move |code| (operation, *code)))
         .collect()
 }

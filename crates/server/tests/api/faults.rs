@@ -4,7 +4,7 @@ use ecru_model::{ErrorCode, Operation};
 
 use crate::api::Api;
 use crate::content::Image;
-use crate::inputs::{built, valid};
+use crate::inputs::valid;
 
 /// Tests that the ratchet of errors runs again.
 pub(crate) const PROVOKING: &[fn()] = &[a_store_that_fails_is_a_fault_that_shows_nothing_of_itself];
@@ -21,7 +21,7 @@ async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
         .await;
     api.execute("ALTER TABLE pull_time_exclusions RENAME TO exclusions_away")
         .await;
-    for operation in built() {
+    for operation in Operation::ALL.iter().copied() {
         let answer = api.call(operation.name(), valid(operation)).await;
         if needs_no_store(operation) {
             assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
@@ -40,7 +40,7 @@ async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
     api.execute("ALTER TABLE exclusions_away RENAME TO pull_time_exclusions")
         .await;
     assert_eq!(api.tags("demo").await.len(), 1);
-    for operation in built() {
+    for operation in Operation::ALL.iter().copied() {
         let answer = api.call(operation.name(), valid(operation)).await;
         assert!(answer.status < 500, "{operation}: {}", answer.body);
     }

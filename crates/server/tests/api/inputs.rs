@@ -9,20 +9,6 @@ use crate::content::{ABSENT, Image, completion, part, put};
 pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
-/// Operations whose behaviour is not built yet.
-pub(crate) const UNBUILT: [Operation; 5] = [
-    Operation::CreatePullThroughCacheRule,
-    Operation::DeletePullThroughCacheRule,
-    Operation::DescribePullThroughCacheRules,
-    Operation::UpdatePullThroughCacheRule,
-    Operation::ValidatePullThroughCacheRule,
-];
-
-pub(crate) fn built() -> impl Iterator<Item = Operation> {
-    let all = Operation::ALL.iter().copied();
-    all.filter(|operation| !UNBUILT.contains(operation))
-}
-
 /// An input with every required member, each as its shape wants it.
 #[expect(clippy::too_many_lines, reason = "an arm for each operation")]
 pub(crate) fn valid(operation: Operation) -> Value {

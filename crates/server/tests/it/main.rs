@@ -25,3 +25,6 @@ mod oci_ranges;
 mod oci_replication;
 mod oci_uploads;
 mod oci_uploads_refused;
+mod pull_through;
+mod pull_through_refused;
+mod upstream;

@@ -388,3 +388,38 @@ CREATE TABLE preset_findings (
     digest {blob} PRIMARY KEY,
     findings {text} NOT NULL
 ) {without_rowid};
+
+-- Secrets that rules of the pull-through cache name, as long as no other service holds them. A `kms_key` is one of the
+-- customer's, with which nothing here can decrypt.
+CREATE TABLE secrets (
+    arn {text} PRIMARY KEY,
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    kms_key {text},
+    value {text} NOT NULL
+) {without_rowid};
+
+-- Where repositories get images that they do not have. `prefix` stands without its slash, which is assumed, and
+-- `given_prefix` as it was given.
+CREATE TABLE pull_through_cache_rules (
+    account {text} NOT NULL,
+    region {text} NOT NULL,
+    prefix {text} NOT NULL,
+    given_prefix {text} NOT NULL,
+    upstream_url {text} NOT NULL,
+    upstream_registry {text},
+    upstream_prefix {text} NOT NULL,
+    credential_arn {text},
+    custom_role_arn {text},
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL,
+    PRIMARY KEY (account, region, prefix)
+) {without_rowid};
+
+-- Tags that came from an upstream registry, and when they were last compared with it.
+CREATE TABLE cached_tags (
+    repository_id {int} NOT NULL REFERENCES repositories (id),
+    tag {text} NOT NULL,
+    checked_at {int} NOT NULL,
+    PRIMARY KEY (repository_id, tag)
+) {without_rowid};

@@ -1,0 +1,272 @@
+//! Micro-benchmarks of single parts, without a network: values of the model, the store, the lifecycle
+//! evaluation, and a request on its way through each wire.
+
+#![expect(clippy::unwrap_used, reason = "as in a test, whatever fails is to end it")]
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use divan::Bencher;
+use ecru_awsjson::{ErrorNames, Origin};
+use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
+use ecru_registry::introspection::Extent;
+use ecru_registry::registry_settings::Quotas;
+use ecru_registry::verification::NoKeys;
+use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service, lifecycle};
+use ecru_store::{Options, Store, StoreError, Value};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const ACCOUNT: &str = "000000000000";
+const REPOSITORY: &str = "bench/parts";
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request, \
+                         SignedHeaders=host, Signature=00";
+const POLICY: &str = r#"{"rules": [
+    {"rulePriority": 1, "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed",
+     "countUnit": "days", "countNumber": 14}, "action": {"type": "expire"}},
+    {"rulePriority": 2, "selection": {"tagStatus": "tagged", "tagPrefixList": ["v"],
+     "countType": "imageCountMoreThan", "countNumber": 50}, "action": {"type": "expire"}}]}"#;
+
+fn main() {
+    divan::main();
+}
+
+mod model {
+    use super::{Bencher, Digest, ImageTag, RepositoryName, black_box};
+
+    #[divan::bench]
+    fn repository_name() -> RepositoryName {
+        RepositoryName::parse(black_box("team/project/service-name")).unwrap()
+    }
+
+    #[divan::bench]
+    fn image_tag() -> ImageTag {
+        ImageTag::parse(black_box("v1.20.3-alpine_3")).unwrap()
+    }
+
+    #[divan::bench]
+    fn digest() -> Digest {
+        let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        Digest::parse(black_box(text)).unwrap()
+    }
+
+    #[divan::bench]
+    fn digest_printed(bencher: Bencher<'_, '_>) {
+        let digest = digest();
+        bencher.bench(|| black_box(&digest).to_string());
+    }
+}
+
+mod store {
+    use super::{AtomicI64, Bencher, Options, Ordering, Runtime, Store, StoreError, TempDir, Value};
+
+    fn open(ephemeral: bool) -> (TempDir, Store) {
+        // Beside the build, and so on a disk.
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let options = Options {
+            directory: directory.path().to_owned(),
+            ephemeral,
+        };
+        let store = Store::open(&options).unwrap();
+        (directory, store)
+    }
+
+    #[divan::bench(args = [true, false])]
+    fn one_row_written(bencher: Bencher<'_, '_>, ephemeral: bool) {
+        let runtime = Runtime::new().unwrap();
+        let (_directory, store) = open(ephemeral);
+        let create = "CREATE TABLE bench (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT";
+        let made = store.write(move |tx| tx.execute(create, &[]));
+        runtime.block_on(made).unwrap();
+
+        let next = AtomicI64::new(0);
+        bencher.bench(|| {
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            let written = store.write(move |tx| {
+                let sql = "INSERT INTO bench (id, text) VALUES (?1, ?2)";
+                tx.execute(sql, &[Value::Integer(id), Value::Text("a row of some bytes")])
+            });
+            runtime.block_on(written).unwrap()
+        });
+    }
+
+    #[divan::bench]
+    fn one_row_read(bencher: Bencher<'_, '_>) {
+        let (_directory, store) = open(true);
+        bencher.bench(|| {
+            let sql = "SELECT count(*) FROM repositories WHERE id = ?1";
+            let found: Result<_, StoreError> =
+                store.read(|at| at.find(sql, &[Value::Integer(7)], |_| Ok(())));
+            found.unwrap()
+        });
+    }
+}
+
+/// A service with a repository in which so many images are.
+struct Registry {
+    runtime: Runtime,
+    service: Arc<Service>,
+    _directory: TempDir,
+}
+
+impl Registry {
+    fn with_images(count: u32) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            directory: directory.path().to_owned(),
+            ephemeral: true,
+        };
+        let configuration = Configuration {
+            default_account: RegistryId::parse(ACCOUNT).unwrap(),
+            dev_users: true,
+            public_endpoint: None,
+            repository_uri: RepositoryUriShape::Request,
+            quotas: Quotas::default(),
+            key_source: Arc::new(NoKeys),
+            events_kept: Duration::from_hours(1),
+        };
+        let store = Store::open(&options).unwrap();
+        let service = Service::new(store, Clock::default(), Random::default(), configuration).unwrap();
+        let registry = Self {
+            runtime: Runtime::new().unwrap(),
+            service,
+            _directory: directory,
+        };
+        let named = format!(r#"{{"repositoryName": "{REPOSITORY}"}}"#);
+        registry.call("CreateRepository", &named);
+        let policy = POLICY.replace('\n', " ").replace('"', r#"\""#);
+        let policy = format!(r#"{{"repositoryName": "{REPOSITORY}", "lifecyclePolicyText": "{policy}"}}"#);
+        registry.call("PutLifecyclePolicy", &policy);
+        registry.store_layer();
+        for number in 0..count {
+            registry.put_image(number);
+        }
+        registry
+    }
+
+    /// One layer, which is the configuration too.
+    fn store_layer(&self) {
+        let path = format!("/v2/{REPOSITORY}/blobs/uploads/?digest={LAYER_DIGEST}");
+        assert_eq!(self.ask("POST", &path, b"abc"), StatusCode::CREATED);
+    }
+
+    fn put_image(&self, number: u32) {
+        let manifest = MANIFEST.replace("NUMBER", &number.to_string());
+        let path = format!("/v2/{REPOSITORY}/manifests/v{number}");
+        assert_eq!(self.ask("PUT", &path, manifest.as_bytes()), StatusCode::CREATED);
+    }
+
+    fn call(&self, operation: &str, input: &str) -> Bytes {
+        let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+        let request = Request::post("/")
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Target", target)
+            .header("Authorization", SIGNATURE)
+            .body(Full::new(Bytes::copy_from_slice(input.as_bytes())))
+            .unwrap();
+        let origin = Origin {
+            endpoint: endpoint(),
+            source: LOCALHOST,
+            error_names: ErrorNames::Ecru,
+        };
+        let answer = ecru_awsjson::handle(&self.service, request, origin);
+        let answer = self.runtime.block_on(answer);
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
+        answer.into_body()
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> StatusCode {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Authorization", "Basic dGVzdDp0ZXN0")
+            .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+            .header("Content-Length", body.len())
+            .body(Full::new(Bytes::copy_from_slice(body)))
+            .unwrap();
+        let answer = ecru_oci::handle(&self.service, request, endpoint(), LOCALHOST);
+        self.runtime.block_on(answer).status()
+    }
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        scheme: Scheme::Http,
+        authority: "localhost:4566".to_owned(),
+    }
+}
+
+/// Of `abc`.
+const LAYER_DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const MANIFEST: &str = r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+    "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 3,
+    "digest": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+    "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 3,
+    "digest": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}],
+    "annotations": {"number": "NUMBER"}}"#;
+
+mod lifecycle_policy {
+    use super::{
+        ACCOUNT, Bencher, Extent, REPOSITORY, Region, Registry, RegistryId, RepositoryName, Scope, lifecycle,
+    };
+
+    #[divan::bench(args = [100, 1_000], sample_count = 20)]
+    fn explained(bencher: Bencher<'_, '_>, images: u32) {
+        let registry = Registry::with_images(images);
+        let scope = Scope {
+            registry_id: RegistryId::parse(ACCOUNT).unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        };
+        let name = RepositoryName::parse(REPOSITORY).unwrap();
+        let extent = Extent { after: 0, limit: 100 };
+        bencher.bench(|| {
+            let explained = lifecycle::explain(&registry.service, scope.clone(), name.clone(), extent);
+            registry.runtime.block_on(explained).unwrap()
+        });
+    }
+}
+
+mod wires {
+    use super::{Bencher, REPOSITORY, Registry, StatusCode, black_box};
+
+    #[divan::bench]
+    fn manifest_head(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(100);
+        let path = format!("/v2/{REPOSITORY}/manifests/v7");
+        bencher.bench(|| assert_eq!(registry.ask("HEAD", &path, b""), StatusCode::OK));
+    }
+
+    #[divan::bench]
+    fn path_that_leads_nowhere(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(1);
+        bencher.bench(|| registry.ask("GET", black_box("/v2/some/long/name/nothing/here"), b""));
+    }
+
+    #[divan::bench]
+    fn describe_repositories_of_one(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(1);
+        let input = format!(r#"{{"repositoryNames": ["{REPOSITORY}"]}}"#);
+        bencher.bench(|| registry.call("DescribeRepositories", &input));
+    }
+
+    #[divan::bench]
+    fn batch_get_image(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(100);
+        let input = format!(r#"{{"repositoryName": "{REPOSITORY}", "imageIds": [{{"imageTag": "v7"}}]}}"#);
+        bencher.bench(|| registry.call("BatchGetImage", &input));
+    }
+
+    #[divan::bench]
+    fn describe_images_page(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(200);
+        let input = format!(r#"{{"repositoryName": "{REPOSITORY}", "maxResults": 100}}"#);
+        bencher.bench(|| registry.call("DescribeImages", &input));
+    }
+}

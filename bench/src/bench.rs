@@ -1,0 +1,199 @@
+//! One run: its sizes, its figures, its directories, and the order in which contestants take their turns.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::contestant::Contestant;
+use crate::figures::Figures;
+use crate::machine;
+use crate::rows::Row;
+use crate::server::Server;
+use crate::tools::Tools;
+use crate::{Options, images};
+
+/// After so long no further round is begun.
+const RUN_MAX: Duration = Duration::from_mins(14);
+
+pub(crate) struct Bench {
+    pub(crate) rounds: u32,
+    /// The size of the one large blob.
+    pub(crate) big_bytes: u64,
+    /// The images of the largest repository.
+    pub(crate) many: usize,
+    /// How long a load of a cell lasts at most.
+    pub(crate) cell: Duration,
+    pub(crate) tools: Tools,
+    pub(crate) figures: Figures,
+    pub(crate) notes: Vec<String>,
+    directory: PathBuf,
+    directories: u64,
+    numbers: u64,
+    began: Instant,
+    about: String,
+    /// Directories of ecru with so many images in one repository.
+    seeded: Vec<(usize, PathBuf)>,
+}
+
+impl Bench {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        fs::create_dir_all(&options.directory)?;
+        let directory = options.directory.canonicalize()?;
+        machine::refuse_memory(&directory)?;
+        remove_what_killed_runs_left(&directory)?;
+        // Two runs must not meet.
+        let directory = directory.join(std::process::id().to_string());
+        fs::create_dir_all(&directory)?;
+        Ok(Self {
+            rounds: if options.quick {
+                options.rounds.min(2)
+            } else {
+                options.rounds
+            },
+            big_bytes: match (options.quick, options.full) {
+                (true, _) => 256 << 20,
+                (_, true) => 5 << 30,
+                _ => 1 << 30,
+            },
+            many: if options.quick { 10_000 } else { 100_000 },
+            cell: Duration::from_millis(if options.quick { 300 } else { 1_000 }),
+            tools: Tools::new(&options.ecru, &options.search_path, &options.without)?,
+            figures: Figures::default(),
+            notes: Vec::new(),
+            about: machine::describe(&directory),
+            directory,
+            directories: 0,
+            numbers: 0,
+            began: Instant::now(),
+            seeded: Vec::new(),
+        })
+    }
+
+    /// The machine and the manner of this run.
+    pub(crate) fn about(&self) -> String {
+        format!("{}; medians of {} rounds", self.about, self.rounds)
+    }
+
+    /// The name of a row with the sizes of this run.
+    pub(crate) fn sized(&self, name: &str) -> String {
+        let big = match self.big_bytes {
+            it if it < 1 << 30 => format!("{} MiB", it >> 20),
+            it => format!("{} GiB", it >> 30),
+        };
+        let many = format!("{},000", self.many / 1000);
+        name.replace("{big}", &big).replace("{many}", &many)
+    }
+
+    /// A name that no directory of this run has.
+    pub(crate) fn new_directory(&mut self, contestant: Contestant) -> PathBuf {
+        self.directories += 1;
+        let name = contestant.name().replace(' ', "-");
+        self.directory.join(format!("{:04}-{name}", self.directories))
+    }
+
+    /// The first of so many numbers that nothing else in this run has.
+    pub(crate) fn new_numbers(&mut self, count: u64) -> u64 {
+        let first = self.numbers;
+        self.numbers += count;
+        first
+    }
+
+    /// Serves a new directory.
+    pub(crate) fn start(&mut self, contestant: Contestant) -> Result<Server> {
+        let directory = self.new_directory(contestant);
+        Server::start(contestant, &self.tools, &directory)
+    }
+
+    /// Starts those that are here, and makes each ready. One that cannot be is left out with a note, unless
+    /// it is ecru.
+    pub(crate) fn prepared<T>(
+        &mut self,
+        contestants: &[Contestant],
+        mut prepare: impl FnMut(&mut Self, Server) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut ready = Vec::new();
+        for contestant in self.tools.present(contestants) {
+            let made = self.start(contestant).and_then(|server| prepare(self, server));
+            match made.with_context(|| format!("preparing {contestant}")) {
+                Ok(made) => ready.push(made),
+                Err(error) if contestant.is_peer() => self.note(format!("{error:#}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Gives each its turn in each round; who is first changes from round to round.
+    pub(crate) fn in_turns<T>(
+        &mut self,
+        contestants: &mut [T],
+        mut cell: impl FnMut(&mut Self, &mut T) -> Result<()>,
+    ) -> Result<()> {
+        for round in 0..self.rounds {
+            if round > 0 && self.began.elapsed() > RUN_MAX {
+                self.note(format!("time was over after {round} rounds of an item"));
+                break;
+            }
+            for contestant in &mut *contestants {
+                cell(self, contestant)?;
+            }
+            if !contestants.is_empty() {
+                contestants.rotate_left(1);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add(&mut self, row: &'static Row, contestant: Contestant, value: f64) {
+        self.figures.add(row, contestant, value);
+    }
+
+    pub(crate) fn note(&mut self, note: String) {
+        say(&note);
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// A directory of ecru in which one repository holds so many images; made once in a run.
+    pub(crate) fn seeded(&mut self, images: usize) -> Result<PathBuf> {
+        if let Some((_, directory)) = self.seeded.iter().find(|(count, _)| *count == images) {
+            return Ok(directory.clone());
+        }
+        let began = Instant::now();
+        let server = self.start(Contestant::Ecru)?;
+        images::seed(&server, images).with_context(|| format!("storing {images} images"))?;
+        let directory = server.stop();
+        say(&format!(
+            "{images} images stored in {:.1} s",
+            began.elapsed().as_secs_f64()
+        ));
+        self.seeded.push((images, directory.clone()));
+        Ok(directory)
+    }
+
+    pub(crate) fn clean(&self) -> Result<()> {
+        fs::remove_dir_all(&self.directory).with_context(|| format!("removing {}", self.directory.display()))
+    }
+}
+
+/// Each run has a directory that is named after its process.
+fn remove_what_killed_runs_left(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if name.parse::<u32>().is_ok() && !Path::new("/proc").join(&name).exists() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells on standard error how it goes.
+pub(crate) fn say(text: &str) {
+    // A closed terminal is no reason to end.
+    drop(writeln!(io::stderr(), "{text}"));
+}

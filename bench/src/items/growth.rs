@@ -1,0 +1,135 @@
+//! The same requests in repositories of 100 to 100,000 images, all of them served at once.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+use crate::contestant::Contestant::Ecru;
+use crate::images::{self, Family, SEEDED};
+use crate::load::{Each, Outcome, Request, exchange};
+use crate::rows::{self, Growth};
+use crate::server::Server;
+use crate::wire;
+
+const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+const PAGE: usize = 100;
+/// So many requests of a kind in a turn.
+const COUNT: u64 = 200;
+const DELETED_AT_ONCE: usize = 100;
+
+struct Grown {
+    images: usize,
+    server: Server,
+    /// Where the page in the middle begins; none when there is but one.
+    token: Option<String>,
+}
+
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    let family = Family::new();
+    let mut grown = Vec::new();
+    let many = bench.many;
+    for images in SIZES.into_iter().filter(|it| *it <= many) {
+        let directory = bench.seeded(images)?;
+        let server = Server::start(Ecru, &bench.tools, &directory)?;
+        // The first writes after a start make the database's log longer, which later ones do not.
+        put(bench, &server, &family)?;
+        let token = token_of_the_middle(&server, images)?;
+        grown.push(Grown {
+            images,
+            server,
+            token,
+        });
+    }
+    bench.in_turns(&mut grown, |bench, it| {
+        rustix::fs::sync();
+        let outcome = put(bench, &it.server, &family)?;
+        report(bench, it, &rows::GROWTH_PUT, outcome);
+        cell(bench, it, &rows::GROWTH_GET, manifests(it))?;
+        cell(bench, it, &rows::GROWTH_TAGS, pages_of_tags(it))?;
+        cell(bench, it, &rows::GROWTH_PAGE, pages_of_images(it))
+    })
+}
+
+/// Stores new images, and removes them again, so that the repository stays as large as it says.
+fn put(bench: &mut Bench, server: &Server, family: &Family) -> Result<Outcome> {
+    let first = u64::from(u32::MAX) + bench.new_numbers(COUNT);
+    let numbers = first..first + COUNT;
+    let requests = numbers.clone().map(|number| family.put_image(SEEDED, number));
+    let (outcome, _) = server.measure(1, &mut Each::new(requests.collect(), 200))?;
+
+    let identifiers = numbers
+        .map(|number| family.identifier(number))
+        .collect::<Vec<_>>();
+    for some in identifiers.chunks(DELETED_AT_ONCE) {
+        let output = server.call(
+            "BatchDeleteImage",
+            &json!({"repositoryName": SEEDED, "imageIds": some}),
+        )?;
+        let failures = output.get("failures").and_then(Value::as_array);
+        ensure!(
+            failures.is_none_or(Vec::is_empty),
+            "not all was deleted: {failures:?}"
+        );
+    }
+    Ok(outcome)
+}
+
+fn cell(bench: &mut Bench, grown: &Grown, growth: &Growth, requests: Vec<Rc<Request>>) -> Result<()> {
+    let (outcome, _) = grown.server.measure(1, &mut Each::new(requests, 200))?;
+    report(bench, grown, growth, outcome);
+    Ok(())
+}
+
+fn report(bench: &mut Bench, grown: &Grown, growth: &Growth, mut outcome: Outcome) {
+    bench.add(growth.of(grown.images), Ecru, outcome.percentile_us(0.5));
+}
+
+/// Tags all over the repository.
+fn manifests(grown: &Grown) -> Vec<Rc<Request>> {
+    let images = grown.images as u64;
+    let numbers = (0..COUNT).map(|number| number * 7_919 % images);
+    let paths = numbers.map(|it| format!("/v2/{SEEDED}/manifests/{}", images::tag(it)));
+    paths.map(|path| wire::ask("GET", &path)).collect()
+}
+
+fn pages_of_tags(grown: &Grown) -> Vec<Rc<Request>> {
+    let images = grown.images as u64;
+    let starts = (0..COUNT).map(|number| number * 7_919 % (images - PAGE as u64 + 1));
+    let paths = starts.map(|start| match start.checked_sub(1) {
+        None => format!("/v2/{SEEDED}/tags/list?n={PAGE}"),
+        Some(last) => format!("/v2/{SEEDED}/tags/list?n={PAGE}&last={}", images::tag(last)),
+    });
+    paths.map(|path| wire::ask("GET", &path)).collect()
+}
+
+fn pages_of_images(grown: &Grown) -> Vec<Rc<Request>> {
+    let request = wire::call("DescribeImages", &page(grown.token.as_deref()));
+    vec![request; usize::try_from(COUNT).unwrap_or_default()]
+}
+
+fn page(token: Option<&str>) -> Value {
+    match token {
+        None => json!({"repositoryName": SEEDED, "maxResults": PAGE}),
+        Some(token) => json!({"repositoryName": SEEDED, "maxResults": PAGE, "nextToken": token}),
+    }
+}
+
+/// Walks to the middle, and sees on its way that pages are full.
+fn token_of_the_middle(server: &Server, images: usize) -> Result<Option<String>> {
+    let mut token = None;
+    for _ in 0..images / PAGE / 2 {
+        let request = wire::call("DescribeImages", &page(token.as_deref()));
+        let next = exchange(server.address, request, |response| {
+            response.expect(200)?;
+            let output = serde_json::from_slice::<Value>(response.body)?;
+            let rows = output.get("imageDetails").and_then(Value::as_array);
+            ensure!(rows.is_some_and(|rows| rows.len() == PAGE), "a page is not full");
+            let next = output.get("nextToken").and_then(Value::as_str);
+            Ok(next.context("no page after this one")?.to_owned())
+        })?;
+        token = Some(next);
+    }
+    Ok(token)
+}

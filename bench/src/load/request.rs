@@ -1,0 +1,52 @@
+//! A request, its bytes made before the clock runs.
+
+use std::rc::Rc;
+
+use crate::load::Content;
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The head, and a body that is small.
+    pub(crate) head: Vec<u8>,
+    /// A body that is large, or that is the same for many.
+    pub(crate) content: Option<Content>,
+    /// Not so for HEAD, whatever its answer says of a length.
+    pub(crate) answer_has_body: bool,
+}
+
+impl Request {
+    pub(crate) fn new(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Rc<Self> {
+        let mut head = Self::head(method, path, headers, body.len() as u64);
+        head.extend_from_slice(body);
+        Rc::new(Self {
+            head,
+            content: None,
+            answer_has_body: method != "HEAD",
+        })
+    }
+
+    pub(crate) fn with_content(
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        content: Content,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            head: Self::head(method, path, headers, content.size_bytes()),
+            content: Some(content),
+            answer_has_body: true,
+        })
+    }
+
+    fn head(method: &str, path: &str, headers: &[(&str, &str)], size_bytes: u64) -> Vec<u8> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        for (name, value) in headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        if size_bytes > 0 || matches!(method, "POST" | "PUT" | "PATCH") {
+            head.extend(["Content-Length: ", &size_bytes.to_string(), "\r\n"]);
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}

@@ -1,0 +1,60 @@
+//! A small process that outlives this one when it is killed, and ends the servers that are left then.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::tools::Tools;
+
+static WARDEN: OnceLock<Mutex<Child>> = OnceLock::new();
+
+pub(crate) fn start(tools: &Tools) -> Result<()> {
+    let child = Command::new(tools.itself())
+        .arg("warden")
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("starting the warden")?;
+    WARDEN.set(Mutex::new(child)).map_err(|_| anyhow!("two wardens"))
+}
+
+/// Tells that a server runs.
+pub(crate) fn entrust(pid: u32) {
+    tell(&format!("+{pid}\n"));
+}
+
+/// Tells that a server has ended, and its number may soon be another's.
+pub(crate) fn release(pid: u32) {
+    tell(&format!("-{pid}\n"));
+}
+
+fn tell(line: &str) {
+    if let Some(child) = WARDEN.get() {
+        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stdin) = &mut child.stdin {
+            // Without a warden a run is as good, as long as nobody kills it.
+            drop(stdin.write_all(line.as_bytes()));
+        }
+    }
+}
+
+/// Reads what runs until the pipe ends, which it does however the run ends.
+pub(crate) fn watch() -> Result<()> {
+    let mut running = BTreeSet::new();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        if let Some(pid) = line.strip_prefix('+') {
+            running.insert(pid.parse::<i32>()?);
+        } else if let Some(pid) = line.strip_prefix('-') {
+            running.remove(&pid.parse::<i32>()?);
+        }
+    }
+    for pid in running.into_iter().filter_map(Pid::from_raw) {
+        // It may have ended with the run.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    Ok(())
+}

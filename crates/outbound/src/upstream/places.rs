@@ -1,0 +1,241 @@
+//! Where each upstream registry is asked, and which places the operator has named.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use ecru_registry::pull_through_cache::UpstreamError;
+use reqwest::Url;
+
+use super::addresses::is_public;
+
+/// Scheme, host and port, as they were parsed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        Some(Self {
+            scheme: url.scheme().to_owned(),
+            host: url.host_str()?.to_owned(),
+            port: url.port_or_known_default()?,
+        })
+    }
+
+    pub(super) fn is_https_of(&self, host: &str) -> bool {
+        self.scheme == "https" && self.host == host && self.port == 443
+    }
+
+    /// Whether nobody on the way can read what is sent there.
+    pub(super) fn keeps_secrets(&self) -> bool {
+        self.scheme == "https" || is_loopback(&self.host)
+    }
+}
+
+/// How a place is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Road {
+    /// HTTPS to public addresses only.
+    Public,
+    /// HTTPS, wherever that is.
+    Named,
+    /// HTTP, wherever that is.
+    Plain,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// By the host as rules name it.
+    bases: HashMap<String, Url>,
+    named: HashSet<Place>,
+}
+
+impl Places {
+    pub(super) fn new(redirected: &[(String, Url)], allowed: &[String]) -> Self {
+        let allowed = allowed
+            .iter()
+            .filter_map(|host| Some((host.clone(), address_of(host)?)));
+        let bases = allowed
+            .chain(redirected.iter().cloned())
+            .collect::<HashMap<_, _>>();
+        let named = bases.values().filter_map(Place::of).collect();
+        Self { bases, named }
+    }
+
+    pub(super) fn names(&self, host: &str) -> bool {
+        self.bases.contains_key(host)
+    }
+
+    /// What paths are joined to.
+    pub(super) fn base(&self, host: &str) -> Result<Url, UpstreamError> {
+        const NO_HOST: UpstreamError = UpstreamError::Forbidden("its URL is not that of a registry");
+        match self.bases.get(host) {
+            Some(base) => Ok(base.clone()),
+            None => parse_origin(&format!("https://{host}")).ok_or(NO_HOST),
+        }
+    }
+
+    /// Whether and how a URL may be asked, wherever it came from. Addresses behind names are looked at when they are resolved.
+    pub(super) fn road(&self, url: &Url) -> Result<Road, UpstreamError> {
+        const NO_PLACE: UpstreamError = UpstreamError::Forbidden("its address is not one of the web");
+        const PLAIN: UpstreamError = UpstreamError::Forbidden("its address is not HTTPS");
+        const PRIVATE: UpstreamError = UpstreamError::Forbidden("its address is not public");
+
+        let place = Place::of(url).ok_or(NO_PLACE)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NO_PLACE);
+        }
+        match (place.scheme.as_str(), self.named.contains(&place)) {
+            ("http", true) => Ok(Road::Plain),
+            ("https", true) => Ok(Road::Named),
+            ("https", false) => match literal(&place.host) {
+                Some(address) if !is_public(address) => Err(PRIVATE),
+                _ => Ok(Road::Public),
+            },
+            _ => Err(PLAIN),
+        }
+    }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Scheme and authority, and nothing else.
+fn parse_origin(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let known = matches!(url.scheme(), "http" | "https") && url.has_host();
+    (bare && anonymous && known).then_some(url)
+}
+
+/// A registry that was only named by its host is asked by HTTPS, but on this machine.
+fn address_of(host: &str) -> Option<Url> {
+    let url = parse_origin(&format!("https://{host}"))?;
+    if is_loopback(url.host_str()?) {
+        return parse_origin(&format!("http://{host}"));
+    }
+    Some(url)
+}
+
+/// Reads `<host>[:<port>]`.
+pub fn parse_host(text: &str) -> Result<String, &'static str> {
+    const HINT: &str = "a registry is a host in lower case, and perhaps `:` and a port";
+    let regular = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || "-._:[]".contains(character)
+    };
+    let named = text.chars().all(regular) && address_of(text).is_some();
+    named.then(|| text.to_owned()).ok_or(HINT)
+}
+
+/// Reads `<host>=<base URL>`.
+pub fn parse_redirection(text: &str) -> Result<(String, Url), &'static str> {
+    const HINT: &str = "a redirection is `<host>=<URL>`, where the URL is `http://` or `https://`, a host and perhaps a port";
+    let (host, url) = text.split_once('=').ok_or(HINT)?;
+    Ok((parse_host(host)?, parse_origin(url).ok_or(HINT)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        let redirected = [parse_redirection("registry-1.docker.io=http://10.0.0.5:5000").unwrap()];
+        let allowed = ["localhost:5000", "mirror.internal"].map(str::to_owned);
+        Places::new(&redirected, &allowed)
+    }
+
+    #[track_caller]
+    fn check(url: &str, road: Option<Road>) {
+        let found = places().road(&Url::parse(url).unwrap());
+        assert_eq!(found.ok(), road, "{url}");
+    }
+
+    #[test]
+    fn only_named_places_may_be_anything_but_public_https() {
+        check("https://quay.io/v2/", Some(Road::Public));
+        check("https://1.1.1.1/v2/", Some(Road::Public));
+        check("http://10.0.0.5:5000/v2/", Some(Road::Plain));
+        check("http://localhost:5000/v2/", Some(Road::Plain));
+        check("https://mirror.internal/v2/", Some(Road::Named));
+        for refused in [
+            "http://quay.io/v2/",
+            "http://10.0.0.5:5001/v2/",
+            "https://10.0.0.5:5000/v2/",
+            "http://10.0.0.5/v2/",
+            "http://mirror.internal/v2/",
+            "http://localhost:5001/",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://[::ffff:169.254.169.254]/latest/meta-data",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[fd00:ec2::254]/",
+            "https://user:password@quay.io/",
+            "file:///etc/passwd",
+            "ftp://quay.io/",
+        ] {
+            check(refused, None);
+        }
+    }
+
+    #[test]
+    fn a_registry_is_asked_where_the_operator_says() {
+        let places = places();
+        let base = |host| places.base(host).map(|url| url.to_string()).ok();
+        assert_eq!(
+            base("registry-1.docker.io").as_deref(),
+            Some("http://10.0.0.5:5000/")
+        );
+        assert_eq!(base("localhost:5000").as_deref(), Some("http://localhost:5000/"));
+        assert_eq!(
+            base("mirror.internal").as_deref(),
+            Some("https://mirror.internal/")
+        );
+        assert_eq!(base("quay.io").as_deref(), Some("https://quay.io/"));
+        assert_eq!(base("quay.io/x"), None);
+        assert_eq!(base("a@quay.io"), None);
+    }
+
+    #[test]
+    fn hosts_and_redirections_are_read_strictly() {
+        for good in [
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "[::1]:5000",
+            "registry.example",
+        ] {
+            assert_eq!(parse_host(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a/b", "a@b", "http://a", "UPPER.example", "a:port", "a b"] {
+            assert!(parse_host(bad).is_err(), "{bad}");
+        }
+        for bad in [
+            "quay.io",
+            "quay.io=",
+            "quay.io=localhost:5000",
+            "quay.io=http://a/path",
+            "=http://a",
+        ] {
+            assert!(parse_redirection(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_go_by_https_or_stay_on_this_machine() {
+        let place = |url| Place::of(&Url::parse(url).unwrap()).unwrap();
+        assert!(place("https://quay.io").keeps_secrets());
+        assert!(place("http://127.0.0.1:5000").keeps_secrets());
+        assert!(!place("http://10.0.0.5:5000").keeps_secrets());
+    }
+}

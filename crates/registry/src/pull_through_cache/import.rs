@@ -1,0 +1,331 @@
+//! The job of one image: it brings from upstream what the manifest names, and then stores the image.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName, Scope, Timestamp};
+use ecru_store::{StoreError, Tx};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::blob::Target;
+use super::origin::{Fetched, Source, origin_of};
+use super::rules::{self, Rule};
+use super::{Trouble, UpstreamError, tags};
+use crate::images::{self, NewImage, Reference};
+use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
+use crate::repositories::{self, Repository};
+use crate::{Error, Service, events, layers};
+
+/// What one image may name, directly or through indexes.
+const IMAGES_MAX: usize = 1_000;
+/// Of manifests that wait for those that they name.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// After so many failed runs the import is given up, until the image is pulled again.
+const ATTEMPTS_MAX: i64 = 5;
+/// How long a blob that is on its way to a client is waited for.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What is to be brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Import {
+    pub(super) scope: Scope,
+    pub(super) name: RepositoryName,
+    /// The tag under which it was asked for.
+    pub(super) tag: Option<ImageTag>,
+}
+
+impl Import {
+    fn subject(&self, digest: &Digest) -> String {
+        match &self.tag {
+            Some(tag) => format!("{}@{digest} {tag}", self.name),
+            None => format!("{}@{digest}", self.name),
+        }
+    }
+
+    fn parse(scope: &Scope, subject: &str) -> Option<(Self, Digest)> {
+        let (image, tag) = match subject.split_once(' ') {
+            Some((image, tag)) => (image, Some(ImageTag::parse(tag).ok()?)),
+            None => (subject, None),
+        };
+        let (name, digest) = image.split_once('@')?;
+        let import = Self {
+            scope: scope.clone(),
+            name: RepositoryName::parse(name).ok()?,
+            tag,
+        };
+        Some((import, Digest::parse(digest).ok()?))
+    }
+
+    fn sync<'a>(
+        &'a self,
+        rule: &'a Rule,
+        digest: Option<&'a Digest>,
+        time: Timestamp,
+    ) -> events::CacheSync<'a> {
+        events::CacheSync {
+            scope: &self.scope,
+            repository: &self.name,
+            prefix: rule.prefix.as_str(),
+            upstream_registry_url: &rule.upstream_url,
+            tag: self.tag.as_ref().map(ImageTag::as_str),
+            digest,
+            time,
+        }
+    }
+
+    /// Tells everyone what went wrong, unless it is only that the upstream has no such image.
+    pub(super) async fn tell_failure(
+        &self,
+        service: &Service,
+        rule: &Rule,
+        digest: Option<Digest>,
+        trouble: &Trouble,
+    ) -> Result<(), Error> {
+        if matches!(trouble, Trouble::Upstream(UpstreamError::NotFound)) {
+            return Ok(());
+        }
+        let (import, rule, now) = (self.clone(), rule.clone(), service.clock.now());
+        let (code, reason) = (trouble.code(), trouble.sentence());
+        let told = service
+            .store
+            .write(move |tx| {
+                let sync = import.sync(&rule, digest.as_ref(), now);
+                events::record(
+                    tx,
+                    &import.scope,
+                    &events::cache_sync_failed(&sync, code, &reason),
+                )
+            })
+            .await;
+        Ok(told?)
+    }
+}
+
+pub(super) fn schedule_import(
+    tx: &Tx<'_>,
+    import: &Import,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let job = NewJob {
+        kind: Kind::CacheImport,
+        scope: &import.scope,
+        subject: &import.subject(digest),
+        due: now,
+    };
+    schedule(tx, &job)
+}
+
+pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+    let nothing = Ok(Outcome::Done(json!({})));
+    let Some((import, digest)) = Import::parse(&job.scope, &job.subject) else {
+        return nothing;
+    };
+    let covered = service
+        .store
+        .read(|at| rules::find_covering(at, &import.scope, &import.name));
+    let Some(rule) = covered.map_err(Error::from)? else {
+        return nothing;
+    };
+    let bringing = Bringing {
+        service,
+        lease,
+        import: &import,
+        rule: &rule,
+    };
+    match bringing.bring(&digest).await {
+        Ok(images) => Ok(Outcome::Done(json!({ "images": images }))),
+        Err(Trouble::Registry(error)) if error.code == ErrorCode::ServerException => Err(error),
+        Err(trouble) if trouble.may_pass() && job.attempts < ATTEMPTS_MAX => Err(Error::new(
+            ErrorCode::UnableToGetUpstreamImageException,
+            trouble.sentence(),
+        )),
+        Err(trouble) => {
+            import
+                .tell_failure(service, &rule, Some(digest), &trouble)
+                .await?;
+            Ok(Outcome::Done(json!({ "failureCode": trouble.code() })))
+        }
+    }
+}
+
+struct Bringing<'a> {
+    service: &'a Arc<Service>,
+    lease: &'a Lease,
+    import: &'a Import,
+    rule: &'a Rule,
+}
+
+/// An index is met twice: what it names comes in between.
+enum Visit {
+    Find(Digest),
+    Store(Box<Fetched>),
+}
+
+impl Bringing<'_> {
+    /// Says how many images were stored.
+    async fn bring(&self, root: &Digest) -> Result<usize, Trouble> {
+        let Some((repository, source)) = self.place()? else {
+            return Ok(0);
+        };
+        let (mut seen, mut stored, mut waiting_bytes) = (HashSet::new(), 0, 0);
+        let mut visits = vec![Visit::Find(*root)];
+        while let Some(visit) = visits.pop() {
+            let fetched = match visit {
+                Visit::Find(digest) => {
+                    if !seen.insert(digest) || (digest != *root && self.is_here(&repository, &digest)?) {
+                        continue;
+                    }
+                    let fetched = source.fetch(self.service, &Reference::Digest(digest)).await?;
+                    waiting_bytes += fetched.bytes.len();
+                    if seen.len() > IMAGES_MAX || waiting_bytes > WAITING_BYTES_MAX {
+                        return Err(UpstreamError::Unusable("an index that names too much").into());
+                    }
+                    let children = fetched.manifest.children.clone();
+                    if !children.is_empty() {
+                        visits.push(Visit::Store(Box::new(fetched)));
+                        visits.extend(children.into_iter().rev().map(Visit::Find));
+                        continue;
+                    }
+                    fetched
+                }
+                Visit::Store(fetched) => *fetched,
+            };
+            waiting_bytes -= fetched.bytes.len();
+            self.bring_blobs(&repository, &source, &fetched).await?;
+            let is_root = fetched.digest == *root;
+            self.store(&repository, fetched, is_root).await?;
+            stored += 1;
+        }
+        Ok(stored)
+    }
+
+    /// None when the repository has gone.
+    fn place(&self) -> Result<Option<(Repository, Source)>, Trouble> {
+        self.service.store.read(|at| {
+            let Some(repository) = repositories::find(at, &self.import.scope, &self.import.name)? else {
+                return Ok(None);
+            };
+            let origin = origin_of(self.service, at, &self.import.scope, self.rule)?;
+            Ok(Source::new(origin, self.rule, &self.import.name).map(|source| (repository, source)))
+        })
+    }
+
+    fn is_here(&self, repository: &Repository, digest: &Digest) -> Result<bool, Trouble> {
+        self.service
+            .store
+            .read(|at| Ok(images::find(at, repository, digest)?.is_some()))
+    }
+
+    async fn bring_blobs(
+        &self,
+        repository: &Repository,
+        source: &Source,
+        fetched: &Fetched,
+    ) -> Result<(), Trouble> {
+        for blob in fetched.manifest.blobs.iter().filter(|blob| !blob.foreign) {
+            let target = Target {
+                service: Arc::clone(self.service),
+                repository: repository.clone(),
+                digest: blob.digest,
+            };
+            self.bring_blob(target, source).await?;
+        }
+        Ok(())
+    }
+
+    async fn bring_blob(&self, target: Target, source: &Source) -> Result<(), Trouble> {
+        if self.has(&target)? {
+            return Ok(());
+        }
+        let key = (target.repository.id, target.digest);
+        let flight = match self.service.caching.flights.begin(key) {
+            Ok(flight) => Some(flight),
+            Err(under_way) => {
+                // A client is being given it, and the store at the same time.
+                let _ = timeout(PATIENCE, under_way.ended()).await;
+                if self.has(&target)? {
+                    return Ok(());
+                }
+                self.service.caching.flights.begin(key).ok()
+            }
+        };
+        let lease = self.lease.clone();
+        let brought = target.bring(source, move |tx| lease.check(tx)).await;
+        drop(flight);
+        brought
+    }
+
+    fn has(&self, target: &Target) -> Result<bool, Trouble> {
+        let store = &self.service.store;
+        store.read(|at| {
+            let found = layers::find_linked(store, at, &target.repository, &target.digest)?;
+            Ok(found.is_some_and(|blob| blob.is_intact()))
+        })
+    }
+
+    /// The event belongs to the image that was asked for, not to each one that it names.
+    async fn store(&self, repository: &Repository, fetched: Fetched, is_root: bool) -> Result<(), Trouble> {
+        let (lease, terms) = (self.lease.clone(), self.service.terms());
+        let (import, rule, wanted_id) = (self.import.clone(), self.rule.clone(), repository.id);
+        let now = terms.at.now;
+        let image = NewImage {
+            digest: fetched.digest,
+            manifest: fetched.manifest,
+            bytes: fetched.bytes,
+            tags: import.tag.iter().filter(|_| is_root).cloned().collect(),
+            pushed_at: now,
+            origin: images::Origin::Cache,
+        };
+        self.service
+            .store
+            .write(move |tx| {
+                lease.check(tx)?;
+                let found = repositories::find(tx, &import.scope, &import.name)?;
+                let Some(repository) = found.filter(|repository| repository.id == wanted_id) else {
+                    return Ok(());
+                };
+                images::store_image(&terms, tx, &repository, &image)?;
+                if !is_root {
+                    return Ok(());
+                }
+                if let Some(tag) = &import.tag {
+                    tags::note(tx, repository.id, tag.as_str(), now)?;
+                }
+                let sync = import.sync(&rule, Some(&image.digest), now);
+                events::record(tx, &import.scope, &events::cache_synced(&sync)).map_err(Error::from)
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ecru_model::{Region, RegistryId};
+
+    use super::*;
+
+    #[test]
+    fn an_import_is_read_as_it_is_written() {
+        let scope = Scope {
+            registry_id: RegistryId::parse("000000000000").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        };
+        let digest = Digest::of(b"manifest");
+        for tag in [None, Some(ImageTag::parse("1.0").unwrap())] {
+            let import = Import {
+                scope: scope.clone(),
+                name: RepositoryName::parse("hub/library/alpine").unwrap(),
+                tag,
+            };
+            let read = Import::parse(&scope, &import.subject(&digest));
+            assert_eq!(read, Some((import, digest)));
+        }
+        for other in ["", "hub", "hub@sha256:00", "@ a"] {
+            assert_eq!(Import::parse(&scope, other), None, "{other}");
+        }
+    }
+}

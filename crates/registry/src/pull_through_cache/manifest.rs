@@ -1,0 +1,297 @@
+//! Manifests as clients pull them: those that are not here are fetched, and tags of yesterday are compared with upstream.
+
+use ecru_model::{
+    Digest, ErrorCode, ImageTag, RCTAppliedFor as AppliedFor, RegistryId, RepositoryName, Timestamp,
+};
+use ecru_store::{Snapshot, Tx};
+
+use super::import::Import;
+use super::origin::{Fetched, Source, origin_of};
+use super::rules::{self, Rule};
+use super::{Trouble, UpstreamError, import, tags};
+use crate::access::Access;
+use crate::creation_templates::create_repository;
+use crate::images::{self, Reference, StoredManifest};
+use crate::registry_settings::Quotas;
+use crate::repositories::{self, Repository};
+use crate::verification::{self, Subject};
+use crate::{Context, Error};
+
+/// What somebody asks of a repository.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) registry_id: Option<&'a RegistryId>,
+    pub(crate) name: &'a RepositoryName,
+    pub(crate) reference: &'a Reference,
+}
+
+/// Gives the manifest to somebody who pulls the image.
+pub async fn pull_manifest(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<StoredManifest, Error> {
+    let here = images::pull_manifest(ctx, repository, reference);
+    through(ctx, repository, reference, here).await
+}
+
+/// Gives the manifest to somebody who only looks.
+pub async fn look_at_manifest(
+    ctx: &Context,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<StoredManifest, Error> {
+    let here = images::load_manifest(ctx, repository, reference);
+    through(ctx, repository, reference, here).await
+}
+
+async fn through(
+    ctx: &Context,
+    name: &RepositoryName,
+    reference: &Reference,
+    here: Result<StoredManifest, Error>,
+) -> Result<StoredManifest, Error> {
+    if !ctx.caching.is_on() {
+        return here;
+    }
+    let wanted = Wanted {
+        registry_id: None,
+        name,
+        reference,
+    };
+    match here {
+        Ok(stored) => {
+            let newer = refresh(ctx, &wanted, &stored.digest).await?;
+            Ok(newer.unwrap_or(stored))
+        }
+        Err(missing) if is_absence(&missing) => match fetch_missing(ctx, &wanted).await {
+            Ok(fetched) => fetched.ok_or(missing),
+            Err(trouble) => Err(trouble.answer(missing, ErrorCode::UnableToGetUpstreamImageException)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn is_absence(error: &Error) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::RepositoryNotFoundException
+            | ErrorCode::ImageNotFoundException
+            | ErrorCode::LayersNotFoundException
+    )
+}
+
+/// A manifest of a repository that a rule covers; none where no rule does, where the caller may not have it fetched, or
+/// where the image is here although it cannot be pulled.
+pub(crate) async fn fetch_missing(
+    ctx: &Context,
+    wanted: &Wanted<'_>,
+) -> Result<Option<StoredManifest>, Trouble> {
+    let access = ctx.access("BatchGetImage", wanted.registry_id);
+    let Some(claim) = claim(ctx, access, wanted.name)? else {
+        return Ok(None);
+    };
+    if let Some(repository) = &claim.repository
+        && ctx.store.read(|at| is_here(at, repository, wanted.reference))?
+    {
+        return Ok(None);
+    }
+    fetch(ctx, claim, wanted).await.map(Some)
+}
+
+fn is_here(at: &Snapshot<'_>, repository: &Repository, reference: &Reference) -> Result<bool, Error> {
+    let image = match reference {
+        Reference::Tag(tag) => images::find_tagged(at, repository, tag.as_str())?,
+        Reference::Digest(digest) => images::find(at, repository, digest)?,
+    };
+    Ok(image.is_some())
+}
+
+/// A repository that a rule covers, and where its images come from.
+pub(super) struct Claim {
+    pub(super) access: Access,
+    pub(super) rule: Rule,
+    pub(super) source: Result<Source, Trouble>,
+    pub(super) repository: Option<Repository>,
+}
+
+/// None where no rule covers the repository, or where the caller may not have it filled.
+pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Result<Option<Claim>, Error> {
+    if !ctx.caching.is_on() {
+        return Ok(None);
+    }
+    let access = access.and("BatchImportUpstreamImage");
+    ctx.store.read(|at| {
+        let Some(rule) = rules::find_covering(at, &access.scope, name)? else {
+            return Ok(None);
+        };
+        let repository = match find_permitted(at, &access, name) {
+            Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
+            found => found?,
+        };
+        let source = origin_of(ctx, at, &access.scope, &rule)
+            .and_then(|origin| Source::new(origin, &rule, name).ok_or(UpstreamError::NotFound.into()));
+        Ok(Some(Claim {
+            access: access.clone(),
+            rule,
+            source,
+            repository,
+        }))
+    })
+}
+
+/// Whoever asks for the first image of a repository has it made, too.
+fn find_permitted(
+    at: &Snapshot<'_>,
+    access: &Access,
+    name: &RepositoryName,
+) -> Result<Option<Repository>, Error> {
+    match access.find_repository(at, name)? {
+        Some(repository) => Ok(Some(repository)),
+        None => access.clone().and("CreateRepository").find_repository(at, name),
+    }
+}
+
+/// The repository that is to be filled, made where it is missing.
+pub(super) fn open(
+    tx: &Tx<'_>,
+    access: &Access,
+    name: &RepositoryName,
+    quotas: &Quotas,
+) -> Result<Repository, Error> {
+    match access.find_repository(tx, name)? {
+        Some(repository) => Ok(repository),
+        None => create_repository(tx, access, name, AppliedFor::PullThroughCache, quotas),
+    }
+}
+
+/// Fetches a manifest, and sees to it that its image comes.
+async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<StoredManifest, Trouble> {
+    let Claim {
+        access, rule, source, ..
+    } = claim;
+    let fetched = match source {
+        Ok(source) => source.fetch(ctx, wanted.reference).await,
+        Err(trouble) => Err(trouble),
+    };
+    let import = Import {
+        scope: access.scope.clone(),
+        name: wanted.name.clone(),
+        tag: tag_of(wanted.reference).cloned(),
+    };
+    let fetched = match fetched {
+        Ok(fetched) => fetched,
+        Err(trouble) => {
+            import.tell_failure(ctx, &rule, None, &trouble).await?;
+            return Err(trouble);
+        }
+    };
+    let (terms, kept) = (ctx.terms(), fetched.clone());
+    ctx.store
+        .write(move |tx| {
+            let repository = open(tx, &access, &import.name, &terms.quotas)?;
+            let subject = Subject {
+                digest: &kept.digest,
+                manifest: &kept.bytes,
+            };
+            // Nobody is given under a tag what the repository would not give the tag to.
+            let key_source = terms.key_source.as_ref();
+            verification::check(tx, key_source, &repository, subject, import.tag.iter())?;
+            import::schedule_import(tx, &import, &kept.digest, terms.at.now).map_err(Error::from)
+        })
+        .await?;
+    Ok(fetched.into())
+}
+
+fn tag_of(reference: &Reference) -> Option<&ImageTag> {
+    match reference {
+        Reference::Tag(tag) => Some(tag),
+        Reference::Digest(_) => None,
+    }
+}
+
+/// What a cached tag is upstream, if it has become something else there since it was last compared, more than a day ago.
+/// Whatever goes wrong upstream, the image that is here is good enough.
+async fn refresh(ctx: &Context, wanted: &Wanted<'_>, here: &Digest) -> Result<Option<StoredManifest>, Error> {
+    let Some(tag) = tag_of(wanted.reference) else {
+        return Ok(None);
+    };
+    let now = ctx.clock.now();
+    if !ctx.store.read(|at| is_to_be_compared(ctx, at, wanted, tag))? {
+        return Ok(None);
+    }
+    let access = ctx.access("BatchGetImage", wanted.registry_id);
+    let Some(claim) = claim(ctx, access, wanted.name)? else {
+        return Ok(None);
+    };
+    let Some(repository) = &claim.repository else {
+        return Ok(None);
+    };
+    let repository_id = repository.id;
+    let compared = match &claim.source {
+        Ok(source) => source.digest(ctx, wanted.reference).await,
+        Err(_) => Ok(None),
+    };
+    let (newer, checked_at) = match compared {
+        Ok(Some(digest)) if digest == *here => (None, now),
+        Ok(_) => match fetch(ctx, claim, wanted).await {
+            Ok(fetched) if fetched.digest == *here => (None, now),
+            // The tag is noted when the image is stored.
+            Ok(fetched) => return Ok(Some(fetched)),
+            Err(trouble) => (None, put_up_with(&trouble, now)),
+        },
+        Err(trouble) => (None, put_up_with(&trouble, now)),
+    };
+    let tag = tag.as_str().to_owned();
+    let noted = ctx
+        .store
+        .write(move |tx| tags::note(tx, repository_id, &tag, checked_at))
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the check of a tag was not noted"
+        );
+    }
+    Ok(newer)
+}
+
+fn put_up_with(trouble: &Trouble, now: Timestamp) -> Timestamp {
+    tracing::info!(
+        reason = trouble.sentence(),
+        "a cached tag could not be compared with its upstream"
+    );
+    tags::after_trouble(now)
+}
+
+/// A tag that may not move need not be compared.
+fn is_to_be_compared(
+    ctx: &Context,
+    at: &Snapshot<'_>,
+    wanted: &Wanted<'_>,
+    tag: &ImageTag,
+) -> Result<bool, Error> {
+    let scope = ctx.access("BatchGetImage", wanted.registry_id).scope;
+    let Some(repository) = repositories::find(at, &scope, wanted.name)? else {
+        return Ok(false);
+    };
+    let Some(checked_at) = tags::checked_at(at, repository.id, tag.as_str())? else {
+        return Ok(false);
+    };
+    let frozen = repositories::is_frozen(
+        repository.tag_mutability,
+        &repository.exclusion_filters,
+        tag.as_str(),
+    );
+    Ok(!frozen && tags::is_due(checked_at, ctx.clock.now()))
+}
+
+impl From<Fetched> for StoredManifest {
+    fn from(fetched: Fetched) -> Self {
+        Self {
+            digest: fetched.digest,
+            media_type: fetched.manifest.media_type,
+            bytes: fetched.bytes,
+        }
+    }
+}

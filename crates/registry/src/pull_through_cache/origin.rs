@@ -1,0 +1,194 @@
+//! Where the images of a rule come from, and how one manifest is had from there.
+
+use bytes::Bytes;
+use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_store::Snapshot;
+
+use super::rules::{Rule, private_registry, upstream_name};
+use super::{Trouble, Upstream, UpstreamError, credentials, upstreams};
+use crate::access::{Access, Circumstances};
+use crate::images::{self, Manifest, Reference};
+use crate::repositories::Repository;
+use crate::{Caller, Error, Service};
+
+/// A registry of which repositories are cached.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// One that this server has, asked as a principal that its policies may speak of.
+    Here {
+        scope: Scope,
+        caller: Caller,
+    },
+    Elsewhere(Upstream),
+}
+
+/// A repository of such a registry.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) origin: Origin,
+    pub(super) name: String,
+}
+
+/// A manifest that is what its digest says, and can be stored.
+#[derive(Clone)]
+pub(super) struct Fetched {
+    pub(super) digest: Digest,
+    pub(super) bytes: Bytes,
+    pub(super) manifest: Manifest,
+}
+
+/// Private registries are all served here, unless the operator says where one is.
+pub(crate) fn origin_of(
+    service: &Service,
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    rule: &Rule,
+) -> Result<Origin, Trouble> {
+    let host = &rule.upstream_url;
+    let admitted = service
+        .upstreams
+        .get()
+        .is_some_and(|upstreams| upstreams.admits(host));
+    if let Some(source) = private_registry(host).filter(|_| !admitted) {
+        return Ok(Origin::Here {
+            scope: source,
+            caller: role_of(scope, rule),
+        });
+    }
+    if rule.upstream_registry.is_none() && !admitted {
+        return Err(UpstreamError::Forbidden("nobody names it any more").into());
+    }
+    let credentials = rule
+        .credential_arn
+        .as_ref()
+        .map(|arn| credentials::load(at, scope, arn));
+    Ok(Origin::Elsewhere(Upstream {
+        host: host.clone(),
+        credentials: credentials.transpose().map_err(Trouble::Secret)?,
+    }))
+}
+
+/// The role of the rule, or the one that the service makes for itself.
+fn role_of(scope: &Scope, rule: &Rule) -> Caller {
+    let Scope { registry_id, region } = scope;
+    let principal = rule.custom_role_arn.as_ref().map_or_else(
+        || {
+            format!(
+                "arn:{}:iam::{registry_id}:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/\
+                 AWSServiceRoleForECRPullThroughCache",
+                region.partition()
+            )
+        },
+        |arn| arn.as_str().to_owned(),
+    );
+    Caller {
+        registry_id: registry_id.clone(),
+        principal,
+    }
+}
+
+impl Source {
+    pub(super) fn new(origin: Origin, rule: &Rule, name: &RepositoryName) -> Option<Self> {
+        let name = upstream_name(rule.prefix.as_str(), rule.upstream_prefix.as_str(), name.as_str())?;
+        Some(Self { origin, name })
+    }
+
+    pub(super) async fn fetch(&self, service: &Service, reference: &Reference) -> Result<Fetched, Trouble> {
+        let (bytes, media_type) = match &self.origin {
+            Origin::Here { .. } => service
+                .store
+                .read(|at| self.read_here(service.clock.now(), at, reference))?,
+            Origin::Elsewhere(upstream) => {
+                let manifest = upstreams(service)?
+                    .manifest(upstream, &self.name, &reference.text())
+                    .await?;
+                (manifest.bytes, manifest.media_type)
+            }
+        };
+        let digest = match reference {
+            Reference::Tag(_) => Digest::of(&bytes),
+            Reference::Digest(digest) => Digest::computed(digest.algorithm(), &bytes),
+        };
+        if matches!(reference, Reference::Digest(wanted) if *wanted != digest) {
+            return Err(UpstreamError::Unusable("a manifest of another digest").into());
+        }
+        let manifest = Manifest::parse(&bytes, media_type.as_deref()).map_err(|error| {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a manifest is not stored here"
+            );
+            UpstreamError::Unusable("a manifest that is not stored here")
+        })?;
+        Ok(Fetched {
+            digest,
+            bytes,
+            manifest,
+        })
+    }
+
+    /// The digest that a tag has upstream, where that can be had without the manifest.
+    pub(super) async fn digest(
+        &self,
+        service: &Service,
+        reference: &Reference,
+    ) -> Result<Option<Digest>, Trouble> {
+        let Origin::Elsewhere(upstream) = &self.origin else {
+            return Ok(None);
+        };
+        Ok(upstreams(service)?
+            .manifest_digest(upstream, &self.name, &reference.text())
+            .await?)
+    }
+
+    fn read_here(
+        &self,
+        now: Timestamp,
+        at: &Snapshot<'_>,
+        reference: &Reference,
+    ) -> Result<(Bytes, Option<String>), Trouble> {
+        let repository = self.repository_here(now, at, "BatchGetImage")?;
+        let image = match reference {
+            Reference::Tag(tag) => images::find_tagged(at, &repository, tag.as_str())?,
+            Reference::Digest(digest) => images::find(at, &repository, digest)?,
+        };
+        let image = image
+            .filter(|image| image.status == ImageStatus::Active)
+            .ok_or(UpstreamError::NotFound)?;
+        Ok((images::manifest_of(at, &image)?, Some(image.media_type)))
+    }
+
+    /// The repository of another registry of this server, as its policies allow.
+    pub(super) fn repository_here(
+        &self,
+        now: Timestamp,
+        at: &Snapshot<'_>,
+        action: &'static str,
+    ) -> Result<Repository, Trouble> {
+        let Origin::Here { scope, caller } = &self.origin else {
+            return Err(Error::server("the registry is not here").into());
+        };
+        let circumstances = Circumstances {
+            now,
+            source: None,
+            secure: None,
+            granted: false,
+        };
+        let access = Access::new(caller.clone(), scope.clone(), action, circumstances);
+        let name = RepositoryName::parse(self.name.as_str()).map_err(|_| UpstreamError::NotFound)?;
+        match access.find_repository(at, &name) {
+            Ok(Some(repository)) => Ok(repository),
+            Ok(None) => Err(UpstreamError::NotFound.into()),
+            Err(error) if error.code == ErrorCode::AccessDeniedException => Err(UpstreamError::Denied.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Reference {
+    fn text(&self) -> String {
+        match self {
+            Self::Tag(tag) => tag.as_str().to_owned(),
+            Self::Digest(digest) => digest.to_string(),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Secrets that rules of the pull-through cache name, as long as no other service holds them.
+
+use std::fmt;
+
+use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
+
+use crate::{Error, Page, Service};
+
+const SECRETS_MAX: i64 = 10_000;
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+const NAME_CHARACTERS_MAX: usize = 512;
+/// What a secret is encrypted with unless a key is named.
+const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
+
+/// A value that is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// For whoever sends it where it belongs.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// How a secret is called when it is put.
+#[derive(Clone, Debug)]
+pub enum SecretName {
+    Arn(String),
+    In(Scope, String),
+}
+
+/// What can be seen of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSummary {
+    pub arn: String,
+    pub kms_key: Option<String>,
+}
+
+pub(crate) struct Found {
+    pub(crate) value: Secret,
+    /// Whether it was encrypted with a key of the customer.
+    pub(crate) sealed: bool,
+}
+
+/// Keeps a secret under its ARN, whatever was there before, and says that ARN.
+pub async fn put_secret(
+    service: &Service,
+    name: SecretName,
+    value: Secret,
+    kms_key: Option<String>,
+) -> Result<String, Error> {
+    let arn = match name {
+        SecretName::Arn(arn) => arn,
+        SecretName::In(scope, name) => arn_of(&scope, &name),
+    };
+    let Some(scope) = scope_of(&arn) else {
+        return Err(Error::parameter(
+            "arn",
+            "must be arn:<partition>:secretsmanager:<region>:<account>:secret:<name>",
+        ));
+    };
+    if value.reveal().is_empty() || value.reveal().len() > VALUE_BYTES_MAX {
+        return Err(Error::parameter("value", "must have 1 to 65536 bytes"));
+    }
+    let kept = arn.clone();
+    let kms_key = kms_key.filter(|key| key != DEFAULT_KEY);
+    service
+        .store
+        .write(move |tx| {
+            tx.execute(
+                "INSERT INTO secrets (arn, account, region, kms_key, value) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (arn) DO UPDATE SET kms_key = excluded.kms_key, value = excluded.value",
+                &[
+                    Value::Text(&kept),
+                    Value::Text(scope.registry_id.as_str()),
+                    Value::Text(scope.region.as_str()),
+                    Value::from(kms_key.as_deref()),
+                    Value::Text(value.reveal()),
+                ],
+            )?;
+            check_count(tx)
+        })
+        .await?;
+    Ok(arn)
+}
+
+/// Whether there was one.
+pub async fn delete_secret(service: &Service, arn: String) -> Result<bool, Error> {
+    let delete = move |tx: &Tx<'_>| tx.execute("DELETE FROM secrets WHERE arn = ?1", &[Value::Text(&arn)]);
+    Ok(service.store.write(delete).await? > 0)
+}
+
+/// A page in the order of the ARNs, from the one after `after`; values are not among what is listed.
+pub fn list_secrets(
+    service: &Service,
+    after: &str,
+    limit: u32,
+) -> Result<Page<SecretSummary, String>, Error> {
+    let found = service.store.read(|at| {
+        at.query(
+            "SELECT arn, kms_key FROM secrets WHERE arn > ?1 ORDER BY arn LIMIT ?2",
+            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
+            |row| {
+                Ok(SecretSummary {
+                    arn: row.text(0)?.to_owned(),
+                    kms_key: row.optional_text(1)?.map(str::to_owned),
+                })
+            },
+        )
+        .map_err(Error::from)
+    })?;
+    Ok(Page::cut(found, limit, |secret| secret.arn.clone()))
+}
+
+pub(crate) fn find(at: &Snapshot<'_>, arn: &str) -> Result<Option<Found>, StoreError> {
+    at.find(
+        "SELECT value, kms_key FROM secrets WHERE arn = ?1",
+        &[Value::Text(arn)],
+        |row| {
+            Ok(Found {
+                value: Secret::new(row.text(0)?),
+                sealed: row.optional_text(1)?.is_some(),
+            })
+        },
+    )
+}
+
+pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM secrets WHERE (?1 IS NULL OR account = ?1)",
+        &[Value::from(account)],
+    )?;
+    Ok(())
+}
+
+/// The registry whose account and region an ARN names.
+pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
+    let mut parts = arn.strip_prefix("arn:")?.splitn(6, ':');
+    let (partition, service) = (parts.next()?, parts.next()?);
+    let region = Region::parse(parts.next()?).ok()?;
+    let registry_id = RegistryId::parse(parts.next()?).ok()?;
+    let (kind, name) = (parts.next()?, parts.next()?);
+    let regular = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
+    let known = service == "secretsmanager" && partition == region.partition() && kind == "secret";
+    let named = (1..=NAME_CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(regular);
+    (known && named).then_some(Scope { registry_id, region })
+}
+
+/// Ends in six characters, as every ARN of a secret does: the same ones for the same name.
+fn arn_of(scope: &Scope, name: &str) -> String {
+    let Scope { registry_id, region } = scope;
+    let digest = Digest::of(name.as_bytes()).to_string();
+    let (_, hexadecimal) = digest.split_once(':').unwrap_or_default();
+    format!(
+        "arn:{}:secretsmanager:{region}:{registry_id}:secret:{name}-{}",
+        region.partition(),
+        hexadecimal.get(..6).unwrap_or_default(),
+    )
+}
+
+fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {
+    let count = at.find("SELECT COUNT(*) FROM secrets", &[], |row| row.integer(0))?;
+    if count.unwrap_or(0) <= SECRETS_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::LimitExceededException,
+        format!("There are {SECRETS_MAX} secrets already."),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arn_of_a_secret_names_its_account_and_region() {
+        let scope = Scope {
+            registry_id: RegistryId::parse("111122223333").unwrap(),
+            region: Region::parse("eu-west-1").unwrap(),
+        };
+        let arn = arn_of(&scope, "ecr-pullthroughcache/hub");
+        assert!(
+            arn.starts_with("arn:aws:secretsmanager:eu-west-1:111122223333:secret:ecr-pullthroughcache/hub-"),
+            "{arn}"
+        );
+        assert_eq!(scope_of(&arn), Some(scope));
+        for other in [
+            "",
+            "hub",
+            "arn:aws:s3:eu-west-1:111122223333:secret:hub",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:hub",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a b",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:key:hub",
+        ] {
+            assert_eq!(scope_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        assert!(!format!("{:?}", Some(Secret::new("hunter2"))).contains("hunter2"));
+    }
+}
