@@ -17,7 +17,6 @@ from harness.oci import Refused, Registry
 from harness.server import Server
 
 RECOVERY_SECONDS_MAX = 10
-REPOSITORY = "kept/images"
 
 
 class Load:

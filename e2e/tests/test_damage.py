@@ -14,6 +14,7 @@ from collections.abc import Callable
 import pytest
 
 import kill
+from harness.aws import JsonApi
 from harness.images import Image, digest_of
 from harness.oci import Registry
 from harness.server import Server
@@ -253,8 +254,6 @@ def pushed(tmp_path_factory):
     server.start()
     registry = Registry(server.host)
     try:
-        from harness.aws import JsonApi
-
         json = JsonApi(server.host)
         json.call("CreateRepository", repositoryName=REPOSITORY)
         json.close()

@@ -10,8 +10,7 @@ import time
 import pytest
 
 from harness.aws import ecr_client
-from harness.images import Image, index_of
-from harness.images import OCI_INDEX as INDEX
+from harness.images import OCI_INDEX, Image, index_of
 from harness.oci import Refused, Registry
 from harness.server import BINARY, Server
 
@@ -229,7 +228,9 @@ def test_a_backup_and_a_restore_that_were_killed_are_begun_again(
         process.send_signal(signal.SIGKILL)
         return process.wait() != 0
 
-    copies = lambda place: len(list(place.glob("blobs/*/*")))  # noqa: E731
+    def copies(place):
+        return len(list(place.glob("blobs/*/*")))
+
     if killed("backup", backup, *on(ecru), once=lambda: copies(backup) > 5):
         ecru_command("restore", backup, *on(restored), code=1)
     ecru_command("backup", backup, *on(ecru))
@@ -253,7 +254,7 @@ def test_an_index_is_restored_with_its_children(ecru, registry, repository, tmp_
     for image in images:
         registry.push_image(name, image.digest, image)
     index = index_of(images)
-    registry.push_manifest(name, "all", INDEX, index)
+    registry.push_manifest(name, "all", OCI_INDEX, index)
     ecru_command("backup", tmp_path / "backup", *on(ecru))
     restored = Server(tmp_path / "restored")
     ecru_command("restore", tmp_path / "backup", *on(restored))
