@@ -1,6 +1,8 @@
-//! The project's own tasks: `cargo xtask codegen` writes what follows from the service model, `cargo xtask test` proves it all.
+//! The project's own tasks: `cargo xtask codegen` writes what follows from the service model, `cargo xtask
+//! fidelity` the page that tells what is shown, and `cargo xtask test` proves it all.
 
 mod codegen;
+mod fidelity;
 mod suite;
 #[cfg(test)]
 mod tidy;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-const USAGE: &str = "usage: cargo xtask <codegen | test>";
+const USAGE: &str = "usage: cargo xtask <codegen | fidelity | test>";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +22,7 @@ fn main() -> Result<ExitCode> {
         .as_slice()
     {
         ["codegen"] => codegen::run().map(|()| ExitCode::SUCCESS),
+        ["fidelity"] => fidelity::run().map(|()| ExitCode::SUCCESS),
         ["test"] => suite::run(),
         _ => anyhow::bail!(USAGE),
     }

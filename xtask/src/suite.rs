@@ -21,7 +21,7 @@ struct Step {
     reads: Option<fn(&str) -> Option<Count>>,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 9] = [
     Step {
         what: "format",
         program: "cargo",
@@ -43,6 +43,18 @@ const STEPS: [Step; 6] = [
         reads: None,
     },
     Step {
+        what: "tools of cargo",
+        program: "sh",
+        arguments: &["xtask/install.sh"],
+        reads: None,
+    },
+    Step {
+        what: "dependencies",
+        program: "target/tools/cargo/bin/cargo-deny",
+        arguments: &["--locked", "check", "bans", "licenses", "sources"],
+        reads: None,
+    },
+    Step {
         what: "tests of the workspace",
         program: "cargo",
         arguments: &["test", "--locked", "--workspace", "--no-fail-fast"],
@@ -51,8 +63,22 @@ const STEPS: [Step; 6] = [
     Step {
         what: "release build",
         program: "cargo",
-        arguments: &["build", "--locked", "--release"],
+        arguments: &[
+            "build",
+            "--locked",
+            "--release",
+            "-p",
+            "ecru-server",
+            "-p",
+            "ecru-conformance",
+        ],
         reads: None,
+    },
+    Step {
+        what: "conformance with the service model",
+        program: "target/release/ecru-conformance",
+        arguments: &["check"],
+        reads: Some(conformance_count),
     },
     Step {
         what: "client tools",
@@ -167,6 +193,15 @@ fn pytest_count(line: &str) -> Option<Count> {
     })
 }
 
+/// `1715 passed, 0 failed`
+fn conformance_count(line: &str) -> Option<Count> {
+    let (passed, failed) = line.split_once(" passed, ")?;
+    Some(Count {
+        passed: passed.parse().ok()?,
+        failed: failed.strip_suffix(" failed")?.parse().ok()?,
+    })
+}
+
 /// The number that stands before a word.
 fn before(text: &str, word: &str) -> Option<u64> {
     let (head, _) = text.split_once(word)?;
@@ -181,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counts_of_both_runners_are_read() {
+    fn the_counts_of_all_runners_are_read() {
         let cargo = "test result: FAILED. 38 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 3.80s";
         assert_eq!(
             cargo_count(cargo),
@@ -209,5 +244,17 @@ mod tests {
             })
         );
         assert_eq!(pytest_count("waited in vain"), None);
+
+        assert_eq!(
+            conformance_count("1700 passed, 15 failed"),
+            Some(Count {
+                passed: 1_700,
+                failed: 15
+            })
+        );
+        assert_eq!(
+            conformance_count("PutImage/minimal: 400 X, and 200 in the baseline"),
+            None
+        );
     }
 }

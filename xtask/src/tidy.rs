@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("store", &["model"]),
     ("registry", &["model", "store"]),
@@ -15,6 +15,7 @@ const EDGES: [(&str, &[&str]); 8] = [
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
+    ("conformance", &["model"]),
     (
         "server",
         &[

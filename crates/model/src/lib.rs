@@ -2,6 +2,7 @@
 
 mod arn;
 mod digest;
+pub mod facts;
 #[rustfmt::skip]
 mod generated;
 mod image_tag;

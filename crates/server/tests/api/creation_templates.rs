@@ -9,15 +9,6 @@ use crate::content::{Image, put};
 use crate::replication::{EAST, rule};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_prefix_has_one_template,
-    a_template_that_is_not_there_is_named_in_the_answer,
-    settings_that_no_repository_could_have_are_refused,
-    a_prefix_is_that_of_a_name_or_root,
-    a_registry_holds_so_many_templates_and_no_more,
-];
-
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:*"}]}"#;
 const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}"#;

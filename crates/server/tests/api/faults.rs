@@ -6,9 +6,6 @@ use crate::api::Api;
 use crate::content::Image;
 use crate::inputs::valid;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[a_store_that_fails_is_a_fault_that_shows_nothing_of_itself];
-
 #[tokio::test]
 async fn a_store_that_fails_is_a_fault_that_shows_nothing_of_itself() {
     let api = Api::new();

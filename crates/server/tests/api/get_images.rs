@@ -7,14 +7,6 @@ use crate::api::{ACCOUNT, Api, pretty};
 use crate::content::{ABSENT, Image, MEBIBYTE, OCI_MANIFEST, index, put};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    images_need_a_repository,
-    lists_of_ids_have_their_limits,
-    an_answer_has_a_largest_size,
-    one_unknown_id_fails_a_description_whole,
-];
-
 fn ids(ids: &Value) -> Value {
     json!({ "repositoryName": "demo", "imageIds": ids })
 }

@@ -8,15 +8,6 @@ use crate::api::{ACCOUNT, Api, NOW_MILLISECONDS, OTHER_ACCOUNT, endpoint, pretty
 use crate::content::{ABSENT, Image, MEBIBYTE, OCI_CONFIG, completion, digest, put};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    lookups_need_a_repository,
-    lists_of_digests_have_their_limits,
-    a_layer_that_is_not_there_has_no_address,
-    a_layer_that_no_image_needs_has_no_address,
-    a_damaged_layer_is_absent_until_it_is_pushed_again,
-];
-
 fn layers(repository: &str, digests: &[&str]) -> Value {
     json!({ "repositoryName": repository, "layerDigests": digests })
 }

@@ -9,21 +9,6 @@ use crate::content::{ABSENT, MEBIBYTE, completion, digest, encoded, part};
 use crate::inputs::ZERO_ID;
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_part_that_does_not_follow_is_refused_and_the_upload_goes_on,
-    a_part_of_another_length_than_it_says_is_refused,
-    an_upload_has_so_many_parts_and_no_more,
-    only_the_last_part_may_be_small,
-    a_wrong_digest_keeps_the_upload_for_the_right_one,
-    a_layer_that_is_there_ends_the_upload,
-    an_upload_without_parts_is_empty,
-    an_upload_is_known_in_its_own_repository_only,
-    uploads_need_a_repository,
-    an_upload_that_another_request_works_on_is_left_alone,
-    ids_and_digests_that_are_none_are_refused,
-];
-
 fn upload_not_found(repository: &str, id: &str) -> String {
     format!(
         "The upload with id '{id}' does not exist in the repository with name '{repository}' in the registry with id \

@@ -11,14 +11,6 @@ use crate::api::{ACCOUNT, Api, pretty};
 use crate::content::{Image, OCI_CONFIG, OCI_MANIFEST, descriptor, index, put};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_repository_without_a_policy_has_none_to_give_or_take,
-    a_text_that_is_no_policy_is_refused_after_the_repository_was_found,
-    a_name_that_is_none_is_refused,
-    a_second_preview_waits_for_the_first,
-];
-
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const HOUR: i64 = 60 * 60 * 1000;
 

@@ -9,9 +9,6 @@ use crate::content::{
 };
 use crate::put_image::{demo, details};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[documents_that_are_no_manifest_are_refused];
-
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a document of each kind")]
 async fn every_kind_of_manifest_is_stored() {

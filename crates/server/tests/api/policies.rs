@@ -6,13 +6,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_text_that_is_no_policy_is_refused_and_the_policy_stays,
-    a_repository_without_a_policy_says_so,
-    policies_need_a_repository,
-];
-
 fn named(name: &str) -> Value {
     json!({ "repositoryName": name })
 }

@@ -16,19 +16,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, REGION, pretty};
 use crate::content::{Image, OCI_INDEX, index};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_prefix_has_one_rule,
-    a_rule_that_is_not_there_cannot_be_used,
-    a_registry_that_the_service_does_not_know_is_refused,
-    a_secret_must_be_there_and_readable,
-    a_registry_has_so_many_rules_and_no_more,
-    a_private_registry_of_another_account_needs_a_role,
-    names_of_rules_exclude_pages,
-    prefixes_are_what_the_model_says,
-    trouble_with_the_secret_fails_the_call,
-];
-
 type Failing = fn() -> UpstreamError;
 
 /// A registry elsewhere that is none: what it has is put there by hand.

@@ -8,14 +8,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
 use crate::content::Image;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_principal_is_excluded_once,
-    a_principal_that_is_not_excluded_cannot_be_taken_away,
-    a_registry_excludes_so_many_principals_and_no_more,
-    what_is_no_user_or_role_is_refused,
-];
-
 const CI: &str = "arn:aws:iam::000000000000:role/team/ci";
 
 fn named(arn: &str) -> Value {

@@ -7,18 +7,6 @@ use crate::api::{ACCOUNT, Api, pretty};
 use crate::content::{ABSENT, Image, OCI_LAYER, OCI_MANIFEST, digest, index, put};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    an_image_needs_a_repository,
-    layers_that_are_missing_are_all_named,
-    children_that_are_missing_are_all_named,
-    a_digest_that_is_not_the_manifests_is_refused,
-    the_same_image_again_exists_already,
-    a_repository_holds_so_many_images_and_no_more,
-    an_image_has_so_many_tags_and_no_more,
-    tags_and_digests_that_are_none_are_refused,
-];
-
 pub(crate) async fn demo() -> Api {
     let api = Api::new();
     api.create("demo").await;

@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 use crate::api::{Api, pretty};
 use crate::content::{ABSENT, Image};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[a_malformed_question_is_refused];
-
 const SBOM: &str = "application/spdx+json";
 const SIGNATURE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 

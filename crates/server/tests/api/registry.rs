@@ -10,12 +10,6 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, endpoint, pretty};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    unknown_settings_and_values_are_refused,
-    registries_to_open_are_checked,
-];
-
 #[tokio::test]
 async fn a_registry_describes_itself() {
     let api = Api::new().by_account(OTHER_ACCOUNT);

@@ -5,12 +5,6 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_text_that_is_no_policy_is_refused_and_the_policy_stays,
-    a_registry_without_a_policy_says_so,
-];
-
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow",
     "Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":["ecr:CreateRepository","ecr:ReplicateImage"],
     "Resource":"arn:aws:ecr:us-east-1:000000000000:repository/*"}]}"#;

@@ -7,12 +7,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
 use crate::content::{ABSENT, Image, OCI_INDEX, OCI_LAYER, descriptor, index, put};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_destination_is_another_registry_and_there_are_not_too_many,
-    the_status_of_an_image_needs_the_image,
-];
-
 pub(crate) const EAST: &str = "us-east-1";
 pub(crate) const WEST: &str = "eu-west-1";
 const MINUTE_MILLISECONDS: i64 = 60_000;

@@ -9,13 +9,6 @@ use crate::content::{Image, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, descriptor, ind
 use crate::inputs::ZERO_ID;
 use crate::replication::{EAST, WEST, destination, rule};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_destination_has_to_be_configured,
-    one_backfill_goes_to_a_region_and_ten_from_a_registry,
-    what_has_ended_or_never_was_cannot_be_stopped,
-];
-
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Api {

@@ -7,17 +7,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, join_all, pretty};
 use crate::content::Image;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_name_is_taken_once,
-    a_repository_that_is_not_there_is_named_in_the_answer,
-    a_registry_holds_so_many_repositories_and_no_more,
-    a_key_of_another_region_cannot_encrypt,
-    tags_of_a_new_repository_keep_their_limits,
-    a_repository_with_images_is_deleted_by_force_only,
-    names_that_are_none_are_refused_with_the_grammar,
-];
-
 fn named(name: &str) -> Value {
     json!({ "repositoryName": name })
 }

@@ -6,14 +6,6 @@ use serde_json::{Value, json};
 use crate::api::{Api, OTHER_ACCOUNT};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_repository_has_so_many_tags_and_no_more,
-    keys_and_values_have_their_limits,
-    an_arn_of_anything_else_is_refused,
-    tags_need_a_repository,
-];
-
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/team/demo";
 
 async fn demo() -> Api {

@@ -14,17 +14,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
 use crate::content::{ABSENT, Image, index};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    an_image_is_scanned_once_in_a_day,
-    what_cannot_be_scanned_is_refused,
-    an_image_that_was_never_scanned_has_no_scan,
-    a_page_is_asked_for_with_a_token_of_its_own,
-    rules_that_do_not_fit_their_type_are_refused,
-    names_that_are_none_are_refused,
-    enhanced_scanning_takes_up_images_by_itself,
-];
-
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: i64 = 24 * HOUR;
 const COMPLETE: &str = "The scan was completed successfully.";

@@ -7,14 +7,6 @@ use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
 use crate::content::{ABSENT, Image, OCI_MANIFEST, index, put};
 use crate::repositories::absent;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_configuration_comes_back_until_it_is_deleted,
-    a_profile_of_another_region_is_refused,
-    rules_that_break_the_model_are_refused,
-    the_status_of_an_image_that_is_not_there_is_refused,
-];
-
 const PROFILE: &str = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/demo_profile";
 const OTHER_PROFILE: &str = "arn:aws:signer:us-east-1:111122223333:/signing-profiles/theirs";
 

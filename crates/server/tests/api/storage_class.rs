@@ -7,12 +7,6 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::content::{Image, OCI_MANIFEST, index, put};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_class_that_an_image_has_already_is_no_update,
-    images_that_are_not_there_cannot_be_archived,
-];
-
 const MINUTE: i64 = 60 * 1000;
 const DAY: i64 = 24 * 60 * MINUTE;
 

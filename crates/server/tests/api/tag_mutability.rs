@@ -7,12 +7,6 @@ use serde_json::{Value, json};
 use crate::api::{ACCOUNT, Api, join_all};
 use crate::content::{Image, put};
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_frozen_tag_refuses_every_put_by_either_door,
-    filters_go_with_the_settings_that_exclude,
-];
-
 fn setting(value: &str, filters: &[&str]) -> Value {
     let mut input = json!({ "repositoryName": "demo", "imageTagMutability": value });
     if !filters.is_empty() {

@@ -6,13 +6,6 @@ use serde_json::{Value, json};
 use crate::api::{Api, OTHER_ACCOUNT};
 use crate::content::Image;
 
-/// Tests that the ratchet of errors runs again.
-pub(crate) const PROVOKING: &[fn()] = &[
-    a_token_is_good_for_its_list_alone,
-    naming_what_is_wanted_and_paging_exclude_each_other,
-    lists_need_a_repository,
-];
-
 const TEXT: &str = "Invalid parameter at 'nextToken' failed to satisfy constraint: 'must be a token returned by this operation'";
 
 /// `demo` and `other` with two images each, and a referrer of the first twice.

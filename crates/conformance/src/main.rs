@@ -1,0 +1,162 @@
+//! `ecru-conformance`: requests made from the service model, and whether an endpoint answers each as it should.
+
+mod client;
+mod facts;
+mod judge;
+mod outcome;
+mod path;
+mod report;
+mod samples;
+mod server;
+mod session;
+mod settings;
+mod signature;
+mod texts;
+mod values;
+mod variants;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use client::Client;
+use facts::Facts;
+use outcome::Outcome;
+use samples::Samples;
+use server::Server;
+use signature::Signer;
+
+const BASELINE: &str = include_str!("../baseline/ecr.txt");
+const BASELINE_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline/ecr.txt");
+
+/// Sends variants of every operation, right and wrong ones, to an endpoint of ECR
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Tell for each operation how many variants were answered as they should be
+    Run {
+        #[command(flatten)]
+        target: Target,
+
+        /// Write every outcome to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+
+        /// Keep the outcomes as what later checks expect
+        #[arg(long)]
+        update_baseline: bool,
+    },
+    /// Compare with the baseline, and fail on every difference
+    Check {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Args)]
+struct Target {
+    /// Where to send the requests; without it, the `ecru` beside this binary is started for the run
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+
+    /// The services to ask
+    #[arg(long, value_delimiter = ',', default_value = "ecr")]
+    services: Vec<Service>,
+
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    region: String,
+
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", default_value = "test", hide = true)]
+    access_key_id: String,
+
+    #[arg(
+        long,
+        env = "AWS_SECRET_ACCESS_KEY",
+        default_value = "test",
+        hide = true,
+        hide_env_values = true
+    )]
+    secret_access_key: String,
+
+    #[arg(long, env = "AWS_SESSION_TOKEN", hide = true, hide_env_values = true)]
+    session_token: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Service {
+    Ecr,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(execute(arguments.command))
+}
+
+async fn execute(command: Command) -> Result<ExitCode> {
+    let (target, json, update_baseline, check) = match command {
+        Command::Run {
+            target,
+            json,
+            update_baseline,
+        } => (target, json, update_baseline, false),
+        Command::Check { target } => (target, None, false, true),
+    };
+    let outcomes = outcomes(target).await?;
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&outcomes).context("the outcomes cannot be written")?;
+        std::fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
+    }
+    if update_baseline {
+        std::fs::write(BASELINE_PATH, outcome::baseline(&outcomes)).context("writing the baseline")?;
+    }
+    let passed = if check {
+        report::check(BASELINE, &outcomes)?
+    } else {
+        report::table(&outcomes)?
+    };
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn outcomes(target: Target) -> Result<Vec<Outcome>> {
+    if let Some(endpoint) = &target.endpoint {
+        return ask(&target, endpoint).await;
+    }
+    let own = Server::start().await?;
+    let outcomes = ask(&target, &own.endpoint).await;
+    own.stop().await?;
+    outcomes
+}
+
+async fn ask(target: &Target, endpoint: &str) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for service in &target.services {
+        let (facts, samples) = match service {
+            Service::Ecr => (Facts::load()?, Samples::ecr()?),
+        };
+        let signer = Signer {
+            access_key_id: target.access_key_id.clone(),
+            secret_access_key: target.secret_access_key.clone(),
+            session_token: target.session_token.clone(),
+            region: target.region.clone(),
+            service: facts.protocol.signing_name.clone(),
+        };
+        let client = Client::new(endpoint, &facts.protocol.target_prefix, signer)?;
+        outcomes.extend(session::run(client, &target.region, &facts, &samples).await?);
+    }
+    Ok(outcomes)
+}

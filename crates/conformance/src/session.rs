@@ -1,0 +1,320 @@
+//! A run at an endpoint: what it prepares, asks, and puts back as it was.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    client::{Answer, Client},
+    facts::{Facts, Operation},
+    judge::judge,
+    outcome::Outcome,
+    samples::{Call, Samples, Step},
+    settings,
+    values::Values,
+    variants::{self, Body, Expected, Manner, Variant},
+};
+
+const UNTIL_MAX: Duration = Duration::from_secs(20);
+const UNTIL_PAUSE: Duration = Duration::from_millis(20);
+
+pub(crate) struct Session<'a> {
+    client: Client,
+    facts: &'a Facts,
+    samples: &'a Samples,
+    values: Values,
+    /// Names given so far.
+    named: u32,
+    /// What the run has made, each with the call that takes it away.
+    made: Vec<(&'static str, Value)>,
+    /// Calls that put the settings of the registry back.
+    settings: Vec<(&'static str, Value)>,
+}
+
+/// Runs every variant, and leaves the registry as it was.
+pub(crate) async fn run(
+    client: Client,
+    region: &str,
+    facts: &Facts,
+    samples: &Samples,
+) -> Result<Vec<Outcome>> {
+    let variants = variants::all(facts, samples)?;
+    let mut session = Session::begin(client, region, facts, samples).await?;
+    let outcomes = session.ask(&variants).await;
+    session.restore().await?;
+    session.take_away(0).await?;
+    session.take_away_copies().await?;
+    outcomes
+}
+
+impl<'a> Session<'a> {
+    async fn begin(client: Client, region: &str, facts: &'a Facts, samples: &'a Samples) -> Result<Self> {
+        let mut session = Self {
+            client,
+            facts,
+            samples,
+            values: Values::new("", "", region),
+            named: 0,
+            made: Vec::new(),
+            settings: Vec::new(),
+        };
+        let registry = session.call("DescribeRegistry", &json!({})).await?;
+        let account = registry.body.as_ref().and_then(|body| body.get("registryId"));
+        let account = account
+            .and_then(Value::as_str)
+            .context("the endpoint does not tell its registry")?;
+        session.values = Values::new(&run_name(), account, region);
+        session.settings = settings::load(&session).await?;
+        Ok(session)
+    }
+
+    async fn ask(&mut self, variants: &[Variant]) -> Result<Vec<Outcome>> {
+        let shared = self.values.get("shared")?.to_owned();
+        self.values.set("fresh", shared);
+        let (mut values, samples) = (self.values.clone(), self.samples);
+        let prepared = self.prepare(&mut values, &samples.shared).await?;
+        self.values = values;
+        let shared_made = self.made.len();
+
+        let mut outcomes = prepared.err().map(unprepared).into_iter().collect::<Vec<_>>();
+        let mut operation = "";
+        for variant in variants {
+            if operation != variant.operation {
+                operation = &variant.operation;
+                self.restore().await?;
+                self.take_away(shared_made).await?;
+            }
+            outcomes.push(self.outcome(variant).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn outcome(&mut self, variant: &Variant) -> Result<Outcome> {
+        let operation = self
+            .facts
+            .operations
+            .iter()
+            .find(|it| it.name == variant.operation);
+        let mut values = self.values.clone();
+        self.named += 1;
+        values.set("fresh", format!("{}/n{}", values.get("run")?, self.named));
+
+        let outcome = |answered: String, complaint: Option<String>| Outcome {
+            name: variant.name.clone(),
+            answered,
+            complaint,
+        };
+        if variant.expected == Expected::Success {
+            let before = &self.samples.of(&variant.operation)?.before;
+            if let Err(reason) = self.prepare(&mut values, before).await? {
+                return Ok(outcome("not prepared".to_owned(), Some(reason)));
+            }
+        }
+        let body = match &variant.body {
+            Body::Text(text) => text.as_bytes().to_vec(),
+            Body::Input(input) => match self.with_token(operation, &mut values, input).await? {
+                Some(input) => input.to_string().into_bytes(),
+                None => return Ok(outcome("no second page".to_owned(), None)),
+            },
+        };
+        let answer = self.client.send(&variant.operation, body, variant.manner).await?;
+        self.remember(&variant.operation, &answer);
+        let complaint = judge(self.facts, operation, variant.expected, &answer).err();
+        Ok(outcome(answered(&answer), complaint))
+    }
+
+    /// The input with its values; where it wants a token, the one after the first page of the very same list.
+    async fn with_token(
+        &self,
+        operation: Option<&Operation>,
+        values: &mut Values,
+        input: &Value,
+    ) -> Result<Option<Value>> {
+        let paginator = operation.and_then(|operation| operation.paginator.as_ref());
+        if let (Some(operation), Some(paginator)) = (operation, paginator)
+            && input.get(&paginator.input_token) == Some(&json!("${token}"))
+        {
+            let mut first = input.clone();
+            if let Some(members) = first.as_object_mut() {
+                members.remove(&paginator.input_token);
+                members.insert(paginator.limit_key.clone(), json!(1));
+            }
+            let page = self.call(&operation.name, &values.fill(&first)?).await?;
+            let token = page
+                .body
+                .as_ref()
+                .and_then(|body| body.get(&paginator.output_token));
+            match token.and_then(Value::as_str) {
+                Some(token) => values.set("token", token.to_owned()),
+                None => return Ok(None),
+            }
+        }
+        values.fill(input).map(Some)
+    }
+
+    /// Does the steps; gives what the endpoint said when it refused one.
+    async fn prepare(&mut self, values: &mut Values, steps: &[Step]) -> Result<Result<(), String>> {
+        let mut waiting = steps.iter().rev().collect::<Vec<_>>();
+        let mut refused = Ok(());
+        while let Some(step) = waiting.pop() {
+            match step {
+                Step::Recipe(name) => {
+                    let recipe = self.samples.recipes.get(name);
+                    let recipe = recipe.with_context(|| format!("no recipe `{name}`"))?;
+                    waiting.extend(recipe.iter().rev());
+                }
+                // The others are done all the same: most requests do not need all of what is shared.
+                Step::Call(call) => refused = refused.and(self.step(values, call).await?),
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn step(&mut self, values: &mut Values, call: &Call) -> Result<Result<(), String>> {
+        let input = values.fill(&call.input)?;
+        let begun = Instant::now();
+        let answer = loop {
+            let answer = self.call(&call.operation, &input).await?;
+            self.remember(&call.operation, &answer);
+            let said = |pointer: &str| answer.body.as_ref()?.pointer(pointer)?.as_str();
+            let reached = |(pointer, wanted): (&String, &Vec<String>)| {
+                said(pointer).is_some_and(|said| wanted.iter().any(|it| it == said))
+            };
+            if answer.status != 200 || call.until.iter().all(reached) {
+                break answer;
+            }
+            if begun.elapsed() > UNTIL_MAX {
+                return Ok(Err(format!("`{}` came to no end", call.operation)));
+            }
+            sleep(UNTIL_PAUSE).await;
+        };
+        if answer.status != 200 {
+            return Ok(Err(format!("{} answered {}", call.operation, answered(&answer))));
+        }
+        for (name, pointer) in &call.save {
+            let saved = answer.body.as_ref().and_then(|body| body.pointer(pointer));
+            let saved = saved.and_then(Value::as_str);
+            let saved =
+                saved.with_context(|| format!("`{}` answered without `{pointer}`", call.operation))?;
+            values.set(name, saved.to_owned());
+        }
+        Ok(Ok(()))
+    }
+
+    pub(crate) async fn call(&self, operation: &str, input: &Value) -> Result<Answer> {
+        let body = input.to_string().into_bytes();
+        self.client.send(operation, body, Manner::Usual).await
+    }
+
+    /// Notes what a request has made, whoever wanted it.
+    fn remember(&mut self, operation: &str, answer: &Answer) {
+        let (pointer, away, member) = match operation {
+            "CreateRepository" => ("/repository/repositoryName", "DeleteRepository", "repositoryName"),
+            "CreateRepositoryCreationTemplate" => (
+                "/repositoryCreationTemplate/prefix",
+                "DeleteRepositoryCreationTemplate",
+                "prefix",
+            ),
+            "CreatePullThroughCacheRule" => (
+                "/ecrRepositoryPrefix",
+                "DeletePullThroughCacheRule",
+                "ecrRepositoryPrefix",
+            ),
+            "RegisterPullTimeUpdateExclusion" => (
+                "/principalArn",
+                "DeregisterPullTimeUpdateExclusion",
+                "principalArn",
+            ),
+            _ => return,
+        };
+        let made = answer.body.as_ref().and_then(|body| body.pointer(pointer));
+        if let (200, Some(name)) = (answer.status, made) {
+            let input = if operation == "CreateRepository" {
+                json!({ member: name, "force": true })
+            } else {
+                json!({ member: name })
+            };
+            self.made.push((away, input));
+        }
+    }
+
+    /// Takes away what was made beyond the first `kept`; what is gone already is no matter.
+    async fn take_away(&mut self, kept: usize) -> Result<()> {
+        for (operation, input) in self.made.split_off(kept.min(self.made.len())).iter().rev() {
+            self.call(operation, input).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what replication has brought to the other region.
+    async fn take_away_copies(&self) -> Result<()> {
+        let there = self.client.in_region(self.values.get("other-region")?)?;
+        let of_the_run = format!("{}/", self.values.get("run")?);
+        let mut token = Value::Null;
+        loop {
+            let page = json!({ "maxResults": 1000, "nextToken": token }).to_string();
+            let page = there
+                .send("DescribeRepositories", page.into_bytes(), Manner::Usual)
+                .await?;
+            let body = page.body.unwrap_or_default();
+            let found = body.get("repositories").and_then(Value::as_array);
+            let names = found
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.get("repositoryName")?.as_str());
+            for name in names.filter(|name| name.starts_with(&of_the_run)) {
+                let input = json!({ "repositoryName": name, "force": true }).to_string();
+                there
+                    .send("DeleteRepository", input.into_bytes(), Manner::Usual)
+                    .await?;
+            }
+            match body.get("nextToken") {
+                Some(next) => token = next.clone(),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn restore(&self) -> Result<()> {
+        for (operation, input) in &self.settings {
+            let answer = self.call(operation, input).await?;
+            if answer.status >= 500 && answer.status != 501 {
+                bail!(
+                    "`{operation}` did not put the settings back: {}",
+                    answered(&answer)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unprepared(reason: String) -> Outcome {
+    Outcome {
+        name: "-/shared".to_owned(),
+        answered: "not prepared".to_owned(),
+        complaint: Some(reason),
+    }
+}
+
+fn answered(answer: &Answer) -> String {
+    match answer.code() {
+        Some(code) => format!("{} {code}", answer.status),
+        None => answer.status.to_string(),
+    }
+}
+
+/// Of nine letters and digits, so that it can begin the shortest of names.
+fn run_name() -> String {
+    let mut number = Timestamp::now().as_microsecond().unsigned_abs();
+    let mut name = "c".to_owned();
+    for _ in 0..8 {
+        let digit = u32::try_from(number % 36).unwrap_or_default();
+        name.extend(char::from_digit(digit, 36));
+        number /= 36;
+    }
+    name
+}
