@@ -25,7 +25,7 @@ class SmallDisk:
 
     def fill(self):
         """Leaves not a byte for anybody else."""
-        with open(self.filler, "wb", buffering=0) as file:
+        with open(self.filler, "ab", buffering=0) as file:
             for size in (1 << 16, 1 << 12, 1):
                 with contextlib.suppress(OSError):
                     while True:
