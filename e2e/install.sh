@@ -9,14 +9,15 @@ mkdir -p "$bin"
 
 packages() {
     for command in /usr/bin/docker /usr/sbin/dockerd /usr/bin/skopeo /usr/sbin/debootstrap /usr/bin/curl \
-        /usr/bin/docker-registry; do
+        /usr/bin/docker-registry /usr/bin/strace /usr/sbin/xfs_io /sbin/mkfs.ext4 /usr/bin/faketime; do
         [ -x "$command" ] || missing=yes
     done
     if [ "${missing:-no}" = yes ]; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
         apt-get install -q -y --no-install-recommends \
-            ca-certificates curl debootstrap docker-registry docker.io iptables python3-venv skopeo
+            ca-certificates curl debootstrap docker-registry docker.io e2fsprogs faketime iptables python3-venv skopeo \
+            strace xfsprogs
     fi
 }
 

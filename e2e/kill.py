@@ -1,17 +1,21 @@
-"""Kills the server at random moments under load and holds it to every write it acknowledged.
+"""Ends the server at random moments under load and holds it to every write it acknowledged.
 
     target/tools/venv/bin/python e2e/kill.py --rounds 20 --clients 8 --images 200
 
-Each client owns some images and their tags and changes them by both protocols. It keeps what was
-acknowledged, and the one change that was on its way when the server died: that change must be there
-wholly or not at all. After each kill everything is read back and compared byte for byte.
+Each client owns some images, their tags, a repository for policies and one that comes and goes, and
+changes them by both protocols, while `ecru gc` runs again and again. It keeps what was acknowledged,
+and the one change that was on its way when the server died: that change must be there wholly or not
+at all. After each round everything is read back and compared byte for byte, and `ecru verify` has to
+find nothing. Most rounds end with SIGKILL, some with SIGTERM.
 """
 
 import argparse
 import contextlib
 import dataclasses
 import http.client
+import json
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,12 +24,16 @@ import time
 from harness.aws import JsonApi, create_repository, ecr_client, registry_password
 from harness.images import Image, digest_of, seeded_bytes
 from harness.oci import Refused, Registry
-from harness.server import Server
+from harness.server import BINARY, Server
 
 REPOSITORIES = 4
 PART_BYTES = 5 << 20
 ROUND_SECONDS_MIN, ROUND_SECONDS_MAX = 0.05, 1.5
 KILLED_WHILE_STARTING = 0.25
+ENDED_IN_GOOD_ORDER = 0.15
+START_SECONDS_MAX = 2
+SCRATCH_IMAGES = 3
+COMMAND_SECONDS_MAX = 120
 CUT = (OSError, http.client.HTTPException)
 
 
@@ -44,18 +52,25 @@ class Client:
     """A client and what it may count on: a value for each key, where `None` means absent.
 
     Keys are `("blob", repository, digest)`, `("image", repository, digest)`,
-    `("tag", repository, tag)` and `("repository", name)`; the value of a tag is a digest.
+    `("tag", repository, tag)`, `("repository", name)`, `("policy", name)` and
+    `("lifecycle", name)`; the value of a tag is a digest, that of a policy a word in it.
     """
 
-    def __init__(self, number, owned):
+    def __init__(self, number, owned, scratch):
         self.number = number
         # For each owned image's digest, the image and its repository.
         self.owned = owned
+        # Images that all clients push to the repositories they take away again.
+        self.scratch = scratch
+        self.images = {digest: image for digest, (image, _) in owned.items()}
+        self.images |= {image.digest: image for image in scratch}
         self.acknowledged = {}
         # The changes of the request that has no answer yet.
         self.doubtful = {}
         self.acked = 0
         self.failures = []
+        # Whether the disk may go before the server does, which then refuses writes.
+        self.disk_may_go = False
 
     def connect(self, host, password):
         self.registry = Registry(host, "AWS", password)
@@ -73,13 +88,17 @@ class Client:
         except CUT:
             return
         except Refused as refused:
+            if self.disk_may_go and refused.status >= 500:
+                return
             self.failures.append(f"client {self.number}: {refused}")
 
     def _step(self, chance):
         digest = chance.choice(list(self.owned))
         image, repository = self.owned[digest]
-        if chance.random() < 0.03:
-            self._toggle_scratch_repository()
+        if chance.random() < 0.1:
+            self._toggle_scratch_repository(chance)
+        elif chance.random() < 0.1:
+            self._change_policy(chance)
         elif not self.acknowledged.get(("image", repository, digest)):
             self._push(chance, image, repository)
         else:
@@ -157,15 +176,29 @@ class Client:
             if self.registry.find_manifest(repository, tag) != image.manifest:
                 self.failures.append(f"client {self.number}: {tag} reads as another image")
 
-    def _toggle_scratch_repository(self):
+    def _toggle_scratch_repository(self, chance):
+        """Makes a repository with an image, or takes it away with all that is in it."""
         name = f"scratch/client-{self.number}"
-        key = ("repository", name)
-        present = self.acknowledged.get(key)
-        with self._change({key: None if present else True}):
-            if present:
+        if self.acknowledged.get(("repository", name)):
+            changes = {key: None for key in self.acknowledged if key[1] == name}
+            with self._change(changes):
                 self.json.call("DeleteRepository", repositoryName=name, force=True)
-            else:
-                self.json.call("CreateRepository", repositoryName=name)
+            return
+        with self._change({("repository", name): True}):
+            self.json.call("CreateRepository", repositoryName=name)
+        self._push(chance, chance.choice(self.scratch), name)
+
+    def _change_policy(self, chance):
+        name = policy_repository(self.number)
+        kind, put, delete, text_of = chance.choice(POLICIES)
+        word = f"word{chance.randrange(10**9)}"
+        key = (kind, name)
+        if self.acknowledged.get(key) and chance.random() < 0.3:
+            with self._change({key: None}):
+                self.json.call(delete, repositoryName=name)
+        else:
+            with self._change({key: word}):
+                self.json.call(put, repositoryName=name, **text_of(word))
 
     @contextlib.contextmanager
     def _change(self, changes):
@@ -209,6 +242,10 @@ class Client:
                 "DescribeRepositories", repositoryNames=[repository], accept=accept
             )
             return None if described in accept else True
+        if kind in READS:
+            operation, missing, word_of = READS[kind]
+            found = self.json.call(operation, repositoryName=repository, accept=(missing,))
+            return None if found == missing else word_of(found)
         if kind == "blob":
             return self._find_blob(repository, name[0], count)
         manifest = self.registry.find_manifest(repository, name[0])
@@ -216,7 +253,7 @@ class Client:
             return None
         if kind == "tag":
             return digest_of(manifest)
-        image, _ = self.owned[name[0]]
+        image = self.images[name[0]]
         # An image that is there has all its blobs, whatever was acknowledged about them.
         whole = all([self._find_blob(repository, digest, count) for digest in image.blobs])
         if manifest != image.manifest or not whole:
@@ -236,26 +273,95 @@ class Client:
         return True
 
 
-def run(rounds, clients, images, seed, report=lambda line: None):
-    """Plays the rounds; returns what was counted and sentences about what went wrong."""
+def policy_repository(number):
+    return f"policies/client-{number}"
+
+
+def _repository_policy(word):
+    statement = {
+        "Sid": word,
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "ecr:BatchGetImage",
+    }
+    return {"policyText": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+
+
+def _lifecycle_policy(word):
+    """A policy that never has anything to do."""
+    selection = {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": 3650,
+    }
+    rule = {
+        "rulePriority": 1,
+        "description": word,
+        "selection": selection,
+        "action": {"type": "expire"},
+    }
+    return {"lifecyclePolicyText": json.dumps({"rules": [rule]})}
+
+
+POLICIES = [
+    ("policy", "SetRepositoryPolicy", "DeleteRepositoryPolicy", _repository_policy),
+    ("lifecycle", "PutLifecyclePolicy", "DeleteLifecyclePolicy", _lifecycle_policy),
+]
+# How a policy is read back: the operation, its error where there is none, and the word in it.
+READS = {
+    "policy": (
+        "GetRepositoryPolicy",
+        "RepositoryPolicyNotFoundException",
+        lambda answer: json.loads(answer["policyText"])["Statement"][0]["Sid"],
+    ),
+    "lifecycle": (
+        "GetLifecyclePolicy",
+        "LifecyclePolicyNotFoundException",
+        lambda answer: json.loads(answer["lifecyclePolicyText"])["rules"][0]["description"],
+    ),
+}
+
+
+def kill_or_stop(server, chance):
+    """How a round ends, unless its caller has worse in mind."""
+    if chance.random() < ENDED_IN_GOOD_ORDER:
+        server.stop()
+    else:
+        server.kill()
+
+
+def run(rounds, clients, images, seed, report=lambda line: None, end=kill_or_stop, disk=None):
+    """Plays the rounds; returns what was counted and sentences about what went wrong.
+
+    A `disk` is mounted anew after each round, when nobody works on it any more.
+    """
     chance = random.Random(f"{seed}/kill")
     count = Count()
-    with tempfile.TemporaryDirectory(prefix="ecru-kill-") as directory:
-        server = Server(directory)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ecru-kill-"))
+        server = Server(directory if disk is None else disk.path / "data")
         server.start()
         try:
             ecr = ecr_client(server)
             password = registry_password(ecr)
             repositories = [create_repository(ecr) for _ in range(REPOSITORIES)]
             crowd = _clients(clients, images, seed, repositories)
+            for client in crowd:
+                client.disk_may_go = disk is not None
+                ecr.create_repository(repositoryName=policy_repository(client.number))
             for number in range(rounds):
-                _play(server, crowd, password, chance, f"{seed}/{number}")
+                _play(server, crowd, password, chance, f"{seed}/{number}", end)
+                if disk is not None:
+                    disk.remount()
                 start_seconds = _restart(server, chance)
                 _check(server, crowd, password, count)
                 count.rounds += 1
                 count.acked = sum(client.acked for client in crowd)
                 report(f"round {number + 1}: {count}, started in {start_seconds * 1000:.0f} ms")
                 failures = [failure for client in crowd for failure in client.failures]
+                if start_seconds > START_SECONDS_MAX:
+                    failures.append(f"the start took {start_seconds:.1f} seconds")
                 if failures:
                     return count, failures
             server.stop()
@@ -276,24 +382,48 @@ def _clients(clients, images, seed, repositories):
         own = {f"own-{number}": seeded_bytes(f"{seed}/{number}", size_bytes)}
         image = Image([base, {f"name-{number}": b"small"}, own])
         owned[number % clients][image.digest] = (image, chance.choice(repositories))
-    return [Client(number, images_of_it) for number, images_of_it in enumerate(owned)]
+    scratch = [
+        Image([base, {f"scratch-{number}": seeded_bytes(f"scratch-{number}", 200_000)}])
+        for number in range(SCRATCH_IMAGES)
+    ]
+    return [Client(number, of_it, scratch) for number, of_it in enumerate(owned)]
 
 
-def _play(server, crowd, password, chance, seed):
+def _play(server, crowd, password, chance, seed, end):
     threads = []
+    ended = threading.Event()
+    collector = threading.Thread(target=_collect, args=(server, ended))
     for client in crowd:
         client.connect(server.host, password)
         chance_of_client = random.Random(f"{seed}/{client.number}")
         threads.append(threading.Thread(target=client.work, args=(chance_of_client,)))
-    for thread in threads:
+    for thread in [collector, *threads]:
         thread.start()
     # The random moment is what is tested, so nothing better than time can be waited for.
     time.sleep(chance.uniform(ROUND_SECONDS_MIN, ROUND_SECONDS_MAX))
-    server.kill()
+    end(server, chance)
+    # A collection that finds no server takes the lock itself, so it has to be over before the next start.
+    ended.set()
+    collector.join()
     for thread in threads:
         thread.join()
     for client in crowd:
         client.close()
+
+
+def _collect(server, ended):
+    """Asks the running server to collect, again and again."""
+    while not ended.is_set():
+        run_on_data("gc", server)
+
+
+def run_on_data(command, server):
+    return subprocess.run(
+        [BINARY, command, "--data-dir", str(server.data_directory)],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS_MAX,
+    )
 
 
 def _restart(server, chance):
@@ -309,6 +439,10 @@ def _check(server, crowd, password, count):
         client.connect(server.host, password)
         client.check(count)
         client.close()
+    verified = run_on_data("verify", server)
+    if verified.returncode != 0:
+        count.corrupt += 1
+        crowd[0].failures.append(f"verify: {verified.stdout}{verified.stderr}")
 
 
 def main():

@@ -23,9 +23,10 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 class Server:
     """One data directory, and the process that serves it now. A restart keeps the port."""
 
-    def __init__(self, data_directory, *arguments):
+    def __init__(self, data_directory, *arguments, environment=None):
         self.data_directory = pathlib.Path(data_directory)
         self.arguments = arguments
+        self.environment = environment or {}
         self.port = 0
         self.process = None
         self.lines = []
@@ -51,6 +52,7 @@ class Server:
         command = [BINARY, "serve", "--listen", self.host, "--data-dir", str(self.data_directory)]
         self.process = subprocess.Popen(
             [*command, *self.arguments],
+            env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -58,10 +60,10 @@ class Server:
         )
         self.lines = queue.Queue()
         # Read to the end of the process, or it would block on a full pipe.
-        reader = threading.Thread(
+        self.reader = threading.Thread(
             target=_forward_lines, args=(self.process.stdout, self.lines), daemon=True
         )
-        reader.start()
+        self.reader.start()
 
     def stop(self):
         """Asks the process to end and holds it to a clean exit."""
@@ -72,6 +74,24 @@ class Server:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def refuse_to_start(self):
+        """Spawns a process that has to end by itself with a failure, and returns what it said."""
+        self.spawn()
+        assert self.process.wait(START_SECONDS_MAX) not in (0, 101)
+        self.reader.join()
+        return self.output()
+
+    def freeze(self):
+        """Stops every thread; one inside a call of the kernel does not come back from it."""
+        self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while True:
+            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+            if set(states) <= {"T", "t", "D"}:
+                return
+            assert time.monotonic() < deadline, "the server does not stand still"
 
     def restart(self):
         self.stop()
@@ -108,7 +128,7 @@ class Server:
         lines = []
         while not self.lines.empty():
             lines.append(self.lines.get_nowait())
-        return "".join(lines)
+        return "".join(line for line in lines if line is not None)
 
     def _announced_port(self, deadline):
         read = []

@@ -2,23 +2,34 @@
 
 use std::time::Duration;
 
+use ecru_store::{Collected, Store, StoreError};
 use serde_json::json;
 
 use crate::jobs::{Lease, Outcome};
-use crate::{Error, Service, events, replication};
+use crate::{Clock, Error, Service, events, replication};
 
 const INTERVAL: Duration = Duration::from_mins(10);
 
+/// How much of what nobody needs any more has gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Begun more than a day ago, and left.
+    pub uploads: usize,
+    pub collected: Collected,
+}
+
+/// What `ecru gc` does: all that may go now goes.
+pub async fn sweep(store: &Store, clock: &Clock) -> Result<Swept, StoreError> {
+    let now = clock.machine_milliseconds();
+    Ok(Swept {
+        uploads: expire_uploads(store, now).await?,
+        collected: store.collect_everything(now).await?,
+    })
+}
+
 pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     let now = service.clock.machine_milliseconds();
-    let mut uploads = 0;
-    loop {
-        let expired = service.store.uploads().expire(now).await?;
-        if expired == 0 {
-            break;
-        }
-        uploads += expired;
-    }
+    let uploads = expire_uploads(&service.store, now).await?;
     let collected = service.store.collect(now).await?;
     let events = events::trim(service, lease).await?;
     let backfills = replication::backfill::remove_old(service, lease).await?;
@@ -32,4 +43,15 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
         "backfills": backfills,
     });
     Ok(Outcome::Later(summary, INTERVAL))
+}
+
+async fn expire_uploads(store: &Store, now: i64) -> Result<usize, StoreError> {
+    let mut uploads = 0;
+    loop {
+        let expired = store.uploads().expire(now).await?;
+        if expired == 0 {
+            return Ok(uploads);
+        }
+        uploads += expired;
+    }
 }

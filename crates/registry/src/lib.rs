@@ -9,7 +9,7 @@ mod error;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzz;
-mod housekeeping;
+pub mod housekeeping;
 pub mod images;
 pub mod introspection;
 pub mod jobs;

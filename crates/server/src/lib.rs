@@ -10,6 +10,7 @@ mod file_reads;
 mod first_touch;
 mod introspection;
 mod logs;
+mod maintenance;
 mod options;
 mod own_door;
 mod panics;

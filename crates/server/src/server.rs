@@ -26,6 +26,7 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
+    maintenance::{Door, door},
     scanning, tls,
 };
 
@@ -45,6 +46,8 @@ pub struct Server {
     connections: mpsc::Receiver<Infallible>,
     /// Aborted when this is dropped.
     background: JoinSet<()>,
+    /// None where none could be made.
+    door: Option<Door>,
     directory: OpenedDirectory,
 }
 
@@ -106,12 +109,15 @@ impl Server {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
         }
 
+        let door = open_door(&directory, &service, &mut work);
+
         Ok(Server {
             address,
             service,
             phase,
             connections,
             background: work,
+            door,
             directory,
         })
     }
@@ -142,6 +148,8 @@ impl Server {
             self.connections.recv().await;
         }
         self.background.shutdown().await;
+        // Before the lock is given back: after that, the door is that of the next server.
+        drop(self.door.take());
         self.service.store.close().await;
     }
 }
@@ -155,6 +163,20 @@ fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
         sinks.push(Arc::new(EventBridge::new(url.clone())?));
     }
     Ok(sinks)
+}
+
+/// A server without it still serves; it only cannot be asked by those who own its data.
+fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut JoinSet<()>) -> Option<Door> {
+    match Door::open(directory.path()) {
+        Ok((door, listener)) => {
+            work.spawn(door::serve(listener, Arc::clone(service)));
+            Some(door)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "`ecru gc`, `verify` and `backup` will not reach this server");
+            None
+        }
+    }
 }
 
 async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {

@@ -1,6 +1,7 @@
 //! What a database must offer. Tables, queries and row types stand once, above it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use crate::{Row, StoreError, Value};
 
@@ -21,6 +22,13 @@ pub trait Backend: Send + Sync + 'static {
     /// A fresh connection for writing after a failed commit, given only once all that was committed is known to be
     /// on stable storage.
     fn recover(&self) -> Result<Box<dyn Connection>, StoreError>;
+
+    /// What the database finds wrong with itself, in sentences; at most a few hundred.
+    fn examine(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Copies one state of the whole database into an empty file, while others read and write. Says whether it came
+    /// to the end: it stops once `go_on` says no.
+    fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError>;
 }
 
 /// One connection. Statements number their parameters `?1`, `?2`, …; each text is prepared once and kept.

@@ -16,6 +16,13 @@ const STRAY_AGE_MIN: Duration = Duration::from_hours(1);
 const FOUND_COUNT_MAX: i64 = 500;
 const REMOVED_COUNT_MAX: usize = 200;
 
+/// How many blobs or files went, and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Removed {
+    pub(crate) count: usize,
+    pub(crate) bytes: u64,
+}
+
 /// Links that no image has needed for longer than the grace.
 pub(crate) async fn unused_links(core: &Arc<Core>, now_milliseconds: i64) -> Result<usize, StoreError> {
     let used_before = now_milliseconds - LINK_GRACE_MILLISECONDS;
@@ -74,8 +81,8 @@ async fn remove_links(core: &Core, links: Vec<(i64, i64)>, used_before: i64) -> 
 }
 
 /// Blobs that no repository links.
-pub(crate) async fn unlinked_blobs(core: &Arc<Core>) -> Result<usize, StoreError> {
-    let mut removed = 0;
+pub(crate) async fn unlinked_blobs(core: &Arc<Core>) -> Result<Removed, StoreError> {
+    let mut removed = Removed::default();
     let mut last = i64::MIN;
     loop {
         let found = core
@@ -87,9 +94,10 @@ pub(crate) async fn unlinked_blobs(core: &Arc<Core>) -> Result<usize, StoreError
         };
         last = *end;
         for some in found.chunks(REMOVED_COUNT_MAX) {
-            let files = remove_blobs(core, some.to_vec()).await?;
-            removed += files.len();
-            unlink_all(core, files.into_iter().flatten().collect()).await?;
+            let blobs = remove_blobs(core, some.to_vec()).await?;
+            removed.count += blobs.len();
+            removed.bytes += blobs.iter().map(|(size, _)| size).sum::<u64>();
+            unlink_all(core, blobs.into_iter().filter_map(|(_, file)| file).collect()).await?;
         }
     }
 }
@@ -104,28 +112,43 @@ fn find_unlinked_blobs(at: &Snapshot<'_>, last: i64) -> Result<Vec<i64>, StoreEr
     )
 }
 
-/// The file, if any, of each blob that was removed.
-async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<Option<FileName>>, StoreError> {
+/// The size and the file, if any, of each blob that was removed.
+async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<(u64, Option<FileName>)>, StoreError> {
     core.write(move |tx| {
-        let mut files = Vec::new();
+        let mut blobs = Vec::new();
         for id in &ids {
             let removed = tx.find(
                 "DELETE FROM blobs
-                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM links WHERE blob_id = ?1) RETURNING file",
+                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM links WHERE blob_id = ?1)
+                 RETURNING size, file",
                 &[(*id).into()],
-                |row| row.optional_text(0)?.map(FileName::from_stored).transpose(),
+                |row| {
+                    let file = row.optional_text(1)?.map(FileName::from_stored).transpose()?;
+                    Ok((row.integer(0)?.unsigned_abs(), file))
+                },
             )?;
-            files.extend(removed);
+            blobs.extend(removed);
         }
-        Ok(files)
+        Ok(blobs)
     })
     .await
 }
 
-/// Files of a process before this one that no row names.
-pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<usize, StoreError> {
+/// Removes files of a process before this one that no row names.
+pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<Removed, StoreError> {
+    let strays = find_stray_files(core).await?;
+    let removed = Removed {
+        count: strays.len(),
+        bytes: strays.iter().map(|(_, size)| size).sum(),
+    };
+    unlink_all(core, strays.into_iter().map(|(name, _)| name).collect()).await?;
+    Ok(removed)
+}
+
+/// A file that this process has made may be about to be named; those of the processes before it are not.
+pub(crate) async fn find_stray_files(core: &Arc<Core>) -> Result<Vec<(FileName, u64)>, StoreError> {
     let Some(made_before) = core.opened_at.checked_sub(STRAY_AGE_MIN) else {
-        return Ok(0);
+        return Ok(Vec::new());
     };
     let files = core.files.clone();
     let mut strays = off_thread(move || {
@@ -134,15 +157,11 @@ pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<usize, StoreError> {
             .tried("read the blob directory")
     })
     .await?;
-    if strays.is_empty() {
-        return Ok(0);
+    if !strays.is_empty() {
+        let named = core.readers.read_many(named_files).await?;
+        strays.retain(|(name, _)| !named.contains(name));
     }
-
-    let named = core.readers.read_many(named_files).await?;
-    strays.retain(|name| !named.contains(name));
-    let count = strays.len();
-    unlink_all(core, strays).await?;
-    Ok(count)
+    Ok(strays)
 }
 
 fn named_files(at: &Snapshot<'_>) -> Result<HashSet<FileName>, StoreError> {

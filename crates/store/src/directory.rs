@@ -11,6 +11,10 @@ use rustix::fs::{FlockOperation, flock};
 use crate::io::Io;
 use crate::{StoreError, Tried};
 
+pub(crate) const LOCK: &str = "lock";
+/// Stands in a directory for as long as a restore into it has not ended.
+pub(crate) const HALF_RESTORED: &str = "half-restored";
+
 pub(crate) struct Directory {
     path: PathBuf,
     opened_at: SystemTime,
@@ -24,11 +28,9 @@ impl Directory {
         create(path, io)?;
         warn_if_wide(path)?;
 
-        let lock = open_private(&path.join("lock")).tried("open the lock file")?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::InUse),
-            Err(error) => return Err(io::Error::from(error)).tried("lock the data directory"),
+        let lock = lock(path)?;
+        if path.join(HALF_RESTORED).exists() {
+            return Err(StoreError::HalfRestored);
         }
 
         let opened_at = touch(&lock).tried("write the lock file")?;
@@ -37,7 +39,7 @@ impl Directory {
             opened_at,
             _lock: lock,
         };
-        directory.lay_out(io)?;
+        directory.make_database(io)?;
         Ok(directory)
     }
 
@@ -51,29 +53,40 @@ impl Directory {
     }
 
     /// SQLite gives its log and index the mode of the database, so the database is made here, private.
-    fn lay_out(&self, io: &dyn Io) -> Result<(), StoreError> {
+    fn make_database(&self, io: &dyn Io) -> Result<(), StoreError> {
         let database = database_path(&self.path);
-        let blobs = self.blobs();
-        let had_blobs = blobs.is_dir();
-        if had_blobs && database.exists() {
+        if database.exists() {
             return Ok(());
         }
-
-        if had_blobs
-            && std::fs::read_dir(&blobs)
-                .tried("read the blob directory")?
-                .next()
-                .is_some()
-        {
-            return Err(StoreError::damaged(
-                "blobs are there, but the database is missing",
-            ));
+        if self.is_laid_out() {
+            return Err(StoreError::damaged("it is missing, though blobs were kept"));
         }
         open_private(&database).tried("create the database file")?;
-        if !had_blobs {
-            io.create_directory(&blobs).tried("create the blob directory")?;
-        }
         io.sync_directory(&self.path).tried("sync the data directory")
+    }
+
+    /// Whether a database with its tables has been there: the blob directory is made after them.
+    pub(crate) fn is_laid_out(&self) -> bool {
+        self.blobs().is_dir()
+    }
+
+    pub(crate) fn lay_out(&self, io: &dyn Io) -> Result<(), StoreError> {
+        if self.is_laid_out() {
+            return Ok(());
+        }
+        io.create_directory(&self.blobs())
+            .tried("create the blob directory")?;
+        io.sync_directory(&self.path).tried("sync the data directory")
+    }
+}
+
+/// Takes the lock, which goes with the last handle to its file.
+pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
+    let lock = open_private(&directory.join(LOCK)).tried("open the lock file")?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse),
+        Err(error) => Err(io::Error::from(error)).tried("lock the data directory"),
     }
 }
 
@@ -81,7 +94,7 @@ pub(crate) fn database_path(directory: &Path) -> PathBuf {
     directory.join("ecru.sqlite")
 }
 
-fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
+pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -117,7 +130,7 @@ fn touch(file: &File) -> io::Result<SystemTime> {
     file.metadata()?.modified()
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

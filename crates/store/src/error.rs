@@ -34,6 +34,12 @@ pub enum StoreError {
     #[error("the work on the database panicked")]
     Panicked,
 
+    #[error("nobody waits for the result any more")]
+    Unheard,
+
+    #[error("a restore into the data directory has not ended: run it again, or begin with another directory")]
+    HalfRestored,
+
     #[error("could not {action}")]
     Io {
         action: &'static str,

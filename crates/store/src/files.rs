@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use crate::{Io, StoreError};
+
+/// Removals that a hold puts off; files beyond them are left to the collection of a later process.
+const PUT_OFF_COUNT_MAX: usize = 100_000;
 
 /// The name of a blob file below the blob directory: `<ab>/<uuid>`, of which `<ab>` are the first letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +78,32 @@ pub(crate) struct Files {
     io: Arc<dyn Io>,
     /// Which directories below the root this process has seen on stable storage.
     settled: [AtomicBool; 256],
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    holders: usize,
+    put_off: Vec<FileName>,
+}
+
+/// While one of these stands, no file is removed: what a snapshot of the rows names can be read in peace.
+pub(crate) struct Hold(Arc<Files>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = self.0.lock_held();
+        held.holders -= 1;
+        let due = if held.holders == 0 {
+            std::mem::take(&mut held.put_off)
+        } else {
+            Vec::new()
+        };
+        drop(held);
+        for name in due {
+            self.0.unlink_quietly(name);
+        }
+    }
 }
 
 impl Files {
@@ -83,7 +112,13 @@ impl Files {
             root,
             io,
             settled: [const { AtomicBool::new(false) }; 256],
+            held: Mutex::default(),
         }
+    }
+
+    pub(crate) fn hold(self: &Arc<Files>) -> Hold {
+        self.lock_held().holders += 1;
+        Hold(self.clone())
     }
 
     pub(crate) fn io(&self) -> &dyn Io {
@@ -112,6 +147,9 @@ impl Files {
 
     /// Removes a file that no row names. What cannot be removed now, collection finds later.
     pub(crate) fn unlink_quietly(&self, name: FileName) {
+        if self.put_off(name) {
+            return;
+        }
         match self.io.unlink(&self.path(name)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -119,6 +157,22 @@ impl Files {
                 tracing::warn!(file = %name, error = &error as &dyn std::error::Error, "a file could not be removed");
             }
         }
+    }
+
+    /// A hold that begins after this look cannot count on the file: no row names it any more.
+    fn put_off(&self, name: FileName) -> bool {
+        let mut held = self.lock_held();
+        if held.holders == 0 {
+            return false;
+        }
+        if held.put_off.len() < PUT_OFF_COUNT_MAX {
+            held.put_off.push(name);
+        }
+        true
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Unlinking a large file takes long, and must not be waited for where others wait too.
@@ -130,8 +184,8 @@ impl Files {
         }
     }
 
-    /// The files of our naming that were last written before a time.
-    pub(crate) fn list_made_before(&self, time: SystemTime) -> io::Result<Vec<FileName>> {
+    /// The files of our naming that were last written before a time, with their sizes.
+    pub(crate) fn list_made_before(&self, time: SystemTime) -> io::Result<Vec<(FileName, u64)>> {
         let mut names = Vec::new();
         for directory in std::fs::read_dir(&self.root)? {
             let directory = directory?;
@@ -145,10 +199,15 @@ impl Files {
                     directory.file_name().display(),
                     file.file_name().display()
                 );
-                if let Some(name) = FileName::parse(&text)
-                    && file.metadata()?.modified()? < time
-                {
-                    names.push(name);
+                let Some(name) = FileName::parse(&text) else {
+                    continue;
+                };
+                let metadata = match file.metadata() {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    other => other?,
+                };
+                if metadata.modified()? < time {
+                    names.push((name, metadata.len()));
                 }
             }
         }
@@ -173,7 +232,7 @@ impl Files {
         Ok(directory)
     }
 
-    fn path(&self, name: FileName) -> PathBuf {
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
         self.root.join(name.to_string())
     }
 }

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 /// Whether what is acknowledged must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushing {
@@ -33,6 +36,15 @@ pub trait Io: Send + Sync + 'static {
     fn unlink(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Whether what stands in the place of a file is something else.
+pub(crate) fn is_no_file(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        code,
+        Some(Errno::ISDIR | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::SPIPE)
+    )
+}
+
 /// The real file system.
 pub struct Disk {
     flushing: Flushing,
@@ -54,8 +66,12 @@ impl Io for Disk {
             .open(path)
     }
 
+    /// What is there in the place of a file may be a pipe, which must not be waited for.
     fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(path)
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<File> {

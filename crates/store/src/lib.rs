@@ -2,6 +2,7 @@
 
 mod announcements;
 pub mod backend;
+mod backup;
 mod blobs;
 mod collect;
 mod core;
@@ -14,6 +15,7 @@ mod keys;
 mod migrations;
 mod readers;
 mod received;
+mod report;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -24,14 +26,17 @@ mod tests;
 mod transaction;
 mod uploads;
 mod value;
+mod verify;
 mod writer;
 
 pub use crate::announcements::Topic;
+pub use crate::backup::{BackedUp, BackupError, Restored, restore};
 pub use crate::blobs::{BlobContent, BlobError, BlobReader, Blobs};
 pub use crate::error::StoreError;
 pub(crate) use crate::error::Tried;
 pub use crate::io::{Disk, Flushing, Io};
 pub use crate::received::Received;
+pub use crate::report::Report;
 pub use crate::sqlite::SqliteFile;
 pub use crate::store::{Collected, Foundation, Options, Store};
 pub use crate::tables::blobs::Blob;
@@ -41,4 +46,5 @@ pub use crate::uploads::{
     AppendError, ByteSource, CompleteError, Durability, TakeError, Upload, UploadId, Uploads,
 };
 pub use crate::value::{Columns, Row, Value};
+pub use crate::verify::Verified;
 pub use crate::writer::Health;

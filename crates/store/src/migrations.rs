@@ -4,10 +4,28 @@ use crate::StoreError;
 use crate::backend::Connection;
 use crate::transaction::Snapshot;
 
-const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+pub(crate) const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+
+/// What the database was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// Without any table of ours.
+    New,
+    Known,
+}
 
 /// Brings the schema up to date in one transaction, or refuses and leaves it as it was.
-pub(crate) fn migrate(connection: &dyn Connection) -> Result<(), StoreError> {
+/// Without tables it is damaged, unless it `may_be_new`.
+pub(crate) fn migrate(connection: &dyn Connection, may_be_new: bool) -> Result<Schema, StoreError> {
+    migrate_to(connection, may_be_new, i64::MAX)
+}
+
+/// As `migrate`, and no further than to a step.
+pub(crate) fn migrate_to(
+    connection: &dyn Connection,
+    may_be_new: bool,
+    last: i64,
+) -> Result<Schema, StoreError> {
     connection.begin()?;
     connection.script("CREATE TABLE IF NOT EXISTS migrations (number {int} PRIMARY KEY) {strict}")?;
 
@@ -22,9 +40,17 @@ pub(crate) fn migrate(connection: &dyn Connection) -> Result<(), StoreError> {
         return Err(StoreError::Newer { found, known });
     }
 
-    for (number, step) in STEPS.iter().filter(|(number, _)| *number > found) {
+    if found == 0 && !may_be_new {
+        return Err(StoreError::damaged("it is empty, though it has been in use"));
+    }
+
+    for (number, step) in STEPS
+        .iter()
+        .filter(|(number, _)| *number > found && *number <= last)
+    {
         connection.script(step)?;
         connection.execute("INSERT INTO migrations (number) VALUES (?1)", &[(*number).into()])?;
     }
-    connection.commit()
+    connection.commit()?;
+    Ok(if found == 0 { Schema::New } else { Schema::Known })
 }

@@ -35,6 +35,10 @@ impl Readers {
         })
     }
 
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        self.backend.as_ref()
+    }
+
     /// Reads on the calling thread. The connection is out of its place meanwhile, so that a read within a read opens
     /// another one, and a panic loses it.
     pub(crate) fn read<T, E: From<StoreError>>(

@@ -7,20 +7,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::backend::{Access, Backend};
+use crate::backend::{Access, Backend, Moment};
+use crate::backup::{self, BackedUp, BackupError};
 use crate::blobs::Blobs;
-use crate::collect;
+use crate::collect::{self, Removed};
 use crate::core::Core;
 use crate::directory::{Directory, database_path};
 use crate::files::Files;
 use crate::io::{Disk, Flushing, Io};
 use crate::keys;
-use crate::migrations::migrate;
+use crate::migrations::{Schema, migrate};
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
 use crate::uploads::Uploads;
+use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
-use crate::{Snapshot, StoreError, Topic, Tx};
+use crate::{Report, Snapshot, StoreError, Topic, Tx};
 
 /// Where the data is, and what is promised of it.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub struct Collected {
     pub links: usize,
     pub blobs: usize,
     pub files: usize,
+    /// Of the blobs and files.
+    pub bytes: u64,
 }
 
 impl Store {
@@ -86,7 +90,11 @@ impl Store {
         let directory = Directory::open(directory, io.as_ref())?;
 
         let connection = backend.connect(Access::Write)?;
-        migrate(connection.as_ref())?;
+        if migrate(connection.as_ref(), !directory.is_laid_out())? == Schema::New {
+            // Without its log, the database is then still known for one.
+            connection.tidy(Moment::Closing)?;
+        }
+        directory.lay_out(io.as_ref())?;
         keys::ensure_key(connection.as_ref(), directory.opened_at())?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
@@ -172,10 +180,40 @@ impl Store {
         let links = collect::unused_links(core, now_milliseconds).await?;
         let blobs = collect::unlinked_blobs(core).await?;
         let files = if self.0.strays_removed.swap(true, Ordering::AcqRel) {
-            0
+            Removed::default()
         } else {
             collect::stray_files(core).await?
         };
-        Ok(Collected { links, blobs, files })
+        Ok(Collected {
+            links,
+            blobs: blobs.count,
+            files: files.count,
+            bytes: blobs.bytes + files.bytes,
+        })
+    }
+
+    /// As `collect`, and looks for files that were left behind although it has done so before.
+    pub async fn collect_everything(&self, now_milliseconds: i64) -> Result<Collected, StoreError> {
+        self.0.strays_removed.store(false, Ordering::Release);
+        self.collect(now_milliseconds).await
+    }
+
+    /// Reads every blob and the database again, and says in lines what is damaged. Goes on beside pushes and pulls.
+    pub async fn verify(&self, report: &Report) -> Result<Verified, StoreError> {
+        verify::verify(&self.0.core, report).await
+    }
+
+    /// Makes or renews a backup in a directory of its own, and says in lines what could not be taken along. What was
+    /// acknowledged before is in it, but for uploads that have not ended.
+    pub async fn back_up(&self, directory: &Path, report: &Report) -> Result<BackedUp, BackupError> {
+        let (core, directory, report) = (self.0.core.clone(), directory.to_owned(), report.clone());
+        tokio::task::spawn_blocking(move || backup::make(&core, &directory, &report))
+            .await
+            .unwrap_or(Err(BackupError::Store(StoreError::Panicked)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hold_files(&self) -> crate::files::Hold {
+        self.0.core.files.hold()
     }
 }

@@ -94,7 +94,7 @@ impl Batch<'_> {
     }
 
     fn answer(&mut self, image: &Image, tag: Option<&str>) -> Result<(), Error> {
-        let manifest = manifest_of(self.at, image.id)?;
+        let manifest = manifest_of(self.at, image)?;
         let id = identifier(&image.digest, tag);
         self.add_answer(id, manifest, image.media_type.clone())
     }

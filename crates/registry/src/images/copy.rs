@@ -31,7 +31,7 @@ impl Original {
         let Some(image) = find(at, repository, digest)? else {
             return Ok(None);
         };
-        let bytes = manifest_of(at, image.id)?;
+        let bytes = manifest_of(at, &image)?;
         Ok(Some(Self {
             digest: *digest,
             manifest: stored(Manifest::parse(&bytes, Some(&image.media_type)))?,

@@ -83,10 +83,7 @@ pub(super) fn delete_image_here(
         return Ok(Deleted::ReferencedBy(indexes));
     }
     let tags = tags_of(tx, repository, image.id)?;
-    let manifest = stored(Manifest::parse(
-        &manifest_of(tx, image.id)?,
-        Some(&image.media_type),
-    ))?;
+    let manifest = stored(Manifest::parse(&manifest_of(tx, image)?, Some(&image.media_type)))?;
     tx.execute(
         "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
         &[Value::Integer(repository.id), Value::Integer(image.id)],

@@ -55,7 +55,7 @@ fn load(
         given(at, &repository, &image)?;
         Ok(StoredManifest {
             digest: image.digest,
-            bytes: manifest_of(at, image.id)?,
+            bytes: manifest_of(at, &image)?,
             media_type: image.media_type,
         })
     })

@@ -19,6 +19,7 @@ mod selection;
 mod storage_class;
 mod store_image;
 mod upstream;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +49,7 @@ pub(crate) use selection::resolve;
 pub use storage_class::update_image_storage_class;
 pub(crate) use storage_class::{activate, archive, follow};
 pub(crate) use store_image::{NewImage, Origin, store_image};
+pub use verify::{VerifiedImages, verify_images};
 
 /// How `/v2/` names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +150,7 @@ pub(crate) fn tags_of(
 
 /// The layers of an image that may hold its files, the lowest first.
 pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>, StoreError> {
-    let manifest = manifest_of(at, image.id)?;
+    let manifest = manifest_of(at, image)?;
     let manifest = stored(Manifest::parse(&manifest, Some(&image.media_type)))?;
     let layers = manifest
         .blobs
@@ -157,13 +159,16 @@ pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>,
     Ok(layers.map(|blob| blob.digest).collect())
 }
 
-pub(crate) fn manifest_of(at: &Snapshot<'_>, image_id: i64) -> Result<Bytes, StoreError> {
-    at.find(
+/// The manifest of an image, which is hashed at each read: nothing else would tell that it has decayed.
+pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, StoreError> {
+    let manifest = at.find(
         "SELECT manifest FROM images WHERE id = ?1",
-        &[Value::Integer(image_id)],
+        &[Value::Integer(image.id)],
         |row| Ok(Bytes::copy_from_slice(row.blob(0)?)),
-    )?
-    .ok_or_else(|| StoreError::damaged("an image has no row"))
+    )?;
+    manifest
+        .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
+        .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
 }
 
 fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {

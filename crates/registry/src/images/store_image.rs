@@ -51,8 +51,11 @@ pub(crate) fn store_image(
 ) -> Result<Outcome, Error> {
     let quotas = &terms.quotas;
     let existing = find(tx, repository, &new.digest)?;
-    let references = match existing {
-        Some(_) => References::default(),
+    let references = match &existing {
+        Some(image) => {
+            mend(tx, image, &new.bytes)?;
+            References::default()
+        }
         None => resolve(tx, repository, &new.manifest)?,
     };
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
@@ -93,6 +96,15 @@ pub(crate) fn store_image(
     }
     lifecycle::images_changed(tx, repository, new.pushed_at)?;
     Ok(Outcome::Changed)
+}
+
+/// A stored manifest that has decayed is mended by whoever pushes it again.
+fn mend(tx: &Tx<'_>, image: &Image, manifest: &[u8]) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE images SET manifest = ?2 WHERE id = ?1 AND manifest <> ?2",
+        &[Value::Integer(image.id), Value::Blob(manifest)],
+    )
+    .map(drop)
 }
 
 fn scan(tx: &Tx<'_>, repository: &Repository, new: &NewImage, image_id: i64) -> Result<(), StoreError> {

@@ -35,7 +35,7 @@ fn service_on(directory: &Path) -> Arc<Service> {
     Service::new(store.unwrap(), clock, Random::default(), configuration).unwrap()
 }
 
-fn service() -> (Arc<Service>, TempDir) {
+pub(crate) fn service() -> (Arc<Service>, TempDir) {
     let directory = TempDir::new().unwrap();
     (service_on(directory.path()), directory)
 }

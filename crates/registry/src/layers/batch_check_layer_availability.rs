@@ -29,7 +29,7 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
         }
         match look_up(ctx, &repository, text).await? {
             Some(found) => {
-                available.push(found.blob.id);
+                available.push((found.blob.id, layers.len()));
                 layers.push(layer(
                     text,
                     found.availability,
@@ -40,7 +40,14 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
             None => layers.push(layer(text, LayerAvailability::Unavailable, None, None)),
         }
     }
-    answered_as_existing(ctx, repository.id, available).await?;
+    let ids = available.iter().map(|(blob_id, _)| *blob_id).collect();
+    let gone = answered_as_existing(ctx, repository.id, ids).await?;
+    for (_, index) in available.iter().filter(|(blob_id, _)| gone.contains(blob_id)) {
+        if let Some(listed) = layers.get_mut(*index) {
+            let text = listed.layer_digest.clone().unwrap_or_default();
+            *listed = layer(&text, LayerAvailability::Unavailable, None, None);
+        }
+    }
 
     Ok(Output {
         layers: Some(layers),

@@ -18,7 +18,10 @@ pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Dige
     if !ctx.store.blobs().check(&blob).await? {
         return Err(layer_not_found(&repository, &digest.to_string()));
     }
-    answered_as_existing(ctx, repository.id, vec![blob.id]).await?;
+    let gone = answered_as_existing(ctx, repository.id, vec![blob.id]).await?;
+    if !gone.is_empty() {
+        return Err(layer_not_found(&repository, &digest.to_string()));
+    }
     Ok(blob.size)
 }
 

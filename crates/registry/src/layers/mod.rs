@@ -86,8 +86,13 @@ pub(crate) fn publish(
     links::insert(tx, repository.id, blob_id, machine_now)
 }
 
-/// A client was told that a layer exists, so it is kept for a push that counts on it.
-async fn answered_as_existing(ctx: &Context, repository_id: i64, blob_ids: Vec<i64>) -> Result<(), Error> {
+/// A client is about to be told that layers exist, so they are kept for a push that counts on them. Gives those that
+/// collection has taken away since they were seen: these do not exist.
+async fn answered_as_existing(
+    ctx: &Context,
+    repository_id: i64,
+    blob_ids: Vec<i64>,
+) -> Result<Vec<i64>, Error> {
     const RECORDED_AT_MOST_EVERY_MILLISECONDS: i64 = 60 * 60 * 1000;
 
     let machine_now = ctx.clock.machine_milliseconds();
@@ -95,35 +100,38 @@ async fn answered_as_existing(ctx: &Context, repository_id: i64, blob_ids: Vec<i
         let mut stale = Vec::new();
         for blob_id in blob_ids {
             let link = links::find(at, repository_id, blob_id)?;
-            if link.is_some_and(|link| link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS < machine_now) {
+            if link.is_none_or(|link| link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS < machine_now) {
                 stale.push(blob_id);
             }
         }
         Ok::<_, Error>(stale)
     })?;
     if stale.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let renewed = ctx
         .store
         .write(move |tx| {
+            let mut gone = Vec::new();
             for blob_id in &stale {
-                // The link may have gone in between; it is not made again here.
+                // It is not made again here: by now the bytes may be on their way out.
                 if links::find(tx, repository_id, *blob_id)?.is_some() {
                     links::insert(tx, repository_id, *blob_id, machine_now)?;
+                } else {
+                    gone.push(*blob_id);
                 }
             }
-            Ok::<_, StoreError>(())
+            Ok::<_, StoreError>(gone)
         })
         .await;
     // Reads go on while nothing can be written; a push that counts on the layer would be refused anyway.
-    if let Err(error) = renewed {
+    Ok(renewed.unwrap_or_else(|error| {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "the use of a layer was not recorded"
         );
-    }
-    Ok(())
+        Vec::new()
+    }))
 }
 
 fn upload_not_found(repository: &Repository, upload: &UploadId) -> Error {
@@ -224,4 +232,43 @@ fn digest_mismatch() -> Error {
         ErrorCode::LayerDigestMismatchException,
         "None of the provided layer digests match the calculated layer digest",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use ecru_model::Region;
+
+    use super::*;
+    use crate::{Endpoint, Scheme};
+
+    #[tokio::test]
+    async fn a_layer_that_was_collected_between_the_look_and_the_answer_is_not_said_to_exist() {
+        let (service, _directory) = crate::jobs::tests::service();
+        let region = Region::parse("us-east-1").unwrap();
+        let endpoint = Endpoint {
+            scheme: Scheme::Http,
+            authority: "localhost".to_owned(),
+        };
+        let ctx = Context::signed(&service, "test", region, endpoint);
+        let linked = ctx.store.write(|tx| {
+            tx.execute(
+                "INSERT INTO repositories (id, account, region, name, created_at, tag_mutability, scan_on_push,
+                                           encryption_type)
+                 VALUES (1, '000000000000', 'us-east-1', 'demo', 0, 'MUTABLE', 0, 'AES256')",
+                &[],
+            )?;
+            let digest = Digest::of(b"layer");
+            tx.execute(
+                "INSERT INTO blobs (id, digest, size, bytes) VALUES (5, ?1, 5, ?2)",
+                &[Value::Blob(digest.as_bytes()), Value::Blob(b"layer")],
+            )?;
+            links::insert(tx, 1, 5, 0)
+        });
+        linked.await.unwrap();
+
+        let gone = answered_as_existing(&ctx, 1, vec![5, 6]).await.unwrap();
+        assert_eq!(gone, [6]);
+        let link = ctx.store.read(|at| links::find(at, 1, 5)).unwrap().unwrap();
+        assert!(link.used_at > 0, "the one that stands is kept for longer");
+    }
 }

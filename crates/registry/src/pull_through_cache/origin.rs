@@ -154,7 +154,7 @@ impl Source {
         let image = image
             .filter(|image| image.status == ImageStatus::Active)
             .ok_or(UpstreamError::NotFound)?;
-        Ok((images::manifest_of(at, image.id)?, Some(image.media_type)))
+        Ok((images::manifest_of(at, &image)?, Some(image.media_type)))
     }
 
     /// The repository of another registry of this server, as its policies allow.

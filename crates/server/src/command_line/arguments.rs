@@ -1,6 +1,12 @@
 //! Flags and their environment variables.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
@@ -56,6 +62,63 @@ enum Command {
     /// Load security advisories, against which images are scanned
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
+
+    /// Remove now what nobody needs any more: abandoned uploads, layers of no image, files of no layer
+    ///
+    /// A running server does so by itself every ten minutes. Layers stay for a day after the last push or image that
+    /// had use for them.
+    Gc(DataArguments),
+
+    /// Read every blob and every row again, and print a line for whatever is damaged
+    ///
+    /// Goes on beside pushes and pulls. Ends with 1 if anything is damaged.
+    Verify(DataArguments),
+
+    /// Make a backup, also of a running server, or bring the one that is there up to date
+    ///
+    /// Holds everything that was acknowledged before it began, but for uploads that have not ended. Blobs that it holds
+    /// already are not copied again.
+    Backup(BackupArguments),
+
+    /// Bring a backup back into an empty data directory
+    Restore(RestoreArguments),
+}
+
+#[derive(Debug, Args)]
+struct DataArguments {
+    /// The data directory
+    /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
+    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct BackupArguments {
+    /// Where the backup is to be: an empty directory, one to be made, or one with a backup
+    #[arg(value_name = "DIRECTORY")]
+    to: PathBuf,
+
+    #[command(flatten)]
+    data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArguments {
+    /// Where the backup is
+    #[arg(value_name = "DIRECTORY")]
+    from: PathBuf,
+
+    #[command(flatten)]
+    data: DataArguments,
+}
+
+/// What is to be done by a process that does not serve.
+pub(super) enum Work<'a> {
+    Import { data: PathBuf, sources: &'a [PathBuf] },
+    Gc { data: PathBuf },
+    Verify { data: PathBuf },
+    Backup { data: PathBuf, to: &'a Path },
+    Restore { from: &'a Path, data: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,10 +130,8 @@ enum AdvisoriesCommand {
 
 #[derive(Debug, Args)]
 struct ImportArguments {
-    /// The data directory of the server that is to have them
-    /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
-    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArguments,
 
     /// Where the advisories are, such as the `all.zip` of an ecosystem at osv.dev
     #[arg(required = true, value_name = "FILE OR DIRECTORY")]
@@ -237,26 +298,48 @@ impl Arguments {
         let mut arguments = Arguments::from_arg_matches(&matches)?;
         match (&mut arguments.command, matches.subcommand()) {
             (Some(Command::Serve(serve)), Some((_, matches))) => serve.settle_data(matches)?,
-            (Some(Command::Advisories(_)), _) => {}
-            _ => arguments.serve.settle_data(&matches)?,
+            (Some(_), _) => {}
+            (None, _) => arguments.serve.settle_data(&matches)?,
         }
         Ok(arguments)
     }
 
-    /// The data directory and the files to import, when that is the command.
-    pub(super) fn import(&self) -> Option<Result<(PathBuf, &[PathBuf]), String>> {
-        let Some(Command::Advisories(AdvisoriesCommand::Import(import))) = &self.command else {
-            return None;
-        };
-        let data = import.data_dir.clone().map_or_else(default_data_directory, Ok);
-        Some(data.map(|data| (data, import.sources.as_slice())))
+    /// None when a server is to be run.
+    pub(super) fn work(&self) -> Result<Option<Work<'_>>, String> {
+        Ok(Some(match &self.command {
+            None | Some(Command::Serve(_)) => return Ok(None),
+            Some(Command::Advisories(AdvisoriesCommand::Import(import))) => Work::Import {
+                data: import.data.directory()?,
+                sources: &import.sources,
+            },
+            Some(Command::Gc(data)) => Work::Gc {
+                data: data.directory()?,
+            },
+            Some(Command::Verify(data)) => Work::Verify {
+                data: data.directory()?,
+            },
+            Some(Command::Backup(backup)) => Work::Backup {
+                data: backup.data.directory()?,
+                to: &backup.to,
+            },
+            Some(Command::Restore(restore)) => Work::Restore {
+                from: &restore.from,
+                data: restore.data.directory()?,
+            },
+        }))
     }
 
     pub(super) fn into_options(self) -> Result<(Options, Logging), String> {
         match self.command {
             Some(Command::Serve(serve)) => serve.into_options(),
-            Some(Command::Advisories(_)) | None => self.serve.into_options(),
+            _ => self.serve.into_options(),
         }
+    }
+}
+
+impl DataArguments {
+    fn directory(&self) -> Result<PathBuf, String> {
+        self.data_dir.clone().map_or_else(default_data_directory, Ok)
     }
 }
 

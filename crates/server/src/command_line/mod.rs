@@ -3,6 +3,7 @@
 mod advisories;
 mod arguments;
 mod greeting;
+mod maintenance;
 mod public_endpoint;
 mod serve;
 
@@ -11,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use arguments::Arguments;
+use arguments::{Arguments, Work};
 use clap::error::ErrorKind;
 
 const BAD_ARGUMENTS: u8 = 2;
@@ -19,10 +20,10 @@ const BAD_ARGUMENTS: u8 = 2;
 /// Runs the command of this process's arguments to its end.
 pub fn run() -> ExitCode {
     let options = match Arguments::read(std::env::args_os()) {
-        Ok(arguments) => match arguments.import() {
-            Some(Ok((data, sources))) => return advisories::import(&data, sources),
-            Some(Err(problem)) => Err(problem),
-            None => arguments.into_options(),
+        Ok(arguments) => match arguments.work() {
+            Ok(Some(work)) => return work_on(&work),
+            Ok(None) => arguments.into_options(),
+            Err(problem) => Err(problem),
         },
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // Nobody is left to tell when standard output is closed.
@@ -37,6 +38,16 @@ pub fn run() -> ExitCode {
             complain(&problem);
             ExitCode::from(BAD_ARGUMENTS)
         }
+    }
+}
+
+fn work_on(work: &Work<'_>) -> ExitCode {
+    match work {
+        Work::Import { data, sources } => advisories::import(data, sources),
+        Work::Gc { data } => maintenance::gc(data),
+        Work::Verify { data } => maintenance::verify(data),
+        Work::Backup { data, to } => maintenance::back_up(data, to),
+        Work::Restore { from, data } => maintenance::restore(from, data),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) use crate::blobs::rehash::hash_file;
 use crate::blobs::rehash::{Rehash, Verdict};
 use crate::core::Core;
 use crate::files::{FileName, Identity};
+use crate::io::is_no_file;
 use crate::tables;
 use crate::tables::blobs::{Blob, Place};
 use crate::{Received, Snapshot, StoreError, Tried, Tx};
@@ -144,10 +145,15 @@ impl Blobs {
         name: FileName,
         verified: &Identity,
     ) -> Result<File, BlobError> {
-        let file = self.core.files.open(name).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => BlobError::Missing,
-            _ => BlobError::Io(error),
-        })?;
+        let file = match self.core.files.open(name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::Missing),
+            Err(error) if is_no_file(&error) => {
+                self.record_damage(blob).await;
+                return Err(BlobError::Damaged);
+            }
+            Err(error) => return Err(BlobError::Io(error)),
+        };
         if Identity::of(&file).map_err(BlobError::Io)? == *verified {
             return Ok(file);
         }

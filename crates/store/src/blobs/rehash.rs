@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as Turn, Semaphore};
 use crate::core::{Core, off_thread};
 use crate::files::{FileName, Identity};
 use crate::hash::Hasher;
+use crate::io::is_no_file;
 use crate::tables::blobs::{self, Blob, Place};
 use crate::{StoreError, Tried};
 
@@ -81,16 +82,18 @@ impl Rehash {
         let (digest, identity) = off_thread(move || {
             let file = files.open(name).tried("open a blob")?;
             let before = Identity::of(&file).tried("look at a blob")?;
-            let digest = hash_file(&file, u64::MAX, Hasher::new(algorithm))
-                .tried("read a blob")?
-                .digest();
+            let digest = match hash_file(&file, u64::MAX, Hasher::new(algorithm)) {
+                Ok(hasher) => hasher.digest(),
+                Err(error) if is_no_file(&error) => return Ok((None, None)),
+                Err(error) => return Err(error).tried("read a blob"),
+            };
             let after = Identity::of(&file).tried("look at a blob")?;
-            Ok((digest, (before == after).then_some(before)))
+            Ok((Some(digest), (before == after).then_some(before)))
         })
         .await?;
 
         match identity {
-            Some(identity) if digest == blob.digest => {
+            Some(identity) if digest == Some(blob.digest) => {
                 self.record(&blob.digest, name, identity).await;
                 Ok(Verdict::Intact)
             }

@@ -2,9 +2,12 @@
 
 mod connection;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::OpenFlags;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 
 use crate::StoreError;
@@ -13,7 +16,9 @@ use crate::io::Flushing;
 use crate::sqlite::connection::Sqlite;
 
 const STATEMENTS_KEPT: usize = 128;
-const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const PAGES_COPIED_AT_ONCE: i32 = 1_000;
+const COPY_PAUSE: Duration = Duration::from_millis(10);
 
 /// A database in a file, which must exist (it may be empty).
 pub struct SqliteFile {
@@ -79,6 +84,54 @@ impl Backend for SqliteFile {
         let connection = self.open(Access::Write)?;
         connection.truncate_log()?;
         Ok(Box::new(connection))
+    }
+
+    fn examine(&self) -> Result<Vec<String>, StoreError> {
+        let connection = self.open(Access::Read)?;
+        let mut complaints = Vec::new();
+        connection.query("PRAGMA integrity_check(100)", &[], &mut |row| {
+            complaints.push(row.text(0)?.to_owned());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        complaints.retain(|complaint| complaint != "ok");
+        connection.query(
+            "SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 100",
+            &[],
+            &mut |row| {
+                complaints.push(format!(
+                    "a row of `{}` refers to a row of `{}` that is not there",
+                    row.text(0)?,
+                    row.text(1)?
+                ));
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        Ok(complaints)
+    }
+
+    fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError> {
+        let source = rusqlite::Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(failure)?;
+        source.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
+        // Held to the end, so that every step sees the same state and no commit makes the copy begin anew.
+        source
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
+            .map_err(failure)?;
+
+        let mut copy = rusqlite::Connection::open_with_flags(target, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(failure)?;
+        let copying = Backup::new(&source, &mut copy).map_err(failure)?;
+        while go_on() {
+            match copying.step(PAGES_COPIED_AT_ONCE).map_err(failure)? {
+                StepResult::Done => return Ok(true),
+                StepResult::Busy | StepResult::Locked => std::thread::sleep(COPY_PAUSE),
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 }
 

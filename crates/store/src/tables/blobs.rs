@@ -43,6 +43,15 @@ pub(crate) fn find(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Blob>, S
     )
 }
 
+/// The blobs after an id, in the order of their ids.
+pub(crate) fn list_after(at: &Snapshot<'_>, last: i64, count_max: i64) -> Result<Vec<Blob>, StoreError> {
+    at.query(
+        "SELECT id, digest, size, damaged, file, identity FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2",
+        &[last.into(), count_max.into()],
+        from_row,
+    )
+}
+
 pub(crate) fn find_bytes(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
     let bytes = at.find(
         "SELECT bytes FROM blobs WHERE digest = ?1",

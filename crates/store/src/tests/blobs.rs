@@ -105,3 +105,29 @@ async fn a_blob_that_went_or_moved_since_it_was_found_is_looked_up_anew() {
     ));
     assert!(!fixture.store.blobs().check(&found).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_blob_with_something_else_in_its_place_is_damaged_and_stored_anew() {
+    type Put = fn(&Path);
+    let others: [Put; 3] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| std::os::unix::fs::symlink(path, path).unwrap(),
+        |path| {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        },
+    ];
+    for put in others {
+        let fixture = Fixture::new().await;
+        let digest = fixture.push(&text(LARGE)).await;
+        let path = fixture.only_file();
+        fs::remove_file(&path).unwrap();
+        put(&path);
+
+        let read = fixture.read(&digest).await;
+        assert!(matches!(read, Err(BlobError::Damaged)), "{read:?}");
+        assert!(!fixture.find(&digest).unwrap().is_intact());
+        fixture.push(&text(LARGE)).await;
+        assert_eq!(fixture.read(&digest).await.unwrap(), text(LARGE));
+    }
+}

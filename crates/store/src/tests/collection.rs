@@ -22,7 +22,8 @@ async fn a_link_goes_after_its_grace_and_the_blob_with_it() {
         Collected {
             links: 2,
             blobs: 2,
-            files: 0
+            files: 0,
+            bytes: LARGE as u64 + 5
         }
     );
     assert!(fixture.find(&large).is_none() && fixture.find(&small).is_none());
@@ -65,7 +66,8 @@ async fn what_an_image_needs_or_another_repository_links_stays() {
         Collected {
             links: 1,
             blobs: 0,
-            files: 0
+            files: 0,
+            bytes: 0
         }
     );
     let link = |repository, blob| {

@@ -1,11 +1,14 @@
 //! The store as a whole.
 
 mod announcements;
+mod backup;
 mod blobs;
 mod collection;
 mod completion;
+mod migrations;
 mod rows;
 mod uploads;
+mod verify;
 
 use std::collections::VecDeque;
 use std::io;

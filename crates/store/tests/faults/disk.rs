@@ -233,6 +233,14 @@ impl Backend for FailingBackend {
             }) as Box<dyn Connection>)
         })
     }
+
+    fn examine(&self) -> Result<Vec<String>, StoreError> {
+        self.backend.examine()
+    }
+
+    fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError> {
+        self.backend.copy(target, go_on)
+    }
 }
 
 struct FailingConnection {

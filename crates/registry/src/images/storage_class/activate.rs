@@ -34,7 +34,7 @@ pub(super) fn begin_activation(
         schedule(tx, repository, Kind::Activation, &image.digest, due)?;
 
         let manifest = stored(Manifest::parse(
-            &manifest_of(tx, image.id)?,
+            &manifest_of(tx, &image)?,
             Some(&image.media_type),
         ))?;
         for child in &manifest.children {

@@ -97,7 +97,7 @@ pub(super) fn restore_children(
             continue;
         };
         restore(tx, repository, &image, now)?;
-        let bytes = manifest_of(tx, image.id)?;
+        let bytes = manifest_of(tx, &image)?;
         waiting.extend(stored(Manifest::parse(&bytes, Some(&image.media_type)))?.children);
     }
     Ok(())

@@ -1,0 +1,168 @@
+//! Holds every stored image against its digest and against the rows that its manifest calls for.
+
+use std::ops::ControlFlow;
+
+use ecru_model::Digest;
+use ecru_store::{Report, Row, Snapshot, Store, StoreError, Value};
+
+use super::manifest::Manifest;
+use crate::repositories::stored;
+
+const IMAGES_AT_ONCE: i64 = 100;
+const ORPHANS_MAX: i64 = 100;
+
+/// How many images were looked at, and how often something was wrong with one; each has been said in a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VerifiedImages {
+    pub images: u64,
+    pub damaged: u64,
+}
+
+pub async fn verify_images(store: &Store, report: &Report) -> Result<VerifiedImages, StoreError> {
+    let mut verified = VerifiedImages::default();
+    let mut last = 0;
+    loop {
+        report.check_heard()?;
+        let (count, end, complaints) = store.read_many(move |at| verify_some(at, last)).await?;
+        verified.images += count;
+        say(report, complaints, &mut verified).await?;
+        match end {
+            Some(end) => last = end,
+            None => break,
+        }
+    }
+    let complaints = store.read_many(rows_of_nothing).await?;
+    say(report, complaints, &mut verified).await?;
+    Ok(verified)
+}
+
+async fn say(
+    report: &Report,
+    complaints: Vec<String>,
+    verified: &mut VerifiedImages,
+) -> Result<(), StoreError> {
+    for complaint in complaints {
+        verified.damaged += 1;
+        report.say(complaint).await?;
+    }
+    Ok(())
+}
+
+/// How many images after an id were looked at, the last of them, and what is wrong with them.
+fn verify_some(at: &Snapshot<'_>, last: i64) -> Result<(u64, Option<i64>, Vec<String>), StoreError> {
+    let (mut count, mut end, mut complaints) = (0, None, Vec::new());
+    at.each(
+        "SELECT i.id, i.repository_id, i.digest, i.media_type, i.manifest_size, r.account, r.region, r.name, i.manifest
+         FROM images i JOIN repositories r ON r.id = i.repository_id
+         WHERE i.id > ?1 AND r.deleted = 0 ORDER BY i.id LIMIT ?2",
+        &[Value::Integer(last), Value::Integer(IMAGES_AT_ONCE)],
+        &mut |row| {
+            count += 1;
+            end = Some(row.integer(0)?);
+            if let Some(complaint) = complaint(at, row)? {
+                let place = [row.text(5)?, row.text(6)?, row.text(7)?].join("/");
+                let digest = stored(Digest::from_bytes(row.blob(2)?))?;
+                complaints.push(format!("image {place}@{digest} {complaint}"));
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    Ok((count, end, complaints))
+}
+
+fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreError> {
+    let owner = (row.integer(0)?, row.integer(1)?);
+    let digest = stored(Digest::from_bytes(row.blob(2)?))?;
+    let bytes = row.blob(8)?;
+    let computed = Digest::computed(digest.algorithm(), bytes);
+    if computed != digest {
+        return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
+    }
+    if usize::try_from(row.integer(4)?).ok() != Some(bytes.len()) {
+        return Ok(Some(
+            "is listed with another size than its manifest has".to_owned(),
+        ));
+    }
+    let Ok(manifest) = Manifest::parse(bytes, Some(row.text(3)?)) else {
+        return Ok(Some("has a manifest that cannot be read".to_owned()));
+    };
+    for blob in manifest.blobs.iter().filter(|blob| !blob.foreign) {
+        if !needs_blob(at, owner, &blob.digest)? {
+            return Ok(Some(format!("needs blob {}, to which no row leads", blob.digest)));
+        }
+    }
+    for child in &manifest.children {
+        if !names_child(at, owner, child)? {
+            return Ok(Some(format!("names image {child}, to which no row leads")));
+        }
+    }
+    Ok(None)
+}
+
+fn needs_blob(
+    at: &Snapshot<'_>,
+    (image_id, repository_id): (i64, i64),
+    digest: &Digest,
+) -> Result<bool, StoreError> {
+    exists(
+        at,
+        "SELECT 1 FROM blobs b
+         JOIN links l ON l.blob_id = b.id AND l.repository_id = ?1
+         JOIN image_blobs i ON i.blob_id = b.id AND i.repository_id = ?1 AND i.image_id = ?2
+         WHERE b.digest = ?3",
+        &[
+            Value::Integer(repository_id),
+            Value::Integer(image_id),
+            Value::Blob(digest.as_bytes()),
+        ],
+    )
+}
+
+fn names_child(
+    at: &Snapshot<'_>,
+    (image_id, repository_id): (i64, i64),
+    digest: &Digest,
+) -> Result<bool, StoreError> {
+    exists(
+        at,
+        "SELECT 1 FROM images i
+         JOIN image_children c ON c.repository_id = ?1 AND c.child_id = i.id AND c.index_id = ?2
+         WHERE i.repository_id = ?1 AND i.digest = ?3",
+        &[
+            Value::Integer(repository_id),
+            Value::Integer(image_id),
+            Value::Blob(digest.as_bytes()),
+        ],
+    )
+}
+
+fn exists(at: &Snapshot<'_>, sql: &'static str, values: &[Value<'_>]) -> Result<bool, StoreError> {
+    Ok(at.find(sql, values, |row| row.integer(0))?.is_some())
+}
+
+/// What no key of the database holds: that the image is there which needs a blob or names a child, and how many there
+/// are.
+fn rows_of_nothing(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
+    const LOOKS: [(&str, &str); 3] = [
+        (
+            "SELECT image_id FROM image_blobs WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = image_id) LIMIT ?1",
+            "blobs are kept for an image that is not there: number",
+        ),
+        (
+            "SELECT index_id FROM image_children WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = index_id) LIMIT ?1",
+            "an image is kept for an index that is not there: number",
+        ),
+        (
+            "SELECT c.repository_id FROM repository_counters c JOIN repositories r ON r.id = c.repository_id
+             WHERE r.deleted = 0
+               AND c.images <> (SELECT count(*) FROM images WHERE repository_id = c.repository_id) LIMIT ?1",
+            "a repository counts other images than it holds: number",
+        ),
+    ];
+    let mut complaints = Vec::new();
+    for (sql, words) in LOOKS {
+        let found = at.query(sql, &[Value::Integer(ORPHANS_MAX)], |row| row.integer(0))?;
+        complaints.extend(found.into_iter().map(|id| format!("{words} {id}")));
+    }
+    Ok(complaints)
+}

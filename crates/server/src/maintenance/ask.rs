@@ -1,0 +1,91 @@
+//! Has a task done on a data directory: by the server that runs on it, or, where none does, right here.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use ecru_registry::Clock;
+use ecru_store::{Options, Report, Store, StoreError};
+
+use super::{
+    Ended, Task,
+    door::{Door, Line},
+    run, whole,
+};
+
+/// A server that holds the lock and does not answer yet is about to start or to end.
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Says each line as it comes.
+pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
+    for attempt in 1..=ATTEMPTS {
+        match Door::connect(directory) {
+            Ok(Some(stream)) => return ask_server(&stream, task, say),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Ended::Failed(format!("the running server cannot be asked: {error}")),
+        }
+        if !directory.join("ecru.sqlite").exists() {
+            return Ended::Failed("there is no registry in this directory".to_owned());
+        }
+        match open(directory) {
+            Ok(store) => return do_here(&store, task.clone(), say),
+            Err(StoreError::InUse) if attempt < ATTEMPTS => thread::sleep(PAUSE),
+            Err(error) => return Ended::Failed(whole(&error)),
+        }
+    }
+    Ended::Failed(whole(&StoreError::InUse))
+}
+
+fn open(directory: &Path) -> Result<Store, StoreError> {
+    Store::open(&Options {
+        directory: directory.to_owned(),
+        ephemeral: false,
+    })
+}
+
+fn ask_server(stream: &UnixStream, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
+    match talk(stream, task, say) {
+        Ok(Some(ended)) => ended,
+        Ok(None) => Ended::Failed("the server ended before its work did".to_owned()),
+        Err(error) => Ended::Failed(format!("the running server cannot be asked: {error}")),
+    }
+}
+
+fn talk(mut stream: &UnixStream, task: &Task, say: &mut dyn FnMut(&str)) -> io::Result<Option<Ended>> {
+    let mut text = serde_json::to_string(task)?;
+    text.push('\n');
+    stream.write_all(text.as_bytes())?;
+    for line in BufReader::new(stream).lines() {
+        match serde_json::from_str(&line?)? {
+            Line::Said(line) => say(&line),
+            Line::Ended(ended) => return Ok(Some(ended)),
+        }
+    }
+    Ok(None)
+}
+
+fn do_here(store: &Store, task: Task, say: &mut dyn FnMut(&str)) -> Ended {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ended::Failed(format!("cannot start worker threads: {error}")),
+    };
+    runtime.block_on(async {
+        let (report, mut said) = Report::new();
+        let working = {
+            let store = store.clone();
+            tokio::spawn(async move { run(&store, &Clock::default(), task, &report).await })
+        };
+        while let Some(line) = said.recv().await {
+            say(&line);
+        }
+        let ended = working.await;
+        store.close().await;
+        ended.unwrap_or_else(|_| Ended::Failed("the work panicked".to_owned()))
+    })
+}

@@ -1,0 +1,158 @@
+//! The door to a running server for those who own its data directory: a socket in it.
+//!
+//! A task comes as one line of JSON; lines about it go back, then how it ended. Whoever hangs up stops his task.
+
+use std::{
+    fs, io,
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use ecru_registry::Service;
+use ecru_store::Report;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{Ended, Task, run};
+
+const NAME: &str = "control";
+const TASK_BYTES_MAX: u64 = 64 * 1024;
+const TASK_PATIENCE: Duration = Duration::from_secs(10);
+const LINE_PATIENCE: Duration = Duration::from_mins(1);
+const TASKS_MAX: usize = 8;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A line to whoever asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Said(String),
+    Ended(Ended),
+}
+
+/// Removed when this is dropped.
+pub(crate) struct Door {
+    path: PathBuf,
+}
+
+impl Door {
+    /// Opens the door of a data directory, which is ours: a socket that is there is of a process that has ended.
+    pub(crate) fn open(directory: &Path) -> io::Result<(Door, UnixListener)> {
+        let path = directory.join(NAME);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = through_short_path(directory, |path| UnixListener::bind(path))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok((Door { path }, listener))
+    }
+
+    /// None where nobody is behind it.
+    pub(super) fn connect(directory: &Path) -> io::Result<Option<std::os::unix::net::UnixStream>> {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+
+        match through_short_path(directory, |path| std::os::unix::net::UnixStream::connect(path)) {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // One that stays behind is removed by the next server.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The address of a socket holds about a hundred bytes; the path of a directory may be longer.
+fn through_short_path<T>(directory: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if cfg!(target_os = "linux") {
+        let opened = fs::File::open(directory)?;
+        let path = format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd());
+        return work(Path::new(&path));
+    }
+    work(&directory.join(NAME))
+}
+
+pub(crate) async fn serve(listener: UnixListener, service: Arc<Service>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                while tasks.try_join_next().is_some() {}
+                if tasks.len() < TASKS_MAX {
+                    tasks.spawn(answer(stream, Arc::clone(&service)));
+                }
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, service: Arc<Service>) {
+    let (reading, mut writing) = stream.into_split();
+    let mut reading = BufReader::new(reading);
+    let Some(task) = receive(&mut reading).await else {
+        return;
+    };
+    tracing::info!(?task, "maintenance begins");
+    let (report, mut said) = Report::new();
+    let mut working = Box::pin(run(&service.store, &service.clock, task, &report));
+    let ended = loop {
+        let line = tokio::select! {
+            biased;
+            Some(line) = said.recv() => line,
+            ended = &mut working => break ended,
+            () = hung_up(&mut reading) => return,
+        };
+        if send(&mut writing, &Line::Said(line)).await.is_none() {
+            return;
+        }
+    };
+    tracing::info!(?ended, "maintenance has ended");
+    while let Ok(line) = said.try_recv() {
+        if send(&mut writing, &Line::Said(line)).await.is_none() {
+            return;
+        }
+    }
+    // Nobody is left to tell when the other side has gone.
+    let _ = send(&mut writing, &Line::Ended(ended)).await;
+}
+
+async fn receive(reading: &mut BufReader<OwnedReadHalf>) -> Option<Task> {
+    let mut line = String::new();
+    let mut bounded = reading.take(TASK_BYTES_MAX);
+    timeout(TASK_PATIENCE, bounded.read_line(&mut line))
+        .await
+        .ok()?
+        .ok()?;
+    serde_json::from_str(&line).ok()
+}
+
+/// None once the other side does not take it.
+async fn send(writing: &mut OwnedWriteHalf, line: &Line) -> Option<()> {
+    let mut text = serde_json::to_string(line).ok()?;
+    text.push('\n');
+    timeout(LINE_PATIENCE, writing.write_all(text.as_bytes()))
+        .await
+        .ok()?
+        .ok()
+}
+
+/// Nothing follows the task, so that whatever can be read is the end.
+async fn hung_up(reading: &mut BufReader<OwnedReadHalf>) {
+    let _ = reading.fill_buf().await;
+}

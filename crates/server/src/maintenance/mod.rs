@@ -1,0 +1,113 @@
+//! What `ecru gc`, `verify` and `backup` do, in a running server or without one.
+
+mod ask;
+pub(crate) mod door;
+
+use std::path::PathBuf;
+
+use ecru_registry::{Clock, housekeeping, images};
+use ecru_store::{BackedUp, Report, Store, StoreError, Verified};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use ask::ask;
+pub(crate) use door::Door;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Task {
+    Gc,
+    Verify,
+    /// To this directory, by its absolute path.
+    Backup(PathBuf),
+}
+
+/// How a task has ended, and the last line about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Ended {
+    Good(String),
+    /// It came to its end, and what it found is not as it should be.
+    Damage(String),
+    Failed(String),
+}
+
+pub(crate) async fn run(store: &Store, clock: &Clock, task: Task, report: &Report) -> Ended {
+    let ended = match task {
+        Task::Gc => gc(store, clock).await,
+        Task::Verify => verify(store, report).await,
+        Task::Backup(directory) => return back_up(store, directory, report).await,
+    };
+    ended.unwrap_or_else(|error| Ended::Failed(whole(&error)))
+}
+
+async fn gc(store: &Store, clock: &Clock) -> Result<Ended, StoreError> {
+    let swept = housekeeping::sweep(store, clock).await?;
+    let collected = swept.collected;
+    Ok(Ended::Good(format!(
+        "freed {} bytes: {} blobs, {} left files, {} unused links, {} abandoned uploads",
+        collected.bytes, collected.blobs, collected.files, collected.links, swept.uploads
+    )))
+}
+
+async fn verify(store: &Store, report: &Report) -> Result<Ended, StoreError> {
+    let Verified {
+        blobs,
+        bytes,
+        damaged,
+        unused_files,
+    } = store.verify(report).await?;
+    let (images, damaged_images) = match images::verify_images(store, report).await {
+        Ok(found) => (found.images, found.damaged),
+        Err(StoreError::Unheard) => return Err(StoreError::Unheard),
+        // Damage of the database, which may keep the rest from being read.
+        Err(error) => {
+            report
+                .say(format!("images cannot be read: {}", whole(&error)))
+                .await?;
+            (0, 1)
+        }
+    };
+    let damaged = damaged + damaged_images;
+    let sums = format!(
+        "verified {blobs} blobs of {bytes} bytes and {images} images: {damaged} damaged, {unused_files} files unused"
+    );
+    Ok(if damaged == 0 {
+        Ended::Good(sums)
+    } else {
+        Ended::Damage(sums)
+    })
+}
+
+async fn back_up(store: &Store, directory: PathBuf, report: &Report) -> Ended {
+    match store.back_up(&directory, report).await {
+        Ok(BackedUp {
+            blobs,
+            bytes,
+            copied,
+            copied_bytes,
+            damaged,
+        }) => {
+            let sums = format!(
+                "backed up {blobs} blobs of {bytes} bytes, of them {copied} of {copied_bytes} bytes anew: \
+                 {damaged} damaged"
+            );
+            if damaged == 0 {
+                Ended::Good(sums)
+            } else {
+                Ended::Damage(sums)
+            }
+        }
+        Err(error) => Ended::Failed(whole(&error)),
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

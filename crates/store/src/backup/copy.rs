@@ -1,0 +1,83 @@
+//! Copying one file, which is hashed on the way and stands under its name only when it is whole.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ecru_model::Digest;
+
+use crate::hash::Hasher;
+use crate::io::{Disk, Flushing, Io};
+use crate::tables::blobs::Blob;
+
+const CHUNK_BYTES: usize = 256 * 1024;
+pub(super) const UNFINISHED: &str = "part";
+
+/// Why a file was not copied.
+pub(super) enum NotCopied {
+    /// What is there cannot be read, or is not what it should be.
+    Source(String),
+    Target(io::Error),
+}
+
+/// Copies the bytes of a blob, with their age, unless they are others.
+pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, NotCopied> {
+    let unreadable = |error: io::Error| {
+        NotCopied::Source(match error.kind() {
+            io::ErrorKind::NotFound => "its file is missing".to_owned(),
+            _ => format!("its file cannot be read: {error}"),
+        })
+    };
+    let mut source = Disk::new(Flushing::Always).open(from).map_err(unreadable)?;
+    let written_at = source.metadata().and_then(|metadata| metadata.modified());
+    let written_at = written_at.map_err(unreadable)?;
+
+    let begun = unfinished(to);
+    let mut target = create(&begun).map_err(NotCopied::Target)?;
+    let mut hasher = Hasher::new(blob.digest.algorithm());
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let read = match source.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let chunk = buffer.get(..read).unwrap_or_default();
+        hasher.update(chunk);
+        target.write_all(chunk).map_err(NotCopied::Target)?;
+    }
+    check(blob, hasher.digest())?;
+    settle(&target, written_at)
+        .and_then(|()| fs::rename(&begun, to))
+        .map_err(NotCopied::Target)?;
+    Ok(target)
+}
+
+fn check(blob: &Blob, computed: Digest) -> Result<(), NotCopied> {
+    if computed == blob.digest {
+        return Ok(());
+    }
+    Err(NotCopied::Source(format!("its bytes are those of {computed}")))
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn settle(file: &File, written_at: SystemTime) -> io::Result<()> {
+    file.set_modified(written_at)?;
+    file.sync_all()
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(UNFINISHED)
+}

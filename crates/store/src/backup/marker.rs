@@ -1,0 +1,74 @@
+//! `backup.json`: that a backup is whole, and where its database is.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backup::BackupError;
+use crate::{StoreError, Tried};
+
+const NAME: &str = "backup.json";
+const FORMAT: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Marker {
+    format: u32,
+    pub(super) database: String,
+    pub(super) database_bytes: u64,
+    pub(super) blobs: u64,
+    pub(super) blob_bytes: u64,
+}
+
+impl Marker {
+    pub(super) fn new(database: String, database_bytes: u64, (blobs, blob_bytes): (u64, u64)) -> Marker {
+        Marker {
+            format: FORMAT,
+            database,
+            database_bytes,
+            blobs,
+            blob_bytes,
+        }
+    }
+
+    pub(super) fn find(directory: &Path) -> Result<Option<Marker>, BackupError> {
+        let text = match fs::read(directory.join(NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.tried("read `backup.json`")?,
+        };
+        let marker: Marker = serde_json::from_slice(&text)
+            .map_err(|_| BackupError::Changed("`backup.json` cannot be read".to_owned()))?;
+        if marker.format != FORMAT {
+            return Err(BackupError::Changed(format!(
+                "it is of format {}, and this program knows {FORMAT}",
+                marker.format
+            )));
+        }
+        // It is joined to a path.
+        if marker.database.contains('/') || marker.database.starts_with('.') {
+            return Err(BackupError::Changed("`backup.json` names no database".to_owned()));
+        }
+        Ok(Some(marker))
+    }
+
+    /// In one step: readers find the one that stood before, or this.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), StoreError> {
+        let (begun, name) = (directory.join("backup.json.part"), directory.join(NAME));
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let write = || {
+            let mut file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&begun)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&begun, &name)?;
+            File::open(directory)?.sync_all()
+        };
+        write().tried("write `backup.json`")
+    }
+}

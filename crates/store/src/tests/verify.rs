@@ -1,0 +1,126 @@
+//! Verifying: every damage is found, and nothing else.
+
+use std::fs;
+
+use super::*;
+
+/// What is said, and the sums.
+pub(super) async fn verify(store: &Store) -> (Verified, Vec<String>) {
+    let (report, mut heard) = Report::new();
+    let working = store.clone();
+    let work = tokio::spawn(async move { working.verify(&report).await.unwrap() });
+    let mut lines = Vec::new();
+    while let Some(line) = heard.recv().await {
+        lines.push(line);
+    }
+    (work.await.unwrap(), lines)
+}
+
+#[tokio::test]
+async fn what_is_whole_is_read_and_nothing_is_said() {
+    let fixture = Fixture::new().await;
+    fixture.push(&text(LARGE)).await;
+    fixture.push(&text(SMALL)).await;
+
+    let (verified, lines) = verify(&fixture.store).await;
+    let expected = Verified {
+        blobs: 2,
+        bytes: (LARGE + SMALL) as u64,
+        damaged: 0,
+        unused_files: 0,
+    };
+    assert_eq!((verified, lines), (expected, Vec::new()));
+}
+
+#[tokio::test]
+async fn each_damaged_blob_is_a_line_and_is_stored_anew_by_the_next_push() {
+    type Harm = fn(&Path);
+    let harms: [(Harm, &str); 4] = [
+        (|file| fs::remove_file(file).unwrap(), "is missing"),
+        (
+            |file| fs::write(file, b"short").unwrap(),
+            "has 5 bytes instead of",
+        ),
+        (
+            |file| {
+                let mut bytes = fs::read(file).unwrap();
+                bytes[7] ^= 1;
+                fs::write(file, bytes).unwrap();
+            },
+            "its bytes are those of sha256:",
+        ),
+        (
+            |file| {
+                fs::remove_file(file).unwrap();
+                fs::create_dir(file).unwrap();
+            },
+            "cannot be read",
+        ),
+    ];
+    for (harm, words) in harms {
+        let fixture = Fixture::new().await;
+        let digest = fixture.push(&text(LARGE)).await;
+        harm(&fixture.only_file());
+
+        let (verified, lines) = verify(&fixture.store).await;
+        assert_eq!((verified.damaged, lines.len()), (1, 1), "{lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("blob {digest} ")) && lines[0].contains(words),
+            "{lines:?}"
+        );
+        assert!(!fixture.find(&digest).unwrap().is_intact());
+
+        fixture.push(&text(LARGE)).await;
+        assert_eq!(fixture.read(&digest).await.unwrap(), text(LARGE));
+        assert_eq!(verify(&fixture.store).await.0.damaged, 0);
+    }
+}
+
+#[tokio::test]
+async fn damaged_bytes_of_a_row_are_found() {
+    let fixture = Fixture::new().await;
+    let digest = fixture.push(b"small").await;
+    let harmed = fixture
+        .store
+        .write(|tx| tx.execute("UPDATE blobs SET bytes = ?1", &[b"smell".as_slice().into()]));
+    harmed.await.unwrap();
+
+    let (verified, lines) = verify(&fixture.store).await;
+    assert_eq!(verified.damaged, 1);
+    assert!(
+        lines[0].starts_with(&format!("blob {digest} is damaged: its bytes")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_refers_to_nothing_is_found() {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    let path = fixture.directory.path().join("ecru.sqlite");
+    let database = rusqlite::Connection::open(path).unwrap();
+    database
+        .execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO links VALUES (1, 77, 0)")
+        .unwrap();
+    drop(database);
+
+    let fixture = fixture.reopened().await;
+    let (verified, lines) = verify(&fixture.store).await;
+    assert_eq!((verified.damaged, lines.len()), (1, 1));
+    assert!(
+        lines[0].contains("`links` refers to a row of `blobs`"),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_verification_that_nobody_listens_to_ends() {
+    let fixture = Fixture::new().await;
+    fixture.push(b"small").await;
+    let (report, heard) = Report::new();
+    drop(heard);
+    assert!(matches!(
+        fixture.store.verify(&report).await,
+        Err(StoreError::Unheard)
+    ));
+}

@@ -1,0 +1,104 @@
+"""Disks that fail: small ones, ones whose power is cut, and calls that the kernel refuses.
+
+All need root. A mechanism that cannot be had fails its test.
+"""
+
+import contextlib
+import pathlib
+import re
+import subprocess
+import time
+
+from harness.command import run
+
+ATTACH_SECONDS_MAX = 20
+
+
+class SmallDisk:
+    """A file system in memory that holds only so much."""
+
+    def __init__(self, path, size_bytes):
+        self.path = pathlib.Path(path)
+        self.path.mkdir()
+        run("mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "ecru-test", self.path)
+        self.filler = self.path / "filler"
+
+    def fill(self):
+        """Leaves not a byte for anybody else."""
+        with open(self.filler, "ab", buffering=0) as file:
+            for size in (1 << 16, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
+    def make_room(self):
+        self.filler.unlink()
+
+    def close(self):
+        run("umount", self.path)
+
+
+class CutDisk:
+    """An ext4 file system in a file, which can lose its power at any moment."""
+
+    def __init__(self, directory, size_bytes=512 << 20):
+        self.image = pathlib.Path(directory) / "disk.ext4"
+        self.path = pathlib.Path(directory) / "disk"
+        self.path.mkdir()
+        with open(self.image, "wb") as file:
+            file.truncate(size_bytes)
+        run("mkfs.ext4", "-q", "-F", self.image)
+        self._mount()
+
+    def cut_power(self):
+        """From here on nothing reaches the disk, not even what was written before and not flushed."""
+        run("xfs_io", "-x", "-c", "shutdown", self.path)
+
+    def break_file_system(self):
+        """The kernel finds the file system damaged, and makes it read-only."""
+        device = run("findmnt", "-n", "-o", "SOURCE", self.path).strip()
+        trigger = pathlib.Path("/sys/fs/ext4") / pathlib.Path(device).name / "trigger_fs_error"
+        trigger.write_text("a test\n")
+
+    def remount(self):
+        run("umount", self.path)
+        self._mount()
+
+    def close(self):
+        run("umount", self.path)
+        self.image.unlink()
+
+    def _mount(self):
+        run("mount", "-o", "loop,errors=remount-ro", self.image, self.path)
+
+
+@contextlib.contextmanager
+def refused_calls(process, calls, error, when=None):
+    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does."""
+    fault = f"inject={calls}:error={error}" + (f":when={when}" if when else "")
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", fault]
+        + ["-p", str(process.pid)],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        _await_tracer(process, tracer)
+        yield
+    finally:
+        # The process goes on without its tracer.
+        tracer.terminate()
+        tracer.wait()
+
+
+def _await_tracer(process, tracer):
+    """Waits until every thread of the process is traced."""
+    deadline = time.monotonic() + ATTACH_SECONDS_MAX
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    while True:
+        assert tracer.poll() is None, f"strace cannot be had: {tracer.stderr.read().decode()}"
+        states = [(task / "status").read_text() for task in tasks.iterdir()]
+        if all(re.search(rf"TracerPid:\t{tracer.pid}\n", state) for state in states):
+            return
+        assert time.monotonic() < deadline, "strace does not come to trace the server"
+        time.sleep(0.01)
