@@ -2,8 +2,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::fill;
-
 use crate::backend::Connection;
 use crate::{Snapshot, StoreError};
 
@@ -22,7 +20,7 @@ pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result
         return Ok(());
     }
     let mut secret = [0; SECRET_SIZE_BYTES];
-    fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
+    getrandom::fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
     let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let created_at = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
 

@@ -5,7 +5,6 @@ mod set;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ecru_model::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -111,18 +110,15 @@ pub(crate) fn machine_milliseconds() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// Where identifiers and secrets come from.
+/// Where identifiers and secrets come from: the system alone. A generator of our own gathers entropy first, on each thread
+/// that asks it, which costs tens of milliseconds at a start.
 #[derive(Clone, Debug, Default)]
-pub struct Random {
-    source: SystemRandom,
-}
+pub struct Random(());
 
 impl Random {
     pub fn bytes<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], Error> {
         let mut bytes = [0; LENGTH];
-        self.source
-            .fill(&mut bytes)
-            .map_err(|_| Error::server("the system's source of randomness failed"))?;
+        getrandom::fill(&mut bytes).map_err(|_| Error::server("the system's source of randomness failed"))?;
         Ok(bytes)
     }
 
