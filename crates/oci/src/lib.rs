@@ -72,7 +72,7 @@ where
         Err(refusal) => {
             // A client that waits to be told to send its body is told the answer instead.
             if !parts.headers.contains_key(header::EXPECT) {
-                incoming.discard().await;
+                Box::pin(incoming.discard()).await;
             }
             refusal.into_response(&endpoint)
         }
@@ -128,6 +128,7 @@ fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<C
     .map_err(Refusal::entering)
 }
 
+/// The long ones are put in boxes, so that a request which only looks something up does not carry their room.
 async fn serve<B>(asked: &Asked<'_>, method: &Method, route: Route<'_>, incoming: &mut Incoming<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,
@@ -146,23 +147,33 @@ where
             manifests::head(asked, name, reference).await
         }
         Route::Manifest { name, reference } if *method == Method::PUT => {
-            manifests::put(asked, name, reference, incoming).await
+            Box::pin(manifests::put(asked, name, reference, incoming)).await
         }
         Route::Manifest { name, reference } if *method == Method::DELETE => {
-            manifests::delete(asked, name, reference).await
+            Box::pin(manifests::delete(asked, name, reference)).await
         }
-        Route::Blob { name, digest } if *method == Method::GET => blobs::get(asked, name, digest).await,
-        Route::Blob { name, digest } if *method == Method::HEAD => blobs::head(asked, name, digest).await,
-        Route::Blob { name, digest } if *method == Method::DELETE => blobs::delete(asked, name, digest).await,
-        Route::Uploads { name } if *method == Method::POST => uploads::begin(asked, name, incoming).await,
-        Route::Upload { name, id } if reads => uploads::status(asked, name, id).await,
+        Route::Blob { name, digest } if *method == Method::GET => {
+            Box::pin(blobs::get(asked, name, digest)).await
+        }
+        Route::Blob { name, digest } if *method == Method::HEAD => {
+            Box::pin(blobs::head(asked, name, digest)).await
+        }
+        Route::Blob { name, digest } if *method == Method::DELETE => {
+            Box::pin(blobs::delete(asked, name, digest)).await
+        }
+        Route::Uploads { name } if *method == Method::POST => {
+            Box::pin(uploads::begin(asked, name, incoming)).await
+        }
+        Route::Upload { name, id } if reads => Box::pin(uploads::status(asked, name, id)).await,
         Route::Upload { name, id } if *method == Method::PATCH => {
-            uploads::append(asked, name, id, incoming).await
+            Box::pin(uploads::append(asked, name, id, incoming)).await
         }
         Route::Upload { name, id } if *method == Method::PUT => {
-            uploads::finish(asked, name, id, incoming).await
+            Box::pin(uploads::finish(asked, name, id, incoming)).await
         }
-        Route::Upload { name, id } if *method == Method::DELETE => uploads::cancel(asked, name, id).await,
+        Route::Upload { name, id } if *method == Method::DELETE => {
+            Box::pin(uploads::cancel(asked, name, id)).await
+        }
         other => Err(Refusal::wrong_method(other.methods())),
     }
 }

@@ -66,7 +66,8 @@ impl Application {
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
-            Door::Own => self.own(&mut request, &endpoint).await,
+            // In a box, so that the others need not carry its room.
+            Door::Own => Box::pin(self.own(&mut request, &endpoint)).await,
         }
     }
 

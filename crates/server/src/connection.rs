@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -250,7 +250,8 @@ impl Arrived {
         let mut line = RequestLine::begin(&request, self.peer, number);
         let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
 
-        let answered = caught(self.listening.application.answer(request, self.arrival)).await;
+        let answering = pin!(self.listening.application.answer(request, self.arrival));
+        let answered = caught(answering).await;
         let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(door));
         if is_head {
             response = application::without_body(response);

@@ -34,7 +34,7 @@ fn arm(facts: &Facts, operation: &Operation) -> TokenStream {
     quote! {
         Operation::#ident => {
             let input = reader::read(operation, body, parse::#parse).await?;
-            let output = operations::#function(ctx, input).await?;
+            let output = Box::pin(operations::#function(ctx, input)).await?;
             Ok(writer::write(&output, print::#print))
         }
     }

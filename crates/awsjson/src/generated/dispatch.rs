@@ -18,19 +18,20 @@ pub(crate) async fn dispatch(
                     parse::batch_check_layer_availability_input,
                 )
                 .await?;
-            let output = operations::batch_check_layer_availability(ctx, input).await?;
+            let output = Box::pin(operations::batch_check_layer_availability(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::batch_check_layer_availability_output))
         }
         Operation::BatchDeleteImage => {
             let input = reader::read(operation, body, parse::batch_delete_image_input)
                 .await?;
-            let output = operations::batch_delete_image(ctx, input).await?;
+            let output = Box::pin(operations::batch_delete_image(ctx, input)).await?;
             Ok(writer::write(&output, print::batch_delete_image_output))
         }
         Operation::BatchGetImage => {
             let input = reader::read(operation, body, parse::batch_get_image_input)
                 .await?;
-            let output = operations::batch_get_image(ctx, input).await?;
+            let output = Box::pin(operations::batch_get_image(ctx, input)).await?;
             Ok(writer::write(&output, print::batch_get_image_output))
         }
         Operation::BatchGetRepositoryScanningConfiguration => {
@@ -40,9 +41,8 @@ pub(crate) async fn dispatch(
                     parse::batch_get_repository_scanning_configuration_input,
                 )
                 .await?;
-            let output = operations::batch_get_repository_scanning_configuration(
-                    ctx,
-                    input,
+            let output = Box::pin(
+                    operations::batch_get_repository_scanning_configuration(ctx, input),
                 )
                 .await?;
             Ok(
@@ -55,7 +55,7 @@ pub(crate) async fn dispatch(
         Operation::CompleteLayerUpload => {
             let input = reader::read(operation, body, parse::complete_layer_upload_input)
                 .await?;
-            let output = operations::complete_layer_upload(ctx, input).await?;
+            let output = Box::pin(operations::complete_layer_upload(ctx, input)).await?;
             Ok(writer::write(&output, print::complete_layer_upload_output))
         }
         Operation::CreatePullThroughCacheRule => {
@@ -65,13 +65,14 @@ pub(crate) async fn dispatch(
                     parse::create_pull_through_cache_rule_input,
                 )
                 .await?;
-            let output = operations::create_pull_through_cache_rule(ctx, input).await?;
+            let output = Box::pin(operations::create_pull_through_cache_rule(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::create_pull_through_cache_rule_output))
         }
         Operation::CreateRepository => {
             let input = reader::read(operation, body, parse::create_repository_input)
                 .await?;
-            let output = operations::create_repository(ctx, input).await?;
+            let output = Box::pin(operations::create_repository(ctx, input)).await?;
             Ok(writer::write(&output, print::create_repository_output))
         }
         Operation::CreateRepositoryCreationTemplate => {
@@ -81,7 +82,9 @@ pub(crate) async fn dispatch(
                     parse::create_repository_creation_template_input,
                 )
                 .await?;
-            let output = operations::create_repository_creation_template(ctx, input)
+            let output = Box::pin(
+                    operations::create_repository_creation_template(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::create_repository_creation_template_output))
         }
@@ -92,7 +95,8 @@ pub(crate) async fn dispatch(
                     parse::delete_lifecycle_policy_input,
                 )
                 .await?;
-            let output = operations::delete_lifecycle_policy(ctx, input).await?;
+            let output = Box::pin(operations::delete_lifecycle_policy(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::delete_lifecycle_policy_output))
         }
         Operation::DeletePullThroughCacheRule => {
@@ -102,7 +106,8 @@ pub(crate) async fn dispatch(
                     parse::delete_pull_through_cache_rule_input,
                 )
                 .await?;
-            let output = operations::delete_pull_through_cache_rule(ctx, input).await?;
+            let output = Box::pin(operations::delete_pull_through_cache_rule(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::delete_pull_through_cache_rule_output))
         }
         Operation::DeleteRegistryPolicy => {
@@ -112,13 +117,13 @@ pub(crate) async fn dispatch(
                     parse::delete_registry_policy_input,
                 )
                 .await?;
-            let output = operations::delete_registry_policy(ctx, input).await?;
+            let output = Box::pin(operations::delete_registry_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::delete_registry_policy_output))
         }
         Operation::DeleteRepository => {
             let input = reader::read(operation, body, parse::delete_repository_input)
                 .await?;
-            let output = operations::delete_repository(ctx, input).await?;
+            let output = Box::pin(operations::delete_repository(ctx, input)).await?;
             Ok(writer::write(&output, print::delete_repository_output))
         }
         Operation::DeleteRepositoryCreationTemplate => {
@@ -128,7 +133,9 @@ pub(crate) async fn dispatch(
                     parse::delete_repository_creation_template_input,
                 )
                 .await?;
-            let output = operations::delete_repository_creation_template(ctx, input)
+            let output = Box::pin(
+                    operations::delete_repository_creation_template(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::delete_repository_creation_template_output))
         }
@@ -139,7 +146,8 @@ pub(crate) async fn dispatch(
                     parse::delete_repository_policy_input,
                 )
                 .await?;
-            let output = operations::delete_repository_policy(ctx, input).await?;
+            let output = Box::pin(operations::delete_repository_policy(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::delete_repository_policy_output))
         }
         Operation::DeleteSigningConfiguration => {
@@ -149,7 +157,8 @@ pub(crate) async fn dispatch(
                     parse::delete_signing_configuration_input,
                 )
                 .await?;
-            let output = operations::delete_signing_configuration(ctx, input).await?;
+            let output = Box::pin(operations::delete_signing_configuration(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::delete_signing_configuration_output))
         }
         Operation::DeregisterPullTimeUpdateExclusion => {
@@ -159,7 +168,9 @@ pub(crate) async fn dispatch(
                     parse::deregister_pull_time_update_exclusion_input,
                 )
                 .await?;
-            let output = operations::deregister_pull_time_update_exclusion(ctx, input)
+            let output = Box::pin(
+                    operations::deregister_pull_time_update_exclusion(ctx, input),
+                )
                 .await?;
             Ok(
                 writer::write(
@@ -175,7 +186,9 @@ pub(crate) async fn dispatch(
                     parse::describe_image_replication_status_input,
                 )
                 .await?;
-            let output = operations::describe_image_replication_status(ctx, input)
+            let output = Box::pin(
+                    operations::describe_image_replication_status(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::describe_image_replication_status_output))
         }
@@ -186,7 +199,8 @@ pub(crate) async fn dispatch(
                     parse::describe_image_scan_findings_input,
                 )
                 .await?;
-            let output = operations::describe_image_scan_findings(ctx, input).await?;
+            let output = Box::pin(operations::describe_image_scan_findings(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::describe_image_scan_findings_output))
         }
         Operation::DescribeImageSigningStatus => {
@@ -196,13 +210,14 @@ pub(crate) async fn dispatch(
                     parse::describe_image_signing_status_input,
                 )
                 .await?;
-            let output = operations::describe_image_signing_status(ctx, input).await?;
+            let output = Box::pin(operations::describe_image_signing_status(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::describe_image_signing_status_output))
         }
         Operation::DescribeImages => {
             let input = reader::read(operation, body, parse::describe_images_input)
                 .await?;
-            let output = operations::describe_images(ctx, input).await?;
+            let output = Box::pin(operations::describe_images(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_images_output))
         }
         Operation::DescribePullThroughCacheRules => {
@@ -212,14 +227,16 @@ pub(crate) async fn dispatch(
                     parse::describe_pull_through_cache_rules_input,
                 )
                 .await?;
-            let output = operations::describe_pull_through_cache_rules(ctx, input)
+            let output = Box::pin(
+                    operations::describe_pull_through_cache_rules(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::describe_pull_through_cache_rules_output))
         }
         Operation::DescribeRegistry => {
             let input = reader::read(operation, body, parse::describe_registry_input)
                 .await?;
-            let output = operations::describe_registry(ctx, input).await?;
+            let output = Box::pin(operations::describe_registry(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_registry_output))
         }
         Operation::DescribeReplicationBackfillResults => {
@@ -229,7 +246,9 @@ pub(crate) async fn dispatch(
                     parse::describe_replication_backfill_results_input,
                 )
                 .await?;
-            let output = operations::describe_replication_backfill_results(ctx, input)
+            let output = Box::pin(
+                    operations::describe_replication_backfill_results(ctx, input),
+                )
                 .await?;
             Ok(
                 writer::write(
@@ -241,7 +260,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeRepositories => {
             let input = reader::read(operation, body, parse::describe_repositories_input)
                 .await?;
-            let output = operations::describe_repositories(ctx, input).await?;
+            let output = Box::pin(operations::describe_repositories(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_repositories_output))
         }
         Operation::DescribeRepositoryCreationTemplates => {
@@ -251,7 +270,9 @@ pub(crate) async fn dispatch(
                     parse::describe_repository_creation_templates_input,
                 )
                 .await?;
-            let output = operations::describe_repository_creation_templates(ctx, input)
+            let output = Box::pin(
+                    operations::describe_repository_creation_templates(ctx, input),
+                )
                 .await?;
             Ok(
                 writer::write(
@@ -263,7 +284,7 @@ pub(crate) async fn dispatch(
         Operation::GetAccountSetting => {
             let input = reader::read(operation, body, parse::get_account_setting_input)
                 .await?;
-            let output = operations::get_account_setting(ctx, input).await?;
+            let output = Box::pin(operations::get_account_setting(ctx, input)).await?;
             Ok(writer::write(&output, print::get_account_setting_output))
         }
         Operation::GetAuthorizationToken => {
@@ -273,7 +294,8 @@ pub(crate) async fn dispatch(
                     parse::get_authorization_token_input,
                 )
                 .await?;
-            let output = operations::get_authorization_token(ctx, input).await?;
+            let output = Box::pin(operations::get_authorization_token(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::get_authorization_token_output))
         }
         Operation::GetDownloadUrlForLayer => {
@@ -283,13 +305,14 @@ pub(crate) async fn dispatch(
                     parse::get_download_url_for_layer_input,
                 )
                 .await?;
-            let output = operations::get_download_url_for_layer(ctx, input).await?;
+            let output = Box::pin(operations::get_download_url_for_layer(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::get_download_url_for_layer_output))
         }
         Operation::GetLifecyclePolicy => {
             let input = reader::read(operation, body, parse::get_lifecycle_policy_input)
                 .await?;
-            let output = operations::get_lifecycle_policy(ctx, input).await?;
+            let output = Box::pin(operations::get_lifecycle_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_lifecycle_policy_output))
         }
         Operation::GetLifecyclePolicyPreview => {
@@ -299,13 +322,14 @@ pub(crate) async fn dispatch(
                     parse::get_lifecycle_policy_preview_input,
                 )
                 .await?;
-            let output = operations::get_lifecycle_policy_preview(ctx, input).await?;
+            let output = Box::pin(operations::get_lifecycle_policy_preview(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::get_lifecycle_policy_preview_output))
         }
         Operation::GetRegistryPolicy => {
             let input = reader::read(operation, body, parse::get_registry_policy_input)
                 .await?;
-            let output = operations::get_registry_policy(ctx, input).await?;
+            let output = Box::pin(operations::get_registry_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_registry_policy_output))
         }
         Operation::GetRegistryScanningConfiguration => {
@@ -315,14 +339,16 @@ pub(crate) async fn dispatch(
                     parse::get_registry_scanning_configuration_input,
                 )
                 .await?;
-            let output = operations::get_registry_scanning_configuration(ctx, input)
+            let output = Box::pin(
+                    operations::get_registry_scanning_configuration(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::get_registry_scanning_configuration_output))
         }
         Operation::GetRepositoryPolicy => {
             let input = reader::read(operation, body, parse::get_repository_policy_input)
                 .await?;
-            let output = operations::get_repository_policy(ctx, input).await?;
+            let output = Box::pin(operations::get_repository_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_repository_policy_output))
         }
         Operation::GetSigningConfiguration => {
@@ -332,24 +358,25 @@ pub(crate) async fn dispatch(
                     parse::get_signing_configuration_input,
                 )
                 .await?;
-            let output = operations::get_signing_configuration(ctx, input).await?;
+            let output = Box::pin(operations::get_signing_configuration(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::get_signing_configuration_output))
         }
         Operation::InitiateLayerUpload => {
             let input = reader::read(operation, body, parse::initiate_layer_upload_input)
                 .await?;
-            let output = operations::initiate_layer_upload(ctx, input).await?;
+            let output = Box::pin(operations::initiate_layer_upload(ctx, input)).await?;
             Ok(writer::write(&output, print::initiate_layer_upload_output))
         }
         Operation::ListImageReferrers => {
             let input = reader::read(operation, body, parse::list_image_referrers_input)
                 .await?;
-            let output = operations::list_image_referrers(ctx, input).await?;
+            let output = Box::pin(operations::list_image_referrers(ctx, input)).await?;
             Ok(writer::write(&output, print::list_image_referrers_output))
         }
         Operation::ListImages => {
             let input = reader::read(operation, body, parse::list_images_input).await?;
-            let output = operations::list_images(ctx, input).await?;
+            let output = Box::pin(operations::list_images(ctx, input)).await?;
             Ok(writer::write(&output, print::list_images_output))
         }
         Operation::ListPullTimeUpdateExclusions => {
@@ -359,7 +386,10 @@ pub(crate) async fn dispatch(
                     parse::list_pull_time_update_exclusions_input,
                 )
                 .await?;
-            let output = operations::list_pull_time_update_exclusions(ctx, input).await?;
+            let output = Box::pin(
+                    operations::list_pull_time_update_exclusions(ctx, input),
+                )
+                .await?;
             Ok(writer::write(&output, print::list_pull_time_update_exclusions_output))
         }
         Operation::ListReplicationBackfills => {
@@ -369,7 +399,8 @@ pub(crate) async fn dispatch(
                     parse::list_replication_backfills_input,
                 )
                 .await?;
-            let output = operations::list_replication_backfills(ctx, input).await?;
+            let output = Box::pin(operations::list_replication_backfills(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::list_replication_backfills_output))
         }
         Operation::ListTagsForResource => {
@@ -379,18 +410,18 @@ pub(crate) async fn dispatch(
                     parse::list_tags_for_resource_input,
                 )
                 .await?;
-            let output = operations::list_tags_for_resource(ctx, input).await?;
+            let output = Box::pin(operations::list_tags_for_resource(ctx, input)).await?;
             Ok(writer::write(&output, print::list_tags_for_resource_output))
         }
         Operation::PutAccountSetting => {
             let input = reader::read(operation, body, parse::put_account_setting_input)
                 .await?;
-            let output = operations::put_account_setting(ctx, input).await?;
+            let output = Box::pin(operations::put_account_setting(ctx, input)).await?;
             Ok(writer::write(&output, print::put_account_setting_output))
         }
         Operation::PutImage => {
             let input = reader::read(operation, body, parse::put_image_input).await?;
-            let output = operations::put_image(ctx, input).await?;
+            let output = Box::pin(operations::put_image(ctx, input)).await?;
             Ok(writer::write(&output, print::put_image_output))
         }
         Operation::PutImageScanningConfiguration => {
@@ -400,7 +431,10 @@ pub(crate) async fn dispatch(
                     parse::put_image_scanning_configuration_input,
                 )
                 .await?;
-            let output = operations::put_image_scanning_configuration(ctx, input).await?;
+            let output = Box::pin(
+                    operations::put_image_scanning_configuration(ctx, input),
+                )
+                .await?;
             Ok(writer::write(&output, print::put_image_scanning_configuration_output))
         }
         Operation::PutImageTagMutability => {
@@ -410,19 +444,20 @@ pub(crate) async fn dispatch(
                     parse::put_image_tag_mutability_input,
                 )
                 .await?;
-            let output = operations::put_image_tag_mutability(ctx, input).await?;
+            let output = Box::pin(operations::put_image_tag_mutability(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::put_image_tag_mutability_output))
         }
         Operation::PutLifecyclePolicy => {
             let input = reader::read(operation, body, parse::put_lifecycle_policy_input)
                 .await?;
-            let output = operations::put_lifecycle_policy(ctx, input).await?;
+            let output = Box::pin(operations::put_lifecycle_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::put_lifecycle_policy_output))
         }
         Operation::PutRegistryPolicy => {
             let input = reader::read(operation, body, parse::put_registry_policy_input)
                 .await?;
-            let output = operations::put_registry_policy(ctx, input).await?;
+            let output = Box::pin(operations::put_registry_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::put_registry_policy_output))
         }
         Operation::PutRegistryScanningConfiguration => {
@@ -432,7 +467,9 @@ pub(crate) async fn dispatch(
                     parse::put_registry_scanning_configuration_input,
                 )
                 .await?;
-            let output = operations::put_registry_scanning_configuration(ctx, input)
+            let output = Box::pin(
+                    operations::put_registry_scanning_configuration(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::put_registry_scanning_configuration_output))
         }
@@ -443,7 +480,8 @@ pub(crate) async fn dispatch(
                     parse::put_replication_configuration_input,
                 )
                 .await?;
-            let output = operations::put_replication_configuration(ctx, input).await?;
+            let output = Box::pin(operations::put_replication_configuration(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::put_replication_configuration_output))
         }
         Operation::PutSigningConfiguration => {
@@ -453,7 +491,8 @@ pub(crate) async fn dispatch(
                     parse::put_signing_configuration_input,
                 )
                 .await?;
-            let output = operations::put_signing_configuration(ctx, input).await?;
+            let output = Box::pin(operations::put_signing_configuration(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::put_signing_configuration_output))
         }
         Operation::RegisterPullTimeUpdateExclusion => {
@@ -463,20 +502,22 @@ pub(crate) async fn dispatch(
                     parse::register_pull_time_update_exclusion_input,
                 )
                 .await?;
-            let output = operations::register_pull_time_update_exclusion(ctx, input)
+            let output = Box::pin(
+                    operations::register_pull_time_update_exclusion(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::register_pull_time_update_exclusion_output))
         }
         Operation::SetRepositoryPolicy => {
             let input = reader::read(operation, body, parse::set_repository_policy_input)
                 .await?;
-            let output = operations::set_repository_policy(ctx, input).await?;
+            let output = Box::pin(operations::set_repository_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::set_repository_policy_output))
         }
         Operation::StartImageScan => {
             let input = reader::read(operation, body, parse::start_image_scan_input)
                 .await?;
-            let output = operations::start_image_scan(ctx, input).await?;
+            let output = Box::pin(operations::start_image_scan(ctx, input)).await?;
             Ok(writer::write(&output, print::start_image_scan_output))
         }
         Operation::StartLifecyclePolicyPreview => {
@@ -486,7 +527,8 @@ pub(crate) async fn dispatch(
                     parse::start_lifecycle_policy_preview_input,
                 )
                 .await?;
-            let output = operations::start_lifecycle_policy_preview(ctx, input).await?;
+            let output = Box::pin(operations::start_lifecycle_policy_preview(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::start_lifecycle_policy_preview_output))
         }
         Operation::StartReplicationBackfill => {
@@ -496,7 +538,8 @@ pub(crate) async fn dispatch(
                     parse::start_replication_backfill_input,
                 )
                 .await?;
-            let output = operations::start_replication_backfill(ctx, input).await?;
+            let output = Box::pin(operations::start_replication_backfill(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::start_replication_backfill_output))
         }
         Operation::StopReplicationBackfill => {
@@ -506,18 +549,19 @@ pub(crate) async fn dispatch(
                     parse::stop_replication_backfill_input,
                 )
                 .await?;
-            let output = operations::stop_replication_backfill(ctx, input).await?;
+            let output = Box::pin(operations::stop_replication_backfill(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::stop_replication_backfill_output))
         }
         Operation::TagResource => {
             let input = reader::read(operation, body, parse::tag_resource_input).await?;
-            let output = operations::tag_resource(ctx, input).await?;
+            let output = Box::pin(operations::tag_resource(ctx, input)).await?;
             Ok(writer::write(&output, print::tag_resource_output))
         }
         Operation::UntagResource => {
             let input = reader::read(operation, body, parse::untag_resource_input)
                 .await?;
-            let output = operations::untag_resource(ctx, input).await?;
+            let output = Box::pin(operations::untag_resource(ctx, input)).await?;
             Ok(writer::write(&output, print::untag_resource_output))
         }
         Operation::UpdateImageStorageClass => {
@@ -527,7 +571,8 @@ pub(crate) async fn dispatch(
                     parse::update_image_storage_class_input,
                 )
                 .await?;
-            let output = operations::update_image_storage_class(ctx, input).await?;
+            let output = Box::pin(operations::update_image_storage_class(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::update_image_storage_class_output))
         }
         Operation::UpdatePullThroughCacheRule => {
@@ -537,7 +582,8 @@ pub(crate) async fn dispatch(
                     parse::update_pull_through_cache_rule_input,
                 )
                 .await?;
-            let output = operations::update_pull_through_cache_rule(ctx, input).await?;
+            let output = Box::pin(operations::update_pull_through_cache_rule(ctx, input))
+                .await?;
             Ok(writer::write(&output, print::update_pull_through_cache_rule_output))
         }
         Operation::UpdateRepositoryCreationTemplate => {
@@ -547,14 +593,16 @@ pub(crate) async fn dispatch(
                     parse::update_repository_creation_template_input,
                 )
                 .await?;
-            let output = operations::update_repository_creation_template(ctx, input)
+            let output = Box::pin(
+                    operations::update_repository_creation_template(ctx, input),
+                )
                 .await?;
             Ok(writer::write(&output, print::update_repository_creation_template_output))
         }
         Operation::UploadLayerPart => {
             let input = reader::read(operation, body, parse::upload_layer_part_input)
                 .await?;
-            let output = operations::upload_layer_part(ctx, input).await?;
+            let output = Box::pin(operations::upload_layer_part(ctx, input)).await?;
             Ok(writer::write(&output, print::upload_layer_part_output))
         }
         Operation::ValidatePullThroughCacheRule => {
@@ -564,7 +612,10 @@ pub(crate) async fn dispatch(
                     parse::validate_pull_through_cache_rule_input,
                 )
                 .await?;
-            let output = operations::validate_pull_through_cache_rule(ctx, input).await?;
+            let output = Box::pin(
+                    operations::validate_pull_through_cache_rule(ctx, input),
+                )
+                .await?;
             Ok(writer::write(&output, print::validate_pull_through_cache_rule_output))
         }
     }

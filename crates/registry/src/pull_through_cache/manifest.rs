@@ -61,10 +61,10 @@ async fn through(
     };
     match here {
         Ok(stored) => {
-            let newer = refresh(ctx, &wanted, &stored.digest).await?;
+            let newer = Box::pin(refresh(ctx, &wanted, &stored.digest)).await?;
             Ok(newer.unwrap_or(stored))
         }
-        Err(missing) if is_absence(&missing) => match fetch_missing(ctx, &wanted).await {
+        Err(missing) if is_absence(&missing) => match Box::pin(fetch_missing(ctx, &wanted)).await {
             Ok(fetched) => fetched.ok_or(missing),
             Err(trouble) => Err(trouble.answer(missing, ErrorCode::UnableToGetUpstreamImageException)),
         },
