@@ -1,10 +1,12 @@
 //! Writes JSON text member by member, without building a tree of it first.
 
-use std::{collections::BTreeMap, io::Write};
+use std::collections::BTreeMap;
 
 use ecru_model::Timestamp;
 
 const FIRST_BYTES: usize = 512;
+/// A list that grows longer is moved as it grows.
+const LIST_RESERVE_BYTES_MAX: usize = 128 * 1024;
 
 pub(crate) fn write<T>(value: &T, print: fn(&mut Writer, &T)) -> Vec<u8> {
     let mut writer = Writer::new();
@@ -35,7 +37,13 @@ impl Writer {
 
     pub(crate) fn list<T>(&mut self, elements: &[T], print: impl Fn(&mut Self, &T)) {
         self.text.push(b'[');
-        for element in elements {
+        let first = self.text.len();
+        for (printed, element) in elements.iter().enumerate() {
+            if printed == 1 {
+                // The others will be about as long.
+                let length = (self.text.len() - first + 8) * elements.len();
+                self.text.reserve(length.min(LIST_RESERVE_BYTES_MAX));
+            }
             self.separate();
             print(self, element);
         }
@@ -69,7 +77,16 @@ impl Writer {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.append(|out| serde_json::to_writer(out, text).map_err(Into::into));
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        if !is_plain {
+            return self.append(|out| serde_json::to_writer(out, text).map_err(Into::into));
+        }
+        self.text.reserve(text.len() + 2);
+        self.text.push(b'"');
+        self.text.extend_from_slice(text.as_bytes());
+        self.text.push(b'"');
     }
 
     pub(crate) fn boolean(&mut self, boolean: bool) {
@@ -78,7 +95,7 @@ impl Writer {
     }
 
     pub(crate) fn integer(&mut self, number: i64) {
-        self.append(|out| write!(out, "{number}"));
+        self.append(|out| serde_json::to_writer(out, &number).map_err(Into::into));
     }
 
     pub(crate) fn double(&mut self, number: f64) {
@@ -88,15 +105,20 @@ impl Writer {
     /// Seconds since 1970 with the milliseconds as a fraction.
     pub(crate) fn timestamp(&mut self, moment: Timestamp) {
         let milliseconds = moment.as_millis();
-        let sign = if milliseconds < 0 { "-" } else { "" };
         let (seconds, fraction) = (
             milliseconds.unsigned_abs() / 1000,
             milliseconds.unsigned_abs() % 1000,
         );
-        self.append(|out| match fraction {
-            0 => write!(out, "{sign}{seconds}"),
-            _ => write!(out, "{sign}{seconds}.{fraction:03}"),
-        });
+        if milliseconds < 0 {
+            self.text.push(b'-');
+        }
+        self.append(|out| serde_json::to_writer(out, &seconds).map_err(Into::into));
+        if fraction > 0 {
+            self.text.push(b'.');
+            for digit in [fraction / 100, fraction / 10 % 10, fraction % 10] {
+                self.text.push(b'0' + u8::try_from(digit).unwrap_or_default());
+            }
+        }
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {

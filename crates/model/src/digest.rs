@@ -68,11 +68,18 @@ impl Digest {
 
     /// The hexadecimal part alone, as tags of signatures carry it.
     pub fn hex(&self) -> String {
-        let mut hex = String::with_capacity(self.as_bytes().len() * 2);
-        for byte in self.as_bytes() {
-            hex.extend([hex_digit(byte >> 4), hex_digit(byte & 15)]);
+        self.with_hex(str::to_owned)
+    }
+
+    /// Without room from the heap: every answer that names an image prints some.
+    fn with_hex<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut hex = [0; 128];
+        let (pairs, _) = hex.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.as_bytes()) {
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
         }
-        hex
+        let written = hex.get(..self.as_bytes().len() * 2).unwrap_or_default();
+        take(str::from_utf8(written).unwrap_or_default())
     }
 }
 
@@ -93,7 +100,9 @@ impl fmt::Display for DigestAlgorithm {
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.algorithm(), self.hex())
+        formatter.write_str(self.algorithm().as_str())?;
+        formatter.write_str(":")?;
+        self.with_hex(|hex| formatter.write_str(hex))
     }
 }
 
@@ -131,12 +140,12 @@ fn hex_value(digit: u8) -> Result<u8, InvalidDigest> {
     }
 }
 
-fn hex_digit(value: u8) -> char {
-    char::from(if value < 10 {
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 {
         b'0' + value
     } else {
         b'a' + value - 10
-    })
+    }
 }
 
 #[cfg(test)]
