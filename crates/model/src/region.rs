@@ -1,18 +1,19 @@
 //! Regions, such as `us-east-1`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Violation, rules};
 
 /// The name of a region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Region(String);
+pub struct Region(Arc<str>);
 
 impl Region {
-    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
-        let text = text.into();
-        rules::REGION.check_with(&text, |_| matches(&text))?;
-        Ok(Self(text))
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, Violation> {
+        let text = text.as_ref();
+        rules::REGION.check_with(text, |_| matches(text))?;
+        Ok(Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -20,7 +21,7 @@ impl Region {
     }
 
     pub fn into_string(self) -> String {
-        self.0
+        self.0.as_ref().to_owned()
     }
 
     /// The partition of AWS that the region lies in, as ARNs name it.

@@ -4,35 +4,41 @@ use std::fmt;
 
 use crate::{Violation, rules};
 
-/// The twelve digits of an account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RegistryId(String);
+/// The twelve digits of an account, in place: every request and every row carries some.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegistryId([u8; 12]);
 
 impl RegistryId {
-    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
-        let text = text.into();
-        rules::REGISTRY_ID.check_with(&text, |_| matches(&text))?;
-        Ok(Self(text))
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, Violation> {
+        let text = text.as_ref();
+        rules::REGISTRY_ID.check_with(text, |_| digits(text).is_some())?;
+        Ok(Self(digits(text).unwrap_or_default()))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 
     pub fn into_string(self) -> String {
-        self.0
+        self.as_str().to_owned()
     }
 }
 
 impl fmt::Display for RegistryId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RegistryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), formatter)
     }
 }
 
 impl AsRef<str> for RegistryId {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -44,6 +50,7 @@ impl std::str::FromStr for RegistryId {
     }
 }
 
-fn matches(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+fn digits(text: &str) -> Option<[u8; 12]> {
+    let bytes: [u8; 12] = text.as_bytes().try_into().ok()?;
+    bytes.iter().all(u8::is_ascii_digit).then_some(bytes)
 }

@@ -1,18 +1,19 @@
 //! Repository names, such as `team/service`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Violation, rules};
 
 /// The name of a repository: lower-case words joined by `.`, `_`, `__` or hyphens, in segments joined by `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepositoryName(String);
+pub struct RepositoryName(Arc<str>);
 
 impl RepositoryName {
-    pub fn parse(text: impl Into<String>) -> Result<Self, Violation> {
-        let text = text.into();
-        rules::REPOSITORY_NAME.check_with(&text, |_| matches(&text))?;
-        Ok(Self(text))
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, Violation> {
+        let text = text.as_ref();
+        rules::REPOSITORY_NAME.check_with(text, |_| matches(text))?;
+        Ok(Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -20,7 +21,7 @@ impl RepositoryName {
     }
 
     pub fn into_string(self) -> String {
-        self.0
+        self.0.as_ref().to_owned()
     }
 }
 

@@ -15,10 +15,17 @@ impl Scope {
     /// `arn:<partition>:ecr:<region>:<account>:repository/<name>`, as resource tags and policies name a repository.
     pub fn repository_arn(&self, name: &RepositoryName) -> String {
         let Self { registry_id, region } = self;
-        format!(
-            "arn:{}:ecr:{region}:{registry_id}:repository/{name}",
-            region.partition()
-        )
+        [
+            "arn:",
+            region.partition(),
+            ":ecr:",
+            region.as_str(),
+            ":",
+            registry_id.as_str(),
+            ":repository/",
+            name.as_str(),
+        ]
+        .concat()
     }
 
     /// The registry and the name in the ARN of a repository; none for any other text.

@@ -1,5 +1,6 @@
 //! What an operation may use: the process-wide service, and who asks for which registry through which door.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -11,7 +12,7 @@ use ecru_store::Store;
 
 use crate::access::{Access, Circumstances};
 use crate::clock::Moment;
-use crate::images::Pulls;
+use crate::images::{KeptManifests, Pulls};
 use crate::jobs::Runs;
 use crate::mac::Keys;
 use crate::principals::Principals;
@@ -34,6 +35,7 @@ pub struct Service {
     pub(crate) keys: Keys,
     pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
+    pub(crate) kept_manifests: KeptManifests,
     pub(crate) principals: Principals,
     pub(crate) caching: Caching,
     /// Held by whoever sets the clock.
@@ -99,6 +101,7 @@ impl Service {
             keys,
             runs: Runs::default(),
             pulls: Pulls::default(),
+            kept_manifests: KeptManifests::default(),
             principals,
             caching,
             clock_turn: tokio::sync::Mutex::default(),
@@ -224,16 +227,16 @@ impl Context {
     }
 
     /// Where clients of this request find a registry: `host[:port]`.
-    pub(crate) fn registry_authority(&self, scope: &Scope) -> String {
+    pub(crate) fn registry_authority(&self, scope: &Scope) -> Cow<'_, str> {
         match self.configuration.repository_uri {
-            RepositoryUriShape::Request => self.endpoint.authority.clone(),
+            RepositoryUriShape::Request => Cow::Borrowed(&self.endpoint.authority),
             RepositoryUriShape::Aws => {
                 let Scope { registry_id, region } = scope;
                 let host = format!("{registry_id}.dkr.ecr.{region}.{}", dns_suffix(region));
-                match self.endpoint.port() {
+                Cow::Owned(match self.endpoint.port() {
                     Some(port) => format!("{host}:{port}"),
                     None => host,
-                }
+                })
             }
         }
     }

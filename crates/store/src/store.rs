@@ -22,7 +22,7 @@ use crate::sqlite::SqliteFile;
 use crate::uploads::Uploads;
 use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
-use crate::{Report, Snapshot, StoreError, Topic, Tx};
+use crate::{Report, Settled, Snapshot, StoreError, Topic, Tx};
 
 /// Where the data is, and what is promised of it.
 #[derive(Clone, Debug)]
@@ -137,6 +137,12 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.0.core.readers.read_many(work).await
+    }
+
+    /// The state that the rows are in; none while a commit is on its way. What was read between two equal answers is
+    /// true for as long as there is a third.
+    pub fn settled(&self) -> Option<Settled> {
+        self.0.core.writer.settled()
     }
 
     /// The secrets that sign what the server hands out, oldest first: the newest signs, all verify.

@@ -106,23 +106,50 @@ impl Access {
             .ok_or_else(|| repositories::not_found(&self.scope, name))
     }
 
+    /// As `repository`, and whether nobody of the account needs to be asked about again while no row changes, because
+    /// no policy has a say.
+    pub(crate) fn repository_for_all(
+        &self,
+        at: &Snapshot<'_>,
+        name: &RepositoryName,
+    ) -> Result<(Repository, bool), Error> {
+        let (repository, is_ruled) = self.find(at, name)?;
+        let repository = repository.ok_or_else(|| repositories::not_found(&self.scope, name))?;
+        Ok((repository, !is_ruled))
+    }
+
+    /// Whether the caller may do all that no policy speaks of.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.caller.registry_id == self.scope.registry_id
+    }
+
     /// As `repository`, for those who need not find one.
     pub(crate) fn find_repository(
         &self,
         at: &Snapshot<'_>,
         name: &RepositoryName,
     ) -> Result<Option<Repository>, Error> {
-        let repository = repositories::find(at, &self.scope, name)?;
-        let policy = match &repository {
-            Some(repository) => repository_policy::find(at, repository)?,
-            None => None,
+        Ok(self.find(at, name)?.0)
+    }
+
+    /// With whether any policy had a say.
+    fn find(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<(Option<Repository>, bool), Error> {
+        let resource = Resource::Repository(name);
+        let Some(ruled) = repositories::find_ruled(at, &self.scope, name)? else {
+            let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+            let is_ruled = registry_policy.is_some();
+            self.decide(resource, None, registry_policy.as_ref(), || Ok(Vec::new()))?;
+            return Ok((None, is_ruled));
         };
-        let tags = || match &repository {
-            Some(repository) => Ok(tagging::list(at, repository.id)?),
-            None => Ok(Vec::new()),
-        };
-        self.decide(at, Resource::Repository(name), policy.as_ref(), tags)?;
-        Ok(repository)
+        let policy = ruled.policy.as_deref().map(repository_policy::read).transpose()?;
+        let registry_policy = ruled
+            .registry_policy
+            .map(|text| registry_settings::read_policy(at, &self.scope, &text))
+            .transpose()?;
+        let is_ruled = policy.is_some() || registry_policy.is_some();
+        let tags = || Ok(tagging::list(at, ruled.repository.id)?);
+        self.decide(resource, policy.as_ref(), registry_policy.as_ref(), tags)?;
+        Ok((Some(ruled.repository), is_ruled))
     }
 
     /// Whether the caller could do this with a repository that had another policy.
@@ -133,31 +160,42 @@ impl Access {
         policy: &Policy,
     ) -> Result<(), Error> {
         let tags = || Ok(tagging::list(at, repository.id)?);
-        self.decide(at, Resource::Repository(&repository.name), Some(policy), tags)
+        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        self.decide(
+            Resource::Repository(&repository.name),
+            Some(policy),
+            registry_policy.as_ref(),
+            tags,
+        )
     }
 
     /// For what is done on all repositories of a registry.
     pub(crate) fn every_repository(&self, at: &Snapshot<'_>) -> Result<(), Error> {
-        self.decide(at, Resource::EveryRepository, None, || Ok(Vec::new()))
+        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        self.decide(Resource::EveryRepository, None, registry_policy.as_ref(), || {
+            Ok(Vec::new())
+        })
     }
 
     /// For what is done on a registry itself.
     pub(crate) fn registry(&self, at: &Snapshot<'_>) -> Result<(), Error> {
-        self.decide(at, Resource::Registry, None, || Ok(Vec::new()))
+        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        self.decide(Resource::Registry, None, registry_policy.as_ref(), || {
+            Ok(Vec::new())
+        })
     }
 
     fn decide(
         &self,
-        at: &Snapshot<'_>,
         resource: Resource<'_>,
         repository_policy: Option<&Policy>,
+        registry_policy: Option<&(Policy, PolicyScope)>,
         tags: impl FnOnce() -> Result<Vec<Tag>, Error>,
     ) -> Result<(), Error> {
         if self.circumstances.granted {
             return Ok(());
         }
-        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
-        let at_home = self.caller.registry_id == self.scope.registry_id;
+        let at_home = self.is_at_home();
         if at_home && repository_policy.is_none() && registry_policy.is_none() {
             return Ok(());
         }
@@ -167,7 +205,7 @@ impl Access {
                 continue;
             }
             request.action = format!("ecr:{}", action.to_ascii_lowercase());
-            let registry_policy = registry_policy.as_ref().and_then(|(policy, reach)| {
+            let registry_policy = registry_policy.and_then(|(policy, reach)| {
                 let reaches = *reach == PolicyScope::V2 || action::is_of_scope_v1(action);
                 reaches.then_some(policy)
             });
@@ -183,7 +221,7 @@ impl Access {
     /// [unknown] A registry policy that denies everything to everyone must not be there for ever: the account itself
     /// can always see, replace and delete it.
     fn is_exempt(&self, action: &str) -> bool {
-        let at_home = self.caller.registry_id == self.scope.registry_id;
+        let at_home = self.is_at_home();
         let on_policy = matches!(
             action,
             "GetRegistryPolicy" | "PutRegistryPolicy" | "DeleteRegistryPolicy"

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use ecru_model::{
     BatchGetImageInput as Input, BatchGetImageOutput as Output, ErrorCode, Image as Answer, ImageFailure,
-    ImageIdentifier, ImageStatus,
+    ImageIdentifier, ImageStatus, ImageTag, RepositoryName, Scope,
 };
 use ecru_store::Snapshot;
 
 use super::selection::{Selector, image_not_found, select};
 use super::upstream::{Upstream, key};
-use super::{Image, StoredManifest, identifier, manifest_of, pulls, tags_of};
+use super::{Image, Reference, StoredManifest, identifier, load_manifest, manifest_of, pulls, tags_of};
+use crate::access::Access;
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
@@ -21,8 +22,14 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
     let mut upstream = Upstream::default();
+    if !ctx.caching.is_on()
+        && let [id] = input.image_ids.as_slice()
+        && let Some(tag) = only_tag(id)
+    {
+        return get_tagged(ctx, &access, &input.repository_name, id, tag);
+    }
     if ctx.caching.is_on() {
-        upstream.fetch(ctx, &access, &input).await?;
+        Box::pin(upstream.fetch(ctx, &access, &input)).await?;
     }
 
     ctx.store.read(|at| {
@@ -46,6 +53,54 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
             images: Some(batch.images),
             failures: Some(batch.failures),
         })
+    })
+}
+
+fn only_tag(id: &ImageIdentifier) -> Option<ImageTag> {
+    let tag = id.image_tag.as_deref().filter(|_| id.image_digest.is_none())?;
+    ImageTag::parse(tag).ok()
+}
+
+/// What most callers ask for: one image by its tag, which is a pull as any other.
+fn get_tagged(
+    ctx: &Context,
+    access: &Access,
+    repository: &RepositoryName,
+    id: &ImageIdentifier,
+    tag: ImageTag,
+) -> Result<Output, Error> {
+    let (images, failures) = match load_manifest::load(ctx, access, repository, &Reference::Tag(tag), true) {
+        Ok(stored) => {
+            let id = identifier(&stored.digest, id.image_tag.as_deref());
+            let scope = &access.scope;
+            let image = describe(scope, repository, id, stored.bytes, stored.media_type)?;
+            (vec![image], Vec::new())
+        }
+        Err(error) if error.code == ErrorCode::ImageNotFoundException => {
+            (Vec::new(), vec![image_not_found(id)])
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Output {
+        images: Some(images),
+        failures: Some(failures),
+    })
+}
+
+fn describe(
+    scope: &Scope,
+    repository: &RepositoryName,
+    id: ImageIdentifier,
+    manifest: Bytes,
+    media_type: String,
+) -> Result<Answer, Error> {
+    let text = repositories::stored(String::from_utf8(manifest.into()))?;
+    Ok(Answer {
+        registry_id: Some(scope.registry_id.clone()),
+        repository_name: Some(repository.clone()),
+        image_id: Some(id),
+        image_manifest: Some(text),
+        image_manifest_media_type: Some(media_type),
     })
 }
 
@@ -115,14 +170,8 @@ impl Batch<'_> {
                 ),
             ));
         }
-        let text = repositories::stored(String::from_utf8(manifest.into()))?;
-        self.images.push(Answer {
-            registry_id: Some(self.repository.scope.registry_id.clone()),
-            repository_name: Some(self.repository.name.clone()),
-            image_id: Some(id),
-            image_manifest: Some(text),
-            image_manifest_media_type: Some(media_type),
-        });
+        let Repository { scope, name, .. } = self.repository;
+        self.images.push(describe(scope, name, id, manifest, media_type)?);
         Ok(())
     }
 }

@@ -46,15 +46,17 @@ fn describe_named(
     repository: &Repository,
     ids: &[ImageIdentifier],
 ) -> Result<Output, Error> {
-    let mut details = Vec::<(i64, ImageDetail)>::new();
+    let mut image_ids = Vec::new();
+    let mut details = Vec::new();
     for id in ids {
         let image = load(at, repository, id)?;
-        if !details.iter().any(|(image_id, _)| *image_id == image.id) {
+        if !image_ids.contains(&image.id) {
             let tags = tags_of(at, repository, image.id)?;
-            details.push((image.id, describe(repository, image, tags)));
+            image_ids.push(image.id);
+            details.push(describe(repository, image, tags));
         }
     }
-    answer(at, repository, details, None)
+    answer(at, repository, &image_ids, details, None)
 }
 
 fn describe_page(
@@ -64,23 +66,25 @@ fn describe_page(
     listing: &Listing<'_>,
 ) -> Result<Output, Error> {
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
+    let ids = page.images.iter().map(|(image, _)| image.id).collect::<Vec<_>>();
     let details = page
         .images
         .into_iter()
-        .map(|(image, tags)| (image.id, describe(repository, image, tags)))
+        .map(|(image, tags)| describe(repository, image, tags))
         .collect();
-    answer(at, repository, details, next_token)
+    answer(at, repository, &ids, details, next_token)
 }
 
 fn answer(
     at: &Snapshot<'_>,
     repository: &Repository,
-    mut details: Vec<(i64, ImageDetail)>,
+    image_ids: &[i64],
+    mut details: Vec<ImageDetail>,
     next_token: Option<String>,
 ) -> Result<Output, Error> {
-    scanning::summarize(at, repository, &mut details)?;
+    scanning::summarize(at, repository, image_ids, &mut details)?;
     Ok(Output {
-        image_details: Some(details.into_iter().map(|(_, detail)| detail).collect()),
+        image_details: Some(details),
         next_token,
     })
 }

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use ecru_model::{Digest, ImageIdentifier, ImageStatus, RepositoryName};
-use ecru_store::{Snapshot, StoreError};
+use ecru_store::Snapshot;
 
-use super::{Image, Reference, find, find_tagged, manifest_of, not_found, pulls};
-use crate::repositories::Repository;
+use super::kept::{Kept, Key};
+use super::{Image, Reference, checked, find_with_manifest, not_found, pulls};
+use crate::access::Access;
 use crate::{Context, Error};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub fn load_manifest(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
-    load(ctx, repository, reference, |_, _, _| Ok(()))
+    let access = ctx.access("BatchGetImage", None);
+    load(ctx, &access, repository, reference, false)
 }
 
 /// Gives the manifest to somebody who pulls the image.
@@ -30,35 +32,65 @@ pub fn pull_manifest(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
-    load(ctx, repository, reference, |at, repository, image| {
-        pulls::note(ctx, at, repository, image)
-    })
+    let access = ctx.access("BatchGetImage", None);
+    load(ctx, &access, repository, reference, true)
 }
 
-fn load(
+pub(super) fn load(
     ctx: &Context,
+    access: &Access,
     repository: &RepositoryName,
     reference: &Reference,
-    given: impl FnOnce(&Snapshot<'_>, &Repository, &Image) -> Result<(), StoreError>,
+    is_pull: bool,
 ) -> Result<StoredManifest, Error> {
-    let access = ctx.access("BatchGetImage", None);
+    let key = Key {
+        scope: access.scope.clone(),
+        repository: repository.clone(),
+        reference: reference.clone(),
+    };
+    let settled = ctx.store.settled();
+    if let Some(settled) = settled.filter(|_| access.is_at_home())
+        && let Some(kept) = ctx.kept_manifests.find(settled, &key)
+        && !(is_pull && pulls::is_worth_recording(kept.last_pulled_at, access.now()))
+    {
+        return Ok(kept.manifest);
+    }
 
-    ctx.store.read(|at| {
-        let repository = access.repository(at, repository)?;
-        let image = match reference {
-            Reference::Tag(tag) => find_tagged(at, &repository, tag.as_str())?,
-            Reference::Digest(digest) => find(at, &repository, digest)?,
-        };
-        let Some(image) = image.filter(is_pullable) else {
-            return Err(not_found(&repository, &reference.identifier()));
-        };
-        given(at, &repository, &image)?;
-        Ok(StoredManifest {
+    let (kept, is_for_all) = ctx.store.read(|at| read(ctx, access, at, &key, is_pull))?;
+    if let Some(settled) = settled.filter(|_| is_for_all)
+        && ctx.store.settled() == Some(settled)
+    {
+        ctx.kept_manifests.keep(settled, key, kept.clone());
+    }
+    Ok(kept.manifest)
+}
+
+/// The manifest, and whether it is for all callers at home.
+fn read(
+    ctx: &Context,
+    access: &Access,
+    at: &Snapshot<'_>,
+    key: &Key,
+    is_pull: bool,
+) -> Result<(Kept, bool), Error> {
+    let (repository, is_for_all) = access.repository_for_all(at, &key.repository)?;
+    let found = find_with_manifest(at, &repository, &key.reference)?;
+    let Some((image, manifest)) = found.filter(|(image, _)| is_pullable(image)) else {
+        return Err(not_found(&repository, &key.reference.identifier()));
+    };
+    if is_pull {
+        pulls::note(ctx, at, &repository, &image)?;
+    }
+    let bytes = checked(&image, manifest)?;
+    let kept = Kept {
+        last_pulled_at: image.last_pulled_at,
+        manifest: StoredManifest {
             digest: image.digest,
-            bytes: manifest_of(at, &image)?,
             media_type: image.media_type,
-        })
-    })
+            bytes,
+        },
+    };
+    Ok((kept, is_for_all))
 }
 
 /// An archived image, or one on its way back, is answered as one that is not there.

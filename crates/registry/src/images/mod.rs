@@ -6,6 +6,7 @@ pub(crate) mod copy;
 mod delete;
 mod delete_manifest;
 mod describe_images;
+mod kept;
 mod list_image_referrers;
 mod list_images;
 mod list_tags;
@@ -35,6 +36,7 @@ pub use batch_get_image::batch_get_image;
 pub(crate) use delete::{Deleted, delete_image};
 pub use delete_manifest::delete_manifest;
 pub use describe_images::describe_images;
+pub(crate) use kept::KeptManifests;
 pub use list_image_referrers::{Referrer, ReferrersOf, list_image_referrers, list_referrers_of};
 pub use list_images::list_images;
 pub use list_tags::list_tags;
@@ -52,7 +54,7 @@ pub(crate) use store_image::{NewImage, Origin, store_image};
 pub use verify::{VerifiedImages, verify_images};
 
 /// How `/v2/` names a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     Tag(ImageTag),
     Digest(Digest),
@@ -126,6 +128,32 @@ pub(crate) fn find_tagged(
     )
 }
 
+/// The image that is meant and its manifest as it is stored, in one statement for those who pull.
+fn find_with_manifest(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    reference: &Reference,
+) -> Result<Option<(Image, Bytes)>, StoreError> {
+    let (statement, key) = match reference {
+        Reference::Tag(tag) => (
+            "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
+                    i.artifact_media_type, i.subject, i.last_pulled_at, i.last_archived_at, i.last_activated_at,
+                    i.manifest
+             FROM tags t JOIN images i ON i.id = t.image_id WHERE t.repository_id = ?1 AND t.tag = ?2",
+            Value::Text(tag.as_str()),
+        ),
+        Reference::Digest(digest) => (
+            "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
+                    last_pulled_at, last_archived_at, last_activated_at, manifest
+             FROM images WHERE repository_id = ?1 AND digest = ?2",
+            Value::Blob(digest.as_bytes()),
+        ),
+    };
+    at.find(statement, &[Value::Integer(repository.id), key], |row| {
+        Ok((Image::from_row(row)?, Bytes::copy_from_slice(row.blob(12)?)))
+    })
+}
+
 /// The image that a tag points at.
 fn tag_target(at: &Snapshot<'_>, repository: &Repository, tag: &str) -> Result<Option<i64>, StoreError> {
     at.find(
@@ -166,7 +194,11 @@ pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, Sto
         &[Value::Integer(image.id)],
         |row| Ok(Bytes::copy_from_slice(row.blob(0)?)),
     )?;
-    manifest
+    checked(image, manifest.unwrap_or_default())
+}
+
+fn checked(image: &Image, manifest: Bytes) -> Result<Bytes, StoreError> {
+    Some(manifest)
         .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
         .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
 }

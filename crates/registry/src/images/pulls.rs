@@ -54,7 +54,7 @@ pub(super) fn note(
     Ok(())
 }
 
-fn is_worth_recording(recorded: Option<Timestamp>, now: Timestamp) -> bool {
+pub(super) fn is_worth_recording(recorded: Option<Timestamp>, now: Timestamp) -> bool {
     recorded.is_none_or(|at| now.as_millis().saturating_sub(at.as_millis()) >= PRECISION_MILLISECONDS)
 }
 

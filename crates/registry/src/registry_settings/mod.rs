@@ -33,7 +33,7 @@ const BASIC_SCANNER: &str = "BASIC_SCAN_TYPE_VERSION";
 const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
 const REGISTRY_POLICY_SCOPE: &str = "REGISTRY_POLICY_SCOPE";
 /// Not one of the account settings, so that nobody can put it as one.
-const REGISTRY_POLICY: &str = "REGISTRY_POLICY";
+pub(crate) const REGISTRY_POLICY: &str = "REGISTRY_POLICY";
 
 /// How far a registry policy reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +86,22 @@ pub(crate) fn find_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<Option<(Po
     let Some(text) = find(at, scope, REGISTRY_POLICY)? else {
         return Ok(None);
     };
-    let policy = Policy::parse(&text, Holder::Registry)
+    read_policy(at, scope, &text).map(Some)
+}
+
+/// The policy that a registry has in these words.
+pub(crate) fn read_policy(
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    text: &str,
+) -> Result<(Policy, PolicyScope), Error> {
+    let policy = Policy::parse(text, Holder::Registry)
         .ok_or_else(|| StoreError::damaged("a stored registry policy is none"))?;
     let reach = match find(at, scope, REGISTRY_POLICY_SCOPE)?.as_deref() {
         Some("V1") => PolicyScope::V1,
         _ => PolicyScope::V2,
     };
-    Ok(Some((policy, reach)))
+    Ok((policy, reach))
 }
 
 fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<String, Error> {

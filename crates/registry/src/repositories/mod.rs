@@ -15,7 +15,7 @@ use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, 
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::access::Access;
-use crate::{Context, Error};
+use crate::{Context, Error, registry_settings};
 
 pub use catalog::catalog;
 pub use create_repository::create_repository;
@@ -68,7 +68,14 @@ impl Repository {
         model::Repository {
             repository_arn: Some(self.arn()),
             registry_id: Some(self.scope.registry_id.clone()),
-            repository_uri: Some(format!("{}/{}", ctx.registry_authority(&self.scope), self.name)),
+            repository_uri: Some(
+                [
+                    ctx.registry_authority(&self.scope).as_ref(),
+                    "/",
+                    self.name.as_str(),
+                ]
+                .concat(),
+            ),
             created_at: Some(self.created_at),
             image_tag_mutability: Some(self.tag_mutability),
             image_tag_mutability_exclusion_filters: describe_filters(&self.exclusion_filters),
@@ -97,6 +104,12 @@ const FIND: &str =
     "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name = ?3 AND deleted = 0";
 
+/// With the policies that decide who may do what with it, so that the question costs no statement of its own.
+const FIND_RULED: &str =
+    "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key, policy,
+         (SELECT value FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?4)
+     FROM repositories WHERE account = ?1 AND region = ?2 AND name = ?3 AND deleted = 0";
+
 const LIST: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name > ?3 AND deleted = 0 ORDER BY name LIMIT ?4";
 
@@ -108,6 +121,33 @@ pub(crate) fn find(
 ) -> Result<Option<Repository>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name.as_str()].map(Value::Text);
     at.find(FIND, &key, |row| Repository::from_row(row, scope))
+}
+
+/// A repository and what the policies that it and its registry have say.
+pub(crate) struct Ruled {
+    pub(crate) repository: Repository,
+    pub(crate) policy: Option<String>,
+    pub(crate) registry_policy: Option<String>,
+}
+
+pub(crate) fn find_ruled(
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    name: &RepositoryName,
+) -> Result<Option<Ruled>, StoreError> {
+    let key = [
+        scope.registry_id.as_str(),
+        scope.region.as_str(),
+        name.as_str(),
+        registry_settings::REGISTRY_POLICY,
+    ];
+    at.find(FIND_RULED, &key.map(Value::Text), |row| {
+        Ok(Ruled {
+            repository: Repository::from_row(row, scope)?,
+            policy: row.optional_text(8)?.map(str::to_owned),
+            registry_policy: row.optional_text(9)?.map(str::to_owned),
+        })
+    })
 }
 
 /// As `find`, where it has to be there.

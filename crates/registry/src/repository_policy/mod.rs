@@ -15,15 +15,10 @@ pub use delete_repository_policy::delete_repository_policy;
 pub use get_repository_policy::get_repository_policy;
 pub use set_repository_policy::set_repository_policy;
 
-/// What the policy of a repository decides by.
-pub(crate) fn find(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<Policy>, StoreError> {
-    let Some(text) = find_text(at, repository)? else {
-        return Ok(None);
-    };
-    let policy = Policy::parse(&text, Holder::Repository);
-    Ok(Some(policy.ok_or_else(|| {
-        StoreError::damaged("a stored repository policy is none")
-    })?))
+/// What a stored policy decides by.
+pub(crate) fn read(text: &str) -> Result<Policy, StoreError> {
+    Policy::parse(text, Holder::Repository)
+        .ok_or_else(|| StoreError::damaged("a stored repository policy is none"))
 }
 
 fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String>, StoreError> {

@@ -60,13 +60,14 @@ fn is_scannable(media_type: &str, artifact_media_type: Option<&str>) -> bool {
 pub(crate) fn summarize(
     at: &Snapshot<'_>,
     repository: &Repository,
-    described: &mut [(i64, ImageDetail)],
+    image_ids: &[i64],
+    described: &mut [ImageDetail],
 ) -> Result<(), Error> {
     let scan_type = Configuration::find(at, &repository.scope)?.scan_type();
     if scan_type == ScanType::Basic && !registry_settings::scans_as_before(at, &repository.scope)? {
         return Ok(());
     }
-    for (image_id, detail) in described {
+    for (image_id, detail) in image_ids.iter().zip(described) {
         let Some(scan) = record::find(at, *image_id, scan_type)? else {
             continue;
         };

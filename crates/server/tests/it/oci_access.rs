@@ -139,6 +139,46 @@ async fn each_request_is_one_of_the_actions_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_was_pulled_again_and_again_still_follows_every_change_at_once() {
+    let registry = Registry::start().await;
+    let images = [Image::new(1), Image::new(2)];
+    let again = async |status: u16| {
+        let mut last = None;
+        for _ in 0..3 {
+            let head = registry.head("/v2/demo/manifests/latest").send().await;
+            let reply = registry.get("/v2/demo/manifests/latest").send().await;
+            assert_eq!((head.status, reply.status), (status, status));
+            last = Some(reply.body);
+        }
+        last
+    };
+
+    for image in &images {
+        registry.push("demo", "latest", image).await;
+        assert_eq!(again(200).await.as_ref(), Some(&image.manifest));
+    }
+
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage" });
+    put_policy(&registry, deny).await;
+    again(403).await;
+    registry.aws("DeleteRegistryPolicy", json!({})).await;
+    again(200).await;
+
+    let repository = json!({ "repositoryName": "demo", "force": true });
+    registry.aws("DeleteRepository", repository).await;
+    again(404).await;
+    registry.create("demo").await;
+    registry.push("demo", "latest", &images[0]).await;
+    assert_eq!(again(200).await.as_ref(), Some(&images[0].manifest));
+    let stranger = token(&registry, STRANGER, "us-east-1").await;
+    let asked = registry
+        .get("/v2/demo/manifests/latest")
+        .user(&stranger)
+        .host(OWNER);
+    asked.send().await.refuses(403, "DENIED");
+}
+
+#[tokio::test]
 async fn a_stranger_pulls_from_another_accounts_registry_what_its_policy_allows() {
     let registry = Registry::start().await;
     let image = Image::new(1);

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::announcements::Topics;
 use crate::backend::Connection;
+use crate::changes::Changes;
 use crate::{StoreError, Tx};
 
 /// A write, whatever its types.
@@ -74,6 +75,7 @@ where
 /// known of the transaction.
 pub(crate) fn commit<'j>(
     connection: &dyn Connection,
+    changes: &Changes,
     jobs: impl ExactSizeIterator<Item = &'j mut (dyn Job + 'static)>,
 ) -> Result<Topics, StoreError> {
     let alone = jobs.len() == 1;
@@ -100,6 +102,6 @@ pub(crate) fn commit<'j>(
         }
         run("RELEASE SAVEPOINT one")?;
     }
-    connection.commit()?;
+    changes.during(|| connection.commit())?;
     Ok(announced)
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::announcements::{Announcements, Topic};
 use crate::backend::{Backend, Connection};
+use crate::changes::{Changes, Settled};
 use crate::writer::batch::{Job, Pending};
 use crate::{StoreError, Tried, Tx};
 
@@ -40,6 +41,7 @@ struct Shared {
     permits: Arc<Semaphore>,
     health: watch::Sender<Health>,
     announcements: Announcements,
+    changes: Changes,
 }
 
 #[derive(Default)]
@@ -67,6 +69,7 @@ impl Writer {
             permits: Arc::new(Semaphore::new(QUEUE_LENGTH_MAX)),
             health: watch::Sender::new(Health::Writable),
             announcements: Announcements::default(),
+            changes: Changes::default(),
         });
         let own = shared.clone();
         let thread = std::thread::Builder::new()
@@ -103,6 +106,10 @@ impl Writer {
 
     pub(crate) fn watch_health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
+    }
+
+    pub(crate) fn settled(&self) -> Option<Settled> {
+        self.shared.changes.settled()
     }
 
     pub(crate) fn watch(&self, topic: Topic) -> watch::Receiver<()> {

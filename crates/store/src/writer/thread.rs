@@ -68,6 +68,7 @@ impl Seat {
 
         let committed = commit(
             connection.as_ref(),
+            &shared.changes,
             batch.iter_mut().map(|waiting| waiting.job.as_mut()),
         );
         let announced = match committed {
@@ -88,7 +89,7 @@ impl Seat {
         match self {
             Seat::Open { connection, .. } => tidy(shared, connection, Moment::Idle),
             Seat::Shut { probe_at } if Instant::now() < probe_at => self,
-            Seat::Shut { .. } => match shared.backend.recover() {
+            Seat::Shut { .. } => match shared.changes.during(|| shared.backend.recover()) {
                 Ok(connection) => {
                     tracing::info!("the disk takes writes again");
                     shared.health.send_replace(Health::Writable);
