@@ -1,6 +1,14 @@
 //! One request from its headers to its answer.
 
-use std::{error::Error as StdError, net::IpAddr, sync::Arc};
+use std::{
+    error::Error as StdError,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, Operation, TARGET_PREFIX};
@@ -18,6 +26,24 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// One for the process, whose memory it guards.
 static LARGE_BODIES: Semaphore = Semaphore::const_new(body::LARGE_BODIES_MAX);
 
+static REQUEST_IDS: LazyLock<RequestIds> = LazyLock::new(RequestIds::default);
+
+/// Ids that are unlike one another and unlike those of other processes. They are no secrets, so that the system need not
+/// be asked for randomness with every request.
+#[derive(Default)]
+struct RequestIds {
+    keys: [RandomState; 2],
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self) -> Uuid {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
+        uuid::Builder::from_random_bytes((high << 64 | low).to_be_bytes()).into_uuid()
+    }
+}
+
 /// Where a request came to, and how its errors are named.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -33,7 +59,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let request_id = Uuid::new_v4();
+    let request_id = REQUEST_IDS.next();
     let (parts, body) = request.into_parts();
     let operation = target(&parts);
     let known = operation.as_ref().ok().copied();
@@ -123,6 +149,15 @@ fn unknown_operation(message: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_requests_have_the_same_id() {
+        let ids = [RequestIds::default(), RequestIds::default()];
+        let given = (0..1_000).flat_map(|_| ids.each_ref().map(RequestIds::next));
+        let distinct = given.collect::<std::collections::HashSet<_>>();
+        assert_eq!(distinct.len(), 2_000);
+        assert!(distinct.iter().all(|id| id.get_version_num() == 4));
+    }
 
     #[track_caller]
     fn check_target(method: Method, target: &str, expected: Option<Operation>) {
