@@ -8,7 +8,7 @@ use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::{Template, find};
 use crate::access::Access;
-use crate::registry_settings::{self, Quotas};
+use crate::registry_settings::Quotas;
 use crate::repositories::{self, Encryption, Repository};
 use crate::{Error, lifecycle, repository_policy, tagging};
 
@@ -52,7 +52,7 @@ pub(crate) fn create_repository(
         creating
     };
     creating.find_repository(tx, name)?;
-    registry_settings::check_repository_quota(tx, quotas, scope)?;
+    quotas.check(tx, scope, &repositories::HELD)?;
 
     let mut repository = Repository {
         id: 0,
