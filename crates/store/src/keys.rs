@@ -16,10 +16,11 @@ pub(crate) fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
     })
 }
 
-/// Makes the first key of a new database.
-pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<(), StoreError> {
-    if !list(&Snapshot::new(connection))?.is_empty() {
-        return Ok(());
+/// Makes the first key of a new database. Gives all, oldest first.
+pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<Vec<Vec<u8>>, StoreError> {
+    let found = list(&Snapshot::new(connection))?;
+    if !found.is_empty() {
+        return Ok(found);
     }
     let mut secret = [0; SECRET_SIZE_BYTES];
     fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
@@ -31,5 +32,6 @@ pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result
         "INSERT INTO keys (created_at, secret) VALUES (?1, ?2)",
         &[created_at.into(), (&secret).into()],
     )?;
-    connection.commit()
+    connection.commit()?;
+    Ok(vec![secret.to_vec()])
 }

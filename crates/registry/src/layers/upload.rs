@@ -38,6 +38,12 @@ pub(super) async fn begin(
     let store = ctx.store.clone();
     let quotas = ctx.configuration.quotas;
     let max = quotas.count(Quota::UploadsPerRepository);
+    let found = ctx.store.read(|at| access.find_repository(at, &name))?;
+    if let Some(repository) = found
+        && let Some(id) = store.uploads().give(repository.id, algorithm, machine_now, max)?
+    {
+        return Ok(id);
+    }
     ctx.store
         .write(move |tx| {
             let repository = repository_to_push(tx, &access, &name, &quotas)?;

@@ -60,11 +60,12 @@ where
     let received = Arc::new(received?);
 
     let (id, publishing) = (session.id(), received.clone());
+    let rowless = session.is_rowless();
     let published = session
         .core
         .clone()
         .write(move |tx| {
-            if !uploads::delete(tx, &id)? {
+            if !rowless && !uploads::delete(tx, &id)? {
                 return Err(Failure::Gone);
             }
             publish(tx, &publishing).map_err(Failure::Refused)
