@@ -1,11 +1,10 @@
 //! `keys`: the secrets that sign what the server hands out. The newest signs, all verify.
 
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::fill;
-
 use crate::backend::Connection;
-use crate::{Snapshot, StoreError};
+use crate::{Snapshot, StoreError, Tried};
 
 const SECRET_SIZE_BYTES: usize = 32;
 
@@ -16,6 +15,12 @@ pub(crate) fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
     })
 }
 
+pub(crate) fn fill_randomly(bytes: &mut [u8]) -> Result<(), StoreError> {
+    getrandom::fill(bytes)
+        .map_err(|error| io::Error::other(error.to_string()))
+        .tried("get randomness from the system")
+}
+
 /// Makes the first key of a new database. Gives all, oldest first.
 pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<Vec<Vec<u8>>, StoreError> {
     let found = list(&Snapshot::new(connection))?;
@@ -23,7 +28,7 @@ pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result
         return Ok(found);
     }
     let mut secret = [0; SECRET_SIZE_BYTES];
-    fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
+    fill_randomly(&mut secret)?;
     let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let created_at = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
 

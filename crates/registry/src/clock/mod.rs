@@ -5,7 +5,6 @@ mod set;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use ecru_model::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -113,16 +112,12 @@ pub(crate) fn machine_milliseconds() -> i64 {
 
 /// Where identifiers and secrets come from.
 #[derive(Clone, Debug, Default)]
-pub struct Random {
-    source: SystemRandom,
-}
+pub struct Random(());
 
 impl Random {
     pub fn bytes<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], Error> {
         let mut bytes = [0; LENGTH];
-        self.source
-            .fill(&mut bytes)
-            .map_err(|_| Error::server("the system's source of randomness failed"))?;
+        getrandom::fill(&mut bytes).map_err(|_| Error::server("the system's source of randomness failed"))?;
         Ok(bytes)
     }
 
