@@ -96,8 +96,7 @@ impl Store {
         }
         directory.lay_out(io.as_ref())?;
         let keys = keys::ensure_key(connection.as_ref(), directory.opened_at())?;
-        let given = Given::new(&keys)
-            .ok_or_else(|| StoreError::damaged("it holds no key, or the system gives no randomness"))?;
+        let given = Given::new(&keys)?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
         let files = Arc::new(Files::new(directory.blobs(), io));

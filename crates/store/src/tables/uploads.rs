@@ -77,6 +77,7 @@ pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreE
     Ok(count.unwrap_or(0))
 }
 
+/// There is a row already where a commit was made that seemed to have failed.
 pub(crate) fn insert(
     tx: &Tx<'_>,
     id: &UploadId,
@@ -86,7 +87,7 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO uploads (id, repository_id, created_at, algorithm, synced_offset, bytes, part_count, last_part)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0)",
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0) ON CONFLICT (id) DO NOTHING",
         &[
             id.as_bytes().into(),
             repository_id.into(),

@@ -366,10 +366,13 @@ async fn a_state_of_another_version_is_hashed_again() {
 
 impl Fixture {
     fn give(&self, now: i64) -> UploadId {
-        let given = self
-            .store
-            .uploads()
-            .give(REPOSITORY, DigestAlgorithm::Sha256, now, u64::MAX);
+        let new = NewUpload {
+            repository_id: REPOSITORY,
+            algorithm: DigestAlgorithm::Sha256,
+            now_milliseconds: now,
+        };
+        let uploads = self.store.uploads();
+        let given: Result<_, StoreError> = self.store.read(|at| uploads.give(at, new, u64::MAX));
         given.unwrap().unwrap()
     }
 

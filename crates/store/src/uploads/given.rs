@@ -8,9 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::fill;
 use ecru_model::DigestAlgorithm;
 
+use crate::StoreError;
+use crate::keys::fill_randomly;
 use crate::uploads::upload_id::{Stamp, UploadId};
 
 /// Beyond these, an upload has its row from the beginning.
@@ -26,25 +27,35 @@ pub(crate) struct Given {
     open: Mutex<Open>,
 }
 
+/// An upload as it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rowless {
+    pub(crate) repository_id: i64,
+    pub(crate) algorithm: DigestAlgorithm,
+    /// A row is being made, or whether it was is not known.
+    pub(crate) doubtful: bool,
+}
+
 /// What this process has given and nobody has ended.
 #[derive(Default)]
 struct Open {
     last: Stamp,
-    uploads: HashMap<UploadId, (i64, DigestAlgorithm)>,
+    uploads: HashMap<UploadId, Rowless>,
     counts: HashMap<i64, u64>,
 }
 
 impl Given {
     /// The keys come oldest first.
-    pub(crate) fn new(secrets: &[Vec<u8>]) -> Option<Given> {
+    pub(crate) fn new(secrets: &[Vec<u8>]) -> Result<Given, StoreError> {
         let mut process = [0; 4];
-        fill(&mut process).ok()?;
+        fill_randomly(&mut process)?;
         let mut keys = secrets
             .iter()
             .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret))
             .collect::<Vec<_>>();
-        Some(Given {
-            newest: keys.pop()?,
+        let newest = keys.pop().ok_or_else(|| StoreError::damaged("it holds no key"))?;
+        Ok(Given {
+            newest,
             older: keys,
             process,
             open: Mutex::default(),
@@ -66,13 +77,24 @@ impl Given {
         }
         open.last = open.last.next(now_milliseconds);
         let id = sign(&self.newest, repository_id, algorithm, (open.last, self.process));
-        open.uploads.insert(id, (repository_id, algorithm));
+        let rowless = Rowless {
+            repository_id,
+            algorithm,
+            doubtful: false,
+        };
+        open.uploads.insert(id, rowless);
         open.counts.insert(repository_id, count + 1);
         Some(id)
     }
 
-    pub(crate) fn find(&self, id: &UploadId) -> Option<(i64, DigestAlgorithm)> {
+    pub(crate) fn find(&self, id: &UploadId) -> Option<Rowless> {
         self.lock().uploads.get(id).copied()
+    }
+
+    pub(crate) fn doubt(&self, id: &UploadId) {
+        if let Some(rowless) = self.lock().uploads.get_mut(id) {
+            rowless.doubtful = true;
+        }
     }
 
     pub(crate) fn count(&self, repository_id: i64) -> u64 {
@@ -82,12 +104,12 @@ impl Given {
     /// The upload has a row from now on, or is over.
     pub(crate) fn end(&self, id: &UploadId) {
         let mut open = self.lock();
-        let Some((repository_id, _)) = open.uploads.remove(id) else {
+        let Some(ended) = open.uploads.remove(id) else {
             return;
         };
-        match open.counts.get_mut(&repository_id) {
+        match open.counts.get_mut(&ended.repository_id) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(open.counts.remove(&repository_id)),
+            _ => drop(open.counts.remove(&ended.repository_id)),
         }
     }
 
@@ -115,14 +137,17 @@ impl Given {
             .uploads
             .iter()
             .filter(|(id, _)| id.stamp().is_some_and(|stamp| stamp < before))
-            .map(|(id, (repository_id, _))| (*repository_id, *id))
+            .map(|(id, rowless)| (rowless.repository_id, *id))
             .collect()
     }
 
     pub(crate) fn list_of(&self, repository_id: i64) -> Vec<UploadId> {
         let open = self.lock();
-        let of = |(id, (owner, _)): (&UploadId, &(i64, _))| (*owner == repository_id).then_some(*id);
-        open.uploads.iter().filter_map(of).collect()
+        let of = open
+            .uploads
+            .iter()
+            .filter(|(_, rowless)| rowless.repository_id == repository_id);
+        of.map(|(id, _)| *id).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -185,7 +210,10 @@ mod tests {
         assert!(ids[0] != ids[1] && ids[1] != ids[2]);
         assert_eq!(given.give(7, Sha256, NOW, 3), None);
         assert!(given.give(8, Sha256, NOW - 5, 3).is_some(), "another repository");
-        assert_eq!((given.count(7), given.find(&ids[0])), (3, Some((7, Sha256))));
+        assert_eq!(
+            (given.count(7), given.find(&ids[0]).unwrap().repository_id),
+            (3, 7)
+        );
 
         given.end(&ids[0]);
         given.end(&ids[0]);

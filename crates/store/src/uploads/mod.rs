@@ -15,7 +15,7 @@ use ecru_model::DigestAlgorithm;
 
 use crate::core::{Core, off_thread};
 use crate::tables::uploads::{self, UploadRow};
-use crate::uploads::session::{Live, Rowless, Session, State};
+use crate::uploads::session::{Live, Session, State};
 use crate::{Received, Snapshot, StoreError, Tx};
 
 pub use crate::uploads::complete::CompleteError;
@@ -41,6 +41,14 @@ pub enum TakeError {
     Store(#[from] StoreError),
 }
 
+#[derive(Clone, Copy, Debug)]
+pub struct NewUpload {
+    pub repository_id: i64,
+    pub algorithm: DigestAlgorithm,
+    /// Machine time.
+    pub now_milliseconds: i64,
+}
+
 pub struct Uploads {
     core: Arc<Core>,
     live: Arc<Live>,
@@ -55,21 +63,19 @@ impl Uploads {
     }
 
     /// Begins an upload without a write: its id is proof enough, and outlives the process. None where one more would be
-    /// too many in memory, or more than `count_max` in its repository. `now` is machine time.
+    /// too many in memory, or more than `count_max` in its repository.
     pub fn give(
         &self,
-        repository_id: i64,
-        algorithm: DigestAlgorithm,
-        now_milliseconds: i64,
+        at: &Snapshot<'_>,
+        new: NewUpload,
         count_max: u64,
     ) -> Result<Option<UploadId>, StoreError> {
         self.core.writer.refuse_unless_writable()?;
-        let stored = self.core.read(|at| uploads::count(at, repository_id))?;
-        let count_max = count_max.saturating_sub(stored);
+        let count_max = count_max.saturating_sub(uploads::count(at, new.repository_id)?);
         Ok(self
             .live
             .given
-            .give(repository_id, algorithm, now_milliseconds, count_max))
+            .give(new.repository_id, new.algorithm, new.now_milliseconds, count_max))
     }
 
     pub async fn begin(
@@ -190,28 +196,25 @@ impl Uploads {
                 TakeError::NotFound
             });
         };
-        match self.core.read(|at| uploads::find(at, id))? {
-            Some(row) if row.repository_id == repository_id => return Ok((session, row)),
-            Some(_) => return Err(TakeError::NotFound),
-            None => {}
+        let given = self.live.given.find(id);
+        if given.is_none_or(|given| given.doubtful)
+            && let Some(row) = self.core.read(|at| uploads::find(at, id))?
+        {
+            let own = row.repository_id == repository_id;
+            return own.then_some((session, row)).ok_or(TakeError::NotFound);
         }
-        match self.live.given.find(id) {
-            Some((owner, algorithm)) if owner == repository_id => {
-                session.set_rowless(Rowless {
-                    repository_id,
-                    algorithm,
-                });
-                Ok((session, UploadRow::empty(repository_id, algorithm)))
+        if let Some(rowless) = given {
+            if rowless.repository_id != repository_id {
+                return Err(TakeError::NotFound);
             }
-            Some(_) => Err(TakeError::NotFound),
-            None => {
-                if let Some(row) = self.take_up(repository_id, id).await? {
-                    return Ok((session, row));
-                }
-                session.discard(None).await?;
-                Err(TakeError::NotFound)
-            }
+            session.set_rowless(rowless);
+            return Ok((session, UploadRow::empty(repository_id, rowless.algorithm)));
         }
+        if let Some(row) = self.take_up(repository_id, id).await? {
+            return Ok((session, row));
+        }
+        session.discard(None).await?;
+        Err(TakeError::NotFound)
     }
 
     /// An upload that a process before this one has given gets a row, so that its end will be known.
@@ -229,8 +232,8 @@ impl Uploads {
 
     /// Whether the repository has an upload without a row.
     fn is_given(&self, repository_id: i64, id: &UploadId) -> Result<bool, StoreError> {
-        if let Some((owner, _)) = self.live.given.find(id) {
-            return Ok(owner == repository_id);
+        if let Some(given) = self.live.given.find(id) {
+            return Ok(given.repository_id == repository_id);
         }
         Ok(self.live.given.recognize(repository_id, id).is_some()
             && !self.core.read(|at| uploads::has_ended(at, id))?)

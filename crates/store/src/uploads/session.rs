@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ecru_model::{Digest, DigestAlgorithm};
+use ecru_model::Digest;
 use tokio::runtime::Handle;
 
 use crate::core::{Core, off_thread};
 use crate::files::FileName;
 use crate::tables::uploads::{self, Parts, Saved, UploadRow};
 use crate::uploads::UploadId;
-use crate::uploads::given::Given;
+use crate::uploads::given::{Given, Rowless};
 use crate::uploads::pump::Holder;
 use crate::uploads::spool::{Mark, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
@@ -47,13 +47,6 @@ pub(crate) struct Session {
     state: Option<Box<State>>,
     /// What a row begins with, as long as there is none.
     rowless: Option<Rowless>,
-}
-
-/// An upload as it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Rowless {
-    pub(crate) repository_id: i64,
-    pub(crate) algorithm: DigestAlgorithm,
 }
 
 impl Live {
@@ -155,6 +148,11 @@ impl Session {
         self.rowless.is_some()
     }
 
+    /// Of a commit that has failed it may come to light later that it was none the less made.
+    pub(crate) fn may_have_row(&self) -> bool {
+        self.rowless.is_none_or(|rowless| rowless.doubtful)
+    }
+
     pub(crate) fn set_state(&mut self, state: Box<State>) {
         self.state = Some(state);
     }
@@ -194,7 +192,7 @@ impl Session {
     pub(crate) async fn cancel(mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
         let cancelling = tokio::spawn(async move {
             let (core, id) = (self.core.clone(), self.id);
-            if !self.is_rowless() {
+            if self.may_have_row() {
                 core.write(move |tx| uploads::delete(tx, &id)).await?;
             }
             self.live.given.end(&id);
@@ -272,7 +270,8 @@ impl Session {
     }
 
     async fn save_row(&mut self, parts: Parts) -> Result<(), AppendError> {
-        let (core, id, rowless) = (self.core.clone(), self.id, self.rowless);
+        let (core, live) = (self.core.clone(), self.live.clone());
+        let (id, rowless) = (self.id, self.rowless);
         let state = self.state_mut()?;
         if state.is_all_saved() && state.parts == parts {
             state.undo = None;
@@ -283,11 +282,13 @@ impl Session {
         let saved = progress.saved;
         state.saved.file = saved.file;
         state.doubtful = true;
+        live.given.doubt(&id);
         let there = core
             .write(move |tx| {
                 if let Some(Rowless {
                     repository_id,
                     algorithm,
+                    ..
                 }) = rowless
                 {
                     uploads::insert(tx, &id, repository_id, algorithm, id.given_at())?;
@@ -305,7 +306,7 @@ impl Session {
         state.undo = None;
         state.doubtful = false;
         if self.rowless.take().is_some() {
-            self.live.given.end(&id);
+            live.given.end(&id);
         }
         Ok(())
     }
