@@ -76,10 +76,11 @@ impl Seat {
         let Seat::Open { connection, .. } = self else {
             return Err(StoreError::ReadOnly);
         };
-        let committed = commit(
-            connection.as_ref(),
-            batch.iter_mut().map(|waiting| waiting.job.as_mut()),
-        );
+        let mut jobs = batch
+            .iter_mut()
+            .map(|waiting| waiting.job.as_mut())
+            .collect::<Vec<_>>();
+        let committed = commit(connection.as_ref(), &mut jobs);
         committed.inspect_err(|error| *self = shut(shared, error))
     }
 
