@@ -217,6 +217,10 @@ growth!(GROWTH_GET, "growth of manifest GET");
 growth!(GROWTH_TAGS, "growth of a page of tags/list");
 growth!(GROWTH_PAGE, "growth of a page of DescribeImages");
 
+pub(crate) static LIFECYCLE_JUDGED: Row = row("lifecycle: {many} images judged", "ms", &[Below(2_000.0)]);
+pub(crate) static LIFECYCLE_EXPIRED: Row = row("lifecycle: all but 1,000 of {many} expired", "s", &[]);
+pub(crate) static LIFECYCLE_BESIDE: Row = row("lifecycle: longest PutImage beside it", "ms", &[Below(100.0)]);
+
 pub(crate) static LIMIT_SHA256: Row = row("hash {big}", "MB/s", &[]);
 pub(crate) static LIMIT_DISK: Row = row("write {big}, one fsync", "MB/s", &[]);
 

@@ -2,6 +2,7 @@
 
 mod growth;
 mod json_reads;
+mod lifecycle;
 mod manifests;
 mod memory;
 mod pull;
@@ -22,7 +23,7 @@ pub(crate) struct Item {
     pub(crate) run: fn(&mut Bench) -> Result<()>,
 }
 
-pub(crate) static ALL: [Item; 10] = [
+pub(crate) static ALL: [Item; 11] = [
     Item {
         name: "start",
         about: "spawn to first answer: first start, no images, many images",
@@ -72,5 +73,10 @@ pub(crate) static ALL: [Item; 10] = [
         name: "growth",
         about: "PutImage, GET and pages in repositories of 100 to 100,000 images",
         run: growth::run,
+    },
+    Item {
+        name: "lifecycle",
+        about: "a policy over many images: judging, expiring, and a push beside it",
+        run: lifecycle::run,
     },
 ];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ecru_model::{ErrorCode, ImageStatus};
+use ecru_model::ErrorCode;
 use ecru_registry::Page;
 use ecru_registry::images::{self, ReferrersOf};
 use http::{Response, header};
@@ -44,11 +44,7 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let after = after(asked)?;
     let artifact_type = asked.query.find("artifactType");
 
-    let wanted = ReferrersOf {
-        subject,
-        artifact_types: artifact_type.into_iter().map(str::to_owned).collect(),
-        status: Some(ImageStatus::Active),
-    };
+    let wanted = ReferrersOf::pullable(subject, artifact_type);
     let page = match images::list_referrers_of(asked.ctx, &repository, &wanted, after, limit) {
         Ok(page) => page,
         // A client takes 404 to mean that referrers are kept under tags, so the specification forbids it here.

@@ -123,6 +123,7 @@ fn finding(found: ecru_scanner::Finding) -> Finding {
         related,
         published_at: found.published_at,
         modified_at: Some(found.modified_at),
+        first_observed_at: None,
         package: Some(package(
             found.package,
             found.path,

@@ -39,7 +39,7 @@ struct Template {
     tag_mutability: ImageTagMutability,
     exclusion_filters: Vec<String>,
     resource_tags: Vec<Tag>,
-    /// Reported only: nobody has to be assumed here to make a repository.
+    /// Nobody is assumed here; but without it a template with resource tags or a KMS key makes nothing, as in ECR.
     custom_role_arn: Option<CustomRoleArn>,
     repository_policy: Option<RepositoryPolicyText>,
     lifecycle_policy: Option<LifecyclePolicyText>,

@@ -1,13 +1,14 @@
 //! Making the repositories that come without being created by name.
 
 use ecru_model::{
-    ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText, Scope,
+    EncryptionType, ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText,
+    Scope,
 };
 use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::{Template, find};
 use crate::access::Access;
-use crate::registry_settings::{self, Quotas};
+use crate::registry_settings::Quotas;
 use crate::repositories::{self, Encryption, Repository};
 use crate::{Error, lifecycle, repository_policy, tagging};
 
@@ -51,7 +52,7 @@ pub(crate) fn create_repository(
         creating
     };
     creating.find_repository(tx, name)?;
-    registry_settings::check_repository_quota(tx, quotas, scope)?;
+    quotas.check(tx, scope, &repositories::HELD)?;
 
     let mut repository = Repository {
         id: 0,
@@ -67,6 +68,14 @@ pub(crate) fn create_repository(
         repository.id = repositories::insert(tx, &repository)?;
         return Ok(repository);
     };
+    if template.needs_role() && template.custom_role_arn.is_none() {
+        // [unknown] what a client is told of it; the repository is not there.
+        tracing::warn!(
+            prefix = template.prefix.as_str(),
+            "a creation template with resource tags or a KMS key makes nothing without `customRoleArn`"
+        );
+        return Err(repositories::not_found(scope, name));
+    }
     repository.tag_mutability = template.tag_mutability;
     repository.encryption = template.encryption(scope)?;
     repository.exclusion_filters = template.exclusion_filters;
@@ -84,6 +93,13 @@ pub(crate) fn create_repository(
         lifecycle::save(tx, &repository, &policy, access.now())?;
     }
     Ok(repository)
+}
+
+impl Template {
+    /// The role that the service has of itself may neither use keys of customers nor give tags.
+    fn needs_role(&self) -> bool {
+        !self.resource_tags.is_empty() || self.encryption_type != EncryptionType::Aes256
+    }
 }
 
 /// The template with the longest prefix, of those that are applied for this.

@@ -169,6 +169,15 @@ fn page(
 }
 
 impl ReferrersOf {
+    /// Those that a client of `/v2/` can pull.
+    pub fn pullable(subject: Digest, artifact_type: Option<&str>) -> Self {
+        Self {
+            subject,
+            artifact_types: artifact_type.into_iter().map(str::to_owned).collect(),
+            status: Some(ImageStatus::Active),
+        }
+    }
+
     fn new(subject: Digest, filter: Option<ecru_model::ListImageReferrersFilter>) -> Self {
         let filter = filter.unwrap_or_default();
         Self {

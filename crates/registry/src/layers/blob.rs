@@ -4,8 +4,8 @@ use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
 
 use super::{
-    answered_as_existing, append_failed, digest_mismatch, find_linked, layer_bytes_max, layer_not_found,
-    media_type, publish,
+    answered_as_existing, append_failed, digest_mismatch, find_linked, is_archived, layer_bytes_max,
+    layer_not_found, media_type, publish,
 };
 use crate::access::Access;
 use crate::creation_templates::repository_to_push;
@@ -32,6 +32,10 @@ pub async fn open_blob(
     digest: &Digest,
 ) -> Result<BlobReader, Error> {
     let (repository, blob) = look_up(ctx, repository, digest, "GetDownloadUrlForLayer")?;
+    // An archived image cannot be pulled, and so neither can what only such images need.
+    if ctx.store.read(|at| is_archived(at, &repository, blob.id))? {
+        return Err(layer_not_found(&repository, &digest.to_string()));
+    }
     match ctx.store.blobs().open(&blob).await {
         Ok(reader) => Ok(reader),
         Err(BlobError::Missing) => Err(layer_not_found(&repository, &digest.to_string())),

@@ -7,21 +7,28 @@ use ecru_model::{
 use ecru_store::{Tx, Value};
 
 use super::key;
-use crate::registry_settings::Quota;
+use crate::registry_settings::{Held, Quota};
 use crate::{Context, Error};
+
+// [unknown] in its words.
+const HELD: Held = Held {
+    quota: Quota::PullTimeExclusionsPerRegistry,
+    things: "pull time update exclusions",
+    at_offset: "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
+};
 
 pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("RegisterPullTimeUpdateExclusion", None);
     let principal = input.principal_arn;
     let created_at = ctx.clock.now();
-    let max = ctx.configuration.quotas.of(Quota::PullTimeExclusionsPerRegistry);
+    let quotas = ctx.configuration.quotas;
 
     ctx.store
         .write(move |tx| {
             access.registry(tx)?;
             let scope = &access.scope;
             refuse_known(tx, scope, &principal)?;
-            check_quota(tx, scope, max)?;
+            quotas.check(tx, scope, &HELD)?;
             let [account, region, arn] = key(scope, &principal);
             tx.execute(
                 "INSERT INTO pull_time_exclusions (account, region, principal, created_at) VALUES (?1, ?2, ?3, ?4)",
@@ -49,30 +56,6 @@ fn refuse_known(tx: &Tx<'_>, scope: &Scope, principal: &PrincipalArn) -> Result<
             format!(
                 "The pull time update exclusion for the principal '{principal}' already exists in the registry with id \
                  '{}'",
-                scope.registry_id
-            ),
-        )),
-    }
-}
-
-fn check_quota(tx: &Tx<'_>, scope: &Scope, max: i64) -> Result<(), Error> {
-    let full = tx.find(
-        "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
-        &[
-            Value::Text(scope.registry_id.as_str()),
-            Value::Text(scope.region.as_str()),
-            Value::Integer(max - 1),
-        ],
-        |row| row.integer(0),
-    )?;
-    match full {
-        None => Ok(()),
-        // [unknown] the text.
-        Some(_) => Err(Error::new(
-            ErrorCode::LimitExceededException,
-            format!(
-                "The registry with id '{}' already has the maximum allowed number of pull time update exclusions which \
-                 is '{max}'",
                 scope.registry_id
             ),
         )),

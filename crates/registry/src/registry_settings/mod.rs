@@ -20,6 +20,7 @@ pub use get_account_setting::get_account_setting;
 pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
 pub use put_registry_policy::put_registry_policy;
+pub(crate) use quotas::Held;
 pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
@@ -105,30 +106,6 @@ fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<String, Error> {
             ),
         )
     })
-}
-
-pub(crate) fn check_repository_quota(at: &Snapshot<'_>, quotas: &Quotas, scope: &Scope) -> Result<(), Error> {
-    let max = quotas.of(Quota::RepositoriesPerRegistry);
-    let full = at.find(
-        "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
-        &[
-            Value::Text(scope.registry_id.as_str()),
-            Value::Text(scope.region.as_str()),
-            Value::Integer(max - 1),
-        ],
-        |row| row.integer(0),
-    )?;
-    match full {
-        None => Ok(()),
-        Some(_) => Err(Error::new(
-            ErrorCode::LimitExceededException,
-            format!(
-                "The registry with id '{}' already has the maximum allowed number of repositories which is \
-                 '{max}'",
-                scope.registry_id
-            ),
-        )),
-    }
 }
 
 /// The values of a setting, or why there are none.

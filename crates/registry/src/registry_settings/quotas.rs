@@ -2,6 +2,11 @@
 
 use std::str::FromStr;
 
+use ecru_model::{ErrorCode, Scope};
+use ecru_store::{Snapshot, Value};
+
+use crate::Error;
+
 /// What an operation refuses to exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
@@ -52,6 +57,16 @@ const TABLE: [(Quota, &str, i64); 9] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas([i64; TABLE.len()]);
 
+/// What a registry holds a limited number of.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) quota: Quota,
+    /// As the refusal calls them.
+    pub(crate) things: &'static str,
+    /// Finds one of an account and a region behind so many others.
+    pub(crate) at_offset: &'static str,
+}
+
 /// A quota and the number that it is to be, written `<name>=<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSetting {
@@ -75,6 +90,26 @@ impl Quotas {
     /// The same as a number that cannot be negative.
     pub(crate) fn count(&self, quota: Quota) -> u64 {
         self.of(quota).unsigned_abs()
+    }
+
+    /// Refuses one more of what a registry holds as many of as it may.
+    pub(crate) fn check(&self, at: &Snapshot<'_>, scope: &Scope, held: &Held) -> Result<(), Error> {
+        let max = self.of(held.quota);
+        let last = [
+            Value::Text(scope.registry_id.as_str()),
+            Value::Text(scope.region.as_str()),
+            Value::Integer(max - 1),
+        ];
+        match at.find(held.at_offset, &last, |row| row.integer(0))? {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorCode::LimitExceededException,
+                format!(
+                    "The registry with id '{}' already has the maximum allowed number of {} which is '{max}'",
+                    scope.registry_id, held.things
+                ),
+            )),
+        }
     }
 
     #[must_use]

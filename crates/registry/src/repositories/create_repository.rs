@@ -5,8 +5,8 @@ use ecru_model::{
     RepositoryName, Scope,
 };
 
-use super::{Encryption, Repository, accept_filters, insert};
-use crate::{Context, Error, registry_settings, tagging};
+use super::{Encryption, HELD, Repository, accept_filters, insert};
+use crate::{Context, Error, tagging};
 
 pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreateRepository", input.registry_id.as_ref());
@@ -45,7 +45,7 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
             if access.find_repository(tx, &stored.name)?.is_some() {
                 return Err(already_exists(&stored.scope, &stored.name));
             }
-            registry_settings::check_repository_quota(tx, &quotas, &stored.scope)?;
+            quotas.check(tx, &stored.scope, &HELD)?;
             let id = insert(tx, &stored)?;
             tagging::save(tx, id, &tags)?;
             Ok::<_, Error>(id)

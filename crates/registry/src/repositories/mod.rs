@@ -15,6 +15,7 @@ use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, 
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::access::Access;
+use crate::registry_settings::{Held, Quota};
 use crate::{Context, Error};
 
 pub use catalog::catalog;
@@ -25,6 +26,12 @@ pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
+
+pub(crate) const HELD: Held = Held {
+    quota: Quota::RepositoriesPerRegistry,
+    things: "repositories",
+    at_offset: "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
+};
 
 /// One repository as it is stored.
 #[derive(Debug, Clone)]

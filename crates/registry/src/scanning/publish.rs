@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ecru_model::{ScanStatus, ScanType, Timestamp};
-use ecru_store::{StoreError, Tx};
+use ecru_store::{Snapshot, StoreError, Tx};
+use serde_json::Value;
 
 use super::record::{self, End, FINDINGS_PER_ROW, Scan};
 use super::scanner::{Finding, ScanProblem, ScanReport};
+use super::shapes::{Found, finding_arn, told};
 use crate::events::{self, Scanned};
 use crate::images::{Image, tags_of};
 use crate::jobs::Lease;
@@ -17,6 +19,8 @@ use crate::{Error, Service};
 /// Half a megabyte or so.
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
+const EVENTS_PER_BATCH: usize = 100;
+const FINDINGS_PER_PAGE: usize = 1_000;
 
 const COMPLETE: &str = "The scan was completed successfully.";
 const CONTINUOUS: &str = "Continuous scan is selected for image.";
@@ -53,9 +57,12 @@ pub(super) async fn publish(
             "no advisories are loaded for an image that was scanned, so nothing is known of its vulnerabilities"
         );
     }
-    let shown = matches!(verdict.status, ScanStatus::Complete | ScanStatus::Active);
-    let findings = result.as_ref().map_or(&[][..], |report| &report.findings);
-    let findings = if shown { findings } else { &[] };
+    let Observed { findings, told } = match result {
+        Ok(report) if has_counts(verdict.status) => {
+            service.store.read(|at| observe(at, &subject, &report.findings))?
+        }
+        _ => Observed::default(),
+    };
 
     let place = (subject.scan.id, verdict.generation);
     let clear = move |tx: &Tx<'_>| record::clear_findings(tx, place, STALE_ROWS_PER_BATCH);
@@ -69,11 +76,96 @@ pub(super) async fn publish(
         })
         .await?;
     }
+    for batch in told.chunks(EVENTS_PER_BATCH) {
+        let (subject, batch) = (subject.clone(), batch.to_vec());
+        in_batch(service, lease, move |tx| tell(tx, &subject, &batch)).await?;
+    }
     let (status, scan_id) = (verdict.status, subject.scan.id);
     let ended = in_batch(service, lease, move |tx| end(tx, &subject, &verdict)).await?;
     let remove = move |tx: &Tx<'_>| record::remove_stale_findings(tx, scan_id, STALE_ROWS_PER_BATCH);
     while in_batch(service, lease, remove).await? {}
     Ok(ended.then_some(status))
+}
+
+/// Findings since when each is known, and what Inspector tells of those that came and went.
+#[derive(Default)]
+struct Observed {
+    findings: Vec<Finding>,
+    told: Vec<Value>,
+}
+
+/// Holds what was found against what the scan before has found. Nobody tells of the findings of basic scans.
+fn observe(at: &Snapshot<'_>, subject: &Subject, found: &[Finding]) -> Result<Observed, StoreError> {
+    let Subject {
+        repository,
+        image,
+        scan,
+        now,
+        ..
+    } = subject;
+    let mut observed = Observed {
+        findings: found.to_vec(),
+        told: Vec::new(),
+    };
+    if scan.kind == ScanType::Basic {
+        return Ok(observed);
+    }
+    let ended = Scan {
+        completed_at: Some(*now),
+        ..scan.clone()
+    };
+    let of = Found {
+        repository,
+        image,
+        tags: tags_of(at, repository, image.id)?,
+        scan: &ended,
+    };
+    let mut before = BTreeMap::new();
+    let mut position = 0;
+    loop {
+        let (page, more) = record::findings(at, scan, position, FINDINGS_PER_PAGE)?;
+        position += i64::try_from(page.len()).unwrap_or(i64::MAX);
+        before.extend(
+            page.into_iter()
+                .map(|finding| (finding_arn(&of, &finding), finding)),
+        );
+        if !more {
+            break;
+        }
+    }
+    for finding in &mut observed.findings {
+        let known = before.remove(&finding_arn(&of, finding));
+        let since = known.as_ref().and_then(|known| known.first_observed_at);
+        finding.first_observed_at = Some(since.unwrap_or(now.as_millis()));
+        if known.is_none() {
+            observed.told.push(told(&of, finding.clone(), "ACTIVE"));
+        }
+    }
+    let closed = before.into_values();
+    observed
+        .told
+        .extend(closed.map(|finding| told(&of, finding, "CLOSED")));
+    Ok(observed)
+}
+
+/// Nothing for a scan whose place another result has taken.
+fn tell(tx: &Tx<'_>, subject: &Subject, told: &[Value]) -> Result<(), StoreError> {
+    let (repository, scan) = (&subject.repository, &subject.scan);
+    if record::find_generation(tx, scan.id)? != Some(scan.generation) {
+        return Ok(());
+    }
+    let scanned = Scanned {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &subject.image.digest,
+        tags: &[],
+        time: subject.now,
+    };
+    for finding in told {
+        let event = events::finding_changed(&scanned, finding.clone());
+        events::record(tx, &repository.scope, &event)?;
+    }
+    Ok(())
 }
 
 async fn in_batch<T: Send + 'static>(

@@ -59,6 +59,8 @@ pub struct Finding {
     pub published_at: Option<i64>,
     pub modified_at: Option<i64>,
     pub package: Option<FoundPackage>,
+    /// When the first of the scans that found it without a break came to its end. A scanner need not know.
+    pub first_observed_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

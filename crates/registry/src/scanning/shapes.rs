@@ -7,6 +7,8 @@ use ecru_model::{
     ScoreDetails, Timestamp, VulnerablePackage,
 };
 
+use serde_json::{Value, json};
+
 use super::record::Scan;
 use super::scanner::{CvssScore, Finding, FoundPackage};
 use crate::images::Image;
@@ -49,7 +51,7 @@ pub(super) fn enhanced(of: &Found<'_>, finding: Finding) -> EnhancedImageScanFin
     EnhancedImageScanFinding {
         aws_account_id: Some(of.repository.scope.registry_id.clone()),
         finding_arn: Some(finding_arn(of, &finding)),
-        first_observed_at: observed,
+        first_observed_at: finding.first_observed_at.map(Timestamp::from_millis).or(observed),
         last_observed_at: observed,
         updated_at: observed,
         title: Some(title),
@@ -98,7 +100,7 @@ fn preferred(scores: &[CvssScore]) -> Option<&CvssScore> {
 }
 
 /// The same finding has the same ARN in every scan.
-fn finding_arn(of: &Found<'_>, finding: &Finding) -> String {
+pub(super) fn finding_arn(of: &Found<'_>, finding: &Finding) -> String {
     let scope = &of.repository.scope;
     let package = finding.package.as_ref();
     let identity = format!(
@@ -176,6 +178,99 @@ fn package(package: FoundPackage) -> VulnerablePackage {
         version: Some(package.version),
         fixed_in_version: package.fixed_in,
     }
+}
+
+/// As Inspector's own event tells of a finding, with its times in words.
+pub(super) fn told(of: &Found<'_>, finding: Finding, status: &str) -> Value {
+    let finding = EnhancedImageScanFinding {
+        status: Some(status.to_owned()),
+        ..enhanced(of, finding)
+    };
+    let details = finding.package_vulnerability_details.unwrap_or_default();
+    let score = finding.score_details.and_then(|details| details.cvss);
+    let remediation = finding
+        .remediation
+        .and_then(|remediation| remediation.recommendation);
+    let mut event = json!({
+        "awsAccountId": finding.aws_account_id.map(|account| account.to_string()),
+        "findingArn": finding.finding_arn,
+        "type": finding.r#type,
+        "title": finding.title,
+        "description": finding.description,
+        "status": finding.status,
+        "severity": finding.severity,
+        "fixAvailable": finding.fix_available,
+        "exploitAvailable": finding.exploit_available,
+        "firstObservedAt": finding.first_observed_at.and_then(in_words),
+        "lastObservedAt": finding.last_observed_at.and_then(in_words),
+        "updatedAt": finding.updated_at.and_then(in_words),
+        "remediation": { "recommendation": { "text": remediation.and_then(|advice| advice.text) } },
+        "packageVulnerabilityDetails": told_details(details),
+        "resources": [{
+            "id": format!("{}/{}", of.repository.arn(), of.image.digest),
+            "type": "AWS_ECR_CONTAINER_IMAGE",
+            "partition": "N/A",
+            "region": "N/A",
+            "details": { "awsEcrContainerImage": {
+                "imageHash": of.image.digest.to_string(),
+                "imageTags": of.tags.iter().map(ImageTag::as_str).collect::<Vec<_>>(),
+                "pushedAt": in_words(of.image.pushed_at),
+                "registry": of.repository.scope.registry_id.as_str(),
+                "repositoryName": of.repository.name.as_str(),
+            } },
+        }],
+    });
+    if let (Some(score), Some(members)) = (score, event.as_object_mut()) {
+        members.insert("inspectorScore".to_owned(), json!(score.score));
+        members.insert(
+            "inspectorScoreDetails".to_owned(),
+            json!({ "adjustedCvss": {
+                "adjustments": [],
+                "cvssSource": score.score_source,
+                "score": score.score,
+                "scoreSource": score.score_source,
+                "scoringVector": score.scoring_vector,
+                "version": score.version,
+            } }),
+        );
+    }
+    event
+}
+
+fn told_details(details: PackageVulnerabilityDetails) -> Value {
+    json!({
+        "cvss": details.cvss.unwrap_or_default().into_iter().map(|score| json!({
+            "baseScore": score.base_score,
+            "scoringVector": score.scoring_vector,
+            "source": score.source,
+            "version": score.version,
+        })).collect::<Vec<_>>(),
+        "referenceUrls": details.reference_urls,
+        "relatedVulnerabilities": details.related_vulnerabilities,
+        "source": details.source,
+        "sourceUrl": details.source_url,
+        "vendorCreatedAt": details.vendor_created_at.and_then(in_words),
+        "vendorSeverity": details.vendor_severity,
+        "vendorUpdatedAt": details.vendor_updated_at.and_then(in_words),
+        "vulnerabilityId": details.vulnerability_id,
+        "vulnerablePackages": details.vulnerable_packages.unwrap_or_default().into_iter().map(|package| json!({
+            "arch": package.arch,
+            "epoch": package.epoch,
+            "filePath": package.file_path,
+            "fixedInVersion": package.fixed_in_version,
+            "name": package.name,
+            "packageManager": package.package_manager,
+            "release": package.release,
+            "sourceLayerHash": package.source_layer_hash,
+            "version": package.version,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// `Dec 3, 2021, 6:02:30 PM`.
+fn in_words(time: Timestamp) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(time.as_millis()).ok()?;
+    Some(time.strftime("%b %-d, %Y, %-I:%M:%S %p").to_string())
 }
 
 fn given(text: String) -> Option<String> {

@@ -438,6 +438,7 @@ async fn the_longest_prefix_that_is_applied_for_pushes_wins() {
         let mut input = template(prefix);
         input["appliedFor"] = json!([applied_for]);
         input["resourceTags"] = json!([{ "Key": "by", "Value": tag }]);
+        input["customRoleArn"] = json!("arn:aws:iam::000000000000:role/ecr");
         create(&api, input).await;
     }
     for (name, by) in [
@@ -455,6 +456,26 @@ async fn the_longest_prefix_that_is_applied_for_pushes_wins() {
         let arn = repository(&api, name).await["repositoryArn"].clone();
         let tags = api.ok("ListTagsForResource", json!({ "resourceArn": arn })).await;
         assert_eq!(tags["tags"], json!([{ "Key": "by", "Value": by }]), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn tags_and_keys_of_a_template_need_a_role() {
+    let api = Api::new();
+    let mut tagged = template("tagged");
+    tagged["resourceTags"] = json!([{ "Key": "team", "Value": "a" }]);
+    let mut encrypted = template("encrypted");
+    encrypted["encryptionConfiguration"] = json!({ "encryptionType": "KMS" });
+    for (name, mut input) in [("tagged/app", tagged), ("encrypted/app", encrypted)] {
+        create(&api, input.clone()).await;
+        assert_eq!(
+            begin(&api, name).await.as_deref(),
+            Some("RepositoryNotFoundException"),
+            "{name}"
+        );
+        input["customRoleArn"] = json!("arn:aws:iam::000000000000:role/ecr");
+        api.ok("UpdateRepositoryCreationTemplate", input).await;
+        assert_eq!(begin(&api, name).await, None, "{name}");
     }
 }
 

@@ -624,6 +624,38 @@ async fn enhanced_scanning_takes_up_images_by_itself() {
 }
 
 #[tokio::test]
+async fn enhanced_findings_are_told_as_they_come_and_go_and_keep_the_time_they_came() {
+    let (api, stub) = bench().await;
+    api.put_rules("ENHANCED", &[("CONTINUOUS_SCAN", "demo")]).await;
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.run_due().await;
+    let told = || {
+        let events = api.details("Inspector2 Finding").into_iter();
+        let told = events.map(|finding| format!("{} {}", finding["title"], finding["status"]));
+        told.collect::<Vec<_>>()
+    };
+    let came = [
+        "\"CVE-2099-0001 - glibc\" \"ACTIVE\"",
+        "\"CVE-2099-0002 - glibc\" \"ACTIVE\"",
+    ];
+    assert_eq!(told(), came);
+    let first = api.findings().await["imageScanFindings"]["enhancedFindings"][0].clone();
+    let event = api.details("Inspector2 Finding")[0].clone();
+    assert_eq!(event["findingArn"], first["findingArn"]);
+    assert_eq!(event["firstObservedAt"], "Jan 1, 2026, 12:00:00 AM");
+    assert_eq!(event["resources"][0]["region"], "N/A");
+
+    stub.finds(vec![finding("CVE-2099-0001", Severity::Critical)]);
+    api.advance(DAY);
+    api.run_due().await;
+    let went = "\"CVE-2099-0002 - glibc\" \"CLOSED\"";
+    assert_eq!(told(), [came[0], came[1], went]);
+    let still = api.findings().await["imageScanFindings"]["enhancedFindings"][0].clone();
+    assert_eq!(still["firstObservedAt"], first["firstObservedAt"]);
+    assert_ne!(still["lastObservedAt"], first["lastObservedAt"]);
+}
+
+#[tokio::test]
 async fn a_list_of_images_tells_of_scans_where_the_scanner_does() {
     let (api, _) = bench().await;
     api.push("demo", Some("v1"), &Image::new(1)).await;

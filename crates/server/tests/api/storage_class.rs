@@ -2,6 +2,7 @@
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_registry::images::{Reference, load_manifest};
+use ecru_registry::layers::open_blob;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -40,6 +41,11 @@ impl Api {
         .is_ok()
     }
 
+    async fn can_fetch(&self, layer: &str) -> bool {
+        let (name, digest) = (RepositoryName::parse("demo").unwrap(), layer.parse().unwrap());
+        open_blob(&self.context(), &name, &digest).await.is_ok()
+    }
+
     async fn availability(&self, layer: &str) -> Value {
         let input = json!({ "repositoryName": "demo", "layerDigests": [layer] });
         self.ok("BatchCheckLayerAvailability", input).await["layers"][0]["layerAvailability"].clone()
@@ -74,6 +80,7 @@ async fn an_archived_image_cannot_be_pulled_until_it_is_active_again() {
         })
     );
     assert!(!api.can_pull(&digest));
+    assert!(!api.can_fetch(&image.layer_digest()).await);
     assert_eq!(
         api.status(&digest).await["lastArchivedAt"].as_f64(),
         Some(1_767_225_600.5)
@@ -107,7 +114,7 @@ async fn an_archived_image_cannot_be_pulled_until_it_is_active_again() {
         active["lastActivatedAt"].as_f64(),
         Some(1_767_225_600.5 + 86_400.0 + 1_200.0)
     );
-    assert!(api.can_pull(&digest));
+    assert!(api.can_pull(&digest) && api.can_fetch(&image.layer_digest()).await);
     assert_eq!(api.availability(&image.layer_digest()).await, "AVAILABLE");
 }
 

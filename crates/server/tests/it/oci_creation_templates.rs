@@ -15,6 +15,7 @@ async fn with_template() -> Registry {
                 "appliedFor": ["CREATE_ON_PUSH"],
                 "imageTagMutability": "IMMUTABLE",
                 "resourceTags": [{ "Key": "made", "Value": "by push" }],
+                "customRoleArn": "arn:aws:iam::000000000000:role/ecr",
             }),
         )
         .await;

@@ -4,22 +4,25 @@ use ecru_model::{
     CreatePullThroughCacheRuleInput as Input, CreatePullThroughCacheRuleOutput as Output, ErrorCode,
     PullThroughCacheRuleRepositoryPrefix as Prefix, Scope, UpstreamRegistry,
 };
-use ecru_store::{Snapshot, Value};
+use ecru_store::Snapshot;
 
 use super::kind::{kind_of, needs_credentials, private_registry};
 use super::{ROOT, Rule, find, key, save};
 use crate::pull_through_cache::credentials;
-use crate::registry_settings::Quota;
+use crate::registry_settings::{Held, Quota};
 use crate::repositories::stored;
 use crate::{Context, Error};
+
+const HELD: Held = Held {
+    quota: Quota::PullThroughCacheRulesPerRegistry,
+    things: "pull through cache rules",
+    at_offset: "SELECT 1 FROM pull_through_cache_rules WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
+};
 
 pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreatePullThroughCacheRule", input.registry_id.as_ref());
     let now = ctx.clock.now();
-    let max = ctx
-        .configuration
-        .quotas
-        .of(Quota::PullThroughCacheRulesPerRegistry);
+    let quotas = ctx.configuration.quotas;
     let admitted = ctx
         .upstreams
         .get()
@@ -44,7 +47,7 @@ pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Resu
             if find(tx, scope, key(rule.prefix.as_str()))?.is_some() {
                 return Err(already_exists(scope, &rule.prefix));
             }
-            check_quota(tx, scope, max)?;
+            quotas.check(tx, scope, &HELD)?;
             save(tx, scope, &rule)?;
 
             let described = rule.describe(&scope.registry_id);
@@ -111,29 +114,6 @@ fn check_leave(at: &Snapshot<'_>, scope: &Scope, rule: &Rule) -> Result<(), Erro
     match &rule.credential_arn {
         Some(arn) => credentials::check(at, scope, arn),
         None => Ok(()),
-    }
-}
-
-fn check_quota(at: &Snapshot<'_>, scope: &Scope, max: i64) -> Result<(), Error> {
-    let full = at.find(
-        "SELECT 1 FROM pull_through_cache_rules WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
-        &[
-            Value::Text(scope.registry_id.as_str()),
-            Value::Text(scope.region.as_str()),
-            Value::Integer(max - 1),
-        ],
-        |row| row.integer(0),
-    )?;
-    match full {
-        None => Ok(()),
-        Some(_) => Err(Error::new(
-            ErrorCode::LimitExceededException,
-            format!(
-                "The registry with id '{}' already has the maximum allowed number of pull through cache rules which \
-                 is '{max}'",
-                scope.registry_id
-            ),
-        )),
     }
 }
 

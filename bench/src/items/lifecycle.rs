@@ -1,0 +1,77 @@
+//! A lifecycle policy over many images: judging them, expiring most of them, and what a push beside that has to wait.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+use crate::contestant::Contestant::Ecru;
+use crate::images::{self, Family, SEEDED};
+use crate::load::{Each, exchange};
+use crate::rows;
+use crate::server::Server;
+use crate::wire;
+
+const BESIDE: &str = "bench/beside";
+const KEPT: usize = 1_000;
+/// Pushes between two looks at what is left.
+const PUSHES: u64 = 100;
+const EXPIRING_MAX: Duration = Duration::from_mins(3);
+
+/// Only ecru has it, and images expire once: there is one round.
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    let family = Family::new();
+    let server = bench.start(Ecru)?;
+    images::seed(&server, bench.many)?;
+    family.prepare(&server, BESIDE)?;
+    rustix::fs::sync();
+
+    let policy = policy();
+    server.call("PutLifecyclePolicy", &input(&policy.replace("1000", "999999")))?;
+    let judged = Instant::now();
+    let path = format!("/_ecru/lifecycle/explain?repository={SEEDED}&limit=1");
+    exchange(server.address, wire::ask("GET", &path), |response| {
+        response.expect(200)
+    })?;
+    bench.add(
+        &rows::LIFECYCLE_JUDGED,
+        Ecru,
+        judged.elapsed().as_secs_f64() * 1e3,
+    );
+
+    server.call("PutLifecyclePolicy", &input(&policy))?;
+    let expiring = Instant::now();
+    let mut longest = 0.0_f64;
+    while left(&server)? > KEPT {
+        ensure!(expiring.elapsed() < EXPIRING_MAX, "images do not expire");
+        let first = bench.new_numbers(PUSHES);
+        let pushes = (first..first + PUSHES).map(|number| family.put_image(BESIDE, number));
+        let (mut outcome, _) = server.measure(1, &mut Each::new(pushes.collect(), 200))?;
+        longest = longest.max(outcome.percentile_us(1.0) / 1e3);
+    }
+    bench.add(&rows::LIFECYCLE_EXPIRED, Ecru, expiring.elapsed().as_secs_f64());
+    bench.add(&rows::LIFECYCLE_BESIDE, Ecru, longest);
+    Ok(())
+}
+
+fn policy() -> String {
+    let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT});
+    let rule = json!({"rulePriority": 1, "selection": selection, "action": {"type": "expire"}});
+    json!({ "rules": [rule] }).to_string()
+}
+
+fn input(policy: &str) -> Value {
+    json!({"repositoryName": SEEDED, "lifecyclePolicyText": policy})
+}
+
+/// Exact up to `KEPT`; beyond that only more.
+fn left(server: &Server) -> Result<usize> {
+    let page = server.call(
+        "ListImages",
+        &json!({"repositoryName": SEEDED, "maxResults": KEPT}),
+    )?;
+    let listed = page.get("imageIds").and_then(Value::as_array).map_or(0, Vec::len);
+    let more = page.get("nextToken").is_some_and(|token| !token.is_null());
+    Ok(if more { KEPT + 1 } else { listed })
+}
