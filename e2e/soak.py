@@ -14,13 +14,14 @@ import tempfile
 import threading
 import time
 
-from harness.aws import JsonApi, create_repository, ecr_client, put_image, registry_password
+from harness.aws import JsonApi, create_repository, ecr_client, registry_password
 from harness.images import Image
 from harness.oci import Registry, stream
 from harness.server import Server
 
 IMAGES_PER_REPOSITORY = 40
 LARGE_BYTES = 64 << 20
+PART_BYTES = 5 << 20
 EARLY_MINUTE = 10
 GROWTH_MAX = 1.10
 RESIDENT_MIB_MAX = 150
@@ -74,7 +75,14 @@ class Client:
 
     def _put(self):
         tag, image = self._image()
-        put_image(self.ecr, self.repository, image, f"p{tag}-{self.steps}")
+        for content in image.blobs.values():
+            self.json.upload_layer(self.repository, content, PART_BYTES)
+        self.json.call(
+            "PutImage",
+            repositoryName=self.repository,
+            imageManifest=image.manifest.decode(),
+            imageTag=f"p{tag}-{self.steps}",
+        )
 
     def _read(self):
         tags = self.registry.list_tags(self.repository)
@@ -130,6 +138,8 @@ def soak(directory, minutes, clients, pause_seconds):
         if minute == min(EARLY_MINUTE, minutes):
             early = now
         print(f"minute {minute}: {now:.1f} MiB, {sum(w.steps for w in workers)} steps", flush=True)
+        if any(worker.failure for worker in workers):
+            break
     for thread in threads:
         thread.join()
     last = resident_mib(server)
