@@ -7,6 +7,7 @@ deletes, scans, and changes policies, with pauses, so that the load stays the sa
 """
 
 import argparse
+import contextlib
 import pathlib
 import random
 import sys
@@ -45,7 +46,6 @@ class Client:
         try:
             self.ecr = ecr_client(self.server)
             self.registry = Registry(self.server.host, "AWS", registry_password(self.ecr))
-            self.json = JsonApi(self.server.host)
             self.repository = create_repository(
                 self.ecr, imageScanningConfiguration={"scanOnPush": True}
             )
@@ -75,14 +75,16 @@ class Client:
 
     def _put(self):
         tag, image = self._image()
-        for content in image.blobs.values():
-            self.json.upload_layer(self.repository, content, PART_BYTES)
-        self.json.call(
-            "PutImage",
-            repositoryName=self.repository,
-            imageManifest=image.manifest.decode(),
-            imageTag=f"p{tag}-{self.steps}",
-        )
+        # A connection of its own: the server closes those that are idle for long.
+        with contextlib.closing(JsonApi(self.server.host)) as api:
+            for content in image.blobs.values():
+                api.upload_layer(self.repository, content, PART_BYTES)
+            api.call(
+                "PutImage",
+                repositoryName=self.repository,
+                imageManifest=image.manifest.decode(),
+                imageTag=f"p{tag}-{self.steps}",
+            )
 
     def _read(self):
         tags = self.registry.list_tags(self.repository)
