@@ -7,6 +7,7 @@ deletes, scans, and changes policies, with pauses, so that the load stays the sa
 """
 
 import argparse
+import contextlib
 import pathlib
 import random
 import sys
@@ -14,13 +15,14 @@ import tempfile
 import threading
 import time
 
-from harness.aws import JsonApi, create_repository, ecr_client, put_image, registry_password
+from harness.aws import JsonApi, create_repository, ecr_client, registry_password
 from harness.images import Image
 from harness.oci import Registry, stream
 from harness.server import Server
 
 IMAGES_PER_REPOSITORY = 40
 LARGE_BYTES = 64 << 20
+PART_BYTES = 5 << 20
 EARLY_MINUTE = 10
 GROWTH_MAX = 1.10
 RESIDENT_MIB_MAX = 150
@@ -44,7 +46,6 @@ class Client:
         try:
             self.ecr = ecr_client(self.server)
             self.registry = Registry(self.server.host, "AWS", registry_password(self.ecr))
-            self.json = JsonApi(self.server.host)
             self.repository = create_repository(
                 self.ecr, imageScanningConfiguration={"scanOnPush": True}
             )
@@ -74,7 +75,16 @@ class Client:
 
     def _put(self):
         tag, image = self._image()
-        put_image(self.ecr, self.repository, image, f"p{tag}-{self.steps}")
+        # A connection of its own: the server closes those that are idle for long.
+        with contextlib.closing(JsonApi(self.server.host)) as api:
+            for content in image.blobs.values():
+                api.upload_layer(self.repository, content, PART_BYTES)
+            api.call(
+                "PutImage",
+                repositoryName=self.repository,
+                imageManifest=image.manifest.decode(),
+                imageTag=f"p{tag}-{self.steps}",
+            )
 
     def _read(self):
         tags = self.registry.list_tags(self.repository)
@@ -130,6 +140,8 @@ def soak(directory, minutes, clients, pause_seconds):
         if minute == min(EARLY_MINUTE, minutes):
             early = now
         print(f"minute {minute}: {now:.1f} MiB, {sum(w.steps for w in workers)} steps", flush=True)
+        if any(worker.failure for worker in workers):
+            break
     for thread in threads:
         thread.join()
     last = resident_mib(server)

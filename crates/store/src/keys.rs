@@ -1,9 +1,10 @@
 //! `keys`: the secrets that sign what the server hands out. The newest signs, all verify.
 
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::backend::Connection;
-use crate::{Snapshot, StoreError};
+use crate::{Snapshot, StoreError, Tried};
 
 const SECRET_SIZE_BYTES: usize = 32;
 
@@ -14,13 +15,20 @@ pub(crate) fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
     })
 }
 
-/// Makes the first key of a new database.
-pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<(), StoreError> {
-    if !list(&Snapshot::new(connection))?.is_empty() {
-        return Ok(());
+pub(crate) fn fill_randomly(bytes: &mut [u8]) -> Result<(), StoreError> {
+    getrandom::fill(bytes)
+        .map_err(|error| io::Error::other(error.to_string()))
+        .tried("get randomness from the system")
+}
+
+/// Makes the first key of a new database. Gives all, oldest first.
+pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<Vec<Vec<u8>>, StoreError> {
+    let found = list(&Snapshot::new(connection))?;
+    if !found.is_empty() {
+        return Ok(found);
     }
     let mut secret = [0; SECRET_SIZE_BYTES];
-    getrandom::fill(&mut secret).map_err(|error| StoreError::Statement(Box::new(error)))?;
+    fill_randomly(&mut secret)?;
     let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let created_at = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
 
@@ -29,5 +37,6 @@ pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result
         "INSERT INTO keys (created_at, secret) VALUES (?1, ?2)",
         &[created_at.into(), (&secret).into()],
     )?;
-    connection.commit()
+    connection.commit()?;
+    Ok(vec![secret.to_vec()])
 }

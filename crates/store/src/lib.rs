@@ -45,7 +45,7 @@ pub use crate::tables::blobs::Blob;
 pub use crate::tables::links;
 pub use crate::transaction::{Snapshot, Tx};
 pub use crate::uploads::{
-    AppendError, ByteSource, CompleteError, Durability, TakeError, Upload, UploadId, Uploads,
+    AppendError, ByteSource, CompleteError, Durability, NewUpload, TakeError, Upload, UploadId, Uploads,
 };
 pub use crate::value::{Columns, Row, Value};
 pub use crate::verify::Verified;

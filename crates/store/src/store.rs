@@ -19,7 +19,7 @@ use crate::keys;
 use crate::migrations::{Schema, migrate};
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
-use crate::uploads::Uploads;
+use crate::uploads::{Given, Uploads};
 use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
 use crate::{Report, Settled, Snapshot, StoreError, Topic, Tx};
@@ -95,14 +95,15 @@ impl Store {
             connection.tidy(Moment::Closing)?;
         }
         directory.lay_out(io.as_ref())?;
-        keys::ensure_key(connection.as_ref(), directory.opened_at())?;
+        let keys = keys::ensure_key(connection.as_ref(), directory.opened_at())?;
+        let given = Given::new(&keys)?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
         let files = Arc::new(Files::new(directory.blobs(), io));
         let core = Core::new(writer, Readers::new(backend), files, directory);
         Ok(Store(Arc::new(Inner {
             blobs: Blobs::new(core.clone()),
-            uploads: Uploads::new(core.clone()),
+            uploads: Uploads::new(core.clone(), given),
             core,
             strays_removed: AtomicBool::new(false),
         })))

@@ -11,6 +11,7 @@ use crate::{Row, StoreError, Value};
 pub struct Snapshot<'c> {
     connection: &'c dyn Connection,
     poisoned: Cell<bool>,
+    changed: Cell<bool>,
 }
 
 impl<'c> Snapshot<'c> {
@@ -18,6 +19,7 @@ impl<'c> Snapshot<'c> {
         Snapshot {
             connection,
             poisoned: Cell::new(false),
+            changed: Cell::new(false),
         }
     }
 
@@ -59,6 +61,10 @@ impl<'c> Snapshot<'c> {
         parameters: &[Value<'_>],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
+        // Such as an insertion that returns something.
+        if !sql.starts_with("SELECT") {
+            self.changed.set(true);
+        }
         self.guarded(|connection| connection.query(sql, parameters, visit))
     }
 
@@ -94,12 +100,18 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement that gives no rows, and says how many it changed.
     pub fn execute(&self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
+        self.snapshot.changed.set(true);
         self.guarded(|connection| connection.execute(sql, parameters))
     }
 
     /// Wakes whoever watches the topic, once the transaction is committed.
     pub fn announce(&self, topic: Topic) {
         self.announced.set(self.announced.get().with(topic));
+    }
+
+    /// Whether there may be something to take back.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.snapshot.changed.get() || self.is_poisoned()
     }
 
     pub(crate) fn announced(&self) -> Topics {

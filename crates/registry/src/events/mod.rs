@@ -76,17 +76,13 @@ pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), St
 
 /// The sequence of the last event, although it may be gone; zero before the first.
 fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
-    let kept = at.find(
-        "SELECT sequence FROM outbox WHERE shard = ?1 ORDER BY sequence DESC LIMIT 1",
+    let last = at.query(
+        "SELECT sequence FROM (SELECT sequence FROM outbox WHERE shard = ?1 ORDER BY sequence DESC LIMIT 1) AS kept
+         UNION ALL SELECT sequence FROM outbox_floors WHERE shard = ?1",
         &[Value::Integer(SHARD)],
         |row| row.integer(0),
     )?;
-    let gone = at.find(
-        "SELECT sequence FROM outbox_floors WHERE shard = ?1",
-        &[Value::Integer(SHARD)],
-        |row| row.integer(0),
-    )?;
-    Ok(kept.max(gone).unwrap_or(0))
+    Ok(last.into_iter().max().unwrap_or(0))
 }
 
 /// Empty for a moment outside the calendar.

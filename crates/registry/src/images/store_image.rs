@@ -61,6 +61,7 @@ pub(crate) fn store_image(
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
     verify(terms, tx, repository, new, &moves)?;
 
+    let is_new = existing.is_none();
     let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
     let image_id = match existing {
         Some(image) if restored => {
@@ -81,7 +82,11 @@ pub(crate) fn store_image(
     for tag in &moves {
         move_tag(tx, repository, tag, image_id)?;
     }
-    check_tag_quota(tx, quotas, repository, image_id)?;
+    // A new image says from the beginning whether it has tags, and has no others than these.
+    if !is_new || moves.len() as u64 > quotas.count(Quota::TagsPerImage) {
+        set_tagged(tx, repository, image_id)?;
+        check_tag_quota(tx, quotas, repository, image_id)?;
+    }
     if new.origin == Origin::Push {
         signing::on_push(tx, repository, image_id, &new.manifest)?;
         record(tx, repository, new, &moves)?;
@@ -361,7 +366,6 @@ fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i6
             Value::Integer(image_id),
         ],
     )?;
-    set_tagged(tx, repository, image_id)?;
     match moved.previous {
         Some(previous) => set_tagged(tx, repository, previous),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! Uploads as `/v2/` drives them: begun, continued in chunks or streams, asked about, finished or cancelled.
 
 use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName};
-use ecru_store::{ByteSource, Durability, Upload, UploadId};
+use ecru_store::{ByteSource, Durability, NewUpload, Upload, UploadId};
 
 use super::{
     append_failed, complete_failed, find_linked, layer_bytes_max, load, out_of_order, publish, take,
@@ -38,6 +38,20 @@ pub(super) async fn begin(
     let store = ctx.store.clone();
     let quotas = ctx.configuration.quotas;
     let max = quotas.count(Quota::UploadsPerRepository);
+    let given = ctx.store.read(|at| {
+        let Some(repository) = access.find_repository(at, &name)? else {
+            return Ok(None);
+        };
+        let new = NewUpload {
+            repository_id: repository.id,
+            algorithm,
+            now_milliseconds: machine_now,
+        };
+        store.uploads().give(at, new, max).map_err(Error::from)
+    })?;
+    if let Some(id) = given {
+        return Ok(id);
+    }
     ctx.store
         .write(move |tx| {
             let repository = repository_to_push(tx, &access, &name, &quotas)?;

@@ -1,6 +1,6 @@
 //! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
 
-use ecru_store::{Store, Tx, UploadId, Value};
+use ecru_store::{Store, Tx, Value};
 use serde_json::json;
 
 use crate::jobs::{self, Kind, Lease, Outcome};
@@ -46,7 +46,7 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
     let store = &service.store;
     let mut removed = 0;
     while let Some(repository_id) = next_deleted(store)? {
-        cancel_uploads(store, repository_id).await?;
+        store.uploads().abandon_all(repository_id).await?;
         while remove_batch(store, lease, repository_id).await? {}
         removed += 1;
     }
@@ -69,25 +69,6 @@ fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
             |row| row.integer(0),
         )?)
     })
-}
-
-async fn cancel_uploads(store: &Store, repository_id: i64) -> Result<(), Error> {
-    loop {
-        let uploads = store.read(|at| {
-            at.query(
-                "SELECT id FROM uploads WHERE repository_id = ?1 LIMIT ?2",
-                &[Value::Integer(repository_id), Value::Integer(ROWS_PER_BATCH)],
-                |row| UploadId::from_bytes(row.blob(0)?),
-            )
-            .map_err(Error::from)
-        })?;
-        if uploads.is_empty() {
-            return Ok(());
-        }
-        for upload in uploads {
-            store.uploads().abandon(repository_id, &upload).await?;
-        }
-    }
 }
 
 /// Whether anything is left to do.

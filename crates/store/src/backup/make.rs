@@ -39,6 +39,11 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
     // Synced once, at the end.
     let copy = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
     in_transaction(copy.as_ref(), |copy| {
+        // A random id begins nothing, so that it does not matter here.
+        copy.execute(
+            "INSERT INTO ended_uploads (id) SELECT id FROM uploads WHERE true ON CONFLICT (id) DO NOTHING",
+            &[],
+        )?;
         copy.execute("DELETE FROM uploads", &[]).map(drop)
     })?;
     let copying = Copying {

@@ -89,6 +89,12 @@ CREATE TABLE uploads (
 CREATE INDEX uploads_by_repository ON uploads (repository_id);
 CREATE INDEX uploads_by_age ON uploads (created_at);
 
+-- Ids that prove by themselves that they were given, of uploads that had a row and have ended: nothing begins under them
+-- again. They sort by the time they were given at.
+CREATE TABLE ended_uploads (
+    id {blob} PRIMARY KEY
+) {without_rowid};
+
 -- The manifest stands last, so that a list need not read it.
 CREATE TABLE images (
     id {id},

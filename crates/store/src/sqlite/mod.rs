@@ -44,6 +44,10 @@ impl SqliteFile {
         Sqlite::new(connection, access)
     }
 
+    fn is_empty(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
+    }
+
     fn configure(&self, connection: &rusqlite::Connection, access: Access) -> rusqlite::Result<()> {
         // The bundled build has STAT4, which prepares a statement anew whenever a parameter is bound again,
         // unless the planner is told not to look at parameters.
@@ -53,10 +57,16 @@ impl SqliteFile {
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000;")?;
 
         if access == Access::Write {
-            // First of all: already the change to a log flushes.
-            connection.execute_batch(match self.flushing {
+            let synchronous = match self.flushing {
                 Flushing::Always => "PRAGMA synchronous = FULL;",
                 Flushing::Never => "PRAGMA synchronous = OFF;",
+            };
+            // Already the change to a log flushes. In an empty file there is nothing to lose: it is flushed, with its
+            // first tables, before anything is kept in it.
+            connection.execute_batch(if self.is_empty() {
+                "PRAGMA synchronous = OFF;"
+            } else {
+                synchronous
             })?;
             connection.execute_batch(
                 "PRAGMA fullfsync = ON;
@@ -66,6 +76,7 @@ impl SqliteFile {
                  PRAGMA journal_size_limit = -1;
                  PRAGMA wal_autocheckpoint = 0;",
             )?;
+            connection.execute_batch(synchronous)?;
         }
         Ok(())
     }

@@ -16,6 +16,20 @@ pub(crate) struct UploadRow {
     pub(crate) parts: Parts,
 }
 
+impl UploadRow {
+    /// Of an upload of which nothing has come.
+    pub(crate) fn empty(repository_id: i64, algorithm: DigestAlgorithm) -> UploadRow {
+        UploadRow {
+            repository_id,
+            algorithm,
+            saved: Saved::default(),
+            hash_state: None,
+            bytes: None,
+            parts: Parts::default(),
+        }
+    }
+}
+
 /// How much of an upload is on stable storage, and in which file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Saved {
@@ -63,6 +77,7 @@ pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreE
     Ok(count.unwrap_or(0))
 }
 
+/// There is a row already where a commit was made that seemed to have failed.
 pub(crate) fn insert(
     tx: &Tx<'_>,
     id: &UploadId,
@@ -72,7 +87,7 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO uploads (id, repository_id, created_at, algorithm, synced_offset, bytes, part_count, last_part)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0)",
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0) ON CONFLICT (id) DO NOTHING",
         &[
             id.as_bytes().into(),
             repository_id.into(),
@@ -80,6 +95,39 @@ pub(crate) fn insert(
             stored_algorithm(algorithm).into(),
             [].as_slice().into(),
         ],
+    )
+    .map(drop)
+}
+
+/// An upload of a process before this one, which has no row because nothing had come. Says whether it has not ended.
+pub(crate) fn take_up(
+    tx: &Tx<'_>,
+    id: &UploadId,
+    repository_id: i64,
+    algorithm: DigestAlgorithm,
+) -> Result<bool, StoreError> {
+    if has_ended(tx, id)? {
+        return Ok(false);
+    }
+    insert(tx, id, repository_id, algorithm, id.given_at())?;
+    Ok(true)
+}
+
+/// Whether an upload that had a row has ended under an id that outlives it.
+pub(crate) fn has_ended(at: &Snapshot<'_>, id: &UploadId) -> Result<bool, StoreError> {
+    let ended = at.find(
+        "SELECT 1 FROM ended_uploads WHERE id = ?1",
+        &[id.as_bytes().into()],
+        |row| row.integer(0),
+    )?;
+    Ok(ended.is_some())
+}
+
+/// Forgets which uploads have ended that were given before a time.
+pub(crate) fn forget_ended(tx: &Tx<'_>, milliseconds: i64, count_max: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM ended_uploads WHERE id IN (SELECT id FROM ended_uploads WHERE id < ?1 ORDER BY id LIMIT ?2)",
+        &[UploadId::first_of(milliseconds).as_bytes().into(), count_max.into()],
     )
     .map(drop)
 }
@@ -115,7 +163,26 @@ pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bo
 
 /// Says whether the upload was still there.
 pub(crate) fn delete(tx: &Tx<'_>, id: &UploadId) -> Result<bool, StoreError> {
-    Ok(tx.execute("DELETE FROM uploads WHERE id = ?1", &[id.as_bytes().into()])? == 1)
+    let there = tx.execute("DELETE FROM uploads WHERE id = ?1", &[id.as_bytes().into()])? == 1;
+    if there && id.stamp().is_some() {
+        tx.execute(
+            "INSERT INTO ended_uploads (id) VALUES (?1)",
+            &[id.as_bytes().into()],
+        )?;
+    }
+    Ok(there)
+}
+
+pub(crate) fn list_of(
+    at: &Snapshot<'_>,
+    repository_id: i64,
+    count_max: i64,
+) -> Result<Vec<UploadId>, StoreError> {
+    at.query(
+        "SELECT id FROM uploads WHERE repository_id = ?1 LIMIT ?2",
+        &[repository_id.into(), count_max.into()],
+        |row| UploadId::from_bytes(row.blob(0)?),
+    )
 }
 
 /// Uploads begun before a time, oldest first, with their repositories.

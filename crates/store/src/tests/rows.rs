@@ -192,6 +192,29 @@ async fn a_lone_write_that_fails_or_panics_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn who_writes_alone_commits_on_his_own_thread_and_the_writer_has_its_turn() {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(&Options {
+        ephemeral: true,
+        ..options(directory.path())
+    })
+    .unwrap();
+    let own = std::thread::current().id();
+    let (mut in_place, mut elsewhere) = (0, 0);
+    for number in 0..10_000 {
+        let by = store
+            .write(move |tx| put(tx, &number.to_string()).map(|()| std::thread::current().id()))
+            .await
+            .unwrap();
+        *if by == own { &mut in_place } else { &mut elsewhere } += 1;
+        if in_place > 0 && elsewhere > 1 {
+            return;
+        }
+    }
+    panic!("{in_place} in place, {elsewhere} elsewhere");
+}
+
+#[tokio::test]
 async fn a_write_is_finished_although_nobody_waits_for_it() {
     let directory = TempDir::new().unwrap();
     let store = open(directory.path());

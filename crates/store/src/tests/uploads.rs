@@ -363,3 +363,145 @@ async fn a_state_of_another_version_is_hashed_again() {
     fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
     assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
 }
+
+impl Fixture {
+    fn give(&self, now: i64) -> UploadId {
+        let new = NewUpload {
+            repository_id: REPOSITORY,
+            algorithm: DigestAlgorithm::Sha256,
+            now_milliseconds: now,
+        };
+        let uploads = self.store.uploads();
+        let given: Result<_, StoreError> = self.store.read(|at| uploads.give(at, new, u64::MAX));
+        given.unwrap().unwrap()
+    }
+
+    fn stored_uploads(&self) -> usize {
+        let ids = self
+            .store
+            .read(|at| at.query("SELECT id FROM uploads", &[], |_| Ok(())));
+        ids.map_err(|error: StoreError| error).unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn an_upload_has_a_row_once_something_is_saved_of_it() {
+    let fixture = Fixture::new().await;
+    let count = || {
+        fixture
+            .store
+            .read(|at| fixture.store.uploads().count(at, REPOSITORY))
+            .unwrap()
+    };
+    let id = fixture.give(NOW);
+    assert_eq!((fixture.stored_uploads(), count()), (0, 1));
+    append(&mut fixture.take(&id).await, b"streamed", Durability::Streamed)
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            fixture.stored_uploads(),
+            fixture.store.uploads().offset(REPOSITORY, &id).unwrap()
+        ),
+        (0, Some(8))
+    );
+    append(&mut fixture.take(&id).await, b" saved", Durability::Durable)
+        .await
+        .unwrap();
+    assert_eq!((fixture.stored_uploads(), count()), (1, 1));
+
+    let fixture = fixture.reopened().await;
+    let digest = Digest::of(b"streamed saved");
+    fixture.complete(fixture.take(&id).await, &digest).await.unwrap();
+    let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
+    assert!(matches!(gone, Err(TakeError::NotFound)));
+    let fixture = fixture.reopened().await;
+    let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
+    assert!(
+        matches!(gone, Err(TakeError::NotFound)),
+        "nor does a new start bring it back"
+    );
+    assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    assert_eq!(fixture.read(&digest).await.unwrap(), b"streamed saved");
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_without_a_row_is_gone() {
+    let fixture = Fixture::new().await;
+    let (completed, cancelled) = (fixture.give(NOW), fixture.give(NOW));
+    let mut upload = fixture.take(&completed).await;
+    upload
+        .append_last(&mut Chunks::of(b"abc"), ANY_SIZE)
+        .await
+        .unwrap();
+    fixture.complete(upload, &Digest::of(b"abc")).await.unwrap();
+    append(
+        &mut fixture.take(&cancelled).await,
+        &text(LARGE),
+        Durability::Streamed,
+    )
+    .await
+    .unwrap();
+    fixture
+        .store
+        .uploads()
+        .cancel(REPOSITORY, &cancelled)
+        .await
+        .unwrap();
+
+    for id in [completed, cancelled] {
+        let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
+        assert!(matches!(gone, Err(TakeError::NotFound)));
+        assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    }
+    assert_eq!(fixture.files().len(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
+    let fixture = Fixture::new().await;
+    let id = fixture.give(NOW);
+    let other = fixture.store.uploads().take(OTHER_REPOSITORY, &id).await;
+    assert!(matches!(other, Err(TakeError::NotFound)));
+
+    let fixture = fixture.reopened().await;
+    let uploads = fixture.store.uploads();
+    assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
+    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
+    let other = uploads.take(OTHER_REPOSITORY, &id).await;
+    assert!(matches!(other, Err(TakeError::NotFound)));
+
+    let upload = fixture.take(&id).await;
+    assert!(matches!(
+        uploads.take(REPOSITORY, &id).await,
+        Err(TakeError::Busy)
+    ));
+    drop(upload);
+    uploads.cancel(REPOSITORY, &id).await.unwrap();
+    let gone = uploads.take(REPOSITORY, &id).await;
+    assert!(matches!(gone, Err(TakeError::NotFound)));
+}
+
+#[tokio::test]
+async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
+    let fixture = Fixture::new().await;
+    let uploads = fixture.store.uploads();
+    let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+    append(
+        &mut fixture.take(&given).await,
+        &text(LARGE),
+        Durability::Streamed,
+    )
+    .await
+    .unwrap();
+    uploads.abandon_all(REPOSITORY).await.unwrap();
+    for id in [given, begun] {
+        assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), None);
+    }
+    assert_eq!(fixture.files().len(), 0);
+
+    let old = fixture.give(NOW);
+    assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
+    assert_eq!(uploads.expire(NOW + DAY + 1).await.unwrap(), 1);
+    assert_eq!(uploads.offset(REPOSITORY, &old).unwrap(), None);
+}

@@ -60,11 +60,13 @@ where
     let received = Arc::new(received?);
 
     let (id, publishing) = (session.id(), received.clone());
+    let (may_have_row, must_have_row) = (session.may_have_row(), !session.is_rowless());
     let published = session
         .core
         .clone()
         .write(move |tx| {
-            if !uploads::delete(tx, &id)? {
+            let ended = may_have_row && uploads::delete(tx, &id)?;
+            if must_have_row && !ended {
                 return Err(Failure::Gone);
             }
             publish(tx, &publishing).map_err(Failure::Refused)

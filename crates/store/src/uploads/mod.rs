@@ -1,6 +1,7 @@
 //! Uploads: one way of receiving a blob, whatever the protocol.
 
 mod complete;
+mod given;
 mod pump;
 mod receive;
 mod session;
@@ -18,6 +19,7 @@ use crate::uploads::session::{Live, Session, State};
 use crate::{Received, Snapshot, StoreError, Tx};
 
 pub use crate::uploads::complete::CompleteError;
+pub(crate) use crate::uploads::given::Given;
 pub use crate::uploads::pump::{AppendError, ByteSource};
 pub use crate::uploads::upload::{Durability, Upload};
 pub use crate::uploads::upload_id::UploadId;
@@ -39,17 +41,41 @@ pub enum TakeError {
     Store(#[from] StoreError),
 }
 
+#[derive(Clone, Copy, Debug)]
+pub struct NewUpload {
+    pub repository_id: i64,
+    pub algorithm: DigestAlgorithm,
+    /// Machine time.
+    pub now_milliseconds: i64,
+}
+
 pub struct Uploads {
     core: Arc<Core>,
     live: Arc<Live>,
 }
 
 impl Uploads {
-    pub(crate) fn new(core: Arc<Core>) -> Uploads {
+    pub(crate) fn new(core: Arc<Core>, given: Given) -> Uploads {
         Uploads {
             core,
-            live: Arc::default(),
+            live: Arc::new(Live::new(given)),
         }
+    }
+
+    /// Begins an upload without a write: its id is proof enough, and outlives the process. None where one more would be
+    /// too many in memory, or more than `count_max` in its repository.
+    pub fn give(
+        &self,
+        at: &Snapshot<'_>,
+        new: NewUpload,
+        count_max: u64,
+    ) -> Result<Option<UploadId>, StoreError> {
+        self.core.writer.refuse_unless_writable()?;
+        let count_max = count_max.saturating_sub(uploads::count(at, new.repository_id)?);
+        Ok(self
+            .live
+            .given
+            .give(new.repository_id, new.algorithm, new.now_milliseconds, count_max))
     }
 
     pub async fn begin(
@@ -80,7 +106,7 @@ impl Uploads {
 
     /// How many uploads of a repository have begun and not ended.
     pub fn count(&self, at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
-        uploads::count(at, repository_id)
+        Ok(uploads::count(at, repository_id)? + self.live.given.count(repository_id))
     }
 
     /// Nobody else can work on the upload until what this gives is dropped.
@@ -94,8 +120,12 @@ impl Uploads {
 
     /// How many bytes have come, without taking the upload: while somebody works on it, those that are saved.
     pub fn offset(&self, repository_id: i64, id: &UploadId) -> Result<Option<u64>, StoreError> {
-        let row = self.find(repository_id, id)?;
-        Ok(row.map(|row| self.live.idle_offset(id).unwrap_or(row.saved.offset)))
+        let saved = match self.find(repository_id, id)? {
+            Some(row) => row.saved.offset,
+            None if self.is_given(repository_id, id)? => 0,
+            None => return Ok(None),
+        };
+        Ok(Some(self.live.idle_offset(id).unwrap_or(saved)))
     }
 
     /// Ends an upload, although its bytes may be past reading.
@@ -113,16 +143,39 @@ impl Uploads {
         }
         let ended = *id;
         self.core.write(move |tx| uploads::delete(tx, &ended)).await?;
+        self.live.given.end(id);
         self.live.abandon(id);
         Ok(())
+    }
+
+    /// Ends, as `abandon` does, every upload of a repository. Others may begin meanwhile, unless nobody can find it.
+    pub async fn abandon_all(&self, repository_id: i64) -> Result<(), StoreError> {
+        for id in self.live.given.list_of(repository_id) {
+            self.abandon(repository_id, &id).await?;
+        }
+        loop {
+            let stored = self
+                .core
+                .read(|at| uploads::list_of(at, repository_id, EXPIRED_COUNT_MAX))?;
+            if stored.is_empty() {
+                return Ok(());
+            }
+            for id in stored {
+                self.abandon(repository_id, &id).await?;
+            }
+        }
     }
 
     /// Removes uploads that began more than 24 h ago and that nobody works on; says how many.
     pub async fn expire(&self, now_milliseconds: i64) -> Result<usize, StoreError> {
         let oldest = now_milliseconds - IDLE_AGE_MILLISECONDS_MAX;
-        let found = self
+        self.core
+            .write(move |tx| uploads::forget_ended(tx, oldest, EXPIRED_COUNT_MAX))
+            .await?;
+        let mut found = self
             .core
             .read(|at| uploads::list_begun_before(at, oldest, EXPIRED_COUNT_MAX))?;
+        found.extend(self.live.given.list_given_before(oldest));
         let mut expired = 0;
         for (repository_id, id) in found {
             match self.cancel(repository_id, &id).await {
@@ -136,17 +189,54 @@ impl Uploads {
 
     async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<(Session, UploadRow), TakeError> {
         let Some(mut session) = self.live.claim(&self.core, *id) else {
-            let found = self.find(repository_id, id)?;
-            return Err(found.map_or(TakeError::NotFound, |_| TakeError::Busy));
+            let found = self.find(repository_id, id)?.is_some() || self.is_given(repository_id, id)?;
+            return Err(if found {
+                TakeError::Busy
+            } else {
+                TakeError::NotFound
+            });
         };
-        match self.core.read(|at| uploads::find(at, id))? {
-            Some(row) if row.repository_id == repository_id => Ok((session, row)),
-            Some(_) => Err(TakeError::NotFound),
-            None => {
-                session.discard(None).await?;
-                Err(TakeError::NotFound)
-            }
+        let given = self.live.given.find(id);
+        if given.is_none_or(|given| given.doubtful)
+            && let Some(row) = self.core.read(|at| uploads::find(at, id))?
+        {
+            let own = row.repository_id == repository_id;
+            return own.then_some((session, row)).ok_or(TakeError::NotFound);
         }
+        if let Some(rowless) = given {
+            if rowless.repository_id != repository_id {
+                return Err(TakeError::NotFound);
+            }
+            session.set_rowless(rowless);
+            return Ok((session, UploadRow::empty(repository_id, rowless.algorithm)));
+        }
+        if let Some(row) = self.take_up(repository_id, id).await? {
+            return Ok((session, row));
+        }
+        session.discard(None).await?;
+        Err(TakeError::NotFound)
+    }
+
+    /// An upload that a process before this one has given gets a row, so that its end will be known.
+    async fn take_up(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
+        let Some(algorithm) = self.live.given.recognize(repository_id, id) else {
+            return Ok(None);
+        };
+        let given = *id;
+        let taken = self
+            .core
+            .write(move |tx| uploads::take_up(tx, &given, repository_id, algorithm))
+            .await?;
+        Ok(taken.then(|| UploadRow::empty(repository_id, algorithm)))
+    }
+
+    /// Whether the repository has an upload without a row.
+    fn is_given(&self, repository_id: i64, id: &UploadId) -> Result<bool, StoreError> {
+        if let Some(given) = self.live.given.find(id) {
+            return Ok(given.repository_id == repository_id);
+        }
+        Ok(self.live.given.recognize(repository_id, id).is_some()
+            && !self.core.read(|at| uploads::has_ended(at, id))?)
     }
 
     async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {

@@ -10,13 +10,17 @@ use crate::core::{Core, off_thread};
 use crate::files::FileName;
 use crate::tables::uploads::{self, Parts, Saved, UploadRow};
 use crate::uploads::UploadId;
+use crate::uploads::given::{Given, Rowless};
 use crate::uploads::pump::Holder;
 use crate::uploads::spool::{Mark, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
 
 /// The uploads that somebody works on, and those that have in memory what their row has not.
-#[derive(Default)]
-pub(crate) struct Live(Mutex<HashMap<UploadId, Slot>>);
+pub(crate) struct Live {
+    slots: Mutex<HashMap<UploadId, Slot>>,
+    /// Those that have no row, because nothing has come yet.
+    pub(crate) given: Given,
+}
 
 enum Slot {
     Busy { abandoned: bool },
@@ -41,9 +45,18 @@ pub(crate) struct Session {
     live: Arc<Live>,
     id: UploadId,
     state: Option<Box<State>>,
+    /// What a row begins with, as long as there is none.
+    rowless: Option<Rowless>,
 }
 
 impl Live {
+    pub(crate) fn new(given: Given) -> Live {
+        Live {
+            slots: Mutex::default(),
+            given,
+        }
+    }
+
     /// `None` while somebody works on it.
     pub(crate) fn claim(self: &Arc<Live>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
         let mut slots = self.lock();
@@ -61,6 +74,7 @@ impl Live {
             live: self.clone(),
             id,
             state,
+            rowless: None,
         })
     }
 
@@ -84,7 +98,7 @@ impl Live {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,6 +140,19 @@ impl Session {
         self.state.as_deref()
     }
 
+    pub(crate) fn set_rowless(&mut self, rowless: Rowless) {
+        self.rowless = Some(rowless);
+    }
+
+    pub(crate) fn is_rowless(&self) -> bool {
+        self.rowless.is_some()
+    }
+
+    /// Of a commit that has failed it may come to light later that it was none the less made.
+    pub(crate) fn may_have_row(&self) -> bool {
+        self.rowless.is_none_or(|rowless| rowless.doubtful)
+    }
+
     pub(crate) fn set_state(&mut self, state: Box<State>) {
         self.state = Some(state);
     }
@@ -158,13 +185,17 @@ impl Session {
     /// The upload is over; its file is another's.
     pub(crate) fn end(&mut self) {
         self.state = None;
+        self.live.given.end(&self.id);
     }
 
     /// Ends the upload: first its row goes, then its bytes. Goes on although the caller is gone.
     pub(crate) async fn cancel(mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
         let cancelling = tokio::spawn(async move {
             let (core, id) = (self.core.clone(), self.id);
-            core.write(move |tx| uploads::delete(tx, &id)).await?;
+            if self.may_have_row() {
+                core.write(move |tx| uploads::delete(tx, &id)).await?;
+            }
+            self.live.given.end(&id);
             self.discard(in_row).await
         });
         cancelling.await.unwrap_or(Err(StoreError::Panicked))
@@ -239,7 +270,8 @@ impl Session {
     }
 
     async fn save_row(&mut self, parts: Parts) -> Result<(), AppendError> {
-        let (core, id) = (self.core.clone(), self.id);
+        let (core, live) = (self.core.clone(), self.live.clone());
+        let (id, rowless) = (self.id, self.rowless);
         let state = self.state_mut()?;
         if state.is_all_saved() && state.parts == parts {
             state.undo = None;
@@ -250,7 +282,20 @@ impl Session {
         let saved = progress.saved;
         state.saved.file = saved.file;
         state.doubtful = true;
-        let there = core.write(move |tx| uploads::save(tx, &id, &progress)).await?;
+        live.given.doubt(&id);
+        let there = core
+            .write(move |tx| {
+                if let Some(Rowless {
+                    repository_id,
+                    algorithm,
+                    ..
+                }) = rowless
+                {
+                    uploads::insert(tx, &id, repository_id, algorithm, id.given_at())?;
+                }
+                uploads::save(tx, &id, &progress)
+            })
+            .await?;
         if !there {
             state.saved.file = None;
             return Err(AppendError::Gone);
@@ -260,6 +305,9 @@ impl Session {
         state.parts = parts;
         state.undo = None;
         state.doubtful = false;
+        if self.rowless.take().is_some() {
+            live.given.end(&id);
+        }
         Ok(())
     }
 }

@@ -2,17 +2,75 @@
 
 use std::fmt;
 
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::StoreError;
 
-/// A random UUID, shown hyphenated and in lower case.
+/// A UUID, shown hyphenated and in lower case: random, or of version 8 with a stamp, a signature and the process that
+/// has given it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(Uuid);
+
+/// When an id was given: milliseconds and a number within them, no two the same. It has 60 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(u64);
+
+const NUMBER_BITS: u32 = 12;
+
+impl Stamp {
+    pub(crate) fn first_of(milliseconds: i64) -> Stamp {
+        Stamp(milliseconds.unsigned_abs() << NUMBER_BITS)
+    }
+
+    pub(crate) fn next(self, now_milliseconds: i64) -> Stamp {
+        Stamp::first_of(now_milliseconds).max(Stamp(self.0 + 1))
+    }
+
+    pub(crate) fn to_be_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
 
 impl UploadId {
     pub fn random() -> UploadId {
         UploadId(Uuid::new_v4())
+    }
+
+    /// In the order of stamps. Of the signature 30 bits are kept: who guesses one can do no more than begin an upload.
+    pub(crate) fn signed(stamp: Stamp, process: [u8; 4], signature: &[u8]) -> UploadId {
+        let number = stamp.0 & ((1 << NUMBER_BITS) - 1);
+        let high = (stamp.0 >> NUMBER_BITS) << 16 | number;
+        let mut signed = [0; 4];
+        for (byte, made) in signed.iter_mut().zip(signature) {
+            *byte = *made;
+        }
+        let low = u64::from(u32::from_be_bytes(signed)) << 32 | u64::from(u32::from_be_bytes(process));
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        UploadId(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The process that has given an id, where it says so.
+    pub(crate) fn process(&self) -> [u8; 4] {
+        let [.., a, b, c, d] = *self.as_bytes();
+        [a, b, c, d]
+    }
+
+    /// That of an id which has one.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let high = self.0.as_u64_pair().0;
+        let number = high & ((1 << NUMBER_BITS) - 1);
+        (self.0.get_version_num() == 8).then_some(Stamp((high >> 16) << NUMBER_BITS | number))
+    }
+
+    /// The least of those given at a time.
+    pub(crate) fn first_of(milliseconds: i64) -> UploadId {
+        UploadId::signed(Stamp::first_of(milliseconds), [0; 4], &[])
+    }
+
+    /// In milliseconds; zero for an id without a stamp.
+    pub(crate) fn given_at(&self) -> i64 {
+        let milliseconds = self.stamp().map(|stamp| stamp.0 >> NUMBER_BITS);
+        milliseconds.unwrap_or(0).cast_signed()
     }
 
     /// Takes the hyphenated form, in either case.

@@ -71,37 +71,63 @@ where
     }
 }
 
-/// Runs each job in a savepoint of one transaction, and gives what the kept ones announced. After an error nothing is
-/// known of the transaction.
-pub(crate) fn commit<'j>(
+/// Runs the jobs in one transaction, and gives what the kept ones announced. After an error nothing is known of the
+/// transaction.
+///
+/// A savepoint costs a copy of every page that is touched, and few jobs are refused once they have changed something: so
+/// savepoints are made only when that was seen, and all is run again.
+pub(crate) fn commit(
     connection: &dyn Connection,
     changes: &Changes,
-    jobs: impl ExactSizeIterator<Item = &'j mut (dyn Job + 'static)>,
+    jobs: &mut [&mut (dyn Job + 'static)],
 ) -> Result<Topics, StoreError> {
-    let alone = jobs.len() == 1;
-    let run = |sql| connection.execute(sql, &[]).map(drop);
-
-    let mut announced = Topics::default();
-
     connection.begin()?;
+    if let Some(announced) = run_all(connection, jobs) {
+        changes.during(|| connection.commit())?;
+        return Ok(announced);
+    }
+    execute(connection, "ROLLBACK")?;
+    if jobs.len() == 1 {
+        return Ok(Topics::default());
+    }
+    connection.begin()?;
+    let announced = run_each_in_a_savepoint(connection, jobs)?;
+    changes.during(|| connection.commit())?;
+    Ok(announced)
+}
+
+/// None where a job is not to be kept and has changed something.
+fn run_all(connection: &dyn Connection, jobs: &mut [&mut (dyn Job + 'static)]) -> Option<Topics> {
+    let mut announced = Topics::default();
     for job in jobs {
         let tx = Tx::new(connection);
-        if alone {
-            if !job.run(&tx) {
-                run("ROLLBACK")?;
-                return Ok(announced);
-            }
-            announced = tx.announced();
-            continue;
+        if job.run(&tx) {
+            announced = announced.and(tx.announced());
+        } else if tx.has_changed() {
+            return None;
         }
-        run("SAVEPOINT one")?;
+    }
+    Some(announced)
+}
+
+fn run_each_in_a_savepoint(
+    connection: &dyn Connection,
+    jobs: &mut [&mut (dyn Job + 'static)],
+) -> Result<Topics, StoreError> {
+    let mut announced = Topics::default();
+    for job in jobs {
+        let tx = Tx::new(connection);
+        execute(connection, "SAVEPOINT one")?;
         if job.run(&tx) {
             announced = announced.and(tx.announced());
         } else {
-            run("ROLLBACK TO SAVEPOINT one")?;
+            execute(connection, "ROLLBACK TO SAVEPOINT one")?;
         }
-        run("RELEASE SAVEPOINT one")?;
+        execute(connection, "RELEASE SAVEPOINT one")?;
     }
-    changes.during(|| connection.commit())?;
     Ok(announced)
+}
+
+fn execute(connection: &dyn Connection, sql: &str) -> Result<(), StoreError> {
+    connection.execute(sql, &[]).map(drop)
 }

@@ -1,23 +1,31 @@
-//! Writing: one thread takes what waits, runs it in one transaction, commits once, then answers all of it.
+//! Writing: one thread takes what waits, runs it in one transaction, commits once, then answers all of it. Who comes
+//! alone does so himself, where a commit is quick.
 
 mod batch;
 mod thread;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::announcements::{Announcements, Topic};
+use crate::backend::Upkeep;
 use crate::backend::{Backend, Connection};
 use crate::changes::{Changes, Settled};
 use crate::writer::batch::{Job, Pending};
+use crate::writer::thread::{Seat, settle};
 use crate::{StoreError, Tried, Tx};
 
 /// Writes that wait or run; a caller beyond them waits before it enters the queue.
 const QUEUE_LENGTH_MAX: usize = 2_048;
+/// A caller commits on his own thread only while that takes no longer: other requests wait for that thread.
+const COMMIT_IN_PLACE_MAX: Duration = Duration::from_micros(500);
+/// After so many of these it is the thread's turn, which also looks after the log.
+const COMMITS_IN_PLACE_MAX: u32 = 64;
 
 /// Whether the store takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +46,10 @@ struct Shared {
     probe_interval: Duration,
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Taken before the queue where both are, and never held while callers are answered.
+    seat: Mutex<Seat>,
+    /// How many callers may still commit on their own threads.
+    in_place: AtomicU32,
     permits: Arc<Semaphore>,
     health: watch::Sender<Health>,
     announcements: Announcements,
@@ -47,6 +59,10 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Waiting>,
+    /// How many must wait for the thread to be woken.
+    awaited: usize,
+    /// A commit in place has failed, so that the thread has something to look after.
+    failed: bool,
     closing: bool,
 }
 
@@ -66,6 +82,11 @@ impl Writer {
             probe_interval,
             queue: Mutex::default(),
             wake: Condvar::new(),
+            seat: Mutex::new(Seat::Open {
+                connection,
+                upkeep: Upkeep::Done,
+            }),
+            in_place: AtomicU32::new(0),
             permits: Arc::new(Semaphore::new(QUEUE_LENGTH_MAX)),
             health: watch::Sender::new(Health::Writable),
             announcements: Announcements::default(),
@@ -74,7 +95,7 @@ impl Writer {
         let own = shared.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || thread::run(&own, connection))
+            .spawn(move || thread::run(&own))
             .tried("start the writer thread")?;
         Ok(Writer {
             shared,
@@ -95,7 +116,10 @@ impl Writer {
 
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Pending::new(work, answer));
-        self.shared.enqueue(Waiting { job, _permit: permit })?;
+        let waiting = Waiting { job, _permit: permit };
+        if let Some(waiting) = self.shared.commit_in_place(waiting) {
+            self.shared.enqueue(waiting)?;
+        }
 
         answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
@@ -130,7 +154,7 @@ impl Writer {
         }
     }
 
-    fn refuse_unless_writable(&self) -> Result<(), StoreError> {
+    pub(crate) fn refuse_unless_writable(&self) -> Result<(), StoreError> {
         match self.health() {
             Health::Writable => Ok(()),
             Health::ReadOnly => Err(StoreError::ReadOnly),
@@ -152,10 +176,69 @@ impl Shared {
             return Err(StoreError::Closed);
         }
         queue.jobs.push_back(waiting);
+        let enough = queue.jobs.len() >= queue.awaited;
         drop(queue);
 
-        self.wake.notify_one();
+        if enough {
+            self.wake.notify_one();
+        }
         Ok(())
+    }
+
+    /// Gives the work back where it is the thread's.
+    fn commit_in_place(&self, waiting: Waiting) -> Option<Waiting> {
+        let taken = |left: u32| left.checked_sub(1);
+        if self
+            .in_place
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
+            .is_err()
+        {
+            return Some(waiting);
+        }
+        let Ok(seat) = self.seat.try_lock() else {
+            return Some(waiting);
+        };
+        let queue = self.lock_queue();
+        if queue.closing || !queue.jobs.is_empty() {
+            return Some(waiting);
+        }
+        drop(queue);
+        let left = self.in_place.load(Ordering::Relaxed);
+        self.commit_on(seat, vec![waiting], left);
+        if self.health.borrow().ne(&Health::Writable) {
+            self.lock_queue().failed = true;
+            self.wake.notify_one();
+        }
+        None
+    }
+
+    /// On the writer's thread. Gives the time it took.
+    fn commit(&self, batch: Vec<Waiting>) -> Duration {
+        self.commit_on(self.lock_seat(), batch, COMMITS_IN_PLACE_MAX)
+    }
+
+    /// Allows so many callers to commit in place, if there was nobody else and it was quick.
+    fn commit_on(&self, mut seat: MutexGuard<'_, Seat>, mut batch: Vec<Waiting>, in_place: u32) -> Duration {
+        let began = Instant::now();
+        let committed = seat.commit(self, &mut batch);
+        let took = began.elapsed();
+        let quick_and_alone = batch.len() == 1 && took <= COMMIT_IN_PLACE_MAX;
+        self.in_place
+            .store(if quick_and_alone { in_place } else { 0 }, Ordering::Relaxed);
+        drop(seat);
+
+        match committed {
+            Ok(announced) => {
+                settle(batch, Ok(()));
+                self.announcements.publish(announced);
+            }
+            Err(error) => settle(batch, Err(error)),
+        }
+        took
+    }
+
+    fn lock_seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_queue(&self) -> MutexGuard<'_, Queue> {

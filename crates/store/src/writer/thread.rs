@@ -1,16 +1,19 @@
-//! The thread that writes.
+//! The thread that writes, and the seat that it shares with callers who find nobody else there.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::StoreError;
+use crate::announcements::Topics;
 use crate::backend::{Connection, Moment, Upkeep};
 use crate::writer::batch::commit;
-use crate::writer::{Health, Shared, Waiting};
+use crate::writer::{Health, Queue, Shared, Waiting};
 
 const BATCH_JOBS_MAX: usize = 512;
 /// How long no work must have come for the thread to call it quiet.
 const QUIET: Duration = Duration::from_millis(5);
+/// How long a batch may wait for those who were in the last one and are about to come back.
+const GATHERING_MAX: Duration = Duration::from_millis(2);
 
 /// What the thread has to do next.
 enum Next {
@@ -20,7 +23,7 @@ enum Next {
 }
 
 /// A connection to write with, or none until the disk is seen to work again.
-enum Seat {
+pub(super) enum Seat {
     Open {
         connection: Box<dyn Connection>,
         upkeep: Upkeep,
@@ -30,18 +33,27 @@ enum Seat {
     },
 }
 
-pub(crate) fn run(shared: &Shared, connection: Box<dyn Connection>) {
+/// What the thread knows of the last batch.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    jobs: usize,
+    took: Duration,
+}
+
+pub(super) fn run(shared: &Shared) {
     let _ending = Ending(shared);
-    let mut seat = Seat::Open {
-        connection,
-        upkeep: Upkeep::Done,
-    };
+    let mut last = Last::default();
     loop {
-        seat = match shared.next(seat.patience()) {
-            Next::Commit(batch) => seat.commit(shared, batch),
-            Next::Quiet => seat.quiet(shared),
-            Next::Close => return seat.close(),
-        };
+        let patience = shared.lock_seat().patience();
+        match shared.next(patience, last) {
+            Next::Commit(batch) => {
+                last.jobs = batch.len();
+                last.took = shared.commit(batch);
+                shared.lock_seat().tidy(shared, Moment::Busy);
+            }
+            Next::Quiet => shared.lock_seat().quiet(shared),
+            Next::Close => return shared.lock_seat().close(),
+        }
     }
 }
 
@@ -60,58 +72,54 @@ impl Seat {
         }
     }
 
-    fn commit(self, shared: &Shared, mut batch: Vec<Waiting>) -> Seat {
+    pub(super) fn commit(&mut self, shared: &Shared, batch: &mut [Waiting]) -> Result<Topics, StoreError> {
         let Seat::Open { connection, .. } = self else {
-            settle(batch, Err(StoreError::ReadOnly));
-            return self;
+            return Err(StoreError::ReadOnly);
         };
-
-        let committed = commit(
-            connection.as_ref(),
-            &shared.changes,
-            batch.iter_mut().map(|waiting| waiting.job.as_mut()),
-        );
-        let announced = match committed {
-            Ok(announced) => announced,
-            Err(error) => {
-                drop(connection);
-                let shut = shut(shared, &error);
-                settle(batch, Err(error));
-                return shut;
-            }
-        };
-        settle(batch, Ok(()));
-        shared.announcements.publish(announced);
-        tidy(shared, connection, Moment::Busy)
+        let mut jobs = batch
+            .iter_mut()
+            .map(|waiting| waiting.job.as_mut())
+            .collect::<Vec<_>>();
+        let committed = commit(connection.as_ref(), &shared.changes, &mut jobs);
+        committed.inspect_err(|error| *self = shut(shared, error))
     }
 
-    fn quiet(self, shared: &Shared) -> Seat {
+    fn quiet(&mut self, shared: &Shared) {
         match self {
-            Seat::Open { connection, .. } => tidy(shared, connection, Moment::Idle),
-            Seat::Shut { probe_at } if Instant::now() < probe_at => self,
-            Seat::Shut { .. } => match shared.changes.during(|| shared.backend.recover()) {
+            Seat::Open { .. } => self.tidy(shared, Moment::Idle),
+            Seat::Shut { probe_at } if Instant::now() < *probe_at => {}
+            Seat::Shut { probe_at } => match shared.changes.during(|| shared.backend.recover()) {
                 Ok(connection) => {
                     tracing::info!("the disk takes writes again");
-                    shared.health.send_replace(Health::Writable);
-                    Seat::Open {
+                    *self = Seat::Open {
                         connection,
                         upkeep: Upkeep::Done,
-                    }
+                    };
+                    shared.health.send_replace(Health::Writable);
                 }
                 Err(error) => {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,
                         "writes are still refused"
                     );
-                    Seat::Shut {
-                        probe_at: Instant::now() + shared.probe_interval,
-                    }
+                    *probe_at = Instant::now() + shared.probe_interval;
                 }
             },
         }
     }
 
-    fn close(self) {
+    /// A failed upkeep may have been a failed flush: as after a failed commit, nothing is known of the disk.
+    fn tidy(&mut self, shared: &Shared, moment: Moment) {
+        let Seat::Open { connection, upkeep } = self else {
+            return;
+        };
+        match connection.tidy(moment) {
+            Ok(left) => *upkeep = left,
+            Err(error) => *self = shut(shared, &error),
+        }
+    }
+
+    fn close(&mut self) {
         if let Seat::Open { connection, .. } = self
             && let Err(error) = connection.tidy(Moment::Closing)
         {
@@ -121,17 +129,10 @@ impl Seat {
                 "the log could not be brought in"
             );
         }
-    }
-}
-
-/// A failed upkeep may have been a failed flush: as after a failed commit, nothing is known of the disk.
-fn tidy(shared: &Shared, connection: Box<dyn Connection>, moment: Moment) -> Seat {
-    match connection.tidy(moment) {
-        Ok(upkeep) => Seat::Open { connection, upkeep },
-        Err(error) => {
-            drop(connection);
-            shut(shared, &error)
-        }
+        // The last connection goes here, not with whoever holds the store longest.
+        *self = Seat::Shut {
+            probe_at: Instant::now(),
+        };
     }
 }
 
@@ -146,23 +147,38 @@ fn shut(shared: &Shared, error: &StoreError) -> Seat {
     }
 }
 
-fn settle(batch: Vec<Waiting>, committed: Result<(), StoreError>) {
+pub(super) fn settle(batch: Vec<Waiting>, committed: Result<(), StoreError>) {
     let committed = committed.map_err(Arc::new);
     for waiting in batch {
         waiting.job.settle(committed.clone());
     }
 }
 
+impl Last {
+    /// Those who were answered together come back together: a flush is saved by waiting for them, if that takes less.
+    fn gathering(self) -> Duration {
+        if self.jobs > 1 {
+            (self.took / 2).min(GATHERING_MAX)
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
 impl Shared {
-    fn next(&self, patience: Option<Duration>) -> Next {
+    fn next(&self, patience: Option<Duration>, last: Last) -> Next {
         let mut queue = self.lock_queue();
         loop {
             if !queue.jobs.is_empty() {
+                queue = self.gather(queue, last);
                 let length = queue.jobs.len().min(BATCH_JOBS_MAX);
                 return Next::Commit(queue.jobs.drain(..length).collect());
             }
             if queue.closing {
                 return Next::Close;
+            }
+            if std::mem::take(&mut queue.failed) {
+                return Next::Quiet;
             }
             let Some(patience) = patience else {
                 queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -178,7 +194,25 @@ impl Shared {
             }
         }
     }
+
+    fn gather<'q>(&self, mut queue: Guard<'q>, last: Last) -> Guard<'q> {
+        let gathering = last.gathering();
+        if gathering.is_zero() {
+            return queue;
+        }
+        queue.awaited = last.jobs;
+        let (mut queue, _) = self
+            .wake
+            .wait_timeout_while(queue, gathering, |queue| {
+                queue.jobs.len() < queue.awaited && !queue.closing
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.awaited = 1;
+        queue
+    }
 }
+
+type Guard<'q> = std::sync::MutexGuard<'q, Queue>;
 
 /// However the thread ends, nobody waits for it any more.
 struct Ending<'s>(&'s Shared);

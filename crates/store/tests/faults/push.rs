@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ecru_model::{Digest, DigestAlgorithm};
 use ecru_store::{
-    BlobContent, ByteSource, Durability, Foundation, Health, Options, Received, Store, StoreError, Tx,
-    UploadId, links,
+    BlobContent, ByteSource, Durability, Foundation, Health, NewUpload, Options, Received, Store, StoreError,
+    Tx, UploadId, links,
 };
 use tempfile::TempDir;
 
@@ -131,10 +131,14 @@ async fn add_repository(store: &Store) {
 /// A large layer in three appends, and a small one in a single request.
 async fn push(store: &Store, acknowledged: &mut Acknowledged) -> Result<(), Failure> {
     let bytes = &*LARGE;
-    let id = store
-        .uploads()
-        .begin(REPOSITORY, DigestAlgorithm::Sha256, NOW)
-        .await?;
+    let uploads = store.uploads();
+    let new = NewUpload {
+        repository_id: REPOSITORY,
+        algorithm: DigestAlgorithm::Sha256,
+        now_milliseconds: NOW,
+    };
+    let given: Result<_, StoreError> = store.read(|at| uploads.give(at, new, u64::MAX));
+    let id = given?.ok_or("there is no room for an upload")?;
     acknowledged.upload = Some((id, 0));
 
     let mut offset = 0;

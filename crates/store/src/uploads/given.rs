@@ -1,0 +1,224 @@
+//! Uploads of which nothing has come yet, and which therefore have no row: the id itself proves that it was given.
+//!
+//! Those of this process are known until they end. One that a process before it has given is taken up as long as no
+//! upload has ended under it; only what came without ever having a row leaves no trace of its end.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use ecru_model::DigestAlgorithm;
+
+use crate::StoreError;
+use crate::keys::fill_randomly;
+use crate::uploads::upload_id::{Stamp, UploadId};
+
+/// Beyond these, an upload has its row from the beginning.
+const COUNT_MAX: usize = 10_000;
+const PURPOSE: &[u8] = b"upload id\0";
+
+pub(crate) struct Given {
+    /// The newest signs, all verify.
+    newest: hmac::Key,
+    older: Vec<hmac::Key>,
+    /// Random, so that no two processes give the same id, whatever their clocks say.
+    process: [u8; 4],
+    open: Mutex<Open>,
+}
+
+/// An upload as it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rowless {
+    pub(crate) repository_id: i64,
+    pub(crate) algorithm: DigestAlgorithm,
+    /// A row is being made, or whether it was is not known.
+    pub(crate) doubtful: bool,
+}
+
+/// What this process has given and nobody has ended.
+#[derive(Default)]
+struct Open {
+    last: Stamp,
+    uploads: HashMap<UploadId, Rowless>,
+    counts: HashMap<i64, u64>,
+}
+
+impl Given {
+    /// The keys come oldest first.
+    pub(crate) fn new(secrets: &[Vec<u8>]) -> Result<Given, StoreError> {
+        let mut process = [0; 4];
+        fill_randomly(&mut process)?;
+        let mut keys = secrets
+            .iter()
+            .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret))
+            .collect::<Vec<_>>();
+        let newest = keys.pop().ok_or_else(|| StoreError::damaged("it holds no key"))?;
+        Ok(Given {
+            newest,
+            older: keys,
+            process,
+            open: Mutex::default(),
+        })
+    }
+
+    /// A new id, unless too many are open, here or in the repository.
+    pub(crate) fn give(
+        &self,
+        repository_id: i64,
+        algorithm: DigestAlgorithm,
+        now_milliseconds: i64,
+        count_max: u64,
+    ) -> Option<UploadId> {
+        let mut open = self.lock();
+        let count = open.counts.get(&repository_id).copied().unwrap_or(0);
+        if open.uploads.len() >= COUNT_MAX || count >= count_max {
+            return None;
+        }
+        open.last = open.last.next(now_milliseconds);
+        let id = sign(&self.newest, repository_id, algorithm, (open.last, self.process));
+        let rowless = Rowless {
+            repository_id,
+            algorithm,
+            doubtful: false,
+        };
+        open.uploads.insert(id, rowless);
+        open.counts.insert(repository_id, count + 1);
+        Some(id)
+    }
+
+    pub(crate) fn find(&self, id: &UploadId) -> Option<Rowless> {
+        self.lock().uploads.get(id).copied()
+    }
+
+    pub(crate) fn doubt(&self, id: &UploadId) {
+        if let Some(rowless) = self.lock().uploads.get_mut(id) {
+            rowless.doubtful = true;
+        }
+    }
+
+    pub(crate) fn count(&self, repository_id: i64) -> u64 {
+        self.lock().counts.get(&repository_id).copied().unwrap_or(0)
+    }
+
+    /// The upload has a row from now on, or is over.
+    pub(crate) fn end(&self, id: &UploadId) {
+        let mut open = self.lock();
+        let Some(ended) = open.uploads.remove(id) else {
+            return;
+        };
+        match open.counts.get_mut(&ended.repository_id) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(open.counts.remove(&ended.repository_id)),
+        }
+    }
+
+    /// What a process before this one has given for the repository.
+    pub(crate) fn recognize(&self, repository_id: i64, id: &UploadId) -> Option<DigestAlgorithm> {
+        let stamp = id.stamp()?;
+        if id.process() == self.process {
+            return None;
+        }
+        let keys = || std::iter::once(&self.newest).chain(&self.older);
+        [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512]
+            .into_iter()
+            .find(|algorithm| {
+                keys().any(|key| {
+                    let signed = sign(key, repository_id, *algorithm, (stamp, id.process()));
+                    verify_slices_are_equal(signed.as_bytes(), id.as_bytes()).is_ok()
+                })
+            })
+    }
+
+    /// Those that were given before a time, with their repositories.
+    pub(crate) fn list_given_before(&self, milliseconds: i64) -> Vec<(i64, UploadId)> {
+        let before = Stamp::first_of(milliseconds);
+        self.lock()
+            .uploads
+            .iter()
+            .filter(|(id, _)| id.stamp().is_some_and(|stamp| stamp < before))
+            .map(|(id, rowless)| (rowless.repository_id, *id))
+            .collect()
+    }
+
+    pub(crate) fn list_of(&self, repository_id: i64) -> Vec<UploadId> {
+        let open = self.lock();
+        let of = open
+            .uploads
+            .iter()
+            .filter(|(_, rowless)| rowless.repository_id == repository_id);
+        of.map(|(id, _)| *id).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sign(
+    key: &hmac::Key,
+    repository_id: i64,
+    algorithm: DigestAlgorithm,
+    (stamp, process): (Stamp, [u8; 4]),
+) -> UploadId {
+    let mut context = hmac::Context::with_key(key);
+    context.update(PURPOSE);
+    context.update(&repository_id.to_be_bytes());
+    context.update(&stamp.to_be_bytes());
+    context.update(&process);
+    context.update(algorithm.as_str().as_bytes());
+    UploadId::signed(stamp, process, context.sign().as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use DigestAlgorithm::{Sha256, Sha512};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn given(secrets: &[&[u8]]) -> Given {
+        let secrets = secrets.iter().map(|secret| secret.to_vec()).collect::<Vec<_>>();
+        Given::new(&secrets).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_recognized_by_the_next_process_for_its_repository_alone() {
+        let before = given(&[b"one"]);
+        let ids = [Sha256, Sha512].map(|algorithm| (algorithm, before.give(7, algorithm, NOW, 9).unwrap()));
+        let after = given(&[b"one", b"two"]);
+        let stranger = given(&[b"two"]);
+        for (algorithm, id) in ids {
+            assert_eq!(UploadId::parse(&id.to_string()), Some(id));
+            assert_eq!(after.recognize(7, &id), Some(algorithm));
+            assert_eq!(after.recognize(8, &id), None);
+            assert_eq!(stranger.recognize(7, &id), None);
+            assert_eq!(
+                before.recognize(7, &id),
+                None,
+                "its own process knows what it gave"
+            );
+        }
+        assert_eq!(after.recognize(7, &UploadId::random()), None);
+    }
+
+    #[test]
+    fn ids_differ_and_are_counted_until_they_end() {
+        let given = given(&[b"one"]);
+        let ids = [0; 3].map(|_| given.give(7, Sha256, NOW, 3).unwrap());
+        assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+        assert_eq!(given.give(7, Sha256, NOW, 3), None);
+        assert!(given.give(8, Sha256, NOW - 5, 3).is_some(), "another repository");
+        assert_eq!(
+            (given.count(7), given.find(&ids[0]).unwrap().repository_id),
+            (3, 7)
+        );
+
+        given.end(&ids[0]);
+        given.end(&ids[0]);
+        assert_eq!((given.count(7), given.find(&ids[0])), (2, None));
+        assert_eq!(given.list_given_before(NOW), []);
+        assert_eq!(given.list_given_before(NOW + 1).len(), 3);
+    }
+}
