@@ -39,12 +39,12 @@ class Server:
     def url(self):
         return f"http://{self.host}"
 
-    def start(self):
-        """Spawns the process and returns the seconds until `/readyz` answered 200."""
+    def start(self, until="readyz"):
+        """Spawns the process and returns the seconds until that address answered 200."""
         begun = time.monotonic()
         self.spawn()
         self.port = self._announced_port(begun + START_SECONDS_MAX)
-        self._await_ready(begun + START_SECONDS_MAX)
+        self._await(until, begun + START_SECONDS_MAX)
         return time.monotonic() - begun
 
     def spawn(self):
@@ -144,10 +144,10 @@ class Server:
             if found:
                 return int(found[1])
 
-    def _await_ready(self, deadline):
+    def _await(self, path, deadline):
         while True:
             try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                with urllib.request.urlopen(f"{self.url}/{path}", timeout=5) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, OSError):
