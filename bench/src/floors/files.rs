@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
+use super::at_once;
 use crate::load::Outcome;
 
 /// Stores records until the count or the time is reached.
@@ -36,18 +36,12 @@ pub(crate) fn store_files(
         }
         Ok(latencies_ns)
     };
-    let latencies = thread::scope(|scope| {
-        let workers = (0..threads).map(|_| scope.spawn(store)).collect::<Vec<_>>();
-        let ended = workers.into_iter().map(ScopedJoinHandle::join);
-        ended
-            .map(|it| it.map_err(|_| anyhow!("a thread panicked"))?)
-            .collect::<Result<Vec<_>>>()
-    })?;
+    let latencies_ns = at_once(threads, store)?;
     let seconds = began.elapsed().as_secs_f64();
     fs::remove_dir_all(directory)?;
     Ok(Outcome {
         seconds,
-        latencies_ns: latencies.concat(),
+        latencies_ns,
         body_bytes: 0,
     })
 }

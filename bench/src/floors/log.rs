@@ -5,11 +5,11 @@ use std::io::Write;
 use std::mem;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+use super::at_once;
 use crate::load::Outcome;
 
 /// Appends until the time is over.
@@ -25,18 +25,12 @@ pub(crate) fn append_log(path: &Path, threads: usize, duration: Duration, record
         }
         Ok(latencies_ns)
     };
-    let latencies = thread::scope(|scope| {
-        let workers = (0..threads).map(|_| scope.spawn(append)).collect::<Vec<_>>();
-        let ended = workers.into_iter().map(ScopedJoinHandle::join);
-        ended
-            .map(|it| it.map_err(|_| anyhow!("a thread panicked"))?)
-            .collect::<Result<Vec<_>>>()
-    })?;
+    let latencies_ns = at_once(threads, append)?;
     let seconds = began.elapsed().as_secs_f64();
     fs::remove_file(path)?;
     Ok(Outcome {
         seconds,
-        latencies_ns: latencies.concat(),
+        latencies_ns,
         body_bytes: 0,
     })
 }
@@ -98,6 +92,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

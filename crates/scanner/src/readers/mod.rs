@@ -158,6 +158,18 @@ pub(crate) fn test_scratch() -> Scratch {
     }
 }
 
+/// Names and versions that a reader finds in a text.
+#[cfg(test)]
+#[track_caller]
+fn check(reader: Reader, text: &str, expected: &[(&str, &str)]) {
+    let packages = reader(&mut text.as_bytes(), &test_scratch()).unwrap();
+    let seen: Vec<_> = packages
+        .iter()
+        .map(|package| (package.name.as_str(), package.version.as_str()))
+        .collect();
+    assert_eq!(seen, expected);
+}
+
 #[cfg(test)]
 pub(crate) use rpm::test_header as test_rpm_header;
 

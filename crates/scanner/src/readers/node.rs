@@ -73,18 +73,8 @@ fn flatten(dependencies: Option<&BTreeMap<String, Nested>>, packages: &mut Vec<P
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Reader, test_scratch};
+    use super::super::{check, test_scratch};
     use super::*;
-
-    #[track_caller]
-    fn check(reader: Reader, text: &str, expected: &[(&str, &str)]) {
-        let packages = reader(&mut text.as_bytes(), &test_scratch()).unwrap();
-        let seen: Vec<_> = packages
-            .iter()
-            .map(|package| (package.name.as_str(), package.version.as_str()))
-            .collect();
-        assert_eq!(seen, expected);
-    }
 
     #[test]
     fn packages_are_read_from_manifests_and_locks() {

@@ -77,18 +77,8 @@ pub(super) fn read_pipfile_lock(content: &mut dyn Read, _: &Scratch) -> Packages
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Reader, test_scratch};
+    use super::super::check;
     use super::*;
-
-    #[track_caller]
-    fn check(reader: Reader, text: &str, expected: &[(&str, &str)]) {
-        let packages = reader(&mut text.as_bytes(), &test_scratch()).unwrap();
-        let seen: Vec<_> = packages
-            .iter()
-            .map(|package| (package.name.as_str(), package.version.as_str()))
-            .collect();
-        assert_eq!(seen, expected);
-    }
 
     #[test]
     fn distributions_are_read_from_metadata_and_locks() {

@@ -122,7 +122,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
             return;
         }
     };
-    tracing::info!(?ended, "maintenance has ended");
+    tracing::info!(outcome = ended.text(), "maintenance has ended");
     while let Ok(line) = said.try_recv() {
         if send(&mut writing, &Line::Said(line)).await.is_none() {
             return;

@@ -30,6 +30,14 @@ pub(crate) enum Ended {
     Failed(String),
 }
 
+impl Ended {
+    fn text(&self) -> &str {
+        match self {
+            Self::Good(text) | Self::Damage(text) | Self::Failed(text) => text,
+        }
+    }
+}
+
 pub(crate) async fn run(store: &Store, clock: &Clock, task: Task, report: &Report) -> Ended {
     let ended = match task {
         Task::Gc => gc(store, clock).await,
