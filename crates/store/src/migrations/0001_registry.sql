@@ -188,8 +188,7 @@ CREATE INDEX jobs_by_due ON jobs (due);
 -- Every event, in the order of its commit. `repository` is what its order matters to; `time` is of the clock that users
 -- see, `recorded_at` machine time.
 CREATE TABLE outbox (
-    shard {int} NOT NULL,
-    sequence {int} NOT NULL,
+    sequence {id},
     account {text} NOT NULL,
     region {text} NOT NULL,
     repository {text} NOT NULL,
@@ -198,23 +197,20 @@ CREATE TABLE outbox (
     time {int} NOT NULL,
     recorded_at {int} NOT NULL,
     resources {text} NOT NULL,
-    detail {text} NOT NULL,
-    PRIMARY KEY (shard, sequence)
-) {without_rowid};
+    detail {text} NOT NULL
+) {strict};
 
 -- The last event that is gone, so that no sequence is given twice.
-CREATE TABLE outbox_floors (
-    shard {int} PRIMARY KEY,
+CREATE TABLE outbox_floor (
+    id {int} PRIMARY KEY,
     sequence {int} NOT NULL
 ) {strict};
 
 -- The last event that a sink has taken. Only the `active` ones, those of the running server, hold events back.
 CREATE TABLE sink_cursors (
-    sink {text} NOT NULL,
-    shard {int} NOT NULL,
+    sink {text} PRIMARY KEY,
     sequence {int} NOT NULL,
-    active {int} NOT NULL,
-    PRIMARY KEY (sink, shard)
+    active {int} NOT NULL
 ) {without_rowid};
 
 -- Who an access key belongs to.
