@@ -10,9 +10,9 @@ use crate::{StoreError, Tried};
 
 /// What is worth a thread's while, and what gathers while one is busy before the socket has to wait.
 const GATHERED_BYTES_MIN: usize = 64 * 1024;
-const GATHERED_BYTES_MAX: usize = 256 * 1024;
-/// How much of a stream may be lost in a power cut.
-const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const GATHERED_BYTES_MAX: usize = 1024 * 1024;
+/// How much is flushed at once, while the next as much comes in: little is left for the end.
+const FLUSHED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes that come in by and by, such as the body of a request.
 pub trait ByteSource: Send {
@@ -39,7 +39,7 @@ pub enum AppendError {
 pub(crate) trait Holder: Send + 'static {
     fn spool(&mut self) -> Option<&mut Spool>;
 
-    /// Called on a thread that may block, when much is not synced.
+    /// Called on a thread that may block, when there is enough for a flush.
     fn checkpoint(&mut self) -> Result<(), AppendError>;
 }
 
@@ -150,7 +150,7 @@ fn write_all<H: Holder>(holder: &mut H, chunks: &[Bytes]) -> Result<(), AppendEr
     for chunk in chunks {
         let spool = holder.spool().ok_or(StoreError::Panicked)?;
         spool.write(chunk).tried("write an upload")?;
-        if spool.unsynced() >= UNSYNCED_BYTES_MAX {
+        if spool.unflushed() >= FLUSHED_BYTES {
             holder.checkpoint()?;
         }
     }
