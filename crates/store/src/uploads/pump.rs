@@ -10,7 +10,7 @@ use crate::{StoreError, Tried};
 
 /// What is worth a thread's while, and what gathers while one is busy before the socket has to wait.
 const GATHERED_BYTES_MIN: usize = 64 * 1024;
-const GATHERED_BYTES_MAX: usize = 1024 * 1024;
+const GATHERED_BYTES_MAX: usize = 512 * 1024;
 /// How much is flushed at once, while the next as much comes in: little is left for the end.
 const FLUSHED_BYTES: u64 = 16 * 1024 * 1024;
 
