@@ -29,7 +29,7 @@ fi
 
 if [ "${1:-}" = --all ] && ! [ -x "$tools/bin/fakecloud" ]; then
     # Kept until it is done, so that an interrupted build goes on where it was.
-    build=$root/target/tools/build/fakecloud
+    build=$tools/build
     nice -n 10 cargo install --locked --version "=$fakecloud" --root "$tools" --target-dir "$build" fakecloud
     rm -rf "$build"
 fi
