@@ -79,11 +79,15 @@ def killed_at(calls, when):
 
 
 @contextlib.contextmanager
-def refused_calls(process, calls, error, when=None):
-    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does."""
+def refused_calls(process, calls, error, when=None, files=()):
+    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does.
+
+    With `files`, only calls that concern one of them are refused.
+    """
     fault = f"inject={calls}:error={error}" + (f":when={when}" if when else "")
     tracer = subprocess.Popen(
         ["strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", fault]
+        + [argument for file in files for argument in ("-P", str(file))]
         + ["-p", str(process.pid)],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -150,7 +150,7 @@ def test_while_nothing_can_be_read_no_other_bytes_are_answered(readers, calls):
     check_afterwards(readers)
 
 
-@pytest.mark.parametrize("calls", ["pread64,preadv2", "sendfile", "openat", "statx"])
+@pytest.mark.parametrize("calls", ["pread64,preadv2", "sendfile", "openat"])
 def test_one_read_that_fails_is_refused_alone_whichever_it_is(readers, calls):
     met = 0
     for when in range(1, CALLS_MAX):
@@ -177,10 +177,19 @@ def test_a_changed_file_that_cannot_be_hashed_is_not_taken_for_damaged(readers, 
     check_afterwards(readers)
 
 
-def test_a_verification_that_cannot_read_says_so_and_condemns_nothing(readers):
+def test_a_verification_that_cannot_read_the_database_says_so(readers):
     with refused_calls(readers.server.process, "pread64,preadv2", "EIO"):
         verified = kill.run_on_data("verify", readers.server)
-        assert verified.returncode == 1, verified.stdout
-        collected = kill.run_on_data("gc", readers.server)
-        print(verified, collected)
+    assert verified.returncode == 1 and "disk I/O error" in verified.stdout, verified.stdout
+    check_afterwards(readers)
+
+
+@pytest.mark.parametrize("calls", ["pread64", "openat", "statx"])
+def test_a_verification_that_cannot_read_blobs_says_so_and_takes_none_for_damaged(readers, calls):
+    files = list((readers.server.data_directory / "blobs").glob("*/*"))
+    with refused_calls(readers.server.process, calls, "EIO", files=files):
+        verified = kill.run_on_data("verify", readers.server)
+    said = verified.stdout.splitlines()
+    assert verified.returncode == 1, verified.stdout
+    assert len([line for line in said if "cannot be read: Input/output error" in line]) == len(files), said
     check_afterwards(readers)
