@@ -83,6 +83,9 @@ class Readers:
             json.close()
         # Holds the time of the answer.
         answer.pop("downloadUrl", None)
+        # Is written some time after a pull.
+        for image in answer.get("imageDetails", []):
+            image.pop("lastRecordedPullTime", None)
         return answer
 
     def _paths(self):
