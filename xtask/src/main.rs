@@ -1,8 +1,10 @@
 //! The project's own tasks: `cargo xtask codegen` writes what follows from the service model, `cargo xtask
-//! fidelity` the page that tells what is shown, and `cargo xtask test` proves it all.
+//! fidelity` the page that tells what is shown, `cargo xtask link-order` which functions a start runs, and `cargo
+//! xtask test` proves it all.
 
 mod codegen;
 mod fidelity;
+mod link_order;
 mod suite;
 #[cfg(test)]
 mod tidy;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-const USAGE: &str = "usage: cargo xtask <codegen | fidelity | test>";
+const USAGE: &str = "usage: cargo xtask <codegen | fidelity | link-order | test>";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +25,7 @@ fn main() -> Result<ExitCode> {
     {
         ["codegen"] => codegen::run().map(|()| ExitCode::SUCCESS),
         ["fidelity"] => fidelity::run().map(|()| ExitCode::SUCCESS),
+        ["link-order"] => link_order::run().map(|()| ExitCode::SUCCESS),
         ["test"] => suite::run(),
         _ => anyhow::bail!(USAGE),
     }

@@ -35,7 +35,7 @@ pub(crate) use schedule::{forget, schedule_everywhere};
 const SCHEDULED: Topic = Topic::new(0);
 const RUNNING_MAX: usize = 2;
 /// Runs whose result somebody may still want to hear of.
-const HEARD_MAX: usize = 1_024;
+const HEARD_MAX: usize = 256;
 
 /// What a job does. One variant for each kind of work, one arm for it in `run.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
