@@ -2,8 +2,8 @@
 
 import base64
 import concurrent.futures
-import re
 import pathlib
+import re
 
 from harness.aws import JsonApi
 from harness.images import digest_of, seeded_bytes
@@ -31,7 +31,6 @@ def test_parts_of_the_largest_size_by_four_clients_take_little_memory(ecru):
         assert registry.pull_blob(repository, digest_of(layer)) == layer
     registry.close()
     figures = f"{before_bytes >> 10} KiB before, {peak_bytes >> 10} at most, {after_bytes >> 10} after"
-    print(figures)
     assert peak_bytes <= PEAK_BYTES_MAX and after_bytes <= before_bytes + KEPT_BYTES_MAX, figures
 
 

@@ -43,7 +43,7 @@ CALLS_OF_FIRST_START = ["ftruncate", "mkdir,mkdirat", "unlink,unlinkat"]
 # No start makes so many.
 CALLS_MAX = 2_000
 RANDOM_KILLS = 20
-START_SECONDS_MAX = 0.05
+KILLED_WITHIN_SECONDS = 0.05
 
 
 def leave_data(path, schema):
@@ -144,7 +144,7 @@ def test_starts_that_are_killed_at_random_moments_are_done_again(tmp_path, schem
     for _ in range(RANDOM_KILLS):
         server.spawn()
         # The random moment is what is tested, so nothing better than time can be waited for.
-        time.sleep(chance.uniform(0, START_SECONDS_MAX))
+        time.sleep(chance.uniform(0, KILLED_WITHIN_SECONDS))
         assert server.process.poll() is None, f"seed {seed}: {server.output()}"
         server.kill()
     check(server, schema)

@@ -239,7 +239,7 @@ mod tests {
                 }
             }
             let left = encoded.len() - document.blob_start.len() / 3 * 4;
-            prop_assert!(left <= GROUP_LETTERS && document.blob_start.len() % 3 == 0);
+            prop_assert!(left <= GROUP_LETTERS && document.blob_start.len().is_multiple_of(3));
             prop_assert!(bytes.starts_with(&document.blob_start));
             let end = &encoded[encoded.len() - left..];
             let expected = format!(r#"{{"partFirstByte":0,"layerPartBlob":"*{end}","uploadId":"a"}}"#);
