@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope};
-use ecru_store::Store;
+use ecru_store::{Options, Store, StoreError};
 
 use crate::access::{Access, Circumstances};
 use crate::clock::Moment;
@@ -20,7 +20,7 @@ use crate::pull_through_cache::{Caching, Upstreams};
 use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
-use crate::{Clock, Error, Random, clock};
+use crate::{Clock, Random, clock};
 
 /// One per process.
 pub struct Service {
@@ -81,16 +81,17 @@ impl Service {
         }
     }
 
-    pub fn new(
-        store: Store,
+    /// Takes the data directory, and blocks while it is opened.
+    pub fn open(
+        options: &Options,
         clock: Clock,
         random: Random,
         configuration: Configuration,
-    ) -> Result<Arc<Self>, Error> {
-        let keys = Keys::load(&store)?;
-        let principals = Principals::load(&store)?;
-        let caching = Caching::load(&store)?;
-        clock::restore(&clock, &store)?;
+    ) -> Result<Arc<Self>, StoreError> {
+        let (store, (keys, principals, caching)) = Store::open_and_read(options, |at| {
+            clock::restore(&clock, at)?;
+            Ok((Keys::load(at)?, Principals::load(at)?, Caching::load(at)?))
+        })?;
         Ok(Arc::new(Self {
             store,
             clock,

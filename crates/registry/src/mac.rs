@@ -1,9 +1,7 @@
 //! Message authentication: one function, with a purpose in every message, so that nothing signed for one use passes in another.
 
 use aws_lc_rs::hmac;
-use ecru_store::Store;
-
-use crate::Error;
+use ecru_store::{Snapshot, StoreError, keys};
 
 pub(crate) const TAG_BYTES: usize = 32;
 
@@ -34,15 +32,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn load(store: &Store) -> Result<Self, Error> {
-        let mut keys = store
-            .keys()?
+    pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
+        let mut keys = keys::list(at)?
             .into_iter()
             .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, &secret))
             .collect::<Vec<_>>();
-        let newest = keys
-            .pop()
-            .ok_or_else(|| Error::server("the store holds no key"))?;
+        let newest = keys.pop().ok_or_else(|| StoreError::damaged("it holds no key"))?;
         Ok(Self { newest, older: keys })
     }
 

@@ -12,7 +12,7 @@ use anyhow::Context;
 use ecru_outbound::{EventBridge, OtherRegistries, Webhook};
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
-use ecru_store::{Options as StoreOptions, Store};
+use ecru_store::Options as StoreOptions;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -59,7 +59,6 @@ impl Server {
             listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
-        let store = open_store(&directory).await?;
         let configuration = Configuration {
             default_account: options.account_id,
             dev_users: options.dev_users,
@@ -69,7 +68,7 @@ impl Server {
             key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
         };
-        let service = Service::new(store, Clock::default(), Random::default(), configuration)?;
+        let service = open_service(&directory, configuration).await?;
 
         // Nobody else has it yet.
         let _ = service
@@ -179,12 +178,16 @@ fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut Joi
     }
 }
 
-async fn open_store(directory: &OpenedDirectory) -> anyhow::Result<Store> {
+async fn open_service(
+    directory: &OpenedDirectory,
+    configuration: Configuration,
+) -> anyhow::Result<Arc<Service>> {
     let options = StoreOptions {
         directory: directory.path().to_owned(),
         ephemeral: directory.is_ephemeral(),
     };
-    let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await?;
+    let open = move || Service::open(&options, Clock::default(), Random::default(), configuration);
+    let opened = tokio::task::spawn_blocking(open).await?;
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 

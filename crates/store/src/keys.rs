@@ -9,7 +9,7 @@ use crate::{Snapshot, StoreError, Tried};
 const SECRET_SIZE_BYTES: usize = 32;
 
 /// Oldest first; there is always one.
-pub(crate) fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
+pub fn list(at: &Snapshot<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
     at.query("SELECT secret FROM keys ORDER BY id", &[], |row| {
         Ok(row.blob(0)?.to_vec())
     })

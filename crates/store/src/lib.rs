@@ -12,7 +12,7 @@ mod error;
 mod files;
 mod hash;
 mod io;
-mod keys;
+pub mod keys;
 mod migrations;
 mod readers;
 mod received;

@@ -81,7 +81,24 @@ impl Store {
         Store::open_on(&options.directory, Foundation::new(options))
     }
 
+    /// Opens it and reads what its owner must know first, on the one connection that knows the schema by then.
+    pub fn open_and_read<T>(
+        options: &Options,
+        work: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
+    ) -> Result<(Store, T), StoreError> {
+        Store::build(&options.directory, Foundation::new(options), work)
+    }
+
     pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
+        let (store, ()) = Store::build(directory, foundation, |_| Ok(()))?;
+        Ok(store)
+    }
+
+    fn build<T>(
+        directory: &Path,
+        foundation: Foundation,
+        work: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
+    ) -> Result<(Store, T), StoreError> {
         let Foundation {
             io,
             backend,
@@ -97,16 +114,18 @@ impl Store {
         directory.lay_out(io.as_ref())?;
         let keys = keys::ensure_key(connection.as_ref(), directory.opened_at())?;
         let given = Given::new(&keys)?;
+        let read = work(&Snapshot::new(connection.as_ref()))?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
         let files = Arc::new(Files::new(directory.blobs(), io));
         let core = Core::new(writer, Readers::new(backend), files, directory);
-        Ok(Store(Arc::new(Inner {
+        let store = Store(Arc::new(Inner {
             blobs: Blobs::new(core.clone()),
             uploads: Uploads::new(core.clone(), given),
             core,
             strays_removed: AtomicBool::new(false),
-        })))
+        }));
+        Ok((store, read))
     }
 
     /// Does the work in a transaction shared with what else waits; durable when it answers `Ok`.
@@ -144,11 +163,6 @@ impl Store {
     /// true for as long as there is a third.
     pub fn settled(&self) -> Option<Settled> {
         self.0.core.writer.settled()
-    }
-
-    /// The secrets that sign what the server hands out, oldest first: the newest signs, all verify.
-    pub fn keys(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.read(keys::list)
     }
 
     pub fn health(&self) -> Health {

@@ -1,7 +1,7 @@
 //! Setting the clock that users see, so that it stays set over a restart.
 
 use ecru_model::Timestamp;
-use ecru_store::{Snapshot, Store, StoreError, Tx, Value};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::Clock;
 use crate::{Error, Service};
@@ -56,8 +56,8 @@ pub(crate) fn forget(tx: &Tx<'_>) -> Result<(), StoreError> {
 }
 
 /// Sets the clock as it was when the process before this one ended.
-pub(crate) fn restore(clock: &Clock, store: &Store) -> Result<(), StoreError> {
-    if let Some(setting) = store.read(load)? {
+pub(crate) fn restore(clock: &Clock, at: &Snapshot<'_>) -> Result<(), StoreError> {
+    if let Some(setting) = load(at)? {
         clock.apply(setting);
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{Options, Store};
+use ecru_store::Options;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -17,10 +17,10 @@ use crate::{Clock, Configuration, Error, Random, RepositoryUriShape};
 const NOW: i64 = 1_767_225_600_000;
 
 fn service_on(directory: &Path) -> Arc<Service> {
-    let store = Store::open(&Options {
+    let options = Options {
         directory: directory.to_owned(),
         ephemeral: true,
-    });
+    };
     let clock = Clock::default();
     clock.freeze(Timestamp::from_millis(NOW));
     let configuration = Configuration {
@@ -32,7 +32,7 @@ fn service_on(directory: &Path) -> Arc<Service> {
         quotas: crate::registry_settings::Quotas::default(),
         key_source: Arc::new(crate::verification::NoKeys),
     };
-    Service::new(store.unwrap(), clock, Random::default(), configuration).unwrap()
+    Service::open(&options, clock, Random::default(), configuration).unwrap()
 }
 
 pub(crate) fn service() -> (Arc<Service>, TempDir) {

@@ -27,14 +27,14 @@ pub struct Principal {
 pub(crate) struct Principals(RwLock<HashMap<String, Caller>>);
 
 impl Principals {
-    pub(crate) fn load(store: &Store) -> Result<Self, Error> {
-        Ok(Self(RwLock::new(load_all(store)?)))
+    pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
+        Ok(Self(RwLock::new(load_all(at)?)))
     }
 
     pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
         // Read under the lock: of two who reload, the later one has seen what both have changed.
         let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *bound = load_all(store)?;
+        *bound = store.read(load_all)?;
         Ok(())
     }
 
@@ -131,19 +131,17 @@ fn is_access_key_id(text: &str) -> bool {
     (1..=ACCESS_KEY_ID_CHARACTERS_MAX).contains(&text.len()) && text.bytes().all(regular)
 }
 
-fn load_all(store: &Store) -> Result<HashMap<String, Caller>, Error> {
-    let all = store.read(|at| {
-        at.query(
-            "SELECT access_key_id, account, arn FROM principals",
-            &[],
-            |row: &Row<'_>| {
-                let caller = Caller {
-                    registry_id: stored(RegistryId::parse(row.text(1)?))?,
-                    principal: row.text(2)?.to_owned(),
-                };
-                Ok((row.text(0)?.to_owned(), caller))
-            },
-        )
-    });
-    Ok(all.map_err(Error::from)?.into_iter().collect())
+fn load_all(at: &Snapshot<'_>) -> Result<HashMap<String, Caller>, StoreError> {
+    let all = at.query(
+        "SELECT access_key_id, account, arn FROM principals",
+        &[],
+        |row: &Row<'_>| {
+            let caller = Caller {
+                registry_id: stored(RegistryId::parse(row.text(1)?))?,
+                principal: row.text(2)?.to_owned(),
+            };
+            Ok((row.text(0)?.to_owned(), caller))
+        },
+    )?;
+    Ok(all.into_iter().collect())
 }

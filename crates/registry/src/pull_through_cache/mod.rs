@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ecru_model::ErrorCode;
-use ecru_store::{Store, StoreError, Tx};
+use ecru_store::{Snapshot, StoreError, Tx};
 
 use crate::{Error, Service};
 
@@ -49,9 +49,9 @@ pub(crate) struct Caching {
 }
 
 impl Caching {
-    pub(crate) fn load(store: &Store) -> Result<Self, Error> {
+    pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
         let caching = Self::default();
-        if store.read(rules::are_there).map_err(Error::from)? {
+        if rules::are_there(at)? {
             caching.begins();
         }
         Ok(caching)

@@ -18,9 +18,7 @@ const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
     let logs = logging.start();
     let ended = runtime().and_then(|runtime| {
-        // On a worker, which keeps for requests what the start opens to read the data.
-        let serving = runtime.spawn(serve_until_signal(options));
-        let ended = runtime.block_on(serving).map_err(anyhow::Error::from).flatten();
+        let ended = runtime.block_on(serve_until_signal(options));
         runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
         ended
     });

@@ -10,7 +10,7 @@ use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
-use ecru_store::{Options, Snapshot, Store, StoreError};
+use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
 use serde_json::Value;
@@ -44,10 +44,10 @@ impl Api {
 
     pub(crate) fn with(change: impl FnOnce(&mut Configuration)) -> Self {
         let directory = TempDir::new().unwrap();
-        let store = Store::open(&Options {
+        let options = Options {
             directory: directory.path().join("data"),
             ephemeral: true,
-        });
+        };
         let clock = Clock::default();
         clock.freeze(Timestamp::from_millis(NOW_MILLISECONDS));
         let mut configuration = Configuration {
@@ -60,7 +60,7 @@ impl Api {
             events_kept: std::time::Duration::from_hours(7 * 24),
         };
         change(&mut configuration);
-        let service = Service::new(store.unwrap(), clock, Random::default(), configuration);
+        let service = Service::open(&options, clock, Random::default(), configuration);
         Self {
             registry: Arc::new(Registry {
                 service: service.unwrap(),
@@ -116,12 +116,12 @@ impl Api {
     pub(crate) async fn restarted(&self) -> Self {
         let before = self.service();
         before.store.close().await;
-        let store = Store::open(&Options {
+        let options = Options {
             directory: self.data(),
             ephemeral: true,
-        });
+        };
         let (clock, configuration) = (before.clock.clone(), before.configuration.clone());
-        let service = Service::new(store.unwrap(), clock, Random::default(), configuration);
+        let service = Service::open(&options, clock, Random::default(), configuration);
         Self {
             registry: Arc::new(Registry {
                 service: service.unwrap(),
