@@ -132,8 +132,7 @@ impl Registry {
             key_source: Arc::new(NoKeys),
             events_kept: Duration::from_hours(1),
         };
-        let store = Store::open(&options).unwrap();
-        let service = Service::new(store, Clock::default(), Random::default(), configuration).unwrap();
+        let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
         let registry = Self {
             runtime: Runtime::new().unwrap(),
             service,
