@@ -221,7 +221,7 @@ HARMS = [
     ),
     Harm(
         "an image has lost a layer's row",
-        lambda data: data.sql("DELETE FROM image_blobs WHERE image_id = 1"),
+        lambda data: data.sql("UPDATE images SET blob_ids = x'' WHERE id = 1"),
         SOME,
     ),
     # What stands beside the database.

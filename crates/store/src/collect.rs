@@ -50,10 +50,7 @@ fn find_unused_links(
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     at.query(
         "SELECT repository_id, blob_id FROM links
-         WHERE (repository_id, blob_id) > (?1, ?2) AND used_at < ?3
-           AND NOT EXISTS (SELECT 1 FROM image_blobs
-                           WHERE image_blobs.repository_id = links.repository_id
-                             AND image_blobs.blob_id = links.blob_id)
+         WHERE (repository_id, blob_id) > (?1, ?2) AND used_at < ?3 AND images = 0
          ORDER BY repository_id, blob_id LIMIT ?4",
         &[
             repository_id.into(),
@@ -70,8 +67,7 @@ async fn remove_links(core: &Core, links: Vec<(i64, i64)>, used_before: i64) -> 
         let mut removed = 0;
         for (repository_id, blob_id) in &links {
             removed += tx.execute(
-                "DELETE FROM links WHERE repository_id = ?1 AND blob_id = ?2 AND used_at < ?3
-                   AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE repository_id = ?1 AND blob_id = ?2)",
+                "DELETE FROM links WHERE repository_id = ?1 AND blob_id = ?2 AND used_at < ?3 AND images = 0",
                 &[(*repository_id).into(), (*blob_id).into(), used_before.into()],
             )?;
         }

@@ -7,7 +7,7 @@ use ecru_store::{Snapshot, StoreError, Value};
 
 use super::list::read_after;
 use super::sink::{EventSink, SinkError};
-use super::{Envelope, RECORDED, SHARD, newest};
+use super::{Envelope, RECORDED, newest};
 use crate::{Error, Service};
 
 const EVENTS_PER_READ: usize = 100;
@@ -25,9 +25,9 @@ pub async fn connect(service: &Service, sinks: &[Arc<dyn EventSink>]) -> Result<
             let newest = newest(tx)?;
             for key in &keys {
                 tx.execute(
-                    "INSERT INTO sink_cursors (sink, shard, sequence, active) VALUES (?1, ?2, ?3, 1)
-                     ON CONFLICT (sink, shard) DO UPDATE SET active = 1",
-                    &[Value::Text(key), Value::Integer(SHARD), Value::Integer(newest)],
+                    "INSERT INTO sink_cursors (sink, sequence, active) VALUES (?1, ?2, 1)
+                     ON CONFLICT (sink) DO UPDATE SET active = 1",
+                    &[Value::Text(key), Value::Integer(newest)],
                 )?;
             }
             Ok(())
@@ -155,16 +155,16 @@ async fn pause(failures: &mut u32) {
 
 fn oldest(at: &Snapshot<'_>) -> Result<Option<i64>, StoreError> {
     at.find(
-        "SELECT sequence FROM outbox WHERE shard = ?1 ORDER BY sequence LIMIT 1",
-        &[Value::Integer(SHARD)],
+        "SELECT sequence FROM outbox ORDER BY sequence LIMIT 1",
+        &[],
         |row| row.integer(0),
     )
 }
 
 fn cursor(at: &Snapshot<'_>, sink: &dyn EventSink) -> Result<i64, StoreError> {
     let found = at.find(
-        "SELECT sequence FROM sink_cursors WHERE sink = ?1 AND shard = ?2",
-        &[Value::Text(sink.key()), Value::Integer(SHARD)],
+        "SELECT sequence FROM sink_cursors WHERE sink = ?1",
+        &[Value::Text(sink.key())],
         |row| row.integer(0),
     )?;
     Ok(found.unwrap_or(0))
@@ -176,8 +176,8 @@ async fn save_cursor(service: &Service, sink: &dyn EventSink, sequence: i64) -> 
         .store
         .write(move |tx| {
             tx.execute(
-                "UPDATE sink_cursors SET sequence = ?3 WHERE sink = ?1 AND shard = ?2 AND sequence < ?3",
-                &[Value::Text(&key), Value::Integer(SHARD), Value::Integer(sequence)],
+                "UPDATE sink_cursors SET sequence = ?2 WHERE sink = ?1 AND sequence < ?2",
+                &[Value::Text(&key), Value::Integer(sequence)],
             )?;
             Ok(())
         })

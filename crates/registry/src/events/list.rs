@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ecru_model::{Region, RegistryId};
 use ecru_store::{Snapshot, StoreError, Value};
 
-use super::{Envelope, SHARD};
+use super::Envelope;
 use crate::introspection::Extent;
 use crate::mac::Keys;
 use crate::{Error, Page, Service};
@@ -76,10 +76,10 @@ fn examine(
 
 const AFTER: &str =
     "SELECT sequence, account, region, repository, source, detail_type, time, resources, detail
-     FROM outbox WHERE shard = ?1 AND sequence > ?2 ORDER BY sequence";
+     FROM outbox WHERE sequence > ?1 ORDER BY sequence";
 
-fn after(sequence: i64) -> [Value<'static>; 2] {
-    [Value::Integer(SHARD), Value::Integer(sequence)]
+fn after(sequence: i64) -> [Value<'static>; 1] {
+    [Value::Integer(sequence)]
 }
 
 /// The events after one, at most so many.

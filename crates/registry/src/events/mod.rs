@@ -31,8 +31,6 @@ const INSPECTOR: &str = "aws.inspector2";
 
 /// Announced by every transaction that records an event.
 pub(crate) const RECORDED: Topic = Topic::new(1);
-/// All events of one database; several databases would each have their own order.
-const SHARD: i64 = 0;
 
 /// One event, told by the room that causes it.
 #[derive(Clone, Debug)]
@@ -53,11 +51,10 @@ pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), St
     let resources = Json::from(event.resources.clone()).to_string();
     let detail = event.detail.to_string();
     tx.execute(
-        "INSERT INTO outbox (shard, sequence, account, region, repository, source, detail_type, time, recorded_at,
+        "INSERT INTO outbox (sequence, account, region, repository, source, detail_type, time, recorded_at,
                              resources, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         &[
-            Value::Integer(SHARD),
             Value::Integer(newest(tx)? + 1),
             Value::Text(scope.registry_id.as_str()),
             Value::Text(scope.region.as_str()),
@@ -77,12 +74,11 @@ pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), St
 /// The sequence of the last event, although it may be gone; zero before the first.
 fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
     let last = at.query(
-        "SELECT sequence FROM (SELECT sequence FROM outbox WHERE shard = ?1 ORDER BY sequence DESC LIMIT 1) AS kept
-         UNION ALL SELECT sequence FROM outbox_floors WHERE shard = ?1",
-        &[Value::Integer(SHARD)],
-        |row| row.integer(0),
+        "SELECT max(sequence) FROM outbox UNION ALL SELECT sequence FROM outbox_floor",
+        &[],
+        |row| row.optional_integer(0),
     )?;
-    Ok(last.into_iter().max().unwrap_or(0))
+    Ok(last.into_iter().flatten().max().unwrap_or(0))
 }
 
 /// Empty for a moment outside the calendar.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use ecru_store::{StoreError, Tx, Value};
 
-use super::{SHARD, newest};
+use super::newest;
 use crate::jobs::Lease;
 use crate::{Error, Service};
 
@@ -35,11 +35,12 @@ pub(crate) async fn trim(service: &Service, lease: &Lease) -> Result<u64, Error>
                 remove_oldest(tx, ages).map_err(Error::from)
             })
             .await?;
-        if removed.rows == 0 {
-            break;
-        }
         gone += removed.rows;
         lost += removed.lost;
+        // What has become too old meanwhile is for the next time: events that keep coming must not keep this going.
+        if removed.rows < ROWS_PER_BATCH.unsigned_abs() {
+            break;
+        }
     }
     if lost > 0 {
         tracing::error!(lost, "events were dropped that a sink has not taken for too long");
@@ -68,8 +69,8 @@ fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
     let mut lost = 0;
     let mut rows = 0;
     tx.each(
-        "SELECT sequence, recorded_at FROM outbox WHERE shard = ?1 ORDER BY sequence LIMIT ?2",
-        &[SHARD, ROWS_PER_BATCH].map(Value::Integer),
+        "SELECT sequence, recorded_at FROM outbox ORDER BY sequence LIMIT ?1",
+        &[Value::Integer(ROWS_PER_BATCH)],
         &mut |row| {
             let (sequence, recorded_at) = (row.integer(0)?, row.integer(1)?);
             let read_by_all = sequence <= taken
@@ -86,10 +87,7 @@ fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
     )?;
     if let Some(end) = end {
         raise_floor(tx, end)?;
-        tx.execute(
-            "DELETE FROM outbox WHERE shard = ?1 AND sequence <= ?2",
-            &[SHARD, end].map(Value::Integer),
-        )?;
+        tx.execute("DELETE FROM outbox WHERE sequence <= ?1", &[Value::Integer(end)])?;
     }
     Ok(Removed { rows, lost })
 }
@@ -97,8 +95,8 @@ fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
 /// The last event that every sink of the running server has taken.
 fn taken_by_all(tx: &Tx<'_>) -> Result<i64, StoreError> {
     let slowest = tx.find(
-        "SELECT MIN(sequence) FROM sink_cursors WHERE shard = ?1 AND active = 1",
-        &[Value::Integer(SHARD)],
+        "SELECT MIN(sequence) FROM sink_cursors WHERE active = 1",
+        &[],
         |row| row.optional_integer(0),
     )?;
     Ok(slowest.flatten().unwrap_or(i64::MAX))
@@ -107,10 +105,10 @@ fn taken_by_all(tx: &Tx<'_>) -> Result<i64, StoreError> {
 /// Remembers that there were events up to this one.
 fn raise_floor(tx: &Tx<'_>, sequence: i64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO outbox_floors (shard, sequence) VALUES (?1, ?2)
-         ON CONFLICT (shard) DO UPDATE SET sequence = excluded.sequence
-             WHERE excluded.sequence > outbox_floors.sequence",
-        &[SHARD, sequence].map(Value::Integer),
+        "INSERT INTO outbox_floor (id, sequence) VALUES (1, ?1)
+         ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence
+             WHERE excluded.sequence > outbox_floor.sequence",
+        &[Value::Integer(sequence)],
     )?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use ecru_store::{StoreError, Tx, Value};
 use super::manifest::Manifest;
 use super::storage_class::subject_left;
 use super::store_image::set_tagged;
-use super::{Image, manifest_of, tags_of};
+use super::{Image, manifest_of, needs, tags_of};
 use crate::clock::Moment;
 use crate::repositories::{Repository, stored};
 use crate::{Error, events, replication, scanning};
@@ -88,7 +88,7 @@ pub(super) fn delete_image_here(
         "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
         &[Value::Integer(repository.id), Value::Integer(image.id)],
     )?;
-    release_blobs(tx, repository, image, &manifest, at)?;
+    needs::release(tx, repository, image, at.machine_now)?;
     if manifest.is_index() {
         release_children(tx, repository, image, &manifest)?;
     }
@@ -140,38 +140,6 @@ pub(super) fn indexes_of(
         &[Value::Integer(repository.id), Value::Integer(image.id)],
         |row| stored(Digest::from_bytes(row.blob(0)?)),
     )
-}
-
-/// The links stay for a while, so that a push which was told of a layer still finds it.
-fn release_blobs(
-    tx: &Tx<'_>,
-    repository: &Repository,
-    image: &Image,
-    manifest: &Manifest,
-    at: Moment,
-) -> Result<(), StoreError> {
-    for blob in &manifest.blobs {
-        let digest = blob.digest;
-        tx.execute(
-            "DELETE FROM image_blobs WHERE repository_id = ?1 AND image_id = ?2
-                 AND blob_id = (SELECT id FROM blobs WHERE digest = ?3)",
-            &[
-                Value::Integer(repository.id),
-                Value::Integer(image.id),
-                Value::Blob(digest.as_bytes()),
-            ],
-        )?;
-        tx.execute(
-            "UPDATE links SET used_at = ?3 WHERE repository_id = ?1
-                 AND blob_id = (SELECT id FROM blobs WHERE digest = ?2)",
-            &[
-                Value::Integer(repository.id),
-                Value::Blob(digest.as_bytes()),
-                Value::Integer(at.machine_now),
-            ],
-        )?;
-    }
-    Ok(())
 }
 
 fn release_children(

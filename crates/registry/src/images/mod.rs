@@ -12,6 +12,7 @@ mod list_images;
 mod list_tags;
 mod load_manifest;
 mod manifest;
+mod needs;
 mod page;
 pub(crate) mod pulls;
 mod put_image;

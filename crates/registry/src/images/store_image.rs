@@ -8,7 +8,7 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::manifest::{BlobReference, Kind, Manifest};
 use super::storage_class::{restore, restore_children};
-use super::{Image, find, tag_target, tags_of};
+use super::{Image, find, needs, tag_target, tags_of};
 use crate::context::Terms;
 use crate::registry_settings::{Quota, Quotas};
 use crate::repositories::{self, Repository};
@@ -281,6 +281,7 @@ fn insert(
     let manifest = &new.manifest;
     let annotations = annotations_text(manifest)?;
     let subject = manifest.subject;
+    let blob_ids = needs::count(tx, repository, &references.blobs)?;
     let parameters = [
         Value::Integer(repository.id),
         Value::Blob(new.digest.as_bytes()),
@@ -294,28 +295,18 @@ fn insert(
         Value::from(subject.as_ref().map(Digest::as_bytes)),
         Value::from(annotations.as_deref()),
         Value::from(!new.tags.is_empty()),
+        Value::Blob(&blob_ids),
         Value::Blob(&new.bytes),
     ];
     let image_id = tx
         .find(
             "INSERT INTO images (repository_id, digest, push_sequence, status, pushed_at, size, manifest_size,
-                 media_type, artifact_media_type, subject, annotations, tagged, manifest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id",
+                 media_type, artifact_media_type, subject, annotations, tagged, blob_ids, manifest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING id",
             &parameters,
             |row| row.integer(0),
         )?
         .ok_or_else(|| StoreError::damaged("an inserted image has no row"))?;
-    for (blob_id, media_type) in &references.blobs {
-        tx.execute(
-            "INSERT INTO image_blobs (repository_id, blob_id, image_id, media_type) VALUES (?1, ?2, ?3, ?4)",
-            &[
-                Value::Integer(repository.id),
-                Value::Integer(*blob_id),
-                Value::Integer(image_id),
-                Value::Text(media_type),
-            ],
-        )?;
-    }
     for child_id in &references.children {
         tx.execute(
             "INSERT INTO image_children (repository_id, child_id, index_id) VALUES (?1, ?2, ?3)",

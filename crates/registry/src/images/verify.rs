@@ -6,10 +6,12 @@ use ecru_model::Digest;
 use ecru_store::{Report, Row, Snapshot, Store, StoreError, Value};
 
 use super::manifest::Manifest;
+use super::needs;
 use crate::repositories::stored;
 
 const IMAGES_AT_ONCE: i64 = 100;
 const ORPHANS_MAX: i64 = 100;
+const MISCOUNTED_MAX: usize = 100;
 
 /// How many images were looked at, and how often something was wrong with one; each has been said in a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +54,8 @@ async fn say(
 fn verify_some(at: &Snapshot<'_>, last: i64) -> Result<(u64, Option<i64>, Vec<String>), StoreError> {
     let (mut count, mut end, mut complaints) = (0, None, Vec::new());
     at.each(
-        "SELECT i.id, i.repository_id, i.digest, i.media_type, i.manifest_size, r.account, r.region, r.name, i.manifest
+        "SELECT i.id, i.repository_id, i.digest, i.media_type, i.manifest_size, r.account, r.region, r.name, i.blob_ids,
+                i.manifest
          FROM images i JOIN repositories r ON r.id = i.repository_id
          WHERE i.id > ?1 AND r.deleted = 0 ORDER BY i.id LIMIT ?2",
         &[Value::Integer(last), Value::Integer(IMAGES_AT_ONCE)],
@@ -73,7 +76,7 @@ fn verify_some(at: &Snapshot<'_>, last: i64) -> Result<(u64, Option<i64>, Vec<St
 fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreError> {
     let owner = (row.integer(0)?, row.integer(1)?);
     let digest = stored(Digest::from_bytes(row.blob(2)?))?;
-    let bytes = row.blob(8)?;
+    let bytes = row.blob(9)?;
     let computed = Digest::computed(digest.algorithm(), bytes);
     if computed != digest {
         return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
@@ -86,8 +89,10 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     let Ok(manifest) = Manifest::parse(bytes, Some(row.text(3)?)) else {
         return Ok(Some("has a manifest that cannot be read".to_owned()));
     };
+    let needed = needs::blob_ids(row.blob(8)?)?;
     for blob in manifest.blobs.iter().filter(|blob| !blob.foreign) {
-        if !needs_blob(at, owner, &blob.digest)? {
+        let blob_id = linked_blob(at, owner.1, &blob.digest)?;
+        if blob_id.is_none_or(|blob_id| !needed.contains(&blob_id)) {
             return Ok(Some(format!("needs blob {}, to which no row leads", blob.digest)));
         }
     }
@@ -99,22 +104,11 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     Ok(None)
 }
 
-fn needs_blob(
-    at: &Snapshot<'_>,
-    (image_id, repository_id): (i64, i64),
-    digest: &Digest,
-) -> Result<bool, StoreError> {
-    exists(
-        at,
-        "SELECT 1 FROM blobs b
-         JOIN links l ON l.blob_id = b.id AND l.repository_id = ?1
-         JOIN image_blobs i ON i.blob_id = b.id AND i.repository_id = ?1 AND i.image_id = ?2
-         WHERE b.digest = ?3",
-        &[
-            Value::Integer(repository_id),
-            Value::Integer(image_id),
-            Value::Blob(digest.as_bytes()),
-        ],
+fn linked_blob(at: &Snapshot<'_>, repository_id: i64, digest: &Digest) -> Result<Option<i64>, StoreError> {
+    at.find(
+        "SELECT b.id FROM blobs b JOIN links l ON l.blob_id = b.id AND l.repository_id = ?1 WHERE b.digest = ?2",
+        &[Value::Integer(repository_id), Value::Blob(digest.as_bytes())],
+        |row| row.integer(0),
     )
 }
 
@@ -123,8 +117,7 @@ fn names_child(
     (image_id, repository_id): (i64, i64),
     digest: &Digest,
 ) -> Result<bool, StoreError> {
-    exists(
-        at,
+    let found = at.find(
         "SELECT 1 FROM images i
          JOIN image_children c ON c.repository_id = ?1 AND c.child_id = i.id AND c.index_id = ?2
          WHERE i.repository_id = ?1 AND i.digest = ?3",
@@ -133,21 +126,15 @@ fn names_child(
             Value::Integer(image_id),
             Value::Blob(digest.as_bytes()),
         ],
-    )
+        |row| row.integer(0),
+    )?;
+    Ok(found.is_some())
 }
 
-fn exists(at: &Snapshot<'_>, sql: &'static str, values: &[Value<'_>]) -> Result<bool, StoreError> {
-    Ok(at.find(sql, values, |row| row.integer(0))?.is_some())
-}
-
-/// What no key of the database holds: that the image is there which needs a blob or names a child, and how many there
-/// are.
+/// What no key of the database holds: that the index is there which names a child, how many images there are, and how
+/// many of them need a blob.
 fn rows_of_nothing(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
-    const LOOKS: [(&str, &str); 3] = [
-        (
-            "SELECT image_id FROM image_blobs WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = image_id) LIMIT ?1",
-            "blobs are kept for an image that is not there: number",
-        ),
+    const LOOKS: [(&str, &str); 2] = [
         (
             "SELECT index_id FROM image_children WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = index_id) LIMIT ?1",
             "an image is kept for an index that is not there: number",
@@ -163,6 +150,17 @@ fn rows_of_nothing(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
     for (sql, words) in LOOKS {
         let found = at.query(sql, &[Value::Integer(ORPHANS_MAX)], |row| row.integer(0))?;
         complaints.extend(found.into_iter().map(|id| format!("{words} {id}")));
+    }
+    let repositories = at.query("SELECT id FROM repositories WHERE deleted = 0", &[], |row| {
+        row.integer(0)
+    })?;
+    for repository_id in repositories {
+        let miscounted = needs::miscounted(at, repository_id)?.into_iter();
+        complaints.extend(miscounted.take(MISCOUNTED_MAX).map(|blob_id| {
+            format!(
+                "repository number {repository_id} counts other images than need its blob number {blob_id}"
+            )
+        }));
     }
     Ok(complaints)
 }

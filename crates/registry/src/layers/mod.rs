@@ -9,7 +9,7 @@ mod mount_blob;
 mod upload;
 mod upload_layer_part;
 
-use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName};
+use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{
     AppendError, Blob, CompleteError, Received, Snapshot, Store, StoreError, TakeError, Tx, UploadId, Value,
     links,
@@ -46,14 +46,14 @@ pub(crate) fn find_linked(
     Ok(links::find(at, repository.id, blob.id)?.map(|_| blob))
 }
 
-/// The media type that an image of the repository gives a blob; none where no image needs it.
+/// The media type that images of the repository give a blob; none where no image needs it.
 fn media_type(
     at: &Snapshot<'_>,
     repository: &Repository,
     blob_id: i64,
 ) -> Result<Option<String>, StoreError> {
     at.find(
-        "SELECT media_type FROM image_blobs WHERE repository_id = ?1 AND blob_id = ?2 LIMIT 1",
+        "SELECT media_type FROM links WHERE repository_id = ?1 AND blob_id = ?2 AND images > 0",
         &[Value::Integer(repository.id), Value::Integer(blob_id)],
         |row| Ok(row.text(0)?.to_owned()),
     )
@@ -61,17 +61,12 @@ fn media_type(
 
 /// Whether images of the repository need a blob, and none of them can be pulled.
 fn is_archived(at: &Snapshot<'_>, repository: &Repository, blob_id: i64) -> Result<bool, StoreError> {
-    let active = at.find(
-        "SELECT 1 FROM image_blobs b JOIN images i ON i.id = b.image_id
-         WHERE b.repository_id = ?1 AND b.blob_id = ?2 AND i.status = ?3 LIMIT 1",
-        &[
-            Value::Integer(repository.id),
-            Value::Integer(blob_id),
-            Value::Text(ImageStatus::Active.as_str()),
-        ],
+    let archived = at.find(
+        "SELECT 1 FROM links WHERE repository_id = ?1 AND blob_id = ?2 AND images > 0 AND active_images = 0",
+        &[Value::Integer(repository.id), Value::Integer(blob_id)],
         |row| row.integer(0),
     )?;
-    Ok(active.is_none() && media_type(at, repository, blob_id)?.is_some())
+    Ok(archived.is_some())
 }
 
 /// Lets a repository read a blob that has come for it.

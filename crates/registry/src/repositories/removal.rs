@@ -9,7 +9,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 14] = [
     "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
          (SELECT f.scan_id, f.generation, f.first_position
           FROM image_scans s JOIN image_scan_findings f ON f.scan_id = s.id WHERE s.repository_id = ?1 LIMIT ?2)",
@@ -24,8 +24,6 @@ const STEPS: [&str; 15] = [
          AND tag IN (SELECT tag FROM tags WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM cached_tags WHERE repository_id = ?1
          AND tag IN (SELECT tag FROM cached_tags WHERE repository_id = ?1 LIMIT ?2)",
-    "DELETE FROM image_blobs WHERE repository_id = ?1
-         AND (blob_id, image_id) IN (SELECT blob_id, image_id FROM image_blobs WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM image_children WHERE repository_id = ?1
          AND (child_id, index_id) IN (SELECT child_id, index_id FROM image_children WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM images WHERE repository_id = ?1

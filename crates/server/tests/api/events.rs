@@ -226,7 +226,7 @@ async fn events_that_are_old_go_when_nobody_waits_for_them() {
 
     api.execute("UPDATE outbox SET recorded_at = recorded_at - 86400001 WHERE sequence < 3")
         .await;
-    api.execute("INSERT INTO sink_cursors (sink, shard, sequence, active) VALUES ('s', 0, 1, 1)")
+    api.execute("INSERT INTO sink_cursors (sink, sequence, active) VALUES ('s', 1, 1)")
         .await;
     ecru_registry::jobs::run_due(api.service()).await.unwrap();
     assert_eq!(actions(&api, "demo"), pairs(&[("PUSH", "v2"), ("PUSH", "v3")]));

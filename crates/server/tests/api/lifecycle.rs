@@ -629,9 +629,9 @@ async fn a_hundred_thousand_stored_images_are_judged() {
     api.create("demo").await;
     api.execute(
         "INSERT INTO images (repository_id, digest, push_sequence, tagged, status, pushed_at, size, manifest_size,
-             media_type, manifest)
+             media_type, blob_ids, manifest)
          WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
-         SELECT 1, randomblob(32), n, n % 2, 'ACTIVE', 1767225600500 - n * 300000, 36, 900, 'a/b', randomblob(900)
+         SELECT 1, randomblob(32), n, n % 2, 'ACTIVE', 1767225600500 - n * 300000, 36, 900, 'a/b', x'', randomblob(900)
          FROM n",
     )
     .await;

@@ -203,8 +203,8 @@ async fn a_page_has_a_hundred_unless_another_number_is_named() {
     api.execute(
         "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 150)
          INSERT INTO images (repository_id, digest, push_sequence, tagged, status, pushed_at, size, manifest_size,
-                             media_type, manifest)
-         SELECT repository_id, randomblob(32), n, 0, status, pushed_at, size, manifest_size, media_type, manifest
+                             media_type, blob_ids, manifest)
+         SELECT repository_id, randomblob(32), n, 0, status, pushed_at, size, manifest_size, media_type, x'', manifest
          FROM images, numbers",
     )
     .await;

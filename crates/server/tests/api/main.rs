@@ -23,6 +23,7 @@ mod jobs;
 mod layer_lookup;
 mod layers;
 mod lifecycle;
+mod links;
 mod lists;
 mod manifests;
 mod operations;

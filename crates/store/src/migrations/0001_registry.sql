@@ -62,12 +62,18 @@ CREATE TABLE blobs (
     bytes {blob}
 ) {strict};
 
--- A repository that may read a blob.
+-- A repository that may read a blob. `images` counts those of its images that need the blob, `active_images` those of them
+-- that can be pulled; `media_type` is what the first of them made of it. Counted here, because a row for each image and blob
+-- would have each push write to as many places as the image has layers.
 CREATE TABLE links (
     repository_id {int} NOT NULL REFERENCES repositories (id),
     blob_id {int} NOT NULL REFERENCES blobs (id),
     used_at {int} NOT NULL,
-    PRIMARY KEY (repository_id, blob_id)
+    images {int} NOT NULL DEFAULT 0,
+    active_images {int} NOT NULL DEFAULT 0,
+    media_type {text},
+    PRIMARY KEY (repository_id, blob_id),
+    CHECK (images >= active_images AND active_images >= 0)
 ) {without_rowid};
 CREATE INDEX links_by_blob ON links (blob_id);
 
@@ -95,7 +101,8 @@ CREATE TABLE ended_uploads (
     id {blob} PRIMARY KEY
 ) {without_rowid};
 
--- The manifest stands last, so that a list need not read it.
+-- `blob_ids` names the blobs whose links count the image, eight bytes each. The manifest stands last, so that a list need
+-- not read it.
 CREATE TABLE images (
     id {id},
     repository_id {int} NOT NULL REFERENCES repositories (id),
@@ -113,6 +120,7 @@ CREATE TABLE images (
     last_archived_at {int},
     last_activated_at {int},
     annotations {text},
+    blob_ids {blob} NOT NULL,
     manifest {blob} NOT NULL,
     UNIQUE (repository_id, digest)
 ) {strict};
@@ -128,18 +136,8 @@ CREATE TABLE tags (
 ) {without_rowid};
 CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
 
--- Which images of a repository need a blob, and as what. That the image is there is not held by a key: it would cost an index
--- of its own, or each deletion of an image a look at every row of the repository.
-CREATE TABLE image_blobs (
-    repository_id {int} NOT NULL,
-    blob_id {int} NOT NULL,
-    image_id {int} NOT NULL,
-    media_type {text} NOT NULL,
-    PRIMARY KEY (repository_id, blob_id, image_id),
-    FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
-) {without_rowid};
-
--- Which indexes of a repository name an image. The index is not held by a key, for the same reason.
+-- Which indexes of a repository name an image. That the index is there is not held by a key: it would cost an index of its
+-- own, or each deletion of an image a look at every row of the repository.
 CREATE TABLE image_children (
     repository_id {int} NOT NULL,
     child_id {int} NOT NULL,
@@ -190,8 +188,7 @@ CREATE INDEX jobs_by_due ON jobs (due);
 -- Every event, in the order of its commit. `repository` is what its order matters to; `time` is of the clock that users
 -- see, `recorded_at` machine time.
 CREATE TABLE outbox (
-    shard {int} NOT NULL,
-    sequence {int} NOT NULL,
+    sequence {id},
     account {text} NOT NULL,
     region {text} NOT NULL,
     repository {text} NOT NULL,
@@ -200,23 +197,20 @@ CREATE TABLE outbox (
     time {int} NOT NULL,
     recorded_at {int} NOT NULL,
     resources {text} NOT NULL,
-    detail {text} NOT NULL,
-    PRIMARY KEY (shard, sequence)
-) {without_rowid};
+    detail {text} NOT NULL
+) {strict};
 
 -- The last event that is gone, so that no sequence is given twice.
-CREATE TABLE outbox_floors (
-    shard {int} PRIMARY KEY,
+CREATE TABLE outbox_floor (
+    id {int} PRIMARY KEY,
     sequence {int} NOT NULL
 ) {strict};
 
 -- The last event that a sink has taken. Only the `active` ones, those of the running server, hold events back.
 CREATE TABLE sink_cursors (
-    sink {text} NOT NULL,
-    shard {int} NOT NULL,
+    sink {text} PRIMARY KEY,
     sequence {int} NOT NULL,
-    active {int} NOT NULL,
-    PRIMARY KEY (sink, shard)
+    active {int} NOT NULL
 ) {without_rowid};
 
 -- Who an access key belongs to.

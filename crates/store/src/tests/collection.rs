@@ -46,13 +46,7 @@ async fn what_an_image_needs_or_another_repository_links_stays() {
         .store
         .write(move |tx| {
             tx.execute(
-                "INSERT INTO images (id, repository_id, digest, push_sequence, tagged, status, pushed_at, size,
-                                     manifest_size, media_type, manifest)
-                 VALUES (1, ?1, ?2, 1, 0, 'ACTIVE', 0, 0, 0, 'm', ?2)",
-                &[REPOSITORY.into(), [].as_slice().into()],
-            )?;
-            tx.execute(
-                "INSERT INTO image_blobs (repository_id, blob_id, image_id, media_type) VALUES (?1, ?2, 1, 'm')",
+                "UPDATE links SET images = 1 WHERE repository_id = ?1 AND blob_id = ?2",
                 &[REPOSITORY.into(), needed_id.into()],
             )?;
             links::insert(tx, OTHER_REPOSITORY, shared_id, NOW + 1)

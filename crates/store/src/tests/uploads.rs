@@ -63,6 +63,33 @@ async fn what_was_streamed_stays_in_the_process_and_goes_back_to_what_was_synced
 }
 
 #[tokio::test]
+async fn a_long_stream_goes_on_after_a_new_start_near_where_it_was() {
+    const MIB: usize = 1 << 20;
+    let bytes = (0..100)
+        .map(|number| vec![number; MIB])
+        .collect::<Vec<_>>()
+        .concat();
+    let fixture = Fixture::new().await;
+    let id = fixture.begin().await;
+    let mut upload = fixture.take(&id).await;
+    append(&mut upload, &bytes[..90 * MIB], Durability::Streamed)
+        .await
+        .unwrap();
+    drop(upload);
+
+    let fixture = fixture.reopened().await;
+    let mut upload = fixture.take(&id).await;
+    let came = usize::try_from(upload.offset()).unwrap();
+    assert!((64 * MIB..90 * MIB).contains(&came), "{came} bytes were saved");
+    append(&mut upload, &bytes[came..], Durability::Streamed)
+        .await
+        .unwrap();
+    let digest = Digest::of(&bytes);
+    fixture.complete(upload, &digest).await.unwrap();
+    assert_eq!(fixture.find(&digest).unwrap().size, bytes.len() as u64);
+}
+
+#[tokio::test]
 async fn a_broken_append_keeps_what_was_streamed_and_nothing_of_a_durable_one() {
     for length in [SMALL, LARGE] {
         let bytes = text(length);

@@ -114,7 +114,7 @@ async fn a_row_that_refers_to_nothing_is_found() {
     let path = fixture.directory.path().join("ecru.sqlite");
     let database = rusqlite::Connection::open(path).unwrap();
     database
-        .execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO links VALUES (1, 77, 0)")
+        .execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO links (repository_id, blob_id, used_at) VALUES (1, 77, 0)")
         .unwrap();
     drop(database);
 

@@ -1,6 +1,7 @@
 //! Uploads: one way of receiving a blob, whatever the protocol.
 
 mod complete;
+mod flush;
 mod given;
 mod pump;
 mod receive;

@@ -10,9 +10,9 @@ use crate::{StoreError, Tried};
 
 /// What is worth a thread's while, and what gathers while one is busy before the socket has to wait.
 const GATHERED_BYTES_MIN: usize = 64 * 1024;
-const GATHERED_BYTES_MAX: usize = 256 * 1024;
-/// How much of a stream may be lost in a power cut.
-const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const GATHERED_BYTES_MAX: usize = 1024 * 1024;
+/// How much is flushed at once, while the next as much comes in: little is left for the end.
+const FLUSHED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes that come in by and by, such as the body of a request.
 pub trait ByteSource: Send {
@@ -39,7 +39,7 @@ pub enum AppendError {
 pub(crate) trait Holder: Send + 'static {
     fn spool(&mut self) -> Option<&mut Spool>;
 
-    /// Called on a thread that may block, when much is not synced.
+    /// Called on a thread that may block, when there is enough for a flush.
     fn checkpoint(&mut self) -> Result<(), AppendError>;
 }
 
@@ -78,6 +78,7 @@ async fn pump_through_threads<H: Holder>(
     first: Bytes,
     mut intake: Intake<'_, impl ByteSource>,
 ) -> (Option<H>, Result<u64, AppendError>) {
+    keep_freed_memory();
     let mut writing = write_on_thread(holder, vec![first]);
     let mut gathered = Vec::new();
     let mut gathered_bytes = 0;
@@ -108,6 +109,14 @@ async fn pump_through_threads<H: Holder>(
         failed => failed,
     };
     (holder, outcome.and(ended))
+}
+
+/// The C library gives freed memory of the size of our chunks back to the kernel, and gets it anew for the next chunk, until
+/// it has seen a larger block go.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(
+        4 * GATHERED_BYTES_MAX,
+    )));
 }
 
 /// Counts what a source gives.
@@ -150,7 +159,7 @@ fn write_all<H: Holder>(holder: &mut H, chunks: &[Bytes]) -> Result<(), AppendEr
     for chunk in chunks {
         let spool = holder.spool().ok_or(StoreError::Panicked)?;
         spool.write(chunk).tried("write an upload")?;
-        if spool.unsynced() >= UNSYNCED_BYTES_MAX {
+        if spool.unflushed() >= FLUSHED_BYTES {
             holder.checkpoint()?;
         }
     }

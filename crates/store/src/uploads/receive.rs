@@ -46,7 +46,7 @@ impl Holder for Loose {
 
     fn checkpoint(&mut self) -> Result<(), AppendError> {
         match &mut self.0 {
-            Some(spool) => Ok(spool.sync().tried("sync a blob")?),
+            Some(spool) => Ok(spool.flush_on().map(drop).tried("sync a blob")?),
             None => Ok(()),
         }
     }

@@ -8,12 +8,16 @@ use tokio::runtime::Handle;
 
 use crate::core::{Core, off_thread};
 use crate::files::FileName;
-use crate::tables::uploads::{self, Parts, Saved, UploadRow};
+use crate::tables::uploads::{self, Parts, Progress, Saved, UploadRow};
 use crate::uploads::UploadId;
+use crate::uploads::flush::Flushed;
 use crate::uploads::given::{Given, Rowless};
 use crate::uploads::pump::Holder;
 use crate::uploads::spool::{Mark, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
+
+/// After so much of a stream its row is renewed, from which it goes on after a restart.
+const SAVED_EVERY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The uploads that somebody works on, and those that have in memory what their row has not.
 pub(crate) struct Live {
@@ -227,7 +231,7 @@ impl Session {
         let saving = tokio::spawn(async move {
             let (mut session, synced) = self.sync_off_thread().await?;
             let saved = match synced {
-                Ok(()) => session.save_row(parts).await,
+                Ok(()) => session.save_all(parts).await,
                 Err(error) => Err(error.into()),
             };
             Ok((session, saved))
@@ -269,17 +273,21 @@ impl Session {
         finished
     }
 
-    async fn save_row(&mut self, parts: Parts) -> Result<(), AppendError> {
+    async fn save_all(&mut self, parts: Parts) -> Result<(), AppendError> {
+        let state = self.state_mut()?;
+        if !state.is_all_saved() || state.parts != parts {
+            let progress = state.spool.progress(parts);
+            self.save_row(progress).await?;
+        }
+        self.state_mut()?.undo = None;
+        Ok(())
+    }
+
+    async fn save_row(&mut self, progress: Progress) -> Result<(), AppendError> {
         let (core, live) = (self.core.clone(), self.live.clone());
         let (id, rowless) = (self.id, self.rowless);
         let state = self.state_mut()?;
-        if state.is_all_saved() && state.parts == parts {
-            state.undo = None;
-            return Ok(());
-        }
-
-        let progress = state.spool.progress(parts);
-        let saved = progress.saved;
+        let (saved, parts) = (progress.saved, progress.parts);
         state.saved.file = saved.file;
         state.doubtful = true;
         live.given.doubt(&id);
@@ -303,7 +311,6 @@ impl Session {
 
         state.saved = saved;
         state.parts = parts;
-        state.undo = None;
         state.doubtful = false;
         if self.rowless.take().is_some() {
             live.given.end(&id);
@@ -319,16 +326,29 @@ impl Holder for Session {
 
     /// What is acknowledged only as a whole is saved only as a whole.
     fn checkpoint(&mut self) -> Result<(), AppendError> {
-        self.sync()?;
-        let Some(parts) = self
-            .state
-            .as_ref()
-            .filter(|state| state.undo.is_none())
-            .map(|state| state.parts)
+        let state = self.state_mut()?;
+        let flushed = state.spool.flush_on().tried("sync an upload");
+        state.doubtful |= flushed.is_err();
+        let Some(Flushed {
+            offset,
+            hash_state: Some(hash_state),
+        }) = flushed?
         else {
             return Ok(());
         };
-        Handle::current().block_on(self.save_row(parts))
+        if state.undo.is_some() || offset < state.saved.offset + SAVED_EVERY_BYTES {
+            return Ok(());
+        }
+        let progress = Progress {
+            saved: Saved {
+                offset,
+                file: state.spool.file(),
+            },
+            hash_state: Some(hash_state),
+            bytes: None,
+            parts: state.parts,
+        };
+        Handle::current().block_on(self.save_row(progress))
     }
 }
 

@@ -12,12 +12,11 @@ use crate::files::{FileName, Files, Identity};
 use crate::hash::Hasher;
 use crate::received::{Held, Received};
 use crate::tables::uploads::{Parts, Progress, Saved, UploadRow};
+use crate::uploads::flush::{Flush, Flushed};
 use crate::{StoreError, Tried};
 
 /// Up to here the bytes live in a row, of the upload and then of the blob.
 pub(crate) const ROW_SIZE_BYTES_MAX: usize = 64 * 1024;
-/// How much is written before the disk is asked to begin with it.
-const WRITE_BACK_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(crate) struct Spool {
     files: Arc<Files>,
@@ -33,9 +32,9 @@ enum Store {
 
 struct Open {
     name: FileName,
-    file: File,
+    file: Arc<File>,
     synced: u64,
-    written_back: u64,
+    flush: Option<Flush>,
 }
 
 /// Where a spool was, to go back to.
@@ -88,9 +87,9 @@ impl Spool {
         };
         let open = Open {
             name,
-            file,
+            file: Arc::new(file),
             synced: offset,
-            written_back: offset,
+            flush: None,
         };
         Ok(Spool {
             files,
@@ -131,6 +130,43 @@ impl Spool {
         }
     }
 
+    /// How much has come since the last flush began.
+    pub(crate) fn unflushed(&self) -> u64 {
+        match &self.store {
+            Store::Memory(_) => 0,
+            Store::File(open) => {
+                let begun = open.flush.as_ref().map_or(open.synced, |flush| flush.offset);
+                self.offset.saturating_sub(begun)
+            }
+        }
+    }
+
+    /// Ends the flush that is under way, if there is one, and begins the next.
+    pub(crate) fn flush_on(&mut self) -> io::Result<Option<Flushed>> {
+        let flushed = self.end_flush()?;
+        let hash_state = self.hasher.save();
+        if let Store::File(open) = &mut self.store {
+            match Flush::begin(&self.files, &open.file, self.offset, hash_state) {
+                Ok(flush) => open.flush = Some(flush),
+                // No thread is to be had.
+                Err(_) => self.sync()?,
+            }
+        }
+        Ok(flushed)
+    }
+
+    fn end_flush(&mut self) -> io::Result<Option<Flushed>> {
+        let Store::File(open) = &mut self.store else {
+            return Ok(None);
+        };
+        let Some(flush) = open.flush.take() else {
+            return Ok(None);
+        };
+        let flushed = flush.end()?;
+        open.synced = flushed.offset;
+        Ok(Some(flushed))
+    }
+
     /// Takes all of the bytes or, when it fails, none.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Store::Memory(memory) = &mut self.store {
@@ -143,19 +179,21 @@ impl Spool {
             self.store = Store::File(outgrow(&self.files, memory)?);
         }
         if let Store::File(open) = &mut self.store {
-            self.files.io().write_at(&open.file, bytes, self.offset)?;
+            // Hashed first, which does not mind bytes that another core has last seen, they are near when they are copied.
+            let before = self.hasher.clone();
             self.hasher.update(bytes);
-            self.offset += bytes.len() as u64;
-            if self.offset - open.written_back.min(self.offset) >= WRITE_BACK_BYTES {
-                begin_write_back(&open.file, open.written_back, self.offset);
-                open.written_back = self.offset;
+            if let Err(error) = self.files.io().write_at(&open.file, bytes, self.offset) {
+                self.hasher = before;
+                return Err(error);
             }
+            self.offset += bytes.len() as u64;
         }
         Ok(())
     }
 
     /// After a failure nothing is known of what the file holds beyond what was synced before.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.end_flush()?;
         if let Store::File(open) = &mut self.store
             && open.synced != self.offset
         {
@@ -189,7 +227,9 @@ impl Spool {
             }
             (Store::File(open), None) => {
                 open.synced = open.synced.min(mark.offset);
-                open.written_back = open.written_back.min(mark.offset);
+                if let Some(flush) = &mut open.flush {
+                    flush.cut(mark.offset);
+                }
             }
             (Store::Memory(_), None) => {}
         }
@@ -236,6 +276,7 @@ impl Spool {
 
     /// Puts all of it on stable storage, under a digest that was computed from it.
     pub(crate) fn finish(&mut self, digest: Digest) -> io::Result<Received> {
+        self.end_flush()?;
         if let Store::File(open) = &mut self.store
             && open.file.metadata()?.len() != self.offset
         {
@@ -263,24 +304,8 @@ fn outgrow(files: &Files, memory: &[u8]) -> io::Result<Open> {
     }
     Ok(Open {
         name,
-        file,
+        file: Arc::new(file),
         synced: 0,
-        written_back: 0,
+        flush: None,
     })
 }
-
-/// Linux begins to write a range that it is told will not be needed, and keeps what is not written yet; so the last
-/// sync is short. There is no safe binding of `sync_file_range`.
-#[cfg(target_os = "linux")]
-fn begin_write_back(file: &File, from: u64, to: u64) {
-    let length = std::num::NonZeroU64::new(to - from);
-    if let Err(error) = rustix::fs::fadvise(file, from, length, rustix::fs::Advice::DontNeed) {
-        tracing::debug!(
-            error = &error as &dyn std::error::Error,
-            "the last sync will take longer"
-        );
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn begin_write_back(_file: &File, _from: u64, _to: u64) {}

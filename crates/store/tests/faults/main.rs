@@ -4,3 +4,5 @@
 mod disk;
 #[cfg(test)]
 mod push;
+#[cfg(test)]
+mod stream;

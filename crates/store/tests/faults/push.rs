@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::disk::{FailingBackend, FailingDisk, Fault, Faults, copy};
 
-const REPOSITORY: i64 = 1;
+pub(crate) const REPOSITORY: i64 = 1;
 const NOW: i64 = 1_700_000_000_000;
 const CALLS_MAX: i64 = 500;
 
@@ -116,7 +116,7 @@ fn open_failing(directory: &Path, faults: &Arc<Faults>, disk: &Arc<FailingDisk>)
     Store::open_on(directory, foundation).unwrap()
 }
 
-async fn add_repository(store: &Store) {
+pub(crate) async fn add_repository(store: &Store) {
     let added = store.write(|tx| {
         tx.execute(
             "INSERT INTO repositories (id, account, region, name, created_at, tag_mutability, scan_on_push,
@@ -182,7 +182,9 @@ async fn complete(store: &Store, id: &UploadId, bytes: &[u8]) -> Result<(), Fail
     Ok(())
 }
 
-fn publish(store: &Store) -> impl Fn(&Tx<'_>, &Received) -> Result<(), StoreError> + Send + 'static {
+pub(crate) fn publish(
+    store: &Store,
+) -> impl Fn(&Tx<'_>, &Received) -> Result<(), StoreError> + Send + 'static {
     let store = store.clone();
     move |tx, received| {
         let id = store.blobs().insert(tx, received)?;

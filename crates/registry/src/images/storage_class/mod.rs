@@ -8,7 +8,7 @@ use ecru_model::{Digest, ImageStatus, RepositoryName, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::manifest::Manifest;
-use super::{Image, find, manifest_of, tags_of};
+use super::{Image, find, manifest_of, needs, tags_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
 use crate::{Error, events, lifecycle, replication, scanning};
@@ -37,6 +37,7 @@ pub(crate) fn archive(
             Value::Integer(now.as_millis()),
         ],
     )?;
+    needs::set_status(tx, repository, image, ImageStatus::Archived)?;
     let event = events::archived(&about(repository, image, now), image.subject.is_some());
     events::record(tx, &repository.scope, &event)?;
     subject_left(tx, repository, &image.digest, now)
@@ -64,6 +65,7 @@ pub(super) fn restore(
             Value::Integer(now.as_millis()),
         ],
     )?;
+    needs::set_status(tx, repository, image, ImageStatus::Active)?;
     // ECR forgets what was found in it before, and scans it where it would scan a push.
     scanning::forget_image(tx, image.id)?;
     let pushed = scanning::Pushed {

@@ -1,0 +1,60 @@
+//! A flush that goes on beside the writing of what comes after it.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::files::Files;
+
+/// Covers what stood in the file before it began. Its error is told to nobody else: it must be ended before the file is
+/// called safe, because the system reports a failed flush once.
+pub(crate) struct Flush {
+    /// What it makes durable, and the state of the hash after so many bytes.
+    pub(crate) offset: u64,
+    hash_state: Option<Vec<u8>>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// A part of a file that is on stable storage, and the state of the hash after it.
+pub(crate) struct Flushed {
+    pub(crate) offset: u64,
+    pub(crate) hash_state: Option<Vec<u8>>,
+}
+
+impl Flush {
+    /// Not on the runtime's threads: these wait for it.
+    pub(crate) fn begin(
+        files: &Arc<Files>,
+        file: &Arc<File>,
+        offset: u64,
+        hash_state: Vec<u8>,
+    ) -> io::Result<Flush> {
+        let (files, file) = (files.clone(), file.clone());
+        let thread = std::thread::Builder::new()
+            .name("store-flush".to_owned())
+            .spawn(move || files.io().sync(&file))?;
+        Ok(Flush {
+            offset,
+            hash_state: Some(hash_state),
+            thread,
+        })
+    }
+
+    /// What stood beyond is about to be written anew.
+    pub(crate) fn cut(&mut self, offset: u64) {
+        if offset < self.offset {
+            self.offset = offset;
+            self.hash_state = None;
+        }
+    }
+
+    pub(crate) fn end(self) -> io::Result<Flushed> {
+        let flushed = self.thread.join();
+        flushed.unwrap_or_else(|_| Err(io::Error::other("a flush panicked")))?;
+        Ok(Flushed {
+            offset: self.offset,
+            hash_state: self.hash_state,
+        })
+    }
+}
