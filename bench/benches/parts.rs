@@ -18,7 +18,7 @@ use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service, lifecycle};
 use ecru_store::{Options, Store, StoreError, Value};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -132,8 +132,7 @@ impl Registry {
             key_source: Arc::new(NoKeys),
             events_kept: Duration::from_hours(1),
         };
-        let store = Store::open(&options).unwrap();
-        let service = Service::new(store, Clock::default(), Random::default(), configuration).unwrap();
+        let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
         let registry = Self {
             runtime: Runtime::new().unwrap(),
             service,
@@ -163,37 +162,52 @@ impl Registry {
         assert_eq!(self.ask("PUT", &path, manifest.as_bytes()), StatusCode::CREATED);
     }
 
-    fn call(&self, operation: &str, input: &str) -> Bytes {
-        let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-        let request = Request::post("/")
-            .header("Content-Type", "application/x-amz-json-1.1")
-            .header("X-Amz-Target", target)
-            .header("Authorization", SIGNATURE)
-            .body(Full::new(Bytes::copy_from_slice(input.as_bytes())))
-            .unwrap();
+    fn call(&self, operation: &str, input: &str) {
+        let answer = self.answer_call(call(operation, input));
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> StatusCode {
+        self.answer(ask(method, path, body))
+    }
+
+    fn answer_call(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
         let origin = Origin {
             endpoint: endpoint(),
             source: LOCALHOST,
             error_names: ErrorNames::Ecru,
         };
         let answer = ecru_awsjson::handle(&self.service, request, origin);
-        let answer = self.runtime.block_on(answer);
-        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
-        answer.into_body()
+        self.runtime.block_on(answer)
     }
 
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> StatusCode {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Authorization", "Basic dGVzdDp0ZXN0")
-            .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
-            .header("Content-Length", body.len())
-            .body(Full::new(Bytes::copy_from_slice(body)))
-            .unwrap();
+    fn answer(&self, request: Request<Full<Bytes>>) -> StatusCode {
         let answer = ecru_oci::handle(&self.service, request, endpoint(), LOCALHOST);
         self.runtime.block_on(answer).status()
     }
+}
+
+/// A request of the ECR API.
+fn call(operation: &str, input: &str) -> Request<Full<Bytes>> {
+    let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+    Request::post("/")
+        .header("Content-Type", "application/x-amz-json-1.1")
+        .header("X-Amz-Target", target)
+        .header("Authorization", SIGNATURE)
+        .body(Full::new(Bytes::copy_from_slice(input.as_bytes())))
+        .unwrap()
+}
+
+/// A request of the OCI protocol.
+fn ask(method: &str, path: &str, body: &[u8]) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Authorization", "Basic dGVzdDp0ZXN0")
+        .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        .header("Content-Length", body.len())
+        .body(Full::new(Bytes::copy_from_slice(body)))
+        .unwrap()
 }
 
 fn endpoint() -> Endpoint {
@@ -233,40 +247,71 @@ mod lifecycle_policy {
     }
 }
 
+/// Requests are made before the clock runs, and answers dropped after it has stopped.
 mod wires {
-    use super::{Bencher, REPOSITORY, Registry, StatusCode, black_box};
+    use super::{Bencher, REPOSITORY, Registry, StatusCode, ask, call};
+
+    fn asked(bencher: Bencher<'_, '_>, images: u32, (method, path): (&str, &str), status: StatusCode) {
+        let registry = Registry::with_images(images);
+        assert_eq!(registry.ask(method, path, b""), status);
+        bencher
+            .with_inputs(|| ask(method, path, b""))
+            .bench_values(|request| registry.answer(request));
+    }
+
+    fn called(bencher: Bencher<'_, '_>, images: u32, operation: &str, input: &str) {
+        called_at(bencher, &Registry::with_images(images), operation, input);
+    }
+
+    fn called_at(bencher: Bencher<'_, '_>, registry: &Registry, operation: &str, input: &str) {
+        registry.call(operation, input);
+        bencher
+            .with_inputs(|| call(operation, input))
+            .bench_values(|request| registry.answer_call(request));
+    }
 
     #[divan::bench]
     fn manifest_head(bencher: Bencher<'_, '_>) {
-        let registry = Registry::with_images(100);
         let path = format!("/v2/{REPOSITORY}/manifests/v7");
-        bencher.bench(|| assert_eq!(registry.ask("HEAD", &path, b""), StatusCode::OK));
+        asked(bencher, 100, ("HEAD", &path), StatusCode::OK);
     }
 
     #[divan::bench]
     fn path_that_leads_nowhere(bencher: Bencher<'_, '_>) {
-        let registry = Registry::with_images(1);
-        bencher.bench(|| registry.ask("GET", black_box("/v2/some/long/name/nothing/here"), b""));
+        let path = "/v2/some/long/name/nothing/here";
+        asked(bencher, 1, ("GET", path), StatusCode::NOT_FOUND);
     }
 
     #[divan::bench]
     fn describe_repositories_of_one(bencher: Bencher<'_, '_>) {
-        let registry = Registry::with_images(1);
         let input = format!(r#"{{"repositoryNames": ["{REPOSITORY}"]}}"#);
-        bencher.bench(|| registry.call("DescribeRepositories", &input));
+        called(bencher, 1, "DescribeRepositories", &input);
+    }
+
+    #[divan::bench]
+    fn describe_repositories_page(bencher: Bencher<'_, '_>) {
+        let registry = Registry::with_images(1);
+        for number in 0..200 {
+            let input = format!(r#"{{"repositoryName": "bench/many-{number:04}"}}"#);
+            registry.call("CreateRepository", &input);
+        }
+        called_at(
+            bencher,
+            &registry,
+            "DescribeRepositories",
+            r#"{"maxResults": 100}"#,
+        );
     }
 
     #[divan::bench]
     fn batch_get_image(bencher: Bencher<'_, '_>) {
-        let registry = Registry::with_images(100);
         let input = format!(r#"{{"repositoryName": "{REPOSITORY}", "imageIds": [{{"imageTag": "v7"}}]}}"#);
-        bencher.bench(|| registry.call("BatchGetImage", &input));
+        called(bencher, 100, "BatchGetImage", &input);
     }
 
     #[divan::bench]
     fn describe_images_page(bencher: Bencher<'_, '_>) {
-        let registry = Registry::with_images(200);
         let input = format!(r#"{{"repositoryName": "{REPOSITORY}", "maxResults": 100}}"#);
-        bencher.bench(|| registry.call("DescribeImages", &input));
+        called(bencher, 200, "DescribeImages", &input);
     }
 }

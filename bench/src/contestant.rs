@@ -10,6 +10,8 @@ pub(crate) enum Contestant {
     Zot,
     /// An emulator that holds everything in memory.
     Fakecloud,
+    /// The same, told to keep what it has on disk.
+    FakecloudDisk,
     Moto,
     Nginx,
     /// Receives, hashes, writes and flushes, and does nothing else.
@@ -18,17 +20,41 @@ pub(crate) enum Contestant {
     Log,
     /// A file and a flush for each record.
     Files,
+    /// The same, as a store must do it: under another name first, so that no half file ever has the name.
+    Placed,
     Sha256,
     /// Writes one file and flushes it.
     Disk,
 }
 
 impl Contestant {
-    pub(crate) const PEERS: [Self; 4] = [Self::Distribution, Self::Zot, Self::Fakecloud, Self::Moto];
+    pub(crate) const PEERS: [Self; 5] = [
+        Self::Distribution,
+        Self::Zot,
+        Self::Fakecloud,
+        Self::FakecloudDisk,
+        Self::Moto,
+    ];
     /// What serves the OCI protocol.
-    pub(crate) const REGISTRIES: [Self; 4] = [Self::Ecru, Self::Distribution, Self::Zot, Self::Fakecloud];
+    pub(crate) const REGISTRIES: [Self; 5] = [
+        Self::Ecru,
+        Self::Distribution,
+        Self::Zot,
+        Self::Fakecloud,
+        Self::FakecloudDisk,
+    ];
     /// What serves the ECR API.
-    pub(crate) const EMULATORS: [Self; 3] = [Self::Ecru, Self::Fakecloud, Self::Moto];
+    pub(crate) const EMULATORS: [Self; 4] = [Self::Ecru, Self::Fakecloud, Self::FakecloudDisk, Self::Moto];
+    /// What can be started, and left alone.
+    pub(crate) const SERVERS: [Self; 7] = [
+        Self::Ecru,
+        Self::Distribution,
+        Self::Zot,
+        Self::Fakecloud,
+        Self::FakecloudDisk,
+        Self::Moto,
+        Self::Nginx,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -36,11 +62,13 @@ impl Contestant {
             Self::Distribution => "docker-registry",
             Self::Zot => "zot",
             Self::Fakecloud => "fakecloud",
+            Self::FakecloudDisk => "fakecloud-disk",
             Self::Moto => "moto",
             Self::Nginx => "nginx",
             Self::Receiver => "floor",
             Self::Log => "log",
             Self::Files => "file + fsync",
+            Self::Placed => "file put in place",
             Self::Sha256 => "sha256",
             Self::Disk => "write + fsync",
         }

@@ -21,9 +21,9 @@ pub(crate) struct Measured {
 pub(crate) struct Verdict {
     /// What is asked, such as `≥ 0.9 × nginx`.
     pub(crate) asked: String,
-    /// The ratio of medians, or the median itself.
-    pub(crate) reached: f64,
-    pub(crate) met: bool,
+    /// The ratio of medians, or the median itself; none when what it is held against was not measured.
+    pub(crate) reached: Option<f64>,
+    pub(crate) met: Option<bool>,
 }
 
 impl Figures {
@@ -47,57 +47,65 @@ impl Figures {
     pub(crate) fn verdicts(&self, measured: &Measured) -> Vec<Verdict> {
         let own = measured.median(Contestant::Ecru);
         let targets = measured.row.targets.iter();
-        targets
-            .filter_map(|target| self.verdict(measured, own?, *target))
-            .collect()
+        own.map(|own| targets.map(|it| self.verdict(measured, own, *it)).collect())
+            .unwrap_or_default()
     }
 
-    /// None when what it is to be compared with was not measured.
-    fn verdict(&self, measured: &Measured, own: f64, target: Target) -> Option<Verdict> {
-        let best = |contestants: &[Contestant], better: fn(f64, f64) -> bool| {
-            let medians = contestants
-                .iter()
-                .filter_map(|it| Some((*it, measured.median(*it)?)));
-            medians.reduce(|best, next| if better(next.1, best.1) { next } else { best })
-        };
-        Some(match target {
+    fn verdict(&self, measured: &Measured, own: f64, target: Target) -> Verdict {
+        match target {
             Target::AtLeast(times, of) => {
-                let (other, median) = best(of, |next, best| next > best)?;
+                let best = measured.best(of, |next, best| next > best);
+                let reached = best.map(|(_, median)| own / median);
                 Verdict {
-                    asked: format!("≥ {times} × {other}"),
-                    reached: own / median,
-                    met: own / median >= times,
+                    asked: format!("≥ {times} × {}", named(best, of)),
+                    reached,
+                    met: reached.map(|ratio| ratio >= times),
                 }
             }
             Target::AtMost(times, of) => {
-                let (other, median) = best(of, |next, best| next < best)?;
+                let best = measured.best(of, |next, best| next < best);
+                let reached = best.map(|(_, median)| own / median);
                 Verdict {
-                    asked: format!("≤ {times} × {other}"),
-                    reached: own / median,
-                    met: own / median <= times,
+                    asked: format!("≤ {times} × {}", named(best, of)),
+                    reached,
+                    met: reached.map(|ratio| ratio <= times),
                 }
             }
             Target::Below(most) => Verdict {
                 asked: format!("≤ {most} {}", measured.row.unit),
-                reached: own,
-                met: own <= most,
+                reached: Some(own),
+                met: Some(own <= most),
             },
             Target::Flat(times, row) => {
-                let base = self.rows.iter().find(|it| ptr::eq(it.row, row))?;
-                let ratio = own / base.median(Contestant::Ecru)?;
+                let base = self.rows.iter().find(|it| ptr::eq(it.row, row));
+                let base = base.and_then(|it| it.median(Contestant::Ecru));
+                let reached = base.map(|base| own / base);
                 Verdict {
                     asked: format!("≤ {times} × {}", row.name),
-                    reached: ratio,
-                    met: ratio <= times,
+                    reached,
+                    met: reached.map(|ratio| ratio <= times),
                 }
             }
-        })
+        }
+    }
+}
+
+/// The best that was measured, or else all that could have been.
+fn named(best: Option<(Contestant, f64)>, of: &[Contestant]) -> String {
+    match best {
+        Some((contestant, _)) => contestant.to_string(),
+        None => of.iter().map(|it| it.name()).collect::<Vec<_>>().join(" or "),
     }
 }
 
 impl Measured {
     pub(crate) fn median(&self, contestant: Contestant) -> Option<f64> {
         median(self.samples.get(&contestant)?)
+    }
+
+    fn best(&self, of: &[Contestant], better: fn(f64, f64) -> bool) -> Option<(Contestant, f64)> {
+        let medians = of.iter().filter_map(|it| Some((*it, self.median(*it)?)));
+        medians.reduce(|best, next| if better(next.1, best.1) { next } else { best })
     }
 }
 
@@ -132,11 +140,17 @@ mod tests {
         figures.add(&rows::PUSH, Contestant::Zot, 500.0);
         figures.add(&rows::PUSH, Contestant::Distribution, 700.0);
         let verdicts = figures.verdicts(&figures.rows[0]);
-        let [verdict] = verdicts.as_slice() else {
-            panic!("nothing to hold the floor's target against: {verdicts:?}");
+        let [floor, best] = verdicts.as_slice() else {
+            panic!("two are asked: {verdicts:?}");
         };
-        assert_eq!(verdict.asked, "≥ 1.5 × docker-registry");
-        assert!(!verdict.met);
+        assert_eq!(best.asked, "≥ 1.5 × docker-registry");
+        assert_eq!(best.met, Some(false));
+        assert_eq!(floor.asked, "≥ 0.9 × floor");
+        assert_eq!(
+            (floor.reached, floor.met),
+            (None, None),
+            "nothing to hold it against"
+        );
     }
 
     #[test]
@@ -145,6 +159,6 @@ mod tests {
         figures.add(rows::GROWTH_PUT.first, Contestant::Ecru, 100.0);
         figures.add(rows::GROWTH_PUT.last, Contestant::Ecru, 119.0);
         let verdicts = figures.verdicts(&figures.rows[1]);
-        assert!(verdicts[0].met, "{verdicts:?}");
+        assert_eq!(verdicts[0].met, Some(true), "{verdicts:?}");
     }
 }

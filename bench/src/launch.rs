@@ -51,6 +51,11 @@ pub(crate) fn prepare(
         Contestant::Fakecloud => {
             command.args(["--addr", &address.to_string(), "--log-level", "error"]);
         }
+        Contestant::FakecloudDisk => {
+            command.args(["--addr", &address.to_string(), "--log-level", "error"]);
+            command.args(["--storage-mode", "persistent", "--data-path"]);
+            command.arg(directory);
+        }
         Contestant::Moto => {
             command.args(["-H", &address.ip().to_string(), "-p", &address.port().to_string()]);
         }
@@ -65,7 +70,7 @@ pub(crate) fn prepare(
             command.args(["floor", "--listen", &address.to_string(), "--directory"]);
             command.arg(directory);
         }
-        Contestant::Log | Contestant::Files | Contestant::Sha256 | Contestant::Disk => {
+        Contestant::Log | Contestant::Files | Contestant::Placed | Contestant::Sha256 | Contestant::Disk => {
             bail!("{contestant} is no server")
         }
     }

@@ -11,6 +11,7 @@ pub(crate) fn markdown(bench: &Bench) -> String {
     let mut text = format!("{}\n\n", bench.about());
     text.push_str("| item | unit | ecru | others | limits | target | reached | met |\n");
     text.push_str("|---|---|---|---|---|---|---|---|\n");
+    let mut met = Vec::new();
     for measured in &bench.figures.rows {
         let verdicts = bench.figures.verdicts(measured);
         let own = measured.median(Contestant::Ecru).map(number).unwrap_or_default();
@@ -21,12 +22,16 @@ pub(crate) fn markdown(bench: &Bench) -> String {
             medians(measured, Contestant::is_peer),
             medians(measured, |it| it != Contestant::Ecru && !it.is_peer()),
             joined(&verdicts, |it| bench.sized(&it.asked)),
-            joined(&verdicts, |it| number(it.reached)),
-            joined(&verdicts, |it| if it.met { "yes" } else { "no" }.to_owned()),
+            joined(&verdicts, |it| it.reached.map_or_else(|| "–".to_owned(), number)),
+            joined(&verdicts, |it| answer(it.met).to_owned()),
         );
         text.push_str(&line);
+        met.extend(verdicts.iter().map(|it| it.met));
     }
-    text.push('\n');
+    let count = |wanted| met.iter().filter(|it| **it == wanted).count();
+    let (yes, no, open) = (count(Some(true)), count(Some(false)), count(None));
+    let sum = format!("\nTargets: {yes} met, {no} not met, {open} with nothing to hold them against.\n\n");
+    text.push_str(&sum);
     for (contestant, note) in rows::NOTES {
         let takes_part = |it: &Measured| it.samples.contains_key(&contestant);
         if bench.figures.rows.iter().any(takes_part) {
@@ -75,6 +80,14 @@ fn medians(measured: &Measured, wanted: impl Fn(Contestant) -> bool) -> String {
 
 fn joined(verdicts: &[Verdict], text: impl Fn(&Verdict) -> String) -> String {
     verdicts.iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
+fn answer(met: Option<bool>) -> &'static str {
+    match met {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not measured",
+    }
 }
 
 /// Three digits, and thousands apart.

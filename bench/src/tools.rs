@@ -53,11 +53,15 @@ impl Tools {
             Contestant::Ecru => Some(self.ecru.clone()),
             Contestant::Distribution => self.find("docker-registry"),
             Contestant::Zot => self.find("zot"),
-            Contestant::Fakecloud => self.find("fakecloud"),
+            Contestant::Fakecloud | Contestant::FakecloudDisk => self.find("fakecloud"),
             Contestant::Moto => self.find("moto_server"),
             Contestant::Nginx => self.find("nginx"),
             Contestant::Receiver => Some(self.itself.clone()),
-            Contestant::Log | Contestant::Files | Contestant::Sha256 | Contestant::Disk => None,
+            Contestant::Log
+            | Contestant::Files
+            | Contestant::Placed
+            | Contestant::Sha256
+            | Contestant::Disk => None,
         }
     }
 

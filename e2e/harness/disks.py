@@ -72,12 +72,22 @@ class CutDisk:
         run("mount", "-o", "loop,errors=remount-ro", self.image, self.path)
 
 
+def killed_at(calls, when):
+    """What a server has to be run under to be killed before the call of that number that one of its threads makes."""
+    fault = f"inject={calls}:signal=KILL:when={when}"
+    return ["strace", "-f", "-D", "-o", "/dev/null", "-e", f"trace={calls}", "-e", fault]
+
+
 @contextlib.contextmanager
-def refused_calls(process, calls, error, when=None):
-    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does."""
+def refused_calls(process, calls, error, when=None, files=()):
+    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does.
+
+    With `files`, only calls that concern one of them are refused.
+    """
     fault = f"inject={calls}:error={error}" + (f":when={when}" if when else "")
     tracer = subprocess.Popen(
         ["strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", fault]
+        + [argument for file in files for argument in ("-P", str(file))]
         + ["-p", str(process.pid)],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -27,6 +27,8 @@ class Server:
         self.data_directory = pathlib.Path(data_directory)
         self.arguments = arguments
         self.environment = environment or {}
+        # A command that runs the server as its own process, such as a tracer beside it.
+        self.prefix = []
         self.port = 0
         self.process = None
         self.lines = []
@@ -51,7 +53,7 @@ class Server:
         """Spawns the process and waits for nothing."""
         command = [BINARY, "serve", "--listen", self.host, "--data-dir", str(self.data_directory)]
         self.process = subprocess.Popen(
-            [*command, *self.arguments],
+            [*self.prefix, *command, *self.arguments],
             env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

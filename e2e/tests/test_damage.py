@@ -212,7 +212,7 @@ HARMS = [
         lambda data: flip_in_database(data, IMAGE.config),
         SOME,
     ),
-    Harm("the schema is newer", lambda data: data.sql("UPDATE migrations SET number = 999"), REFUSED),
+    Harm("the schema is newer", lambda data: data.sql("INSERT INTO migrations VALUES (999)"), REFUSED),
     Harm("the schema is unknown", lambda data: data.sql("DELETE FROM migrations"), REFUSED),
     Harm(
         "a tag points at nothing",

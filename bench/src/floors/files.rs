@@ -1,7 +1,7 @@
-//! A file and a flush for each record, by several threads.
+//! A file for each record, by several threads: made and flushed, or put in place as a store must do it.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,17 +11,51 @@ use anyhow::Result;
 use super::at_once;
 use crate::load::Outcome;
 
-/// Stores records until the count or the time is reached.
-pub(crate) fn store_files(
+/// Makes and flushes files until the count or the time is reached. Nothing promises that the name outlives a
+/// power cut, and a reader may see half a file.
+pub(crate) fn make_files(
+    directory: &Path,
+    threads: usize,
+    limits: (usize, Duration),
+    record: &[u8],
+) -> Result<Outcome> {
+    store(directory, threads, limits, |name| {
+        make(&directory.join(name), record)
+    })
+}
+
+/// Makes and flushes files under another name, gives them theirs, and flushes the directory too: then the name
+/// is durable, and never that of half a file.
+pub(crate) fn place_files(
+    directory: &Path,
+    threads: usize,
+    limits: (usize, Duration),
+    record: &[u8],
+) -> Result<Outcome> {
+    store(directory, threads, limits, |name| {
+        let aside = directory.join(format!("{name}.new"));
+        make(&aside, record)?;
+        fs::rename(aside, directory.join(name))?;
+        File::open(directory)?.sync_all()
+    })
+}
+
+fn make(path: &Path, record: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(record)?;
+    file.sync_all()
+}
+
+fn store(
     directory: &Path,
     threads: usize,
     (count, duration): (usize, Duration),
-    record: &[u8],
+    one: impl Fn(&str) -> io::Result<()> + Sync,
 ) -> Result<Outcome> {
     fs::create_dir_all(directory)?;
     let next = AtomicUsize::new(0);
     let began = Instant::now();
-    let store = || -> Result<Vec<u64>> {
+    let work = || -> Result<Vec<u64>> {
         let mut latencies_ns = Vec::new();
         while began.elapsed() < duration {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -29,14 +63,12 @@ pub(crate) fn store_files(
                 break;
             }
             let called = Instant::now();
-            let mut file = File::create_new(directory.join(number.to_string()))?;
-            file.write_all(record)?;
-            file.sync_all()?;
+            one(&number.to_string())?;
             latencies_ns.push(u64::try_from(called.elapsed().as_nanos())?);
         }
         Ok(latencies_ns)
     };
-    let latencies_ns = at_once(threads, store)?;
+    let latencies_ns = at_once(threads, work)?;
     let seconds = began.elapsed().as_secs_f64();
     fs::remove_dir_all(directory)?;
     Ok(Outcome {
@@ -44,4 +76,20 @@ pub(crate) fn store_files(
         latencies_ns,
         body_bytes: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_has_a_file_until_the_count_is_reached() {
+        let directory = std::env::temp_dir().join(format!("ecru-bench-files-{}", std::process::id()));
+        let limits = (20, Duration::from_mins(1));
+        for keep in [make_files, place_files] {
+            let outcome = keep(&directory, 4, limits, b"record").unwrap();
+            assert_eq!(outcome.latencies_ns.len(), 20);
+            assert!(!directory.exists(), "what was stored is still there");
+        }
+    }
 }

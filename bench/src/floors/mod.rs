@@ -9,7 +9,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Result, anyhow};
 
-pub(crate) use files::store_files;
+pub(crate) use files::{make_files, place_files};
 pub(crate) use log::append_log;
 pub(crate) use receiver::receive;
 pub(crate) use streams::{hash, write};

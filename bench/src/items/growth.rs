@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
 use crate::contestant::Contestant::Ecru;
 use crate::images::{self, Family, SEEDED};
-use crate::load::{Each, Outcome, Request, exchange};
+use crate::load::{Each, Outcome, Request};
 use crate::rows::{self, Growth};
 use crate::server::Server;
 use crate::wire;
@@ -22,9 +22,14 @@ const DELETED_AT_ONCE: usize = 100;
 struct Grown {
     images: usize,
     server: Server,
-    /// Where the page in the middle begins; none when there is but one.
-    token: Option<String>,
+    /// A page of `ListImages` and one of `DescribeImages`, both in the middle.
+    pages: [Rc<Request>; 2],
 }
+
+/// An operation that gives pages, and the list in its output.
+type Listing = (&'static str, &'static str);
+
+const LISTINGS: [Listing; 2] = [("ListImages", "imageIds"), ("DescribeImages", "imageDetails")];
 
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let family = Family::new();
@@ -35,11 +40,15 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let server = Server::start(Ecru, &bench.tools, &directory)?;
         // The first writes after a start make the database's log longer, which later ones do not.
         put(bench, &server, &family)?;
-        let token = token_of_the_middle(&server, images)?;
+        let [first, second] = LISTINGS;
+        let pages = [
+            page_in_the_middle(&server, images, first)?,
+            page_in_the_middle(&server, images, second)?,
+        ];
         grown.push(Grown {
             images,
             server,
-            token,
+            pages,
         });
     }
     bench.in_turns(&mut grown, |bench, it| {
@@ -48,7 +57,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         report(bench, it, &rows::GROWTH_PUT, outcome);
         cell(bench, it, &rows::GROWTH_GET, manifests(it))?;
         cell(bench, it, &rows::GROWTH_TAGS, pages_of_tags(it))?;
-        cell(bench, it, &rows::GROWTH_PAGE, pages_of_images(it))
+        let [list, describe] = &it.pages;
+        cell(bench, it, &rows::GROWTH_LIST, repeated(list))?;
+        cell(bench, it, &rows::GROWTH_PAGE, repeated(describe))
     })
 }
 
@@ -104,32 +115,24 @@ fn pages_of_tags(grown: &Grown) -> Vec<Rc<Request>> {
     paths.map(|path| wire::ask("GET", &path)).collect()
 }
 
-fn pages_of_images(grown: &Grown) -> Vec<Rc<Request>> {
-    let request = wire::call("DescribeImages", &page(grown.token.as_deref()));
-    vec![request; usize::try_from(COUNT).unwrap_or_default()]
-}
-
-fn page(token: Option<&str>) -> Value {
-    match token {
-        None => json!({"repositoryName": SEEDED, "maxResults": PAGE}),
-        Some(token) => json!({"repositoryName": SEEDED, "maxResults": PAGE, "nextToken": token}),
-    }
+fn repeated(request: &Rc<Request>) -> Vec<Rc<Request>> {
+    vec![Rc::clone(request); usize::try_from(COUNT).unwrap_or_default()]
 }
 
 /// Walks to the middle, and sees on its way that pages are full.
-fn token_of_the_middle(server: &Server, images: usize) -> Result<Option<String>> {
-    let mut token = None;
+fn page_in_the_middle(server: &Server, images: usize, (operation, list): Listing) -> Result<Rc<Request>> {
+    let page = |token: Option<&str>| match token {
+        None => json!({"repositoryName": SEEDED, "maxResults": PAGE}),
+        Some(token) => json!({"repositoryName": SEEDED, "maxResults": PAGE, "nextToken": token}),
+    };
+    let mut input = page(None);
     for _ in 0..images / PAGE / 2 {
-        let request = wire::call("DescribeImages", &page(token.as_deref()));
-        let next = exchange(server.address, request, |response| {
-            response.expect(200)?;
-            let output = serde_json::from_slice::<Value>(response.body)?;
-            let rows = output.get("imageDetails").and_then(Value::as_array);
-            ensure!(rows.is_some_and(|rows| rows.len() == PAGE), "a page is not full");
-            let next = output.get("nextToken").and_then(Value::as_str);
-            Ok(next.context("no page after this one")?.to_owned())
-        })?;
-        token = Some(next);
+        let output = server.call(operation, &input)?;
+        let rows = output.get(list).and_then(Value::as_array);
+        ensure!(rows.is_some_and(|rows| rows.len() == PAGE), "a page is not full");
+        let next = output.get("nextToken").and_then(Value::as_str);
+        ensure!(next.is_some(), "no page after this one");
+        input = page(next);
     }
-    Ok(token)
+    Ok(wire::call(operation, &input))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::contestant::Contestant::{Distribution, Ecru, Fakecloud, Moto, Nginx, Zot};
+use crate::contestant::Contestant::{self, Ecru};
 use crate::images::{self, SEEDED};
 use crate::load::exchange_all;
 use crate::rows;
@@ -18,9 +18,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 const SOME: usize = 10_000;
 
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
-    let mut contestants = bench
-        .tools
-        .present(&[Ecru, Distribution, Zot, Fakecloud, Moto, Nginx]);
+    let mut contestants = bench.tools.present(&Contestant::SERVERS);
     bench.in_turns(&mut contestants, |bench, contestant| {
         let directory = bench.start(*contestant)?.stop();
         let server = Server::start(*contestant, &bench.tools, &directory)?;

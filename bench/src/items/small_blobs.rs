@@ -5,7 +5,7 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::contestant::Contestant::{self, Files, Log};
+use crate::contestant::Contestant::{self, Files, Log, Placed};
 use crate::floors;
 use crate::items::uploads::{Uploads, Work};
 use crate::load::Blob;
@@ -28,22 +28,21 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         Ok(server)
     })?;
     let mut runners = servers.into_iter().map(Runner::Registry).collect::<Vec<_>>();
-    runners.extend([Runner::Limit(Files), Runner::Limit(Log)]);
+    runners.extend([Files, Placed, Log].map(Runner::Limit));
 
     bench.in_turns(&mut runners, |bench, runner| {
         rustix::fs::sync();
-        let duration = bench.cell * 2;
         let record = vec![0x5A; usize::from(SIZE_BYTES)];
         match runner {
             Runner::Registry(server) => store(bench, server)?,
-            Runner::Limit(Files) => {
-                let directory = bench.new_directory(Files);
-                let outcome = floors::store_files(&directory, CONNECTIONS, (COUNT, duration), &record)?;
-                bench.add(&rows::SMALL_BLOBS, Files, outcome.rate());
-            }
             Runner::Limit(limit) => {
                 let path = bench.new_directory(*limit);
-                let outcome = floors::append_log(&path, CONNECTIONS, bench.cell, &record)?;
+                let limits = (COUNT, bench.cell * 2);
+                let outcome = match limit {
+                    Files => floors::make_files(&path, CONNECTIONS, limits, &record)?,
+                    Placed => floors::place_files(&path, CONNECTIONS, limits, &record)?,
+                    _ => floors::append_log(&path, CONNECTIONS, bench.cell, &record)?,
+                };
                 bench.add(&rows::SMALL_BLOBS, *limit, outcome.rate());
             }
         }

@@ -3,16 +3,14 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::contestant::Contestant::{self, Distribution, Ecru, Fakecloud, Moto, Nginx, Zot};
+use crate::contestant::Contestant::{self, Ecru, Moto, Nginx};
 use crate::rows;
 use crate::server::Server;
 
 const TIMES: u32 = 3;
 
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
-    let mut contestants = bench
-        .tools
-        .present(&[Ecru, Distribution, Zot, Fakecloud, Moto, Nginx]);
+    let mut contestants = bench.tools.present(&Contestant::SERVERS);
     bench.in_turns(&mut contestants, |bench, contestant| {
         let first = bench.start(*contestant)?;
         bench.add(&rows::FIRST_START, *contestant, first.start_seconds * 1e3);

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, time::Duration};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use ecru_model::{ErrorCode, Operation, json};
 use ecru_registry::Error;
 use http_body::Body;
@@ -13,6 +13,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::document::Document;
+
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// A part of the largest size in base64, with room for the other members.
 const LAYER_PART_BODY_BYTES_MAX: u64 = 28 * 1024 * 1024;
@@ -21,14 +23,15 @@ const PUT_IMAGE_BODY_BYTES_MAX: u64 = 9 * 1024 * 1024;
 /// Numbers, texts, lists and objects in a body; what is made of one takes many times its byte.
 const VALUES_MAX: usize = 100_000;
 const IDLE_MAX: Duration = Duration::from_mins(1);
-const FIRST_RESERVE_BYTES: u64 = 16 * 1024;
 
 /// Bodies over `BODY_BYTES_MAX` that may be in memory at once; others wait.
 pub(crate) const LARGE_BODIES_MAX: usize = 2;
+/// A body that is announced larger than a part of 10 MiB in base64 is alone in memory.
+const ALONE_FROM_BYTES: u64 = 14 * 1024 * 1024;
 
 /// A whole body, and leave to hold it when it is large.
 pub(crate) struct Received<'a> {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) document: Document,
     pub(crate) leave: Option<SemaphorePermit<'a>>,
 }
 
@@ -55,51 +58,48 @@ where
         return Err(too_large(bytes_max));
     }
     let mut received = Received {
-        bytes: Vec::new(),
+        document: Document::new(operation),
         leave: None,
     };
-    received.reserve(announced, large_bodies).await;
+    received.await_leave(announced, large_bodies).await;
+    let mut length = 0;
     while let Some(frame) = timeout(IDLE_MAX, body.frame()).await.map_err(|_| idle())? {
         let Ok(data) = frame.map_err(cut)?.into_data() else {
             continue;
         };
-        let length = (received.bytes.len() + data.remaining()) as u64;
+        length += data.len() as u64;
         if length > bytes_max {
             return Err(too_large(bytes_max));
         }
-        received.reserve(length, large_bodies).await;
-        received.bytes.extend_from_slice(&data);
+        received.await_leave(length, large_bodies).await;
+        received.document.push(&data);
     }
     Ok(received)
 }
 
 impl<'a> Received<'a> {
-    /// Waits for leave before a body grows large; a small one is trusted with little memory in advance.
-    async fn reserve(&mut self, length: u64, large_bodies: &'a Semaphore) {
+    /// Waits for leave before a body grows large; no memory is given in advance to a small one.
+    async fn await_leave(&mut self, length: u64, large_bodies: &'a Semaphore) {
         if length > BODY_BYTES_MAX && self.leave.is_none() {
-            self.leave = large_bodies.acquire().await.ok();
+            let alone = length > ALONE_FROM_BYTES;
+            let leaves = if alone { LARGE_BODIES_MAX } else { 1 };
+            let leaves = u32::try_from(leaves).unwrap_or(u32::MAX);
+            self.leave = large_bodies.acquire_many(leaves).await.ok();
+            self.document
+                .reserve(usize::try_from(length).unwrap_or(usize::MAX));
         }
-        let wanted = if self.leave.is_some() {
-            length
-        } else {
-            length.min(FIRST_RESERVE_BYTES)
-        };
-        let more = usize::try_from(wanted)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(self.bytes.len());
-        self.bytes.reserve(more);
     }
 }
 
-/// The JSON document in `body`, if it is one of bounded depth and size.
-pub(crate) fn parse(body: &[u8]) -> Result<Value, Error> {
-    if json::nests_deeper_than(body, json::DEPTH_MAX) {
+/// The JSON value in `text`, if it is one of bounded depth and size.
+pub(crate) fn parse(text: &[u8]) -> Result<Value, Error> {
+    if json::nests_deeper_than(text, json::DEPTH_MAX) {
         return Err(unreadable("the body is nested deeper than 64 levels"));
     }
-    if json::holds_more_values_than(body, VALUES_MAX) {
+    if json::holds_more_values_than(text, VALUES_MAX) {
         return Err(unreadable("the body holds more than 100000 values"));
     }
-    serde_json::from_slice(body).map_err(|cause| unreadable("the body is not JSON").caused_by(cause))
+    serde_json::from_slice(text).map_err(|cause| unreadable("the body is not JSON").caused_by(cause))
 }
 
 fn unreadable(message: &str) -> Error {
@@ -182,7 +182,7 @@ mod tests {
         let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
         let received = receive(operation, body, &large_bodies).await;
         received
-            .map(|received| received.bytes.len())
+            .map(|received| received.document.text.len())
             .map_err(|error| error.code)
     }
 
@@ -241,6 +241,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_very_large_body_waits_until_it_is_alone() {
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        let announced = |announced| Pieces {
+            announced,
+            ..zeros(1, 1024)
+        };
+        let part = |length| receive(Operation::UploadLayerPart, announced(length), &large_bodies);
+        let first = part(ALONE_FROM_BYTES).await.ok().unwrap();
+        assert!(
+            timeout(Duration::from_mins(5), part(ALONE_FROM_BYTES + 1))
+                .await
+                .is_err()
+        );
+        assert!(part(ALONE_FROM_BYTES).await.is_ok());
+        drop(first);
+        let alone = part(ALONE_FROM_BYTES + 1).await.ok().unwrap();
+        assert!(
+            timeout(Duration::from_mins(5), part(ALONE_FROM_BYTES))
+                .await
+                .is_err()
+        );
+        drop(alone);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_third_large_body_waits_until_one_is_let_go() {
         let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
         let large = || receive(Operation::PutImage, zeros(2, 1024 * 1024), &large_bodies);
@@ -248,7 +273,7 @@ mod tests {
         let waiting = timeout(Duration::from_mins(5), large()).await;
         assert!(waiting.is_err());
         let small = receive(Operation::PutImage, zeros(1, 1024), &large_bodies).await;
-        assert_eq!(small.map(|small| small.bytes.len()).ok(), Some(1024));
+        assert_eq!(small.map(|small| small.document.text.len()).ok(), Some(1024));
         drop(first);
         assert!(large().await.is_ok());
         drop(second);

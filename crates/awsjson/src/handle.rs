@@ -115,7 +115,7 @@ where
     let endpoint = origin.endpoint.clone();
     let mut ctx = Context::signed(service, &credentials.access_key_id, credentials.region, endpoint);
     ctx.source = Some(origin.source);
-    let output = dispatch(&ctx, operation, received.bytes).await;
+    let output = dispatch(&ctx, operation, received.document).await;
     // The input of a large body lives until here.
     drop(received.leave);
     output

@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 mod credentials;
+mod document;
 mod fault;
 #[rustfmt::skip]
 mod generated;

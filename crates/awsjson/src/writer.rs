@@ -77,10 +77,11 @@ impl Writer {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        let is_plain = text
+        // Looks at all of it, as many bytes at once are faster than to stop at the first that needs an escape.
+        let escapes = text
             .bytes()
-            .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-        if !is_plain {
+            .map(|byte| u8::from(byte < b' ' || byte == b'"' || byte == b'\\'));
+        if escapes.fold(0, |found, escape| found | escape) != 0 {
             return self.append(|out| serde_json::to_writer(out, text).map_err(Into::into));
         }
         self.text.reserve(text.len() + 2);

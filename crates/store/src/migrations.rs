@@ -4,7 +4,10 @@ use crate::StoreError;
 use crate::backend::Connection;
 use crate::transaction::Snapshot;
 
-pub(crate) const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_registry.sql"))];
+pub(crate) const STEPS: [(i64, &str); 2] = [
+    (1, include_str!("migrations/0001_registry.sql")),
+    (2, include_str!("migrations/0002_counted_links.sql")),
+];
 
 /// What the database was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

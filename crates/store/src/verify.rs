@@ -10,6 +10,7 @@ use crate::collect::find_stray_files;
 use crate::core::{Core, off_thread};
 use crate::files::{FileName, Identity};
 use crate::hash::Hasher;
+use crate::io::is_no_file;
 use crate::report::Report;
 use crate::tables::blobs::{self, Blob, Place};
 use crate::{StoreError, Tried};
@@ -32,6 +33,8 @@ enum State {
     Intact(Option<Identity>),
     Missing,
     Damaged(String),
+    /// The disk does not give the bytes now, which does not say that they are others.
+    Unreadable(io::Error),
 }
 
 pub(crate) async fn verify(core: &Arc<Core>, report: &Report) -> Result<Verified, StoreError> {
@@ -105,11 +108,15 @@ async fn verify_blobs(core: &Arc<Core>, report: &Report, verified: &mut Verified
 
 async fn verify_blob(core: &Arc<Core>, blob: &Blob) -> Result<Option<String>, StoreError> {
     let state = state_of(core, blob).await?;
-    if let State::Intact(identity) = state {
-        if let (Place::File { name, .. }, Some(identity)) = (&blob.place, identity) {
-            record_identity(core, blob, *name, identity).await;
+    match &state {
+        State::Intact(identity) => {
+            if let (Place::File { name, .. }, Some(identity)) = (&blob.place, identity) {
+                record_identity(core, blob, *name, identity.clone()).await;
+            }
+            return Ok(None);
         }
-        return Ok(None);
+        State::Unreadable(error) => return Ok(Some(format!("cannot be read: {error}"))),
+        State::Missing | State::Damaged(_) => {}
     }
     // Between the list and the look, collection may have removed it or a push mended it.
     let now = core.read(|at| blobs::find(at, &blob.digest))?;
@@ -147,13 +154,15 @@ fn file_state(core: &Core, blob: &Blob, name: FileName, identity: &Identity) -> 
         let size = file.metadata()?.len();
         let digest = hash_file(&file, u64::MAX, Hasher::new(blob.digest.algorithm()))?.digest();
         let after = Identity::of(&file)?;
-        let changed = (before == after && before != *identity).then_some(before);
+        let news = before != *identity || blob.damaged;
+        let changed = (before == after && news).then_some(before);
         io::Result::Ok(judge(blob, digest, size, changed))
     };
     match read() {
         Ok(state) => Ok(state),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::Missing),
-        Err(error) if concerns_this_file(&error) => Ok(State::Damaged(format!("it cannot be read: {error}"))),
+        Err(error) if is_no_file(&error) => Ok(State::Damaged(format!("it cannot be read: {error}"))),
+        Err(error) if concerns_this_file(&error) => Ok(State::Unreadable(error)),
         Err(error) => Err(error).tried("read a blob"),
     }
 }

@@ -17,10 +17,10 @@ pub(super) fn render(facts: &Facts) -> TokenStream {
         use ecru_registry::{Context, Error, operations};
 
         use super::{parse, print};
-        use crate::{reader, writer};
+        use crate::{document::Document, reader, writer};
 
         /// Reads the input, does the operation and prints its output.
-        pub(crate) async fn dispatch(ctx: &Context, operation: Operation, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+        pub(crate) async fn dispatch(ctx: &Context, operation: Operation, document: Document) -> Result<Vec<u8>, Error> {
             match operation { #(#arms)* }
         }
     }
@@ -33,7 +33,7 @@ fn arm(facts: &Facts, operation: &Operation) -> TokenStream {
     let print = print::function_name(facts, &operation.output);
     quote! {
         Operation::#ident => {
-            let input = reader::read(operation, body, parse::#parse).await?;
+            let input = reader::read(operation, document, parse::#parse).await?;
             let output = Box::pin(operations::#function(ctx, input)).await?;
             Ok(writer::write(&output, print::#print))
         }

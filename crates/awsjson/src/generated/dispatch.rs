@@ -3,18 +3,18 @@
 use ecru_model::Operation;
 use ecru_registry::{Context, Error, operations};
 use super::{parse, print};
-use crate::{reader, writer};
+use crate::{document::Document, reader, writer};
 /// Reads the input, does the operation and prints its output.
 pub(crate) async fn dispatch(
     ctx: &Context,
     operation: Operation,
-    body: Vec<u8>,
+    document: Document,
 ) -> Result<Vec<u8>, Error> {
     match operation {
         Operation::BatchCheckLayerAvailability => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::batch_check_layer_availability_input,
                 )
                 .await?;
@@ -23,13 +23,17 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::batch_check_layer_availability_output))
         }
         Operation::BatchDeleteImage => {
-            let input = reader::read(operation, body, parse::batch_delete_image_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::batch_delete_image_input,
+                )
                 .await?;
             let output = Box::pin(operations::batch_delete_image(ctx, input)).await?;
             Ok(writer::write(&output, print::batch_delete_image_output))
         }
         Operation::BatchGetImage => {
-            let input = reader::read(operation, body, parse::batch_get_image_input)
+            let input = reader::read(operation, document, parse::batch_get_image_input)
                 .await?;
             let output = Box::pin(operations::batch_get_image(ctx, input)).await?;
             Ok(writer::write(&output, print::batch_get_image_output))
@@ -37,7 +41,7 @@ pub(crate) async fn dispatch(
         Operation::BatchGetRepositoryScanningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::batch_get_repository_scanning_configuration_input,
                 )
                 .await?;
@@ -53,7 +57,11 @@ pub(crate) async fn dispatch(
             )
         }
         Operation::CompleteLayerUpload => {
-            let input = reader::read(operation, body, parse::complete_layer_upload_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::complete_layer_upload_input,
+                )
                 .await?;
             let output = Box::pin(operations::complete_layer_upload(ctx, input)).await?;
             Ok(writer::write(&output, print::complete_layer_upload_output))
@@ -61,7 +69,7 @@ pub(crate) async fn dispatch(
         Operation::CreatePullThroughCacheRule => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::create_pull_through_cache_rule_input,
                 )
                 .await?;
@@ -70,7 +78,7 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::create_pull_through_cache_rule_output))
         }
         Operation::CreateRepository => {
-            let input = reader::read(operation, body, parse::create_repository_input)
+            let input = reader::read(operation, document, parse::create_repository_input)
                 .await?;
             let output = Box::pin(operations::create_repository(ctx, input)).await?;
             Ok(writer::write(&output, print::create_repository_output))
@@ -78,7 +86,7 @@ pub(crate) async fn dispatch(
         Operation::CreateRepositoryCreationTemplate => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::create_repository_creation_template_input,
                 )
                 .await?;
@@ -91,7 +99,7 @@ pub(crate) async fn dispatch(
         Operation::DeleteLifecyclePolicy => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_lifecycle_policy_input,
                 )
                 .await?;
@@ -102,7 +110,7 @@ pub(crate) async fn dispatch(
         Operation::DeletePullThroughCacheRule => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_pull_through_cache_rule_input,
                 )
                 .await?;
@@ -113,7 +121,7 @@ pub(crate) async fn dispatch(
         Operation::DeleteRegistryPolicy => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_registry_policy_input,
                 )
                 .await?;
@@ -121,7 +129,7 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::delete_registry_policy_output))
         }
         Operation::DeleteRepository => {
-            let input = reader::read(operation, body, parse::delete_repository_input)
+            let input = reader::read(operation, document, parse::delete_repository_input)
                 .await?;
             let output = Box::pin(operations::delete_repository(ctx, input)).await?;
             Ok(writer::write(&output, print::delete_repository_output))
@@ -129,7 +137,7 @@ pub(crate) async fn dispatch(
         Operation::DeleteRepositoryCreationTemplate => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_repository_creation_template_input,
                 )
                 .await?;
@@ -142,7 +150,7 @@ pub(crate) async fn dispatch(
         Operation::DeleteRepositoryPolicy => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_repository_policy_input,
                 )
                 .await?;
@@ -153,7 +161,7 @@ pub(crate) async fn dispatch(
         Operation::DeleteSigningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::delete_signing_configuration_input,
                 )
                 .await?;
@@ -164,7 +172,7 @@ pub(crate) async fn dispatch(
         Operation::DeregisterPullTimeUpdateExclusion => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::deregister_pull_time_update_exclusion_input,
                 )
                 .await?;
@@ -182,7 +190,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeImageReplicationStatus => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_image_replication_status_input,
                 )
                 .await?;
@@ -195,7 +203,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeImageScanFindings => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_image_scan_findings_input,
                 )
                 .await?;
@@ -206,7 +214,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeImageSigningStatus => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_image_signing_status_input,
                 )
                 .await?;
@@ -215,7 +223,7 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::describe_image_signing_status_output))
         }
         Operation::DescribeImages => {
-            let input = reader::read(operation, body, parse::describe_images_input)
+            let input = reader::read(operation, document, parse::describe_images_input)
                 .await?;
             let output = Box::pin(operations::describe_images(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_images_output))
@@ -223,7 +231,7 @@ pub(crate) async fn dispatch(
         Operation::DescribePullThroughCacheRules => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_pull_through_cache_rules_input,
                 )
                 .await?;
@@ -234,7 +242,7 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::describe_pull_through_cache_rules_output))
         }
         Operation::DescribeRegistry => {
-            let input = reader::read(operation, body, parse::describe_registry_input)
+            let input = reader::read(operation, document, parse::describe_registry_input)
                 .await?;
             let output = Box::pin(operations::describe_registry(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_registry_output))
@@ -242,7 +250,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeReplicationBackfillResults => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_replication_backfill_results_input,
                 )
                 .await?;
@@ -258,7 +266,11 @@ pub(crate) async fn dispatch(
             )
         }
         Operation::DescribeRepositories => {
-            let input = reader::read(operation, body, parse::describe_repositories_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::describe_repositories_input,
+                )
                 .await?;
             let output = Box::pin(operations::describe_repositories(ctx, input)).await?;
             Ok(writer::write(&output, print::describe_repositories_output))
@@ -266,7 +278,7 @@ pub(crate) async fn dispatch(
         Operation::DescribeRepositoryCreationTemplates => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::describe_repository_creation_templates_input,
                 )
                 .await?;
@@ -282,7 +294,11 @@ pub(crate) async fn dispatch(
             )
         }
         Operation::GetAccountSetting => {
-            let input = reader::read(operation, body, parse::get_account_setting_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::get_account_setting_input,
+                )
                 .await?;
             let output = Box::pin(operations::get_account_setting(ctx, input)).await?;
             Ok(writer::write(&output, print::get_account_setting_output))
@@ -290,7 +306,7 @@ pub(crate) async fn dispatch(
         Operation::GetAuthorizationToken => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::get_authorization_token_input,
                 )
                 .await?;
@@ -301,7 +317,7 @@ pub(crate) async fn dispatch(
         Operation::GetDownloadUrlForLayer => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::get_download_url_for_layer_input,
                 )
                 .await?;
@@ -310,7 +326,11 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::get_download_url_for_layer_output))
         }
         Operation::GetLifecyclePolicy => {
-            let input = reader::read(operation, body, parse::get_lifecycle_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::get_lifecycle_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::get_lifecycle_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_lifecycle_policy_output))
@@ -318,7 +338,7 @@ pub(crate) async fn dispatch(
         Operation::GetLifecyclePolicyPreview => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::get_lifecycle_policy_preview_input,
                 )
                 .await?;
@@ -327,7 +347,11 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::get_lifecycle_policy_preview_output))
         }
         Operation::GetRegistryPolicy => {
-            let input = reader::read(operation, body, parse::get_registry_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::get_registry_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::get_registry_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_registry_policy_output))
@@ -335,7 +359,7 @@ pub(crate) async fn dispatch(
         Operation::GetRegistryScanningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::get_registry_scanning_configuration_input,
                 )
                 .await?;
@@ -346,7 +370,11 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::get_registry_scanning_configuration_output))
         }
         Operation::GetRepositoryPolicy => {
-            let input = reader::read(operation, body, parse::get_repository_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::get_repository_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::get_repository_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::get_repository_policy_output))
@@ -354,7 +382,7 @@ pub(crate) async fn dispatch(
         Operation::GetSigningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::get_signing_configuration_input,
                 )
                 .await?;
@@ -363,26 +391,35 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::get_signing_configuration_output))
         }
         Operation::InitiateLayerUpload => {
-            let input = reader::read(operation, body, parse::initiate_layer_upload_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::initiate_layer_upload_input,
+                )
                 .await?;
             let output = Box::pin(operations::initiate_layer_upload(ctx, input)).await?;
             Ok(writer::write(&output, print::initiate_layer_upload_output))
         }
         Operation::ListImageReferrers => {
-            let input = reader::read(operation, body, parse::list_image_referrers_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::list_image_referrers_input,
+                )
                 .await?;
             let output = Box::pin(operations::list_image_referrers(ctx, input)).await?;
             Ok(writer::write(&output, print::list_image_referrers_output))
         }
         Operation::ListImages => {
-            let input = reader::read(operation, body, parse::list_images_input).await?;
+            let input = reader::read(operation, document, parse::list_images_input)
+                .await?;
             let output = Box::pin(operations::list_images(ctx, input)).await?;
             Ok(writer::write(&output, print::list_images_output))
         }
         Operation::ListPullTimeUpdateExclusions => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::list_pull_time_update_exclusions_input,
                 )
                 .await?;
@@ -395,7 +432,7 @@ pub(crate) async fn dispatch(
         Operation::ListReplicationBackfills => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::list_replication_backfills_input,
                 )
                 .await?;
@@ -406,7 +443,7 @@ pub(crate) async fn dispatch(
         Operation::ListTagsForResource => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::list_tags_for_resource_input,
                 )
                 .await?;
@@ -414,20 +451,24 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::list_tags_for_resource_output))
         }
         Operation::PutAccountSetting => {
-            let input = reader::read(operation, body, parse::put_account_setting_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::put_account_setting_input,
+                )
                 .await?;
             let output = Box::pin(operations::put_account_setting(ctx, input)).await?;
             Ok(writer::write(&output, print::put_account_setting_output))
         }
         Operation::PutImage => {
-            let input = reader::read(operation, body, parse::put_image_input).await?;
+            let input = reader::read(operation, document, parse::put_image_input).await?;
             let output = Box::pin(operations::put_image(ctx, input)).await?;
             Ok(writer::write(&output, print::put_image_output))
         }
         Operation::PutImageScanningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::put_image_scanning_configuration_input,
                 )
                 .await?;
@@ -440,7 +481,7 @@ pub(crate) async fn dispatch(
         Operation::PutImageTagMutability => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::put_image_tag_mutability_input,
                 )
                 .await?;
@@ -449,13 +490,21 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::put_image_tag_mutability_output))
         }
         Operation::PutLifecyclePolicy => {
-            let input = reader::read(operation, body, parse::put_lifecycle_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::put_lifecycle_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::put_lifecycle_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::put_lifecycle_policy_output))
         }
         Operation::PutRegistryPolicy => {
-            let input = reader::read(operation, body, parse::put_registry_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::put_registry_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::put_registry_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::put_registry_policy_output))
@@ -463,7 +512,7 @@ pub(crate) async fn dispatch(
         Operation::PutRegistryScanningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::put_registry_scanning_configuration_input,
                 )
                 .await?;
@@ -476,7 +525,7 @@ pub(crate) async fn dispatch(
         Operation::PutReplicationConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::put_replication_configuration_input,
                 )
                 .await?;
@@ -487,7 +536,7 @@ pub(crate) async fn dispatch(
         Operation::PutSigningConfiguration => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::put_signing_configuration_input,
                 )
                 .await?;
@@ -498,7 +547,7 @@ pub(crate) async fn dispatch(
         Operation::RegisterPullTimeUpdateExclusion => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::register_pull_time_update_exclusion_input,
                 )
                 .await?;
@@ -509,13 +558,17 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::register_pull_time_update_exclusion_output))
         }
         Operation::SetRepositoryPolicy => {
-            let input = reader::read(operation, body, parse::set_repository_policy_input)
+            let input = reader::read(
+                    operation,
+                    document,
+                    parse::set_repository_policy_input,
+                )
                 .await?;
             let output = Box::pin(operations::set_repository_policy(ctx, input)).await?;
             Ok(writer::write(&output, print::set_repository_policy_output))
         }
         Operation::StartImageScan => {
-            let input = reader::read(operation, body, parse::start_image_scan_input)
+            let input = reader::read(operation, document, parse::start_image_scan_input)
                 .await?;
             let output = Box::pin(operations::start_image_scan(ctx, input)).await?;
             Ok(writer::write(&output, print::start_image_scan_output))
@@ -523,7 +576,7 @@ pub(crate) async fn dispatch(
         Operation::StartLifecyclePolicyPreview => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::start_lifecycle_policy_preview_input,
                 )
                 .await?;
@@ -534,7 +587,7 @@ pub(crate) async fn dispatch(
         Operation::StartReplicationBackfill => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::start_replication_backfill_input,
                 )
                 .await?;
@@ -545,7 +598,7 @@ pub(crate) async fn dispatch(
         Operation::StopReplicationBackfill => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::stop_replication_backfill_input,
                 )
                 .await?;
@@ -554,12 +607,13 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::stop_replication_backfill_output))
         }
         Operation::TagResource => {
-            let input = reader::read(operation, body, parse::tag_resource_input).await?;
+            let input = reader::read(operation, document, parse::tag_resource_input)
+                .await?;
             let output = Box::pin(operations::tag_resource(ctx, input)).await?;
             Ok(writer::write(&output, print::tag_resource_output))
         }
         Operation::UntagResource => {
-            let input = reader::read(operation, body, parse::untag_resource_input)
+            let input = reader::read(operation, document, parse::untag_resource_input)
                 .await?;
             let output = Box::pin(operations::untag_resource(ctx, input)).await?;
             Ok(writer::write(&output, print::untag_resource_output))
@@ -567,7 +621,7 @@ pub(crate) async fn dispatch(
         Operation::UpdateImageStorageClass => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::update_image_storage_class_input,
                 )
                 .await?;
@@ -578,7 +632,7 @@ pub(crate) async fn dispatch(
         Operation::UpdatePullThroughCacheRule => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::update_pull_through_cache_rule_input,
                 )
                 .await?;
@@ -589,7 +643,7 @@ pub(crate) async fn dispatch(
         Operation::UpdateRepositoryCreationTemplate => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::update_repository_creation_template_input,
                 )
                 .await?;
@@ -600,7 +654,7 @@ pub(crate) async fn dispatch(
             Ok(writer::write(&output, print::update_repository_creation_template_output))
         }
         Operation::UploadLayerPart => {
-            let input = reader::read(operation, body, parse::upload_layer_part_input)
+            let input = reader::read(operation, document, parse::upload_layer_part_input)
                 .await?;
             let output = Box::pin(operations::upload_layer_part(ctx, input)).await?;
             Ok(writer::write(&output, print::upload_layer_part_output))
@@ -608,7 +662,7 @@ pub(crate) async fn dispatch(
         Operation::ValidatePullThroughCacheRule => {
             let input = reader::read(
                     operation,
-                    body,
+                    document,
                     parse::validate_pull_through_cache_rule_input,
                 )
                 .await?;

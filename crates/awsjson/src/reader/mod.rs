@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::{
     body,
+    document::{DECODED, Document},
     fault::{Fault, Step},
 };
 
@@ -20,23 +21,26 @@ type Parse<T> = fn(&mut Reader, Value) -> Result<T, Refused>;
 
 pub(crate) async fn read<T: Send + 'static>(
     operation: Operation,
-    body: Vec<u8>,
+    document: Document,
     parse: Parse<T>,
 ) -> Result<T, Error> {
-    if body.len() <= INLINE_BYTES_MAX {
-        return read_here(operation, body, parse);
+    if document.text.len() <= INLINE_BYTES_MAX {
+        return read_here(operation, document, parse);
     }
-    let reading = tokio::task::spawn_blocking(move || read_here(operation, body, parse));
+    let reading = tokio::task::spawn_blocking(move || read_here(operation, document, parse));
     reading
         .await
         .map_err(|cause| Error::new(ErrorCode::InternalFailure, "a body was not read").caused_by(cause))?
 }
 
-fn read_here<T>(operation: Operation, body: Vec<u8>, parse: Parse<T>) -> Result<T, Error> {
-    let value = body::parse(&body)?;
-    // A large body and what is decoded from it need not be held together.
-    drop(body);
-    let mut reader = Reader::default();
+fn read_here<T>(operation: Operation, mut document: Document, parse: Parse<T>) -> Result<T, Error> {
+    let value = body::parse(&document.text)?;
+    let mut reader = Reader {
+        blob_start: document.take_blob_start(),
+        ..Reader::default()
+    };
+    // A large text and what is made of it need not be held together.
+    drop(document);
     let input = parse(&mut reader, value);
     match (reader.fault, input) {
         (Some(fault), _) => Err(fault.into_error(operation)),
@@ -80,6 +84,8 @@ pub(crate) struct Reader {
     path: Vec<Step>,
     /// What is said of the whole list when an element of plain values breaks a rule.
     element_reason: Option<&'static str>,
+    /// What was decoded of a blob while it arrived.
+    blob_start: Option<Vec<u8>>,
     fault: Option<Fault>,
 }
 
@@ -197,8 +203,12 @@ impl Reader {
 
     pub(crate) fn blob(&mut self, value: Value) -> Result<Vec<u8>, Refused> {
         let text = self.text(value)?;
-        match BASE64_STANDARD.decode(text) {
-            Ok(bytes) => Ok(bytes),
+        let rest = text.strip_prefix(DECODED);
+        let (mut bytes, rest) = rest
+            .and_then(|rest| Some((self.blob_start.take()?, rest)))
+            .unwrap_or((Vec::new(), &text));
+        match BASE64_STANDARD.decode_vec(rest, &mut bytes) {
+            Ok(()) => Ok(bytes),
             Err(_) => self.wrong_type("STRING_VALUE is not base64"),
         }
     }

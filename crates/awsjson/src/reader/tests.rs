@@ -8,13 +8,15 @@ use crate::generated::parse;
 const REGISTRY: &str = r#""registryId":"123456789012""#;
 const NAME: &str = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*";
 
-fn body(text: &str) -> Vec<u8> {
-    text.as_bytes().to_vec()
+fn body(operation: Operation, text: &str) -> Document {
+    let mut document = Document::new(operation);
+    document.push(text.as_bytes());
+    document
 }
 
 #[track_caller]
 fn check<T>(operation: Operation, parse: Parse<T>, text: &str, member: &str, reason: &str) {
-    let error = read_here(operation, body(text), parse).err().unwrap();
+    let error = read_here(operation, body(operation, text), parse).err().unwrap();
     let sentence = format!("Invalid parameter at '{member}' failed to satisfy constraint: '{reason}'");
     assert_eq!(
         (error.code, error.message),
@@ -24,9 +26,8 @@ fn check<T>(operation: Operation, parse: Parse<T>, text: &str, member: &str, rea
 
 #[track_caller]
 fn check_unreadable<T>(parse: Parse<T>, text: &str, message: &str) {
-    let error = read_here(Operation::CreateRepository, body(text), parse)
-        .err()
-        .unwrap();
+    let operation = Operation::CreateRepository;
+    let error = read_here(operation, body(operation, text), parse).err().unwrap();
     assert_eq!(
         (error.code, error.message.as_str()),
         (ErrorCode::SerializationException, message)
@@ -122,11 +123,13 @@ fn tags_and_digests_of_an_image_are_refused_by_their_grammar() {
 #[test]
 fn malformed_image_ids_are_left_to_be_answered_as_failures() {
     let text = r#"{"repositoryName":"demo","imageIds":[{"imageTag":"a b","imageDigest":"x"},{}]}"#;
-    let input = read_here(Operation::BatchGetImage, body(text), parse::batch_get_image_input).unwrap();
+    let operation = Operation::BatchGetImage;
+    let input = read_here(operation, body(operation, text), parse::batch_get_image_input).unwrap();
     assert_eq!(input.image_ids.len(), 2);
     let text = r#"{"repositoryName":"demo","layerDigests":["x",""]}"#;
     let parse = parse::batch_check_layer_availability_input;
-    let input = read_here(Operation::BatchCheckLayerAvailability, body(text), parse).unwrap();
+    let operation = Operation::BatchCheckLayerAvailability;
+    let input = read_here(operation, body(operation, text), parse).unwrap();
     assert_eq!(input.layer_digests, ["x", ""]);
 }
 
@@ -275,7 +278,8 @@ fn blobs_are_bounded_by_their_decoded_length() {
         "layerPartBlob",
         reason,
     );
-    let input = read_here(Operation::UploadLayerPart, body(&text(max)), parse).unwrap();
+    let operation = Operation::UploadLayerPart;
+    let input = read_here(operation, body(operation, &text(max)), parse).unwrap();
     assert_eq!(
         (
             input.layer_part_blob.len(),
@@ -359,9 +363,11 @@ fn what_is_not_one_bounded_json_document_is_unreadable() {
     for (text, message) in cases {
         check_unreadable(parse::create_repository_input, text, message);
     }
+    let mut document = Document::new(Operation::CreateRepository);
+    document.push(&[b'"', 0xff, b'"']);
     let invalid = read_here(
         Operation::CreateRepository,
-        vec![b'"', 0xff, b'"'],
+        document,
         parse::create_repository_input,
     );
     assert_eq!(
@@ -380,7 +386,7 @@ fn a_body_within_the_depth_is_read_and_unknown_members_are_passed_over() {
     );
     let input = read_here(
         Operation::CreateRepository,
-        body(&text),
+        body(Operation::CreateRepository, &text),
         parse::create_repository_input,
     )
     .unwrap();
@@ -401,8 +407,97 @@ fn a_body_within_the_depth_is_read_and_unknown_members_are_passed_over() {
 async fn a_large_body_is_read_the_same_on_another_thread() {
     let manifest = "x".repeat(2 * INLINE_BYTES_MAX);
     let text = format!(r#"{{"repositoryName":"demo","imageManifest":"{manifest}"}}"#);
-    let input = read(Operation::PutImage, body(&text), parse::put_image_input)
+    let operation = Operation::PutImage;
+    let input = read(operation, body(operation, &text), parse::put_image_input)
         .await
         .unwrap();
     assert_eq!(input.image_manifest, manifest);
+}
+
+/// What is made of a part's body that came in pieces of that size; `operation` says whether its blob is decoded as it comes.
+fn part_in_pieces(
+    operation: Operation,
+    text: &str,
+    size: usize,
+) -> Result<(i64, Vec<u8>), (ErrorCode, String)> {
+    let mut document = Document::new(operation);
+    for piece in text.as_bytes().chunks(size) {
+        document.push(piece);
+    }
+    read_here(
+        Operation::UploadLayerPart,
+        document,
+        parse::upload_layer_part_input,
+    )
+    .map(|input| (input.part_last_byte, input.layer_part_blob))
+    .map_err(|error| (error.code, error.message))
+}
+
+#[test]
+fn a_part_is_read_the_same_whether_or_not_it_is_decoded_as_it_arrives() {
+    let others = format!(
+        r#"{REGISTRY},"repositoryName":"demo","uploadId":"0d3c2c1e-6d1f-4a1f-9a0e-0123456789ab","partFirstByte":0,"partLastByte":4"#
+    );
+    let long = BASE64_STANDARD.encode((0..=255).collect::<Vec<u8>>());
+    let blobs = [
+        "\"\"",
+        "\"bGF5ZXI=\"",
+        "\"bGF5ZXI\"",
+        "\"bGF5ZXI==\"",
+        "\"bGF5ZXJ=\"",
+        "\"bA==bGF5ZXI=\"",
+        "\"bGF5 ZXI=\"",
+        "\"bGF5\\nZXI=\"",
+        "\"bGF5\\/\\/\\/\\/ZXI=\"",
+        "\"bGF5ZX\\u0049=\"",
+        "\"bGF5\\ud800\"",
+        "\"bGF5\nZXI=\"",
+        "\"bGF5é\"",
+        "\"*bGF5ZXI=\"",
+        "\"bGF5ZXI=",
+        "\"bGF5ZXI=\\",
+        "null",
+        "5",
+        "[\"bGF5ZXI=\"]",
+        "{\"layerPartBlob\":\"bGF5ZXI=\"}",
+        &format!("\"{long}\""),
+    ];
+    let mut texts = vec![
+        format!("{{{others}}}"),
+        format!(r#"{{"layerPart\u0042lob":"bGF5ZXI=",{others}}}"#),
+        format!(r#"{{"a\"layerPartBlob":"bGF5","layerPartBlob":"ZXIx",{others}}}"#),
+        format!(r#"{{"a":{{"layerPartBlob":"bGF5bGF5"}},"layerPartBlob":"ZXIx",{others}}}"#),
+        format!(r#"{{"layerPartBlob":"ZXIxZXIx","a":{{"layerPartBlob":"bGF5bGF5"}},{others}}}"#),
+        format!(r#"{{"a":"b"layerPartBlob":"bGF5bGF5",{others}}}"#),
+        r#"["layerPartBlob":"bGF5bGF5"]"#.to_owned(),
+        r#""layerPartBlob":"bGF5bGF5""#.to_owned(),
+    ];
+    for blob in blobs {
+        texts.push(format!(r#"{{"layerPartBlob":{blob},{others}}}"#));
+        texts.push(format!("{{{others},\n\t\"layerPartBlob\" :\r {blob} }}"));
+        texts.push(format!(
+            r#"{{"layerPartBlob":"bGF5bGF5",{others},"layerPartBlob":{blob}}}"#
+        ));
+        texts.push(format!(
+            r#"{{"layerPartBlob":{blob},{others},"layerPartBlob":"bGF5ZXI="}}"#
+        ));
+        texts.push(format!(
+            r#"{{"layerPartBlob":{blob},{others},"layerPartBlob":null}}"#
+        ));
+        texts.push(format!(
+            r#"{{"layerPartBlob":{blob},{others},"partLastByte":"5"}}"#
+        ));
+    }
+    // A blob that is named twice, the second time with the letter that stands for decoded bytes, is taken and not refused.
+    texts.retain(|text| !(text.contains("\"*") && text.matches("layerPartBlob").count() > 1));
+    let mut taken = 0;
+    for text in texts {
+        let whole = part_in_pieces(Operation::PutImage, &text, text.len());
+        taken += usize::from(whole.is_ok());
+        for size in [1, 2, 3, 5, 7, 64, text.len()] {
+            let decoded = part_in_pieces(Operation::UploadLayerPart, &text, size);
+            assert_eq!(decoded, whole, "{text} in pieces of {size}");
+        }
+    }
+    assert!(taken > 20, "few bodies were taken: {taken}");
 }

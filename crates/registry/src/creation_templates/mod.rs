@@ -22,7 +22,7 @@ use crate::repositories::{describe_filters, stored};
 pub use create_repository_creation_template::create_repository_creation_template;
 pub use delete_repository_creation_template::delete_repository_creation_template;
 pub use describe_repository_creation_templates::describe_repository_creation_templates;
-pub(crate) use repository::{create_repository, prefixes, repository_to_push};
+pub(crate) use repository::{create_repository, prefixes, refuse_push, repository_to_push};
 pub use update_repository_creation_template::update_repository_creation_template;
 
 /// A template as it is stored.

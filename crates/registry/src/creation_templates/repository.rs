@@ -10,7 +10,7 @@ use super::{Template, find};
 use crate::access::Access;
 use crate::registry_settings::Quotas;
 use crate::repositories::{self, Encryption, Repository};
-use crate::{Error, lifecycle, repository_policy, tagging};
+use crate::{Context, Error, lifecycle, repository_policy, tagging};
 
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";
@@ -22,13 +22,31 @@ pub(crate) fn repository_to_push(
     name: &RepositoryName,
     quotas: &Quotas,
 ) -> Result<Repository, Error> {
-    if let Some(repository) = access.find_repository(tx, name)? {
-        return Ok(repository);
+    match find_to_push(tx, access, name)? {
+        Some(repository) => Ok(repository),
+        None => create_repository(tx, access, name, AppliedFor::CreateOnPush, quotas),
     }
-    if find_for(tx, &access.scope, name, AppliedFor::CreateOnPush)?.is_none() {
+}
+
+/// Refuses what was pushed, unless there is no repository for it and none would be made.
+pub(crate) fn refuse_push(ctx: &Context, access: &Access, name: &RepositoryName, refusal: Error) -> Error {
+    match ctx.store.read(|at| find_to_push(at, access, name)) {
+        Ok(_) => refusal,
+        Err(error) => error,
+    }
+}
+
+/// The repository that is there; none where a template for pushes makes it.
+fn find_to_push(
+    at: &Snapshot<'_>,
+    access: &Access,
+    name: &RepositoryName,
+) -> Result<Option<Repository>, Error> {
+    let repository = access.find_repository(at, name)?;
+    if repository.is_none() && find_for(at, &access.scope, name, AppliedFor::CreateOnPush)?.is_none() {
         return Err(repositories::not_found(&access.scope, name));
     }
-    create_repository(tx, access, name, AppliedFor::CreateOnPush, quotas)
+    Ok(repository)
 }
 
 /// Makes a repository that is not there, by the template that covers its name, or else with every default. Whoever has

@@ -73,39 +73,31 @@ impl Key {
 fn entries(found: &ImagePage, after: Option<&Key>, limit: usize) -> (Vec<ImageIdentifier>, Option<Key>) {
     let mut ids = Vec::with_capacity(limit);
     let mut reached = None;
+    let ended = |(image_id, tag): (i64, &str)| Key {
+        image_id,
+        tag: tag.to_owned(),
+    };
     for (image, tags) in &found.images {
         let resumed = after
             .filter(|key| key.image_id == image.id)
             .map(|key| key.tag.as_str());
         if tags.is_empty() && resumed.is_none() {
             if ids.len() == limit {
-                return (ids, reached);
+                return (ids, reached.map(ended));
             }
             ids.push(identifier(&image.digest, None));
-            reached = Some(Key {
-                image_id: image.id,
-                tag: String::new(),
-            });
+            reached = Some((image.id, ""));
         }
         for tag in tags
             .iter()
             .filter(|tag| resumed.is_none_or(|last| tag.as_str() > last))
         {
             if ids.len() == limit {
-                return (ids, reached);
+                return (ids, reached.map(ended));
             }
             ids.push(identifier(&image.digest, Some(tag.as_str())));
-            reached = Some(Key {
-                image_id: image.id,
-                tag: tag.to_string(),
-            });
+            reached = Some((image.id, tag.as_str()));
         }
     }
-    (
-        ids,
-        found.next.map(|image_id| Key {
-            image_id,
-            tag: String::new(),
-        }),
-    )
+    (ids, found.next.map(|image_id| ended((image_id, ""))))
 }

@@ -60,22 +60,9 @@ pub(super) fn page(
     after: i64,
     limit: u32,
 ) -> Result<ImagePage, StoreError> {
-    let (images, next) = examine(at, repository, accept, after, limit)?;
-    let last = images.last().map_or(after, |image| image.id);
-    let mut tags = tags_between(at, repository, after, last)?.into_iter().peekable();
-
-    let images = images
-        .into_iter()
-        .map(|image| {
-            while tags.next_if(|(image_id, _)| *image_id < image.id).is_some() {}
-            let mut own = Vec::new();
-            while let Some((_, tag)) = tags.next_if(|(image_id, _)| *image_id == image.id) {
-                own.push(tag);
-            }
-            (image, own)
-        })
-        .collect();
-    Ok(ImagePage { images, next })
+    let mut page = examine(at, repository, accept, after, limit)?;
+    add_tags(at, repository, after, &mut page.images)?;
+    Ok(page)
 }
 
 fn examine(
@@ -84,7 +71,7 @@ fn examine(
     accept: Accept,
     after: i64,
     limit: u32,
-) -> Result<(Vec<Image>, Option<i64>), StoreError> {
+) -> Result<ImagePage, StoreError> {
     let rows_max = i64::from(limit) * i64::from(ROWS_EXAMINED_PER_ROW);
     let mut images = Vec::with_capacity(limit as usize);
     let mut examined = 0;
@@ -104,24 +91,39 @@ fn examine(
             examined += 1;
             reached = image.id;
             if accept.accepts(&image, row.boolean(12)?) {
-                images.push(image);
+                images.push((image, Vec::new()));
             }
             Ok(ControlFlow::Continue(()))
         },
     )?;
-    Ok((images, next))
+    Ok(ImagePage { images, next })
 }
 
-fn tags_between(
+/// Gives each image its tags, which come in the order of the images.
+fn add_tags(
     at: &Snapshot<'_>,
     repository: &Repository,
     after: i64,
-    last: i64,
-) -> Result<Vec<(i64, ImageTag)>, StoreError> {
-    at.query(
+    images: &mut [(Image, Vec<ImageTag>)],
+) -> Result<(), StoreError> {
+    let last = images.last().map_or(after, |(image, _)| image.id);
+    let mut images = images.iter_mut();
+    let mut current = images.next();
+    at.each(
         "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
          ORDER BY image_id, tag",
         &[repository.id, after, last].map(Value::Integer),
-        |row| Ok((row.integer(0)?, stored(ImageTag::parse(row.text(1)?))?)),
+        &mut |row| {
+            let image_id = row.integer(0)?;
+            while current.as_ref().is_some_and(|(image, _)| image.id < image_id) {
+                current = images.next();
+            }
+            if let Some((image, tags)) = &mut current
+                && image.id == image_id
+            {
+                tags.push(stored(ImageTag::parse(row.text(1)?))?);
+            }
+            Ok(ControlFlow::Continue(()))
+        },
     )
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ecru_model::{Digest, Timestamp};
+use ecru_model::{Digest, RepositoryName, Scope, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 use tokio::sync::Notify;
 
@@ -19,12 +19,23 @@ const GATHERING: Duration = Duration::from_secs(1);
 const ROWS_PER_BATCH: usize = 200;
 /// Beyond these, pulls are forgotten until the others are written.
 const PULLS_MAX: usize = 100_000;
+const AHEAD_MAX: usize = 10_000;
 
 /// Pulls that are not written yet.
 #[derive(Default)]
 pub(crate) struct Pulls {
     noted: Mutex<HashMap<Pulled, Timestamp>>,
     wanted: Notify,
+    /// Of images that have been given to somebody, and are still on their way here.
+    ahead: Mutex<HashMap<Arriving, Timestamp>>,
+}
+
+/// An image that has no row yet.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Arriving {
+    pub(crate) scope: Scope,
+    pub(crate) name: RepositoryName,
+    pub(crate) digest: Digest,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -54,6 +65,29 @@ pub(super) fn note(
     Ok(())
 }
 
+/// Notes that the caller is given an image that is stored later.
+pub(crate) fn note_ahead(ctx: &Context, arriving: Arriving) -> Result<(), StoreError> {
+    let is_excluded = |at: &Snapshot<'_>| pull_time_exclusions::excludes(at, &arriving.scope, &ctx.caller);
+    if !ctx.store.read(is_excluded)? {
+        ctx.pulls.note_ahead(arriving, ctx.clock.now());
+    }
+    Ok(())
+}
+
+/// Writes when an image was pulled that has just been stored.
+pub(crate) fn save_arrived(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    digest: Digest,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let pulled = Pulled {
+        repository_id: repository.id,
+        digest,
+    };
+    save(tx, &[(pulled, at)])
+}
+
 pub(super) fn is_worth_recording(recorded: Option<Timestamp>, now: Timestamp) -> bool {
     recorded.is_none_or(|at| now.as_millis().saturating_sub(at.as_millis()) >= PRECISION_MILLISECONDS)
 }
@@ -71,6 +105,19 @@ impl Pulls {
         if !waiting {
             self.wanted.notify_one();
         }
+    }
+
+    fn note_ahead(&self, arriving: Arriving, now: Timestamp) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if ahead.len() < AHEAD_MAX {
+            ahead.entry(arriving).or_insert(now);
+        }
+    }
+
+    /// When an image was pulled that has arrived, or will not.
+    pub(crate) fn take_ahead(&self, arriving: &Arriving) -> Option<Timestamp> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.remove(arriving)
     }
 
     fn take(&self) -> Vec<(Pulled, Timestamp)> {

@@ -5,9 +5,9 @@ use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, Put
 
 use super::identifier;
 use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
-use crate::creation_templates::repository_to_push;
+use crate::creation_templates::{refuse_push, repository_to_push};
 use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::{Context, Error};
 
 pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutImage", input.registry_id.as_ref());
@@ -16,7 +16,7 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let manifest = input.image_manifest.clone();
     let new = match accept(ctx, input) {
         Ok(new) => new,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
+        Err(error) => return Err(refuse_push(ctx, &access, &name, error)),
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 

@@ -7,8 +7,8 @@ use super::Reference;
 use super::put_image::digest_does_not_match;
 use super::store_image::{NewImage, Origin, read_manifest, store_image};
 use crate::access::Access;
-use crate::creation_templates::repository_to_push;
-use crate::{Context, Error, pull_through_cache, repositories};
+use crate::creation_templates::{refuse_push, repository_to_push};
+use crate::{Context, Error, pull_through_cache};
 
 pub struct PutManifest {
     pub repository: RepositoryName,
@@ -31,7 +31,7 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
     let name = put.repository.clone();
     let new = match accept(ctx, put) {
         Ok(new) => new,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
+        Err(error) => return Err(refuse_push(ctx, &access, &name, error)),
     };
 
     match store(ctx, &access, &name, new.clone()).await {

@@ -45,6 +45,7 @@ impl Upstream {
                 registry_id: input.registry_id.as_ref(),
                 name: &input.repository_name,
                 reference: &reference,
+                is_pull: true,
             };
             let fetched = match fetch_missing(ctx, &wanted).await {
                 Ok(None) | Err(Trouble::Upstream(UpstreamError::NotFound)) => continue,

@@ -13,6 +13,7 @@ use super::blob::Target;
 use super::origin::{Fetched, Source, origin_of};
 use super::rules::{self, Rule};
 use super::{Trouble, UpstreamError, tags};
+use crate::images::pulls::{self, Arriving};
 use crate::images::{self, NewImage, Reference};
 use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
 use crate::repositories::{self, Repository};
@@ -56,6 +57,15 @@ impl Import {
             tag,
         };
         Some((import, Digest::parse(digest).ok()?))
+    }
+
+    /// An image of this import, as somebody who waits for it notes it.
+    pub(super) fn arriving(&self, digest: Digest) -> Arriving {
+        Arriving {
+            scope: self.scope.clone(),
+            name: self.name.clone(),
+            digest,
+        }
     }
 
     fn sync<'a>(
@@ -143,6 +153,7 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
             trouble.sentence(),
         )),
         Err(trouble) => {
+            service.pulls.take_ahead(&import.arriving(digest));
             import
                 .tell_failure(service, &rule, Some(digest), &trouble)
                 .await?;
@@ -271,6 +282,7 @@ impl Bringing<'_> {
         let (lease, terms) = (self.lease.clone(), self.service.terms());
         let (import, rule, wanted_id) = (self.import.clone(), self.rule.clone(), repository.id);
         let now = terms.at.now;
+        let pulled_at = self.service.pulls.take_ahead(&import.arriving(fetched.digest));
         let image = NewImage {
             digest: fetched.digest,
             manifest: fetched.manifest,
@@ -288,6 +300,9 @@ impl Bringing<'_> {
                     return Ok(());
                 };
                 images::store_image(&terms, tx, &repository, &image)?;
+                if let Some(pulled_at) = pulled_at {
+                    pulls::save_arrived(tx, &repository, image.digest, pulled_at)?;
+                }
                 if !is_root {
                     return Ok(());
                 }

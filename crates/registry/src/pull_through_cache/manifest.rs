@@ -11,7 +11,7 @@ use super::rules::{self, Rule};
 use super::{Trouble, UpstreamError, import, tags};
 use crate::access::Access;
 use crate::creation_templates::create_repository;
-use crate::images::{self, Reference, StoredManifest};
+use crate::images::{self, Reference, StoredManifest, pulls};
 use crate::registry_settings::Quotas;
 use crate::repositories::{self, Repository};
 use crate::verification::{self, Subject};
@@ -23,6 +23,19 @@ pub(crate) struct Wanted<'a> {
     pub(crate) registry_id: Option<&'a RegistryId>,
     pub(crate) name: &'a RepositoryName,
     pub(crate) reference: &'a Reference,
+    /// Not only a look.
+    pub(crate) is_pull: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn at_home(name: &'a RepositoryName, reference: &'a Reference, is_pull: bool) -> Wanted<'a> {
+        Wanted {
+            registry_id: None,
+            name,
+            reference,
+            is_pull,
+        }
+    }
 }
 
 /// Gives the manifest to somebody who pulls the image.
@@ -32,7 +45,7 @@ pub async fn pull_manifest(
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let here = images::pull_manifest(ctx, repository, reference);
-    through(ctx, repository, reference, here).await
+    through(ctx, Wanted::at_home(repository, reference, true), here).await
 }
 
 /// Gives the manifest to somebody who only looks.
@@ -42,23 +55,17 @@ pub async fn look_at_manifest(
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let here = images::load_manifest(ctx, repository, reference);
-    through(ctx, repository, reference, here).await
+    through(ctx, Wanted::at_home(repository, reference, false), here).await
 }
 
 async fn through(
     ctx: &Context,
-    name: &RepositoryName,
-    reference: &Reference,
+    wanted: Wanted<'_>,
     here: Result<StoredManifest, Error>,
 ) -> Result<StoredManifest, Error> {
     if !ctx.caching.is_on() {
         return here;
     }
-    let wanted = Wanted {
-        registry_id: None,
-        name,
-        reference,
-    };
     match here {
         Ok(stored) => {
             let newer = Box::pin(refresh(ctx, &wanted, &stored.digest)).await?;
@@ -186,6 +193,9 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
             return Err(trouble);
         }
     };
+    if wanted.is_pull {
+        pulls::note_ahead(ctx, import.arriving(fetched.digest))?;
+    }
     let (terms, kept) = (ctx.terms(), fetched.clone());
     ctx.store
         .write(move |tx| {

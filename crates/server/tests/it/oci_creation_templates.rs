@@ -98,3 +98,25 @@ async fn without_a_template_a_push_is_refused() {
         .await;
     put.refuses(404, "NAME_UNKNOWN");
 }
+
+#[tokio::test]
+async fn a_bad_manifest_is_refused_as_such_although_its_repository_is_still_to_be_made() {
+    let registry = with_template().await;
+    registry
+        .put_manifest("team/app", "1.0", b"no manifest")
+        .await
+        .refuses(400, "MANIFEST_INVALID");
+    let other = sha256(b"other");
+    registry
+        .put_manifest("team/app", &other, &index(&[]))
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    // Nor is a repository made for what is refused.
+    let missing = registry.get("/v2/team/app/tags/list").send().await;
+    missing.refuses(404, "NAME_UNKNOWN");
+
+    registry
+        .put_manifest("other/app", "1.0", b"no manifest")
+        .await
+        .refuses(404, "NAME_UNKNOWN");
+}

@@ -63,6 +63,27 @@ async fn an_image_comes_from_upstream_and_stays_when_that_is_gone() {
 }
 
 #[tokio::test]
+async fn the_first_pull_of_an_image_is_recorded_and_a_look_is_not() {
+    let upstream = FakeUpstream::start().await;
+    let (pulled, seen) = (Image::new(1), Image::new(2));
+    upstream.push("library/app", "pulled", &pulled);
+    upstream.push("library/app", "seen", &seen);
+    let registry = upstream.cached(&[]).await;
+
+    pull(&registry, "hub/library/app", "pulled", &pulled).await;
+    let look = registry.head("/v2/hub/library/app/manifests/seen").send().await;
+    look.is(200);
+    registry.settle().await;
+
+    for (tag, expected) in [("pulled", true), ("seen", false)] {
+        let input = json!({ "repositoryName": "hub/library/app", "imageIds": [{ "imageTag": tag }] });
+        let described = registry.aws("DescribeImages", input).await;
+        let time = &described["imageDetails"][0]["lastRecordedPullTime"];
+        assert_eq!(time.is_number(), expected, "{tag}: {described}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_go_to_the_upstream_and_its_own_tokens_only() {
     let upstream = FakeUpstream::start().await;
     upstream.guard(Door::Bearer(format!("{}/token", upstream.url())));

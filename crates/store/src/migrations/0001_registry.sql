@@ -62,18 +62,12 @@ CREATE TABLE blobs (
     bytes {blob}
 ) {strict};
 
--- A repository that may read a blob. `images` counts those of its images that need the blob, `active_images` those of them
--- that can be pulled; `media_type` is what the first of them made of it. Counted here, because a row for each image and blob
--- would have each push write to as many places as the image has layers.
+-- A repository that may read a blob.
 CREATE TABLE links (
     repository_id {int} NOT NULL REFERENCES repositories (id),
     blob_id {int} NOT NULL REFERENCES blobs (id),
     used_at {int} NOT NULL,
-    images {int} NOT NULL DEFAULT 0,
-    active_images {int} NOT NULL DEFAULT 0,
-    media_type {text},
-    PRIMARY KEY (repository_id, blob_id),
-    CHECK (images >= active_images AND active_images >= 0)
+    PRIMARY KEY (repository_id, blob_id)
 ) {without_rowid};
 CREATE INDEX links_by_blob ON links (blob_id);
 
@@ -101,8 +95,7 @@ CREATE TABLE ended_uploads (
     id {blob} PRIMARY KEY
 ) {without_rowid};
 
--- `blob_ids` names the blobs whose links count the image, eight bytes each. The manifest stands last, so that a list need
--- not read it.
+-- The manifest stands last, so that a list need not read it.
 CREATE TABLE images (
     id {id},
     repository_id {int} NOT NULL REFERENCES repositories (id),
@@ -120,7 +113,6 @@ CREATE TABLE images (
     last_archived_at {int},
     last_activated_at {int},
     annotations {text},
-    blob_ids {blob} NOT NULL,
     manifest {blob} NOT NULL,
     UNIQUE (repository_id, digest)
 ) {strict};
@@ -136,8 +128,18 @@ CREATE TABLE tags (
 ) {without_rowid};
 CREATE INDEX tags_by_image ON tags (repository_id, image_id, tag);
 
--- Which indexes of a repository name an image. That the index is there is not held by a key: it would cost an index of its
--- own, or each deletion of an image a look at every row of the repository.
+-- Which images of a repository need a blob, and as what. That the image is there is not held by a key: it would cost an index
+-- of its own, or each deletion of an image a look at every row of the repository.
+CREATE TABLE image_blobs (
+    repository_id {int} NOT NULL,
+    blob_id {int} NOT NULL,
+    image_id {int} NOT NULL,
+    media_type {text} NOT NULL,
+    PRIMARY KEY (repository_id, blob_id, image_id),
+    FOREIGN KEY (repository_id, blob_id) REFERENCES links (repository_id, blob_id)
+) {without_rowid};
+
+-- Which indexes of a repository name an image. The index is not held by a key, for the same reason.
 CREATE TABLE image_children (
     repository_id {int} NOT NULL,
     child_id {int} NOT NULL,
@@ -188,7 +190,8 @@ CREATE INDEX jobs_by_due ON jobs (due);
 -- Every event, in the order of its commit. `repository` is what its order matters to; `time` is of the clock that users
 -- see, `recorded_at` machine time.
 CREATE TABLE outbox (
-    sequence {id},
+    shard {int} NOT NULL,
+    sequence {int} NOT NULL,
     account {text} NOT NULL,
     region {text} NOT NULL,
     repository {text} NOT NULL,
@@ -197,20 +200,23 @@ CREATE TABLE outbox (
     time {int} NOT NULL,
     recorded_at {int} NOT NULL,
     resources {text} NOT NULL,
-    detail {text} NOT NULL
-) {strict};
+    detail {text} NOT NULL,
+    PRIMARY KEY (shard, sequence)
+) {without_rowid};
 
 -- The last event that is gone, so that no sequence is given twice.
-CREATE TABLE outbox_floor (
-    id {int} PRIMARY KEY,
+CREATE TABLE outbox_floors (
+    shard {int} PRIMARY KEY,
     sequence {int} NOT NULL
 ) {strict};
 
 -- The last event that a sink has taken. Only the `active` ones, those of the running server, hold events back.
 CREATE TABLE sink_cursors (
-    sink {text} PRIMARY KEY,
+    sink {text} NOT NULL,
+    shard {int} NOT NULL,
     sequence {int} NOT NULL,
-    active {int} NOT NULL
+    active {int} NOT NULL,
+    PRIMARY KEY (sink, shard)
 ) {without_rowid};
 
 -- Who an access key belongs to.

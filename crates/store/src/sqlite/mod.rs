@@ -157,7 +157,9 @@ fn failure(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
 
     match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => StoreError::damaged(error.to_string()),
+        // SQLite says the same of pages that the disk does not give.
+        Some(DatabaseCorrupt) => StoreError::damaged(format!("{error}, or the disk cannot read it")),
+        Some(NotADatabase) => StoreError::damaged(error.to_string()),
         _ => StoreError::Statement(Box::new(error)),
     }
 }

@@ -9,7 +9,10 @@ use crate::directory::database_path;
 use crate::migrations::{STEPS, migrate_to};
 
 /// Rows of each schema, as it kept them. A step that is released gets its own here, and never changes again.
-const FIXTURES: [(i64, &str); 1] = [(1, include_str!("fixtures/0001.sql"))];
+const FIXTURES: [(i64, &str); 2] = [
+    (1, include_str!("fixtures/0001.sql")),
+    (2, include_str!("fixtures/0002.sql")),
+];
 
 /// The digests of the steps that have been released.
 const RELEASED: [(i64, &str); 0] = [];
@@ -67,8 +70,34 @@ async fn every_schema_opens_with_all_its_rows() {
             )
         });
         assert_eq!(tagged.unwrap(), Some(b"index".to_vec()));
+        assert_eq!(kept_of_others(&store), KEPT_OF_OTHERS, "schema {number}");
     }
 }
+
+/// What the store keeps and others read, after the newest step.
+fn kept_of_others(store: &Store) -> Vec<String> {
+    const LOOKS: [&str; 5] = [
+        "SELECT images || ' ' || active_images || ' ' || media_type FROM links",
+        "SELECT hex(blob_ids) FROM images ORDER BY id",
+        "SELECT sequence || ' ' || repository FROM outbox",
+        "SELECT '' || sequence FROM outbox_floor",
+        "SELECT sink || ' ' || sequence FROM sink_cursors",
+    ];
+    let read = |at: &Snapshot<'_>| {
+        let rows = LOOKS.map(|sql| at.query(sql, &[], |row| Ok(row.text(0)?.to_owned())));
+        rows.into_iter().collect::<Result<Vec<_>, StoreError>>()
+    };
+    store.read(read).unwrap().concat()
+}
+
+const KEPT_OF_OTHERS: [&str; 6] = [
+    "1 1 application/vnd.oci.image.layer.v1.tar",
+    "0000000000000001",
+    "",
+    "7 team/app",
+    "6",
+    "webhook 6",
+];
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_left_as_it_was() {
@@ -82,7 +111,7 @@ async fn a_newer_schema_is_refused_and_left_as_it_was() {
     let before = fs::read(&path).unwrap();
 
     let refused = Store::open(&options(directory.path()));
-    assert!(matches!(refused, Err(StoreError::Newer { found: 999, known: 1 })));
+    assert!(matches!(refused, Err(StoreError::Newer { found: 999, known: 2 })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -307,28 +307,6 @@ async fn a_write_may_run_the_last_handle_to_the_store_out() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
-    let directory = TempDir::new().unwrap();
-    let store = open(directory.path());
-    store
-        .write(|tx| tx.execute("INSERT INTO migrations (number) VALUES (99)", &[]))
-        .await
-        .map_err(|error: StoreError| error)
-        .unwrap();
-    store.close().await;
-    drop(store);
-
-    assert!(matches!(
-        refusal(directory.path()),
-        StoreError::Newer { found: 99, known: 1 }
-    ));
-    assert!(matches!(
-        refusal(directory.path()),
-        StoreError::Newer { found: 99, known: 1 }
-    ));
-}
-
-#[tokio::test]
 async fn a_damaged_database_is_refused() {
     let spoil: [fn(&Path); 4] = [
         |database| std::fs::write(database, b"this is no database, but longer than a header of one").unwrap(),

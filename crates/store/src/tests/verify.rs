@@ -77,6 +77,20 @@ async fn each_damaged_blob_is_a_line_and_is_stored_anew_by_the_next_push() {
 }
 
 #[tokio::test]
+async fn a_blob_that_was_taken_for_damaged_is_served_again_when_its_file_is_whole() {
+    let fixture = Fixture::new().await;
+    let digest = fixture.push(&text(LARGE)).await;
+    let condemned = fixture
+        .store
+        .write(|tx| tx.execute("UPDATE blobs SET damaged = 1", &[]));
+    condemned.await.unwrap();
+    assert!(fixture.read(&digest).await.is_err());
+
+    assert_eq!(verify(&fixture.store).await.0.damaged, 0);
+    assert_eq!(fixture.read(&digest).await.unwrap(), text(LARGE));
+}
+
+#[tokio::test]
 async fn damaged_bytes_of_a_row_are_found() {
     let fixture = Fixture::new().await;
     let digest = fixture.push(b"small").await;
