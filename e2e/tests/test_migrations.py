@@ -54,6 +54,8 @@ def leave_data(path, schema):
     (path / "blobs").mkdir(mode=0o700)
     (path / "lock").write_bytes(b"ecru\n")
     database = sqlite3.connect(path / "ecru.sqlite")
+    # The steps are written for the SQLite that is built in, which knows more than an older one here.
+    database.create_function("unhex", 1, bytes.fromhex)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY) STRICT")
     for number, step in sorted(STEPS.items()):
