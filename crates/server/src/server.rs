@@ -68,7 +68,7 @@ impl Server {
             key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
         };
-        let service = open_service(&directory, configuration).await?;
+        let service = open_service(&directory, configuration)?;
 
         // Nobody else has it yet.
         let _ = service
@@ -178,16 +178,13 @@ fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut Joi
     }
 }
 
-async fn open_service(
-    directory: &OpenedDirectory,
-    configuration: Configuration,
-) -> anyhow::Result<Arc<Service>> {
+/// Blocks, since nothing can be done before the data is open: a thread of its own would only have to be started too.
+fn open_service(directory: &OpenedDirectory, configuration: Configuration) -> anyhow::Result<Arc<Service>> {
     let options = StoreOptions {
         directory: directory.path().to_owned(),
         ephemeral: directory.is_ephemeral(),
     };
-    let open = move || Service::open(&options, Clock::default(), Random::default(), configuration);
-    let opened = tokio::task::spawn_blocking(open).await?;
+    let opened = Service::open(&options, Clock::default(), Random::default(), configuration);
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 
