@@ -9,7 +9,7 @@ use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service};
-use ecru_store::{Options, Store};
+use ecru_store::Options;
 use http::Request;
 use http_body_util::Full;
 use tempfile::TempDir;
@@ -66,10 +66,10 @@ impl Registry {
 #[expect(clippy::expect_used, reason = "without a registry there is nothing to fuzz")]
 fn registry() -> Registry {
     let directory = TempDir::new().expect("a directory");
-    let store = Store::open(&Options {
+    let options = Options {
         directory: directory.path().join("data"),
         ephemeral: true,
-    });
+    };
     let configuration = Configuration {
         default_account: RegistryId::parse("000000000000").expect("an account"),
         dev_users: true,
@@ -83,12 +83,7 @@ fn registry() -> Registry {
         .enable_all()
         .build()
         .expect("a runtime");
-    let service = Service::new(
-        store.expect("a store"),
-        Clock::default(),
-        Random::default(),
-        configuration,
-    );
+    let service = Service::open(&options, Clock::default(), Random::default(), configuration);
     Registry {
         runtime,
         service: service.expect("a service"),
