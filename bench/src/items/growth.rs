@@ -17,6 +17,11 @@ const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 const PAGE: usize = 100;
 /// So many requests of a kind in a turn.
 const COUNT: u64 = 200;
+/// No more than the smallest repository has, so that each is asked for once after the writes of its turn, and none is
+/// in the server's memory.
+const MANIFESTS: u64 = 100;
+/// In each round. A turn is short, so that what disturbs one size disturbs all.
+const TURNS: usize = 5;
 const DELETED_AT_ONCE: usize = 100;
 
 struct Grown {
@@ -51,16 +56,21 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             pages,
         });
     }
-    bench.in_turns(&mut grown, |bench, it| {
-        rustix::fs::sync();
-        let outcome = put(bench, &it.server, &family)?;
-        report(bench, it, &rows::GROWTH_PUT, outcome);
-        cell(bench, it, &rows::GROWTH_GET, manifests(it))?;
-        cell(bench, it, &rows::GROWTH_TAGS, pages_of_tags(it))?;
-        let [list, describe] = &it.pages;
-        cell(bench, it, &rows::GROWTH_LIST, repeated(list))?;
-        cell(bench, it, &rows::GROWTH_PAGE, repeated(describe))
-    })
+    for _ in 0..TURNS {
+        bench.in_turns(&mut grown, |bench, it| turn(bench, it, &family))?;
+    }
+    Ok(())
+}
+
+fn turn(bench: &mut Bench, grown: &Grown, family: &Family) -> Result<()> {
+    rustix::fs::sync();
+    let outcome = put(bench, &grown.server, family)?;
+    report(bench, grown, &rows::GROWTH_PUT, outcome);
+    cell(bench, grown, &rows::GROWTH_GET, manifests(grown))?;
+    cell(bench, grown, &rows::GROWTH_TAGS, pages_of_tags(grown))?;
+    let [list, describe] = &grown.pages;
+    cell(bench, grown, &rows::GROWTH_LIST, repeated(list))?;
+    cell(bench, grown, &rows::GROWTH_PAGE, repeated(describe))
 }
 
 /// Stores new images, and removes them again, so that the repository stays as large as it says.
@@ -100,7 +110,7 @@ fn report(bench: &mut Bench, grown: &Grown, growth: &Growth, mut outcome: Outcom
 /// Tags all over the repository.
 fn manifests(grown: &Grown) -> Vec<Rc<Request>> {
     let images = grown.images as u64;
-    let numbers = (0..COUNT).map(|number| number * 7_919 % images);
+    let numbers = (0..MANIFESTS).map(|number| number * 7_919 % images);
     let paths = numbers.map(|it| format!("/v2/{SEEDED}/manifests/{}", images::tag(it)));
     paths.map(|path| wire::ask("GET", &path)).collect()
 }
