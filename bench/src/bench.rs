@@ -17,6 +17,8 @@ use crate::{Options, images};
 
 /// After so long no further round is begun.
 const RUN_MAX: Duration = Duration::from_mins(14);
+/// A peer that needs longer for its turn gets no second one.
+const TURN_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct Bench {
     pub(crate) rounds: u32,
@@ -145,6 +147,18 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    /// Whether a turn that began then was so long that it shall be the only one, which a note tells.
+    pub(crate) fn was_slow(&mut self, contestant: Contestant, item: &str, began: Instant) -> bool {
+        let seconds = began.elapsed().as_secs();
+        let slow = contestant.is_peer() && seconds >= TURN_MAX.as_secs();
+        if slow {
+            self.note(format!(
+                "{contestant} needed {seconds} s for a turn of {item}, and got no second one"
+            ));
+        }
+        slow
     }
 
     pub(crate) fn add(&mut self, row: &'static Row, contestant: Contestant, value: f64) {

@@ -229,7 +229,10 @@ pub(crate) static LIMIT_DISK: Row = row("write {big}, one fsync", "MB/s", &[]);
 pub(crate) const NOTES: [(Contestant, &str); 9] = [
     (Moto, "keeps all in memory, and forgets it at its end"),
     (Fakecloud, "keeps all in memory, and forgets it at its end"),
-    (FakecloudDisk, "keeps all in memory, and writes it to files too"),
+    (
+        FakecloudDisk,
+        "keeps all in memory, and flushes all of it to one file at each change",
+    ),
     (
         Nginx,
         "sends the same bytes from files, with sendfile, and checks nothing",

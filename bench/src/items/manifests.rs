@@ -14,7 +14,8 @@ use crate::rows::{self, Row};
 use crate::server::Server;
 use crate::wire;
 
-const REPOSITORY: &str = "bench/manifests";
+// No part of the name is one of the protocol's own words, which fakecloud would take it for.
+const REPOSITORY: &str = "bench/read";
 const CONNECTIONS: usize = 32;
 const TAGS: u64 = 100;
 

@@ -24,7 +24,9 @@ impl Response<'_> {
 
     pub(crate) fn expect(&self, status: u16) -> Result<()> {
         if self.status != status {
+            // On one line, as it may become a note below the table.
             let body = String::from_utf8_lossy(self.body);
+            let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
             bail!("answered {} instead of {status}: {body}", self.status);
         }
         Ok(())
