@@ -1,5 +1,6 @@
 //! One run: its sizes, its figures, its directories, and the order in which contestants take their turns.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub(crate) struct Bench {
     about: String,
     /// Directories of ecru with so many images in one repository.
     seeded: Vec<(usize, PathBuf)>,
+    /// Who has no further turn, and in what.
+    slow: BTreeSet<(Contestant, &'static str)>,
 }
 
 impl Bench {
@@ -71,6 +74,7 @@ impl Bench {
             numbers: 0,
             began: Instant::now(),
             seeded: Vec::new(),
+            slow: BTreeSet::new(),
         })
     }
 
@@ -149,16 +153,26 @@ impl Bench {
         Ok(())
     }
 
-    /// Whether a turn that began then was so long that it shall be the only one, which a note tells.
-    pub(crate) fn was_slow(&mut self, contestant: Contestant, item: &str, began: Instant) -> bool {
+    /// Gives a contestant its turn of an item, unless it is a peer that needed too long for the one before.
+    pub(crate) fn turn(
+        &mut self,
+        contestant: Contestant,
+        item: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        if self.slow.contains(&(contestant, item)) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        work(self)?;
         let seconds = began.elapsed().as_secs();
-        let slow = contestant.is_peer() && seconds >= TURN_MAX.as_secs();
-        if slow {
+        if contestant.is_peer() && seconds >= TURN_MAX.as_secs() {
+            self.slow.insert((contestant, item));
             self.note(format!(
                 "{contestant} needed {seconds} s for a turn of {item}, and got no second one"
             ));
         }
-        slow
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, row: &'static Row, contestant: Contestant, value: f64) {

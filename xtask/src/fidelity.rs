@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::root;
+
 const PAGE: &str = "docs/fidelity.md";
 const TESTS: &str = "crates/server/tests/api";
 const MARK: &str = "[unknown]";
@@ -231,14 +233,6 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))
-}
-
-fn root() -> Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(manifest
-        .parent()
-        .context("xtask stands in the workspace")?
-        .to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env,
     fmt::Write as _,
     fs,
     io::{Read as _, Write as _},
@@ -29,6 +30,7 @@ const IDLE: Duration = Duration::from_secs(5);
 const INSTANCES_FEW: usize = 8;
 
 pub(crate) fn run() -> Result<()> {
+    env::set_current_dir(crate::root()?)?;
     let run = record().context("recording a start")?;
     let symbols = symbols().context("reading the names of functions")?;
     fs::write(SCRIPT, script(&run, &symbols)).with_context(|| format!("writing `{SCRIPT}`"))

@@ -9,9 +9,12 @@ mod suite;
 #[cfg(test)]
 mod tidy;
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 const USAGE: &str = "usage: cargo xtask <codegen | fidelity | link-order | test>";
 
@@ -29,4 +32,13 @@ fn main() -> Result<ExitCode> {
         ["test"] => suite::run(),
         _ => anyhow::bail!(USAGE),
     }
+}
+
+/// Of the workspace.
+fn root() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest
+        .parent()
+        .context("xtask stands in the workspace")?
+        .to_owned())
 }

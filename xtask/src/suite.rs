@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, with the sum of what the runners counted as its last line.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -95,7 +95,7 @@ const STEPS: [Step; 9] = [
 ];
 
 pub(crate) fn run() -> Result<ExitCode> {
-    let root = root()?;
+    let root = crate::root()?;
     let mut total = Count::default();
     for step in &STEPS {
         announce(step.what)?;
@@ -115,14 +115,6 @@ pub(crate) fn run() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn root() -> Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(manifest
-        .parent()
-        .context("xtask stands in the workspace")?
-        .to_owned())
 }
 
 fn announce(what: &str) -> Result<()> {

@@ -1,8 +1,6 @@
 //! One large blob is read, over one connection and over eight.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
@@ -28,24 +26,14 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     })?;
     rustix::fs::sync();
 
-    let mut slow = BTreeSet::new();
     bench.in_turns(&mut servers, |bench, server| {
-        if slow.contains(&server.contestant) {
-            return Ok(());
-        }
-        let began = Instant::now();
-        cell(bench, server, &blob, (1, &rows::PULL, &rows::PULL_CPU))?;
-        cell(
-            bench,
-            server,
-            &blob,
-            (8, &rows::PULL_EIGHT, &rows::PULL_EIGHT_CPU),
-        )?;
-        bench.add(&rows::AFTER_PULLS, server.contestant, server.resident_mib()?);
-        if bench.was_slow(server.contestant, "pull", began) {
-            slow.insert(server.contestant);
-        }
-        Ok(())
+        bench.turn(server.contestant, "pull", |bench| {
+            let eight = (8, &rows::PULL_EIGHT, &rows::PULL_EIGHT_CPU);
+            cell(bench, server, &blob, (1, &rows::PULL, &rows::PULL_CPU))?;
+            cell(bench, server, &blob, eight)?;
+            bench.add(&rows::AFTER_PULLS, server.contestant, server.resident_mib()?);
+            Ok(())
+        })
     })?;
     servers.into_iter().try_for_each(Server::discard)
 }

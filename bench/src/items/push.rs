@@ -1,6 +1,5 @@
 //! One large blob is stored: in one PUT, and in one PATCH that a PUT concludes.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::Instant;
 
@@ -25,11 +24,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let megabytes = bench.big_bytes as f64 / 1e6;
     let gib = bench.big_bytes as f64 / f64::from(1 << 30);
 
-    let mut slow = BTreeSet::new();
     bench.in_turns(&mut contestants, |bench, contestant| {
-        if slow.contains(contestant) {
-            return Ok(());
-        }
         // What another has left to be written must not be written now.
         rustix::fs::sync();
         match *contestant {
@@ -42,8 +37,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
                 let seconds = floors::write(&whole.content, &path)?;
                 bench.add(&rows::LIMIT_DISK, Disk, megabytes / seconds);
             }
-            contestant => {
-                let began = Instant::now();
+            contestant => bench.turn(contestant, "push", |bench| {
                 let server = bench.start(contestant)?;
                 prepare(&server)?;
                 let before = server.cpu_seconds()?;
@@ -57,11 +51,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
                 bench.add(&rows::PUSH_PATCH, contestant, megabytes / seconds);
                 bench.add(&rows::PEAK_PUSH, contestant, server.peak_mib()?);
                 check(&server, &[&whole, &appended])?;
-                server.discard()?;
-                if bench.was_slow(contestant, "push", began) {
-                    slow.insert(contestant);
-                }
-            }
+                server.discard()
+            })?,
         }
         Ok(())
     })
