@@ -34,10 +34,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     application::{self, Application, Arrival},
     first_touch,
+    head_timer::HeadTimer,
     panics::{Panicked, caught},
     refusals::FAULT,
     reply::{Content, Reply},
     request_log::RequestLine,
+    steady::Steady,
     tls,
     zero_copy::{self, Handover, ZeroCopyStream},
 };
@@ -185,7 +187,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::default())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_header_size(HEADER_BYTES_MAX)
         .max_buf_size(READ_BYTES_MAX)
@@ -194,7 +196,7 @@ where
             TokioIo::new(stream),
             service_fn(move |request| arrived.clone().boxed(request)),
         );
-    Box::pin(drive(Box::pin(connection), phase))
+    Box::pin(drive(Steady::new(connection), phase))
 }
 
 fn serve_http2<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
@@ -212,19 +214,19 @@ where
             TokioIo::new(stream),
             service_fn(move |request| arrived.clone().boxed(request)),
         );
-    Box::pin(drive(Box::pin(connection), phase))
+    Box::pin(drive(Steady::new(connection), phase))
 }
 
-async fn drive<C>(mut connection: Pin<Box<C>>, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+async fn drive<C>(mut connection: Steady<C>, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
 where
     C: GracefulConnection,
     C::Error: std::error::Error + Send + Sync + 'static,
 {
     tokio::select! {
-        outcome = connection.as_mut() => return Ok(outcome?),
+        outcome = &mut connection => return Ok(outcome?),
         _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
     }
-    connection.as_mut().graceful_shutdown();
+    connection.future().graceful_shutdown();
     Ok(connection.await?)
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod data_directory;
 mod file_reads;
 mod first_touch;
+mod head_timer;
 mod introspection;
 mod logs;
 mod maintenance;
@@ -19,6 +20,7 @@ mod reply;
 mod request_log;
 mod scanning;
 mod server;
+mod steady;
 mod tls;
 mod zero_copy;
 
