@@ -5,6 +5,11 @@ pub const DEPTH_MAX: usize = 64;
 
 /// Whether objects and lists nest deeper than `depth`, found without recursion. The text need not be valid JSON.
 pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
+    // Brackets are counted many bytes at once, and most texts have too few to go deep wherever they stand.
+    let brackets = text.iter().filter(|byte| matches!(byte, b'{' | b'['));
+    if brackets.count() <= depth {
+        return false;
+    }
     let mut open = 0_usize;
     outside_strings(text).any(|byte| {
         match byte {
@@ -18,10 +23,8 @@ pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
 
 /// Whether more than `count` values may be in the text: each but the first has a comma or a bracket of its own.
 pub fn holds_more_values_than(text: &[u8], count: usize) -> bool {
-    outside_strings(text)
-        .filter(|byte| matches!(byte, b',' | b'{' | b'['))
-        .nth(count)
-        .is_some()
+    let mut marks = outside_strings(text).filter(|byte| matches!(byte, b',' | b'{' | b'['));
+    text.len() > count && marks.nth(count).is_some()
 }
 
 fn outside_strings(text: &[u8]) -> impl Iterator<Item = u8> {
@@ -52,6 +55,7 @@ mod tests {
             (r#"["[[[[","\"[[["]"#, 1, false),
             (r#"["\\",[[]]]"#, 2, true),
             ("]]]][[", 1, true),
+            ("[][][][]", 1, false),
             ("", 0, false),
         ];
         for (text, depth, expected) in cases {

@@ -45,33 +45,26 @@ impl std::str::FromStr for RepositoryName {
     }
 }
 
+/// What stands before a character: the start of a segment, a word of `[a-z0-9]`, or a joint between two.
+enum Before {
+    Start,
+    Word,
+    Joint,
+    Underscore,
+    Hyphens,
+}
+
 fn matches(text: &str) -> bool {
-    text.split('/').all(is_segment)
-}
-
-/// Words of `[a-z0-9]` with one joint between each two.
-fn is_segment(segment: &str) -> bool {
-    let mut rest = segment.as_bytes();
-    loop {
-        let word = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            .count();
-        let (word, after) = rest.split_at(word);
-        match (word, after) {
-            ([], _) => return false,
-            (_, []) => return true,
-            _ => rest = after_joint(after),
-        }
+    let mut before = Before::Start;
+    for byte in text.bytes() {
+        before = match (before, byte) {
+            (_, b'a'..=b'z' | b'0'..=b'9') => Before::Word,
+            (Before::Word, b'/') => Before::Start,
+            (Before::Word, b'.') | (Before::Underscore, b'_') => Before::Joint,
+            (Before::Word, b'_') => Before::Underscore,
+            (Before::Word | Before::Hyphens, b'-') => Before::Hyphens,
+            _ => return false,
+        };
     }
-}
-
-fn after_joint(text: &[u8]) -> &[u8] {
-    match text {
-        [b'_', b'_', rest @ ..] | [b'.' | b'_', rest @ ..] => rest,
-        _ => {
-            let hyphens = text.iter().take_while(|byte| **byte == b'-').count();
-            text.split_at(hyphens).1
-        }
-    }
+    matches!(before, Before::Word)
 }
