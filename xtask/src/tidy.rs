@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("store", &["model"]),
     ("registry", &["model", "store"]),
@@ -15,11 +15,12 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
+    ("heap", &[]),
     ("conformance", &["model"]),
     (
         "server",
         &[
-            "model", "store", "registry", "awsjson", "oci", "outbound", "scanner",
+            "model", "store", "registry", "awsjson", "oci", "outbound", "scanner", "heap",
         ],
     ),
 ];

@@ -12,12 +12,16 @@ use super::{complain, greeting::Greeting};
 use crate::{Options, Server, logs::Logging};
 
 const WORKERS_MIN: usize = 2;
+/// Small allocations are a thread's own affair, so that a few serve many threads.
+const HEAPS_MAX: usize = 8;
 /// For disk work of requests that were cut off; everything acknowledged is done before.
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
+    let workers = thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN));
+    ecru_heap::share(workers.min(HEAPS_MAX));
     let logs = logging.start();
-    let ended = runtime().and_then(|runtime| {
+    let ended = runtime(workers).and_then(|runtime| {
         let ended = runtime.block_on(serve_until_signal(options));
         runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
         ended
@@ -33,10 +37,9 @@ pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
     }
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
-    let cores = thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
+fn runtime(workers: usize) -> anyhow::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
-        .worker_threads(cores.max(WORKERS_MIN))
+        .worker_threads(workers)
         .enable_all()
         .build();
     runtime.context("cannot start worker threads")
