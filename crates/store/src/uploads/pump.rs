@@ -78,7 +78,6 @@ async fn pump_through_threads<H: Holder>(
     first: Bytes,
     mut intake: Intake<'_, impl ByteSource>,
 ) -> (Option<H>, Result<u64, AppendError>) {
-    keep_freed_memory();
     let mut writing = write_on_thread(holder, vec![first]);
     let mut gathered = Vec::new();
     let mut gathered_bytes = 0;
@@ -109,14 +108,6 @@ async fn pump_through_threads<H: Holder>(
         failed => failed,
     };
     (holder, outcome.and(ended))
-}
-
-/// The C library gives freed memory of the size of our chunks back to the kernel, and gets it anew for the next chunk, until
-/// it has seen a larger block go.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(
-        4 * GATHERED_BYTES_MAX,
-    )));
 }
 
 /// Counts what a source gives.
