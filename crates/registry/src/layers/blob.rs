@@ -1,11 +1,11 @@
 //! Blobs as `/v2/` reads and deletes them, and takes them in one request.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
-use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Value};
+use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Snapshot, Value, links::Link};
 
 use super::{
-    answered_as_existing, append_failed, digest_mismatch, find_linked, is_archived, layer_bytes_max,
-    layer_not_found, media_type, publish,
+    answered_as_existing, append_failed, digest_mismatch, find_linked, find_with_link, is_archived,
+    layer_bytes_max, layer_not_found, media_type, publish, was_used_lately,
 };
 use crate::access::Access;
 use crate::creation_templates::repository_to_push;
@@ -14,13 +14,21 @@ use crate::{Context, Error, repositories};
 
 /// `HEAD`: the size of a blob whose bytes are as they were pushed.
 pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
-    let (repository, blob) = look_up(ctx, repository, digest, "BatchCheckLayerAvailability")?;
+    let access = ctx.access("BatchCheckLayerAvailability", None);
+    let (repository, blob, link) = ctx
+        .store
+        .read(|at| look_up(ctx, at, &access, repository, digest))?;
+    let missing = || layer_not_found(&repository, &digest.to_string());
+
     if !ctx.store.blobs().check(&blob).await? {
-        return Err(layer_not_found(&repository, &digest.to_string()));
+        return Err(missing());
     }
-    let gone = answered_as_existing(ctx, repository.id, vec![blob.id]).await?;
-    if !gone.is_empty() {
-        return Err(layer_not_found(&repository, &digest.to_string()));
+    let kept = was_used_lately(link, ctx.clock.machine_milliseconds())
+        || answered_as_existing(ctx, repository.id, vec![blob.id])
+            .await?
+            .is_empty();
+    if !kept {
+        return Err(missing());
     }
     Ok(blob.size)
 }
@@ -31,11 +39,15 @@ pub async fn open_blob(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<BlobReader, Error> {
-    let (repository, blob) = look_up(ctx, repository, digest, "GetDownloadUrlForLayer")?;
-    // An archived image cannot be pulled, and so neither can what only such images need.
-    if ctx.store.read(|at| is_archived(at, &repository, blob.id))? {
-        return Err(layer_not_found(&repository, &digest.to_string()));
-    }
+    let access = ctx.access("GetDownloadUrlForLayer", None);
+    let (repository, blob) = ctx.store.read(|at| {
+        let (repository, blob, _) = look_up(ctx, at, &access, repository, digest)?;
+        // An archived image cannot be pulled, and so neither can what only such images need.
+        if is_archived(at, &repository, blob.id)? {
+            return Err(layer_not_found(&repository, &digest.to_string()));
+        }
+        Ok((repository, blob))
+    })?;
     match ctx.store.blobs().open(&blob).await {
         Ok(reader) => Ok(reader),
         Err(BlobError::Missing) => Err(layer_not_found(&repository, &digest.to_string())),
@@ -118,17 +130,15 @@ pub async fn delete_blob(ctx: &Context, repository: &RepositoryName, digest: &Di
 
 fn look_up(
     ctx: &Context,
+    at: &Snapshot<'_>,
+    access: &Access,
     name: &RepositoryName,
     digest: &Digest,
-    action: &'static str,
-) -> Result<(Repository, Blob), Error> {
-    let access = ctx.access(action, None);
-    ctx.store.read(|at| {
-        let repository = access.repository(at, name)?;
-        let blob = find_linked(&ctx.store, at, &repository, digest)?
-            .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
-        Ok((repository, blob))
-    })
+) -> Result<(Repository, Blob, Link), Error> {
+    let repository = access.repository(at, name)?;
+    let (blob, link) = find_with_link(&ctx.store, at, &repository, digest)?
+        .ok_or_else(|| layer_not_found(&repository, &digest.to_string()))?;
+    Ok((repository, blob, link))
 }
 
 fn needed(digest: &Digest) -> Error {

@@ -12,7 +12,7 @@ mod upload_layer_part;
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{
     AppendError, Blob, CompleteError, Received, Snapshot, Store, StoreError, TakeError, Tx, UploadId, Value,
-    links,
+    links::{self, Link},
 };
 
 use crate::access::Access;
@@ -40,10 +40,19 @@ pub(crate) fn find_linked(
     repository: &Repository,
     digest: &Digest,
 ) -> Result<Option<Blob>, StoreError> {
+    Ok(find_with_link(store, at, repository, digest)?.map(|(blob, _)| blob))
+}
+
+fn find_with_link(
+    store: &Store,
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<(Blob, Link)>, StoreError> {
     let Some(blob) = store.blobs().find(at, digest)? else {
         return Ok(None);
     };
-    Ok(links::find(at, repository.id, blob.id)?.map(|_| blob))
+    Ok(links::find(at, repository.id, blob.id)?.map(|link| (blob, link)))
 }
 
 /// The media type that images of the repository give a blob; none where no image needs it.
@@ -81,6 +90,12 @@ pub(crate) fn publish(
     links::insert(tx, repository.id, blob_id, machine_now)
 }
 
+/// Whether collection leaves a link alone for long enough without a word of its new use.
+fn was_used_lately(link: Link, machine_now: i64) -> bool {
+    const RECORDED_AT_MOST_EVERY_MILLISECONDS: i64 = 60 * 60 * 1000;
+    link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS >= machine_now
+}
+
 /// A client is about to be told that layers exist, so they are kept for a push that counts on them. Gives those that
 /// collection has taken away since they were seen: these do not exist.
 async fn answered_as_existing(
@@ -88,14 +103,12 @@ async fn answered_as_existing(
     repository_id: i64,
     blob_ids: Vec<i64>,
 ) -> Result<Vec<i64>, Error> {
-    const RECORDED_AT_MOST_EVERY_MILLISECONDS: i64 = 60 * 60 * 1000;
-
     let machine_now = ctx.clock.machine_milliseconds();
     let stale = ctx.store.read(|at| {
         let mut stale = Vec::new();
         for blob_id in blob_ids {
             let link = links::find(at, repository_id, blob_id)?;
-            if link.is_none_or(|link| link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS < machine_now) {
+            if !link.is_some_and(|link| was_used_lately(link, machine_now)) {
                 stale.push(blob_id);
             }
         }
