@@ -184,6 +184,22 @@ impl ByteSource for Chunks {
     }
 }
 
+/// Gives its bytes in bursts, with pauses between some of them.
+struct Paced {
+    chunks: Chunks,
+    pace: usize,
+}
+
+impl ByteSource for Paced {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let left = self.chunks.0.len();
+        for _ in 0..left * self.pace % 53 {
+            tokio::task::yield_now().await;
+        }
+        self.chunks.next().await
+    }
+}
+
 /// Gives its bytes, then nothing any more.
 struct Stalled(Chunks);
 

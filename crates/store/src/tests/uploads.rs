@@ -62,6 +62,26 @@ async fn what_was_streamed_stays_in_the_process_and_goes_back_to_what_was_synced
     assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_is_taken_whole_at_whatever_pace_it_comes() {
+    let fixture = Fixture::new().await;
+    for pace in 0..24 {
+        let bytes = text(2_000_000 + pace * 77_777);
+        let mut upload = fixture.take(&fixture.begin().await).await;
+        let mut body = Paced {
+            chunks: Chunks::of(&bytes),
+            pace,
+        };
+        upload
+            .append(&mut body, Durability::Streamed, ANY_SIZE)
+            .await
+            .unwrap();
+        let digest = Digest::of(&bytes);
+        fixture.complete(upload, &digest).await.unwrap();
+        assert!(fixture.read(&digest).await.unwrap() == bytes, "pace {pace}");
+    }
+}
+
 #[tokio::test]
 async fn a_long_stream_goes_on_after_a_new_start_near_where_it_was() {
     const MIB: usize = 1 << 20;

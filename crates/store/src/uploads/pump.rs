@@ -1,8 +1,10 @@
 //! From the socket to the disk: chunks gather here while a thread hashes and writes those before them.
 
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::uploads::spool::Spool;
@@ -72,42 +74,142 @@ pub(crate) async fn pump<H: Holder>(
     }
 }
 
-/// No thread is held while the source is silent, or a few slow clients could hold them all.
+/// No thread is held while the source is silent, or a few slow clients could hold them all. One that finds more when it has
+/// written what it had goes on with it: to end, to wake this task and to be begun anew takes a tenth as long as the writing.
 async fn pump_through_threads<H: Holder>(
     holder: H,
     first: Bytes,
     mut intake: Intake<'_, impl ByteSource>,
 ) -> (Option<H>, Result<u64, AppendError>) {
-    let mut writing = write_on_thread(holder, vec![first]);
-    let mut gathered = Vec::new();
-    let mut gathered_bytes = 0;
+    let gathered = Arc::new(Gathered::default());
+    gathered.push(first);
+    let mut writing = write_on_thread(holder, &gathered);
 
     let ended = loop {
         match intake.next().await {
-            Ok(Some(chunk)) => {
-                gathered_bytes += chunk.len();
-                gathered.push(chunk);
-            }
+            Ok(Some(chunk)) => gathered.push(chunk),
             Ok(None) => break Ok(intake.taken),
             Err(error) => break Err(error),
         }
-        if gathered_bytes < GATHERED_BYTES_MIN
-            || (gathered_bytes < GATHERED_BYTES_MAX && !writing.is_finished())
-        {
-            continue;
+        gathered.room().await;
+        if gathered.is_left_and_worth_a_thread() {
+            writing = match written(writing).await {
+                (Some(holder), Ok(())) => write_on_thread(holder, &gathered),
+                (holder, outcome) => return (holder, outcome.map(|()| intake.taken)),
+            };
         }
-        writing = match written(writing).await {
-            (Some(holder), Ok(())) => write_on_thread(holder, std::mem::take(&mut gathered)),
-            (holder, outcome) => return (holder, outcome.map(|()| intake.taken)),
-        };
-        gathered_bytes = 0;
     };
 
     let (holder, outcome) = match written(writing).await {
-        (Some(holder), Ok(())) => written(write_on_thread(holder, gathered)).await,
+        (Some(holder), Ok(())) => written(write_on_thread(holder, &gathered)).await,
         failed => failed,
     };
     (holder, outcome.and(ended))
+}
+
+/// What has come and waits for a thread.
+#[derive(Default)]
+struct Gathered {
+    state: Mutex<Waiting>,
+    taken: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    chunks: Vec<Bytes>,
+    bytes: usize,
+    /// Whether a thread will look here again.
+    is_watched: bool,
+}
+
+impl Gathered {
+    fn push(&self, chunk: Bytes) {
+        let mut waiting = self.lock();
+        waiting.bytes += chunk.len();
+        waiting.chunks.push(chunk);
+    }
+
+    /// Waits while as much is there as may be, unless nobody is going to take it.
+    async fn room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            {
+                let waiting = self.lock();
+                if waiting.bytes < GATHERED_BYTES_MAX || !waiting.is_watched {
+                    return;
+                }
+            }
+            taken.await;
+        }
+    }
+
+    fn is_left_and_worth_a_thread(&self) -> bool {
+        let waiting = self.lock();
+        !waiting.is_watched && waiting.bytes >= GATHERED_BYTES_MIN
+    }
+
+    /// For a thread that begins: all there is.
+    fn take(&self) -> Vec<Bytes> {
+        let mut waiting = self.lock();
+        waiting.is_watched = true;
+        waiting.bytes = 0;
+        std::mem::take(&mut waiting.chunks)
+    }
+
+    /// For a thread that has written: what is worth going on for. It does not come back after `None`.
+    fn take_more(&self) -> Option<Vec<Bytes>> {
+        let mut waiting = self.lock();
+        waiting.is_watched = waiting.bytes >= GATHERED_BYTES_MIN;
+        let more = waiting.is_watched.then(|| {
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.chunks)
+        });
+        drop(waiting);
+        self.taken.notify_one();
+        more
+    }
+
+    /// A thread that fails, or panics, looks no more either.
+    fn give_up(&self) {
+        self.lock().is_watched = false;
+        self.taken.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Writing<H> = JoinHandle<(H, Result<(), AppendError>)>;
+
+fn write_on_thread<H: Holder>(mut holder: H, gathered: &Arc<Gathered>) -> Writing<H> {
+    let watch = Watch(Arc::clone(gathered));
+    let chunks = gathered.take();
+    tokio::task::spawn_blocking(move || {
+        let written = watch.write(&mut holder, chunks);
+        (holder, written)
+    })
+}
+
+/// A thread's look at what gathers.
+struct Watch(Arc<Gathered>);
+
+impl Watch {
+    fn write<H: Holder>(self, holder: &mut H, mut chunks: Vec<Bytes>) -> Result<(), AppendError> {
+        loop {
+            write_all(holder, &chunks)?;
+            match self.0.take_more() {
+                Some(more) => chunks = more,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
 }
 
 /// Counts what a source gives.
@@ -128,15 +230,6 @@ impl<S: ByteSource> Intake<'_, S> {
         self.taken += length;
         Ok(Some(chunk))
     }
-}
-
-type Writing<H> = JoinHandle<(H, Result<(), AppendError>)>;
-
-fn write_on_thread<H: Holder>(mut holder: H, chunks: Vec<Bytes>) -> Writing<H> {
-    tokio::task::spawn_blocking(move || {
-        let written = write_all(&mut holder, &chunks);
-        (holder, written)
-    })
 }
 
 async fn written<H: Holder>(writing: Writing<H>) -> (Option<H>, Result<(), AppendError>) {
