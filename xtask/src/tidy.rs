@@ -26,7 +26,7 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    crate::root().unwrap()
 }
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -16,7 +16,7 @@ mod glibc {
     use std::ffi::c_int;
 
     /// From here on memory comes from the system and goes back to it at once. The buffers that bodies are read into are smaller:
-    /// to have each of them anew would cost a push a third of its speed.
+    /// to have each of them anew takes two fifths more processor time.
     const MAPPED_FROM_BYTES: c_int = 1024 * 1024;
     /// What may lie free at the end of a heap: the buffers that a push uses in turn.
     const FREE_BYTES_MAX: c_int = 2 * 1024 * 1024;

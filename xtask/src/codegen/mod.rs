@@ -10,15 +10,13 @@ mod print;
 mod rules;
 mod shapes;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use anyhow::{Context, Result};
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::root;
 use facts::Facts;
 
 /// A generated file: where it goes, from the workspace's root, and its text.
@@ -29,7 +27,7 @@ struct Output {
 
 pub(crate) fn run() -> Result<()> {
     for output in outputs()? {
-        let path = workspace_root().join(output.path);
+        let path = root()?.join(output.path);
         fs::create_dir_all(path.parent().context("a generated file stands in a folder")?)?;
         fs::write(&path, output.text).with_context(|| format!("writing `{}`", path.display()))?;
     }
@@ -37,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn outputs() -> Result<Vec<Output>> {
-    let facts = Facts::load(&workspace_root().join("crates/model"))?;
+    let facts = Facts::load(&root()?.join("crates/model"))?;
     Ok(vec![
         output("crates/model/src/generated/mod.rs", &model_modules())?,
         output(
@@ -89,10 +87,6 @@ fn awsjson_modules() -> TokenStream {
     }
 }
 
-fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +94,7 @@ mod tests {
     #[test]
     fn the_committed_files_are_what_the_model_gives() {
         for output in outputs().unwrap() {
-            let committed = fs::read_to_string(workspace_root().join(output.path)).unwrap_or_default();
+            let committed = fs::read_to_string(root().unwrap().join(output.path)).unwrap_or_default();
             assert!(
                 committed == output.text,
                 "`{}` differs: run `cargo xtask codegen`",

@@ -122,6 +122,13 @@ struct Waiting {
     is_watched: bool,
 }
 
+impl Waiting {
+    fn take(&mut self) -> Vec<Bytes> {
+        self.bytes = 0;
+        std::mem::take(&mut self.chunks)
+    }
+}
+
 impl Gathered {
     fn push(&self, chunk: Bytes) {
         let mut waiting = self.lock();
@@ -152,25 +159,22 @@ impl Gathered {
     fn take(&self) -> Vec<Bytes> {
         let mut waiting = self.lock();
         waiting.is_watched = true;
-        waiting.bytes = 0;
-        std::mem::take(&mut waiting.chunks)
+        waiting.take()
     }
 
     /// For a thread that has written: what is worth going on for. It does not come back after `None`.
     fn take_more(&self) -> Option<Vec<Bytes>> {
         let mut waiting = self.lock();
-        waiting.is_watched = waiting.bytes >= GATHERED_BYTES_MIN;
-        let more = waiting.is_watched.then(|| {
-            waiting.bytes = 0;
-            std::mem::take(&mut waiting.chunks)
-        });
-        drop(waiting);
+        if waiting.bytes < GATHERED_BYTES_MIN {
+            waiting.is_watched = false;
+            return None;
+        }
         self.taken.notify_one();
-        more
+        Some(waiting.take())
     }
 
-    /// A thread that fails, or panics, looks no more either.
-    fn give_up(&self) {
+    /// Whether it has written all, failed or panicked, a thread that ends looks no more.
+    fn leave(&self) {
         self.lock().is_watched = false;
         self.taken.notify_one();
     }
@@ -208,7 +212,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.0.leave();
     }
 }
 
