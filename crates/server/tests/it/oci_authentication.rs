@@ -176,6 +176,10 @@ async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
     for user in ["test:test", "test:", "tester:x:y", "test-1:z"] {
         registry.get("/v2/demo/tags/list").user(user).send().await.is(200);
     }
+    // A password need not be text.
+    let binary = format!("Basic {}", STANDARD.encode(b"test:\xff\xfe:\x00"));
+    let entered = registry.get("/v2/demo/tags/list").anonymously();
+    entered.header("Authorization", &binary).send().await.is(200);
     for user in ["Test:test", "admin:test", ":", "tes:test"] {
         is_challenged(&registry, &registry.get("/v2/").user(user).send().await);
     }
