@@ -60,6 +60,19 @@ impl<'p> Route<'p> {
         }
     }
 
+    /// The repository that a route is about.
+    pub(crate) fn repository(&self) -> Option<&'p str> {
+        match *self {
+            Route::Base | Route::Catalog => None,
+            Route::Manifest { name, .. }
+            | Route::Blob { name, .. }
+            | Route::Uploads { name }
+            | Route::Upload { name, .. }
+            | Route::Tags { name }
+            | Route::Referrers { name, .. } => Some(name),
+        }
+    }
+
     /// The methods a route knows, as an `Allow` header lists them.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
