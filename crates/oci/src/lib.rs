@@ -23,8 +23,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ecru_model::RepositoryName;
 use ecru_registry::pull_through_cache::Arriving;
-use ecru_registry::{Context, Endpoint, Service, authorization};
+use ecru_registry::{Context, Endpoint, Service, authorization, repositories};
 use ecru_store::BlobReader;
 use http::request::Parts;
 use http::{Method, Response, header};
@@ -114,7 +115,32 @@ where
         headers: &parts.headers,
         query: &query,
     };
-    serve(&asked, &parts.method, route, incoming).await
+    let served = serve(&asked, &parts.method, route, incoming).await;
+    served.map_err(|refusal| match route.repository() {
+        Some(name) if refusal.is_of_unknown_name() => with_other_regions(&ctx, name, refusal),
+        _ => refusal,
+    })
+}
+
+/// Says where a repository of this name is, if it is in another region of the caller's account.
+fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
+    let Ok(name) = RepositoryName::parse(name) else {
+        return refusal;
+    };
+    match repositories::other_regions(ctx, &name) {
+        Ok(addresses) if addresses.is_empty() => refusal,
+        Ok(addresses) => refusal.adding(&format!(
+            "; a repository with this name exists in another region: {}",
+            addresses.join(", ")
+        )),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "other regions could not be searched for a repository"
+            );
+            refusal
+        }
+    }
 }
 
 fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {

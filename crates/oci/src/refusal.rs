@@ -176,6 +176,16 @@ impl Refusal {
         self
     }
 
+    pub(crate) fn is_of_unknown_name(&self) -> bool {
+        self.code == Code::NameUnknown
+    }
+
+    /// The same with something more for people to read.
+    pub(crate) fn adding(mut self, sentence: &str) -> Self {
+        self.message.push_str(sentence);
+        self
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }

@@ -138,6 +138,20 @@ impl Endpoint {
         let (_, port) = self.authority.rsplit_once(':')?;
         (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
     }
+
+    /// What hosts of ECR's form lie below. Below an address, or a name without a dot, there are no other names.
+    fn domain(&self) -> &str {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, _)) if self.port().is_some() => host,
+            _ => &self.authority,
+        };
+        let labels = host.splitn(5, '.').collect::<Vec<_>>();
+        match labels.as_slice() {
+            [_, "dkr", "ecr", _, domain] => domain,
+            [_, _, ..] if host.parse::<IpAddr>().is_err() && !host.starts_with('[') => host,
+            _ => "localhost",
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -175,6 +189,8 @@ pub struct Context {
     pub source: Option<IpAddr>,
     /// The request carries a leave that was decided before.
     pub(crate) granted: bool,
+    /// A repository that is not in the region of `scope` may be the one that another region of the account has.
+    pub(crate) any_region: bool,
 }
 
 impl Deref for Context {
@@ -206,6 +222,7 @@ impl Context {
             endpoint,
             source: None,
             granted: false,
+            any_region: false,
         }
     }
 
@@ -224,7 +241,7 @@ impl Context {
             secure: Some(self.endpoint.scheme == Scheme::Https),
             granted: self.granted,
         };
-        Access::new(self.caller.clone(), scope, action, circumstances)
+        Access::new(self.caller.clone(), scope, action, circumstances).in_any_region(self.any_region)
     }
 
     /// Where clients of this request find a registry: `host[:port]`.
@@ -242,6 +259,20 @@ impl Context {
         }
     }
 
+    /// A host of ECR's form that means this registry and reaches the server as this request did: `host[:port]`.
+    pub(crate) fn ecr_authority(&self, scope: &Scope) -> String {
+        if self.configuration.repository_uri == RepositoryUriShape::Aws {
+            return self.registry_authority(scope).into_owned();
+        }
+        let Scope { registry_id, region } = scope;
+        let domain = self.endpoint.domain();
+        let port = self.endpoint.port().map(|port| format!(":{port}"));
+        format!(
+            "{registry_id}.dkr.ecr.{region}.{domain}{}",
+            port.unwrap_or_default()
+        )
+    }
+
     /// The endpoint that a token opens. The credential helper of ECR insists on `https` in ECR's own shape.
     pub(crate) fn proxy_endpoint(&self, scope: &Scope) -> String {
         let authority = self.registry_authority(scope);
@@ -256,5 +287,33 @@ fn dns_suffix(region: &Region) -> &'static str {
     match region.partition() {
         "aws-cn" => "amazonaws.com.cn",
         _ => "amazonaws.com",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_the_form_of_ecr_lie_below_a_domain() {
+        for (authority, domain) in [
+            ("localhost:4566", "localhost"),
+            ("localhost", "localhost"),
+            ("ecru:4566", "localhost"),
+            ("127.0.0.1:4566", "localhost"),
+            ("[::1]:4566", "localhost"),
+            ("registry.test:80", "registry.test"),
+            ("000000000000.dkr.ecr.us-east-1.localhost:4566", "localhost"),
+            (
+                "000000000000.dkr.ecr.us-east-1.localhost.localstack.cloud",
+                "localhost.localstack.cloud",
+            ),
+        ] {
+            let endpoint = Endpoint {
+                scheme: Scheme::Http,
+                authority: authority.to_owned(),
+            };
+            assert_eq!(endpoint.domain(), domain, "{authority}");
+        }
     }
 }

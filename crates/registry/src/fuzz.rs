@@ -4,10 +4,13 @@ use crate::access::{Holder, Policy};
 use crate::images::Manifest;
 use crate::{lifecycle, repositories};
 
-/// A manifest that is taken names its media type, and digests only.
+/// A manifest that is taken names its media type, and digests only; once stored it is read as it was taken.
 pub fn manifest(bytes: &[u8], declared: Option<&str>) {
-    if let Ok(manifest) = Manifest::parse(bytes, declared) {
-        assert!(declared.is_none_or(|declared| declared == manifest.media_type));
+    if let Ok(manifest) = Manifest::accept(bytes, declared) {
+        let same = |declared: &str| declared.to_ascii_lowercase().contains(&manifest.media_type);
+        assert!(declared.is_none_or(same));
+        let stored = Manifest::parse(bytes, Some(&manifest.media_type)).ok();
+        assert_eq!(stored, Some(manifest));
     }
 }
 

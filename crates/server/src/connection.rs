@@ -118,7 +118,7 @@ async fn begin(
     };
     let arrival = Arrival {
         scheme,
-        local: stream.local_addr()?.ip(),
+        local: stream.local_addr()?,
         source: peer.ip(),
     };
     converse(

@@ -8,7 +8,9 @@ mod connection;
 mod data_directory;
 mod file_reads;
 mod first_touch;
+mod forwarded;
 mod head_timer;
+mod hosts;
 mod introspection;
 mod logs;
 mod maintenance;
@@ -26,5 +28,6 @@ mod zero_copy;
 
 pub use command_line::run;
 pub use data_directory::DataDirectory;
+pub use hosts::HostPattern;
 pub use options::{EventOptions, Options, TlsFiles, UpstreamOptions};
 pub use server::Server;

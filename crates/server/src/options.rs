@@ -13,7 +13,7 @@ use ecru_outbound::Url;
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::{Endpoint, RepositoryUriShape};
 
-use crate::DataDirectory;
+use crate::{DataDirectory, HostPattern};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -21,6 +21,8 @@ pub struct Options {
     pub data: DataDirectory,
     pub account_id: RegistryId,
     pub public_endpoint: Option<Endpoint>,
+    /// Host names to answer for beside those that nobody can own.
+    pub allowed_hosts: Vec<HostPattern>,
     pub repository_uri: RepositoryUriShape,
     pub error_names: ErrorNames,
     pub dev_users: bool,
@@ -77,6 +79,7 @@ impl Options {
             data,
             account_id: default_account(),
             public_endpoint: None,
+            allowed_hosts: Vec::new(),
             repository_uri: RepositoryUriShape::Request,
             error_names: ErrorNames::Ecru,
             dev_users: true,

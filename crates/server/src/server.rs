@@ -26,6 +26,7 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
+    hosts::Hosts,
     maintenance::{Door, door},
     scanning, tls,
 };
@@ -85,11 +86,13 @@ impl Server {
         let sinks = sinks(&options.events)?;
         events::connect(&service, &sinks).await?;
 
+        let public = options
+            .public_endpoint
+            .and_then(|endpoint| Authority::parse(&endpoint.authority));
         let application = Application {
             service: Arc::clone(&service),
-            public: options
-                .public_endpoint
-                .and_then(|endpoint| Authority::parse(&endpoint.authority)),
+            hosts: Hosts::new(public.as_ref(), options.allowed_hosts),
+            public,
             error_names: options.error_names,
             introspection: options.introspection,
         };

@@ -11,7 +11,7 @@ mod variables;
 
 use std::net::IpAddr;
 
-use ecru_model::{ErrorCode, RepositoryName, Scope, Tag, Timestamp};
+use ecru_model::{ErrorCode, Region, RepositoryName, Scope, Tag, Timestamp};
 use ecru_store::Snapshot;
 
 use crate::registry_settings::{self, PolicyScope};
@@ -29,6 +29,8 @@ pub(crate) use policy::Policy;
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) scope: Scope,
+    /// Whether a repository that is not there may be the one that another region of the account has.
+    any_region: bool,
     /// All of them have to be allowed.
     actions: Vec<&'static str>,
     caller: Caller,
@@ -64,11 +66,36 @@ impl Access {
     ) -> Self {
         Self {
             scope,
+            any_region: false,
             actions: vec![action],
             caller,
             circumstances,
             tags: Vec::new(),
         }
+    }
+
+    #[must_use]
+    pub(crate) fn in_any_region(mut self, any_region: bool) -> Self {
+        self.any_region = any_region;
+        self
+    }
+
+    /// The same request in one region of the same account.
+    pub(crate) fn in_region(&self, region: Region) -> Self {
+        let mut access = self.clone();
+        (access.scope.region, access.any_region) = (region, false);
+        access
+    }
+
+    /// The same request in the region where the repository is, or where it would be made.
+    pub(crate) fn at_home_of(self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Self, Error> {
+        if !self.any_region || repositories::find(at, &self.scope, name)?.is_some() {
+            return Ok(self);
+        }
+        Ok(match repositories::the_other_region(at, &self.scope, name)? {
+            Some(region) => self.in_region(region),
+            None => self,
+        })
     }
 
     /// The same request, which needs leave for a further action.
@@ -136,6 +163,11 @@ impl Access {
     fn find(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<(Option<Repository>, bool), Error> {
         let resource = Resource::Repository(name);
         let Some(ruled) = repositories::find_ruled(at, &self.scope, name)? else {
+            if self.any_region
+                && let Some(region) = repositories::the_other_region(at, &self.scope, name)?
+            {
+                return self.in_region(region).find(at, name);
+            }
             let registry_policy = registry_settings::find_policy(at, &self.scope)?;
             let is_ruled = registry_policy.is_some();
             self.decide(resource, None, registry_policy.as_ref(), || Ok(Vec::new()))?;

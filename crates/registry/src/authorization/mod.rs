@@ -42,7 +42,7 @@ pub fn enter(
         Credentials::Basic { user, .. }
             if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
         {
-            dev_user(service)?
+            return dev_user(service, host, endpoint);
         }
         Credentials::Basic {
             user: TOKEN_USER,
@@ -57,10 +57,22 @@ pub fn enter(
     Ok(Context::new(service, caller, scope, endpoint))
 }
 
-fn dev_user(service: &Service) -> Result<(Caller, Scope), Error> {
+/// A development user is in the region that the host names. Where it names none, repositories of other regions of the
+/// account are found too.
+fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
     let registry_id = service.configuration.default_account.clone();
-    let region = Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?;
-    Ok((Caller::root(registry_id.clone()), Scope { registry_id, region }))
+    let caller = Caller::root(registry_id.clone());
+    let any_region = host.is_none();
+    let scope = match host {
+        Some(scope) => scope,
+        None => Scope {
+            registry_id,
+            region: Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?,
+        },
+    };
+    let mut ctx = Context::new(service, caller, scope, endpoint);
+    ctx.any_region = any_region;
+    Ok(ctx)
 }
 
 fn unauthorized() -> Error {

@@ -12,11 +12,13 @@ mod list_images;
 mod list_tags;
 mod load_manifest;
 mod manifest;
+mod members;
 mod needs;
 mod page;
 pub(crate) mod pulls;
 mod put_image;
 mod put_manifest;
+mod schema_1;
 mod selection;
 mod storage_class;
 mod store_image;
@@ -200,7 +202,7 @@ pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, Sto
 
 fn checked(image: &Image, manifest: Bytes) -> Result<Bytes, StoreError> {
     Some(manifest)
-        .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
+        .filter(|manifest| manifest::is_named_by(&image.digest, &image.media_type, manifest))
         .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
 }
 

@@ -103,11 +103,16 @@ pub(crate) fn store_image(
     Ok(Outcome::Changed)
 }
 
-/// A stored manifest that has decayed is mended by whoever pushes it again.
+/// A stored manifest that has decayed is mended by whoever pushes it again; one that was signed again is replaced.
 fn mend(tx: &Tx<'_>, image: &Image, manifest: &[u8]) -> Result<(), StoreError> {
+    let size = i64::try_from(manifest.len()).unwrap_or(i64::MAX);
     tx.execute(
-        "UPDATE images SET manifest = ?2 WHERE id = ?1 AND manifest <> ?2",
-        &[Value::Integer(image.id), Value::Blob(manifest)],
+        "UPDATE images SET manifest = ?2, manifest_size = ?3 WHERE id = ?1 AND manifest <> ?2",
+        &[
+            Value::Integer(image.id),
+            Value::Blob(manifest),
+            Value::Integer(size),
+        ],
     )
     .map(drop)
 }
@@ -434,7 +439,7 @@ fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
 
 /// A manifest that both wires accept, or ECR's one sentence about those it does not.
 pub(super) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
-    Manifest::parse(bytes, media_type)
+    Manifest::accept(bytes, media_type)
         .map_err(|error| Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(error))
 }
 

@@ -129,6 +129,7 @@ pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Res
     }
     let access = access.and("BatchImportUpstreamImage");
     ctx.store.read(|at| {
+        let access = access.clone().at_home_of(at, name)?;
         let Some(rule) = rules::find_covering(at, &access.scope, name)? else {
             return Ok(None);
         };
@@ -139,7 +140,7 @@ pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Res
         let source = origin_of(ctx, at, &access.scope, &rule)
             .and_then(|origin| Source::new(origin, &rule, name).ok_or(UpstreamError::NotFound.into()));
         Ok(Some(Claim {
-            access: access.clone(),
+            access,
             rule,
             source,
             repository,
@@ -281,7 +282,8 @@ fn is_to_be_compared(
     wanted: &Wanted<'_>,
     tag: &ImageTag,
 ) -> Result<bool, Error> {
-    let scope = ctx.access("BatchGetImage", wanted.registry_id).scope;
+    let access = ctx.access("BatchGetImage", wanted.registry_id);
+    let scope = access.at_home_of(at, wanted.name)?.scope;
     let Some(repository) = repositories::find(at, &scope, wanted.name)? else {
         return Ok(false);
     };

@@ -1,14 +1,14 @@
 //! Where the images of a rule come from, and how one manifest is had from there.
 
 use bytes::Bytes;
-use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::Snapshot;
 
 use super::rules::{Rule, private_registry, upstream_name};
-use super::{Trouble, Upstream, UpstreamError, credentials, upstreams};
+use super::{Trouble, Upstream, UpstreamError, UpstreamManifest, credentials, upstreams};
 use crate::access::{Access, Circumstances};
 use crate::images::{self, Manifest, Reference};
-use crate::repositories::Repository;
+use crate::repositories::{Repository, stored};
 use crate::{Caller, Error, Service};
 
 /// A registry of which repositories are cached.
@@ -94,25 +94,30 @@ impl Source {
     }
 
     pub(super) async fn fetch(&self, service: &Service, reference: &Reference) -> Result<Fetched, Trouble> {
-        let (bytes, media_type) = match &self.origin {
-            Origin::Here { .. } => service
-                .store
-                .read(|at| self.read_here(service.clock.now(), at, reference))?,
-            Origin::Elsewhere(upstream) => {
-                let manifest = upstreams(service)?
-                    .manifest(upstream, &self.name, &reference.text())
-                    .await?;
-                (manifest.bytes, manifest.media_type)
+        let upstream = match &self.origin {
+            Origin::Here { .. } => {
+                return service
+                    .store
+                    .read(|at| self.read_here(service.clock.now(), at, reference));
             }
+            Origin::Elsewhere(upstream) => upstream,
         };
-        let digest = match reference {
-            Reference::Tag(_) => Digest::of(&bytes),
-            Reference::Digest(digest) => Digest::computed(digest.algorithm(), &bytes),
+        let UpstreamManifest { bytes, media_type } = upstreams(service)?
+            .manifest(upstream, &self.name, &reference.text())
+            .await?;
+        let read = Manifest::accept(&bytes, media_type.as_deref());
+        let algorithm = match reference {
+            Reference::Tag(_) => DigestAlgorithm::Sha256,
+            Reference::Digest(digest) => digest.algorithm(),
+        };
+        let digest = match &read {
+            Ok(manifest) => manifest.digest(&bytes, algorithm),
+            Err(_) => Digest::computed(algorithm, &bytes),
         };
         if matches!(reference, Reference::Digest(wanted) if *wanted != digest) {
             return Err(UpstreamError::Unusable("a manifest of another digest").into());
         }
-        let manifest = Manifest::parse(&bytes, media_type.as_deref()).map_err(|error| {
+        let manifest = read.map_err(|error| {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a manifest is not stored here"
@@ -140,12 +145,13 @@ impl Source {
             .await?)
     }
 
+    /// What this server has stored, whichever build took it.
     fn read_here(
         &self,
         now: Timestamp,
         at: &Snapshot<'_>,
         reference: &Reference,
-    ) -> Result<(Bytes, Option<String>), Trouble> {
+    ) -> Result<Fetched, Trouble> {
         let repository = self.repository_here(now, at, "BatchGetImage")?;
         let image = match reference {
             Reference::Tag(tag) => images::find_tagged(at, &repository, tag.as_str())?,
@@ -154,7 +160,13 @@ impl Source {
         let image = image
             .filter(|image| image.status == ImageStatus::Active)
             .ok_or(UpstreamError::NotFound)?;
-        Ok((images::manifest_of(at, &image)?, Some(image.media_type)))
+        let bytes = images::manifest_of(at, &image)?;
+        let manifest = stored(Manifest::parse(&bytes, Some(&image.media_type)))?;
+        Ok(Fetched {
+            digest: image.digest,
+            bytes,
+            manifest,
+        })
     }
 
     /// The repository of another registry of this server, as its policies allow.

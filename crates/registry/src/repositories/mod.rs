@@ -7,6 +7,7 @@ mod describe_repositories;
 mod encryption;
 mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
+mod regions;
 pub(crate) mod removal;
 mod tag_mutability;
 
@@ -25,6 +26,8 @@ pub use describe_repositories::describe_repositories;
 pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
+pub use regions::other_regions;
+pub(crate) use regions::the_other_region;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
 
 pub(crate) const HELD: Held = Held {

@@ -21,7 +21,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::public_endpoint;
 use crate::{
-    DataDirectory, EventOptions, Options, TlsFiles, UpstreamOptions,
+    DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
     logs::{Format, Logging},
 };
 
@@ -172,6 +172,12 @@ struct ServeArguments {
     /// ask for, such as `https://registry.example` behind a proxy [default: what each request came to]
     #[arg(long, env = "ECRU_PUBLIC_ENDPOINT", value_name = "URL", value_parser = public_endpoint::parse)]
     public_endpoint: Option<Endpoint>,
+
+    /// Answer for this host name too, such as `registry.corp.example.com`, `*.corp.example.com` or `*` for any; may be
+    /// given again, with commas in the variable [always: addresses, `localhost`, names without a dot or below
+    /// localhost, internal, local, svc, test and example, this machine's name, hosts of ECR's own form]
+    #[arg(long, env = "ECRU_ALLOW_HOST", value_name = "PATTERN", value_delimiter = ',')]
+    allow_host: Vec<HostPattern>,
 
     /// Shape of `repositoryUri`: `request` can be pushed to as it stands, `aws` looks like Amazon's
     #[arg(
@@ -372,6 +378,7 @@ impl ServeArguments {
             data,
             account_id: self.account_id,
             public_endpoint: self.public_endpoint,
+            allowed_hosts: self.allow_host,
             repository_uri: match self.repository_uri {
                 RepositoryUri::Request => RepositoryUriShape::Request,
                 RepositoryUri::Aws => RepositoryUriShape::Aws,

@@ -395,3 +395,22 @@ async fn a_referrer_counts_before_its_subject_is_there_and_no_longer_than_it_is_
     assert!(referrers(&registry.get(&list).send().await).is_empty());
     registry.get("/v2/demo/manifests/subject").send().await.is(200);
 }
+
+#[tokio::test]
+async fn lists_are_found_with_a_slash_at_their_end() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push("demo", "1.0", &image).await;
+    for path in [
+        "/v2/_catalog".to_owned(),
+        "/v2/demo/tags/list".to_owned(),
+        format!("/v2/demo/referrers/{}", image.digest()),
+    ] {
+        let without = registry.get(&path).send().await;
+        let with = registry.get(&format!("{path}/")).send().await;
+        assert_eq!(with.is(200).json(), without.is(200).json(), "{path}");
+    }
+    let page = registry.get("/v2/demo/tags/list/?n=1").send().await;
+    page.is(200);
+    registry.get("/v2/demo/manifests/1.0/").send().await.is(404);
+}
