@@ -144,14 +144,16 @@ fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
 }
 
 fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
-    let authorization = Authorization::read(&parts.headers);
-    authorization::enter(
-        service,
-        authorization.credentials(),
-        host::scope(parts),
-        endpoint.clone(),
-    )
-    .map_err(Refusal::entering)
+    let host = host::scope(parts);
+    let presented = credentials::presented(&parts.headers);
+    // Before the text is decoded, which costs more than to know it again.
+    let known = authorization::enter_again(service, presented, host.as_ref(), endpoint);
+    let entered = known.unwrap_or_else(|| {
+        let authorization = Authorization::read(&parts.headers);
+        let credentials = authorization.credentials();
+        authorization::enter(service, presented, credentials, host, endpoint.clone())
+    });
+    entered.map_err(Refusal::entering)
 }
 
 /// The long ones are put in boxes, so that a request which only looks something up does not carry their room.

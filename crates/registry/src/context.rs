@@ -11,6 +11,7 @@ use ecru_model::{Region, RegistryId, Scope};
 use ecru_store::{Options, Store, StoreError};
 
 use crate::access::{Access, Circumstances};
+use crate::authorization::VerifiedTokens;
 use crate::clock::Moment;
 use crate::images::{KeptManifests, Pulls};
 use crate::jobs::Runs;
@@ -33,6 +34,7 @@ pub struct Service {
     /// Set once, before the first request; without it, no other registry can be reached.
     pub upstreams: OnceLock<Arc<dyn Upstreams>>,
     pub(crate) keys: Keys,
+    pub(crate) verified_tokens: VerifiedTokens,
     pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
     pub(crate) kept_manifests: KeptManifests,
@@ -100,6 +102,7 @@ impl Service {
             scanner: OnceLock::new(),
             upstreams: OnceLock::new(),
             keys,
+            verified_tokens: VerifiedTokens::default(),
             runs: Runs::default(),
             pulls: Pulls::default(),
             kept_manifests: KeptManifests::default(),

@@ -134,6 +134,53 @@ async fn a_token_that_was_touched_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_used_before_still_ends_by_the_clock() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let enter = async || registry.get("/v2/demo/tags/list").user(&own).send().await;
+    for _ in 0..3 {
+        enter().await.is(200);
+    }
+
+    let later = json!({ "advance": "PT13H" }).to_string();
+    let set = registry.put("/_ecru/clock").body(later).send().await;
+    assert_eq!(set.status, 200, "{}", set.text());
+    for _ in 0..2 {
+        let reply = enter().await;
+        is_challenged(&registry, &reply);
+        assert!(reply.text().contains("Your authorization token has expired"));
+    }
+    let reset = registry.delete("/_ecru/clock").send().await;
+    assert_eq!(reset.status, 200, "{}", reset.text());
+    enter().await.is(200);
+}
+
+#[tokio::test]
+async fn a_token_that_was_used_before_opens_only_what_its_host_allows() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let ask = |host: &str| registry.get("/v2/demo/tags/list").user(&own).host(host);
+    for _ in 0..2 {
+        registry.get("/v2/demo/tags/list").user(&own).send().await.is(200);
+        ask("000000000000.dkr.ecr.eu-west-1.amazonaws.com")
+            .send()
+            .await
+            .refuses(401, "UNAUTHORIZED");
+        ask("123456789012.dkr.ecr.us-east-1.amazonaws.com")
+            .send()
+            .await
+            .refuses(403, "DENIED");
+    }
+    let twice = registry
+        .get("/v2/")
+        .user(&own)
+        .header("Authorization", "Basic AAAA");
+    is_challenged(&registry, &twice.send().await);
+    registry.post("/_ecru/reset").send().await;
+    registry.get("/v2/").user(&own).send().await.is(200);
+}
+
+#[tokio::test]
 async fn credentials_in_another_form_open_nothing() {
     let registry = Registry::start().await;
     let encoded = STANDARD.encode("test:test");
