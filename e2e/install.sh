@@ -9,15 +9,16 @@ mkdir -p "$bin"
 
 packages() {
     for command in /usr/bin/docker /usr/sbin/dockerd /usr/bin/skopeo /usr/sbin/debootstrap /usr/bin/curl \
-        /usr/bin/docker-registry /usr/bin/strace /usr/sbin/xfs_io /sbin/mkfs.ext4 /usr/bin/faketime; do
+        /usr/bin/docker-registry /usr/bin/strace /usr/sbin/xfs_io /sbin/mkfs.ext4 /usr/bin/faketime \
+        /usr/bin/containerd /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/node /usr/bin/openssl; do
         [ -x "$command" ] || missing=yes
     done
     if [ "${missing:-no}" = yes ]; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
         apt-get install -q -y --no-install-recommends \
-            ca-certificates curl debootstrap docker-registry docker.io e2fsprogs faketime iptables python3-venv skopeo \
-            strace xfsprogs
+            ca-certificates containerd curl debootstrap docker-registry docker.io e2fsprogs faketime haproxy iptables \
+            nginx nodejs openssl python3-venv skopeo strace xfsprogs
     fi
 }
 
