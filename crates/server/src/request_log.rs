@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
-use crate::logs::{self, Line, RequestLines};
+use crate::logs::{self, Line, RequestLines, name};
 
 const TARGET_HEADER: &str = "x-amz-target";
 const REQUEST_ID_HEADER: &str = "x-amzn-requestid";
@@ -88,23 +88,23 @@ impl Drop for RequestLine {
 }
 
 fn begin_line(mut line: Line, method: &Method, path: &str, operation: Option<&str>) -> Line {
-    line.word("method", method.as_str());
-    line.text("path", path);
+    line.word(name!("method"), method.as_str());
+    line.text(name!("path"), path);
     if let Some(operation) = operation {
-        line.text("operation", operation);
+        line.text(name!("operation"), operation);
     }
     line
 }
 
 fn end_line(mut line: Line, rest: &Rest) -> Line {
-    line.number("status", rest.status.as_u16().into());
-    line.number("bytes_out", rest.bytes_out);
-    line.milliseconds("duration_ms", rest.duration_microseconds);
+    line.number(name!("status"), rest.status.as_u16().into());
+    line.number(name!("bytes_out"), rest.bytes_out);
+    line.milliseconds(name!("duration_ms"), rest.duration_microseconds);
     match &rest.request_id {
-        RequestId::Number(number) => line.identifier("request_id", *number),
-        RequestId::Answered(id) => line.text("request_id", id.to_str().unwrap_or_default()),
+        RequestId::Number(number) => line.identifier(name!("request_id"), *number),
+        RequestId::Answered(id) => line.text(name!("request_id"), id.to_str().unwrap_or_default()),
     }
-    line.address("peer", rest.peer);
+    line.address(name!("peer"), rest.peer);
     line
 }
 

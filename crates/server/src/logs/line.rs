@@ -20,6 +20,26 @@ pub(crate) enum Style {
     Json,
 }
 
+/// The name of a field and all that stands between it and its neighbours, for each style.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    pub(crate) text: &'static str,
+    pub(crate) colored: &'static str,
+    pub(crate) json: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        crate::logs::Name {
+            text: concat!(" ", $name, "="),
+            colored: concat!(" \x1b[3m", $name, "\x1b[0m\x1b[2m=\x1b[0m"),
+            json: concat!(",\"", $name, "\":"),
+        }
+    };
+}
+
+pub(crate) use name;
+
 pub(crate) struct Line {
     text: Vec<u8>,
     time_at: usize,
@@ -45,19 +65,17 @@ impl Line {
         }
     }
 
-    fn name(&mut self, name: &str) {
-        let (before, after) = match self.style {
-            Style::Text => (" ", "="),
-            Style::Colored => (" \x1b[3m", "\x1b[0m\x1b[2m=\x1b[0m"),
-            Style::Json => (",\"", "\":"),
+    fn name(&mut self, name: Name) {
+        let name = match self.style {
+            Style::Text => name.text,
+            Style::Colored => name.colored,
+            Style::Json => name.json,
         };
-        for part in [before, name, after] {
-            self.text.extend_from_slice(part.as_bytes());
-        }
+        self.text.extend_from_slice(name.as_bytes());
     }
 
     /// A value of plain characters, which has quotation marks in JSON alone.
-    pub(crate) fn word(&mut self, name: &str, value: &str) {
+    pub(crate) fn word(&mut self, name: Name, value: &str) {
         self.name(name);
         self.quoted_in_json(|text| text.extend_from_slice(value.as_bytes()));
     }
@@ -70,7 +88,7 @@ impl Line {
     }
 
     /// Any text, with quotation marks.
-    pub(crate) fn text(&mut self, name: &str, value: &str) {
+    pub(crate) fn text(&mut self, name: Name, value: &str) {
         self.name(name);
         let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         if value.bytes().all(plain) {
@@ -87,13 +105,13 @@ impl Line {
         }
     }
 
-    pub(crate) fn number(&mut self, name: &str, value: u64) {
+    pub(crate) fn number(&mut self, name: Name, value: u64) {
         self.name(name);
         push_decimal(&mut self.text, value, 1);
     }
 
     /// Milliseconds with as many decimals as are needed, at least one.
-    pub(crate) fn milliseconds(&mut self, name: &str, microseconds: u64) {
+    pub(crate) fn milliseconds(&mut self, name: Name, microseconds: u64) {
         self.name(name);
         push_decimal(&mut self.text, microseconds / 1000, 1);
         self.text.push(b'.');
@@ -105,12 +123,19 @@ impl Line {
     }
 
     /// A number as eight hexadecimal digits or more, taken for a text.
-    pub(crate) fn identifier(&mut self, name: &str, number: u64) {
+    pub(crate) fn identifier(&mut self, name: Name, number: u64) {
         self.name(name);
-        let _ = write!(self.text, "\"{number:08x}\"");
+        self.text.push(b'"');
+        if let Ok(number) = u32::try_from(number) {
+            let digits = [28, 24, 20, 16, 12, 8, 4, 0].map(|shift| hexadecimal_digit(number >> shift));
+            self.text.extend_from_slice(&digits);
+        } else {
+            let _ = write!(self.text, "{number:x}");
+        }
+        self.text.push(b'"');
     }
 
-    pub(crate) fn address(&mut self, name: &str, address: SocketAddr) {
+    pub(crate) fn address(&mut self, name: Name, address: SocketAddr) {
         self.name(name);
         self.quoted_in_json(|text| match address {
             SocketAddr::V4(address) => {
@@ -190,4 +215,11 @@ fn push_decimal(text: &mut Vec<u8>, mut value: u64, digits_min: usize) {
 
 fn decimal_digit(value: u64) -> u8 {
     b'0' + u8::try_from(value % 10).unwrap_or_default()
+}
+
+fn hexadecimal_digit(value: u32) -> u8 {
+    match u8::try_from(value & 0xf).unwrap_or_default() {
+        digit @ 0..10 => b'0' + digit,
+        letter => b'a' + (letter - 10),
+    }
 }

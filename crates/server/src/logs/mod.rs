@@ -17,7 +17,7 @@ use tracing_subscriber::{
 
 use writer::LogWriter;
 
-pub(crate) use line::{Line, Style};
+pub(crate) use line::{Line, Name, Style, name};
 
 /// Of lines about requests, in filters.
 const REQUEST_TARGET: &str = "ecru::request";
