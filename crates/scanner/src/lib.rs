@@ -3,7 +3,10 @@
 mod advisories;
 mod archive;
 mod cache;
+#[cfg(test)]
+mod cost_tests;
 mod error;
+mod findings;
 mod inventory;
 mod limits;
 mod osv;
@@ -20,8 +23,9 @@ mod versions;
 
 pub use advisories::{Advisories, ImportError, Imported};
 pub use error::{Limit, ScanError};
+pub use findings::Finding;
 pub use limits::Limits;
 pub use package::{Manager, Package};
-pub use scan::{Finding, Layer, Report, Scanner};
+pub use scan::{Layer, OpenLayer, Report, Scanner};
 pub use severity::{Score, Severity};
 pub use versions::VersionOrder;

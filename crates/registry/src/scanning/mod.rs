@@ -34,7 +34,7 @@ pub use put_registry_scanning_configuration::put_registry_scanning_configuration
 pub(crate) use record::forget_image;
 pub(crate) use request::{Pushed, image_pushed};
 pub use scanner::{
-    CvssScore, Finding, FoundPackage, ImageScanner, ScanLayer, ScanProblem, ScanReport, Severity,
+    CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,
 };
 pub use start_image_scan::start_image_scan;
 

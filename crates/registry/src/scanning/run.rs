@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ScanFrequency, ScanType, Timestamp};
-use ecru_store::{BlobError, Snapshot};
+use ecru_store::{BlobContent, BlobError, Snapshot};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::configuration::Configuration;
 use super::publish::{Subject, publish};
@@ -127,25 +128,27 @@ async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanPro
             ..ScanReport::default()
         });
     };
-    let mut layers = Vec::new();
-    for digest in &work.layers {
-        layers.extend(open(service, *digest).await?);
-    }
+    let layers = work.layers.iter().map(|digest| layer(service, *digest)).collect();
     run_blocking(move || scanner.scan(layers)).await
 }
 
+fn layer(service: &Arc<Service>, digest: Digest) -> ScanLayer {
+    let (service, runtime) = (Arc::clone(service), Handle::current());
+    ScanLayer {
+        digest,
+        open: Box::new(move || runtime.block_on(open(&service, digest))),
+    }
+}
+
 /// None for a layer that is kept elsewhere.
-async fn open(service: &Service, digest: Digest) -> Result<Option<ScanLayer>, ScanProblem> {
+async fn open(service: &Service, digest: Digest) -> Result<Option<BlobContent>, ScanProblem> {
     let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
     let found = service.store.read(|at| service.store.blobs().find(at, &digest));
     let Some(blob) = found.map_err(|error| failed(error.into()))? else {
         return Ok(None);
     };
     match service.store.blobs().open(&blob).await {
-        Ok(reader) => Ok(Some(ScanLayer {
-            digest,
-            content: reader.into_content(),
-        })),
+        Ok(reader) => Ok(Some(reader.into_content())),
         Err(BlobError::Damaged | BlobError::Missing) => {
             Err(ScanProblem::Image(format!("the layer `{digest}` is damaged")))
         }

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::import::{AffectedRecord, canonical_name};
 use super::{Advisories, Record};
-use crate::ScanError;
+use crate::limits::Budget;
 use crate::package::Package;
+use crate::{ScanError, VersionOrder};
 
 /// An advisory that concerns a version of a package.
 #[derive(Debug)]
@@ -49,21 +50,47 @@ impl Advisories {
         Ok(false)
     }
 
-    pub(crate) fn about(&self, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
+    /// Visits each advisory that concerns a package, once.
+    pub(crate) fn about(
+        &self,
+        ecosystem: &str,
+        package: &Package,
+        budget: &Budget,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), ScanError> {
         let connection = self.connection();
-        let mut matches = Vec::<Match>::new();
+        let mut seen = BTreeSet::new();
+        let mut visit_once = |found: Match| {
+            if seen.insert(found.osv_id.clone()) {
+                visit(found)?;
+            }
+            Ok(())
+        };
         for (name, version) in identities(package) {
             for ecosystem in with_base(ecosystem) {
                 let name = canonical_name(ecosystem, name);
-                for found in affecting(&connection, ecosystem, &name, version, package)? {
-                    if !matches.iter().any(|other| other.osv_id == found.osv_id) {
-                        matches.push(found);
-                    }
-                }
+                let asked = Asked {
+                    ecosystem,
+                    name: &name,
+                    version,
+                    order: package.manager().order(),
+                };
+                affecting(&connection, &asked, budget, &mut visit_once)?;
             }
         }
-        Ok(matches)
+        Ok(())
     }
+}
+
+/// Takes one advisory after the other: of a kernel there are thousands.
+type Visit<'v> = dyn FnMut(Match) -> Result<(), ScanError> + 'v;
+
+/// A name and version that advisories may use for a package.
+struct Asked<'a> {
+    ecosystem: &'a str,
+    name: &'a str,
+    version: &'a str,
+    order: VersionOrder,
 }
 
 /// `Debian:12`, and `Debian` for what is said of all its releases.
@@ -75,11 +102,11 @@ fn with_base(ecosystem: &str) -> impl Iterator<Item = &str> {
 /// The names that advisories use for a package, each with the version that goes with it: distributions name the source
 /// that a package was built from, some of those that use rpm the package itself.
 fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
-    let own = (package.name.as_str(), package.version.as_str());
-    let source_name = package.source_name.as_deref().unwrap_or(&package.name);
-    let source_version = package.source_version.as_deref().unwrap_or(&package.version);
+    let own = (package.name(), package.version());
+    let source_name = package.source_name().unwrap_or(package.name());
+    let source_version = package.source_version().unwrap_or(package.version());
     let source = (source_name, source_version);
-    if package.manager == crate::Manager::Rpm {
+    if package.manager() == crate::Manager::Rpm {
         BTreeSet::from([own, source])
     } else {
         BTreeSet::from([source])
@@ -88,17 +115,16 @@ fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
 
 fn affecting(
     connection: &Connection,
-    ecosystem: &str,
-    name: &str,
-    version: &str,
-    package: &Package,
-) -> Result<Vec<Match>, ScanError> {
-    let order = package.manager.order();
+    asked: &Asked<'_>,
+    budget: &Budget,
+    visit: &mut Visit<'_>,
+) -> Result<(), ScanError> {
+    let (version, order) = (asked.version, asked.order);
     let mut statement = connection
         .prepare_cached("SELECT advisory_id, record FROM affected WHERE ecosystem = ?1 AND name = ?2")?;
-    let mut rows = statement.query([ecosystem, name])?;
-    let mut matches = Vec::new();
+    let mut rows = statement.query([asked.ecosystem, asked.name])?;
     while let Some(row) = rows.next()? {
+        budget.clock()?;
         // What another version of this program wrote says nothing.
         let Ok(record) = serde_json::from_str::<AffectedRecord>(row.get_ref(1)?.as_str().unwrap_or_default())
         else {
@@ -110,10 +136,12 @@ fn affecting(
                 word: record.word,
                 severity: record.severity,
             };
-            matches.extend(load(connection, row.get(0)?, affected)?);
+            if let Some(found) = load(connection, row.get(0)?, affected)? {
+                visit(found)?;
+            }
         }
     }
-    Ok(matches)
+    Ok(())
 }
 
 fn load(connection: &Connection, advisory_id: i64, affected: Affected) -> rusqlite::Result<Option<Match>> {
