@@ -283,8 +283,11 @@ fn is_to_be_compared(
     tag: &ImageTag,
 ) -> Result<bool, Error> {
     let access = ctx.access("BatchGetImage", wanted.registry_id);
-    let scope = access.at_home_of(at, wanted.name)?.scope;
-    let Some(repository) = repositories::find(at, &scope, wanted.name)? else {
+    let repository = match repositories::find(at, &access.scope, wanted.name)? {
+        None => repositories::find(at, &access.at_home_of(at, wanted.name)?.scope, wanted.name)?,
+        found => found,
+    };
+    let Some(repository) = repository else {
         return Ok(false);
     };
     let Some(checked_at) = tags::checked_at(at, repository.id, tag.as_str())? else {
