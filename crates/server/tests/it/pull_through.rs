@@ -1,5 +1,7 @@
 //! Pulls through the cache from another registry, over real HTTP on both sides.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -363,4 +365,36 @@ async fn secrets_are_listed_without_what_they_hold() {
     let gone = format!("/_ecru/secrets?arn={SECRET}");
     assert_eq!(registry.delete(&gone).anonymously().send().await.status, 200);
     assert_eq!(registry.delete(&gone).anonymously().send().await.status, 404);
+}
+
+#[tokio::test]
+async fn a_signed_manifest_comes_by_the_digest_of_what_was_signed() {
+    const SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let upstream = FakeUpstream::start().await;
+    let layer = bytes(1, 700);
+    upstream.put_blob("library/app", &sha256(&layer), &layer);
+    let head = format!(
+        r#"{{"schemaVersion":1,"fsLayers":[{{"blobSum":"{}"}}]"#,
+        sha256(&layer)
+    );
+    let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"formatLength":{},"formatTail":"fQ"}}"#, head.len()));
+    let manifest = format!(r#"{head},"signatures":[{{"protected":"{protected}"}}]}}"#);
+    let named = sha256(format!("{head}}}").as_bytes());
+    for reference in ["1.0", &named] {
+        upstream.put_manifest("library/app", reference, SIGNED, manifest.as_bytes());
+    }
+    let registry = upstream.cached(&[]).await;
+    for reference in ["1.0", &named] {
+        let target = format!("/v2/hub/library/app/manifests/{reference}");
+        let pulled = registry.get(&target).send().await;
+        pulled
+            .is(200)
+            .has("docker-content-digest", &named)
+            .has("content-type", SIGNED);
+    }
+    registry.settle().await;
+    upstream.stop();
+    let kept = registry.get("/v2/hub/library/app/manifests/1.0").send().await;
+    kept.is(200).has("docker-content-digest", &named);
+    assert_eq!(kept.text(), manifest);
 }

@@ -161,3 +161,16 @@ async fn redirections_come_to_an_end() {
     registry.get(target).send().await.refuses(404, "MANIFEST_UNKNOWN");
     assert_eq!(upstream.asked().len(), 6);
 }
+
+#[tokio::test]
+async fn a_manifest_with_two_readings_is_not_taken_from_upstream_either() {
+    let upstream = FakeUpstream::start().await;
+    let other = Image::with(1, |manifest| manifest["Layers"] = json!([]));
+    let digest = upstream.push("library/app", "1.0", &other);
+    let registry = upstream.cached(&[]).await;
+    for reference in ["1.0", &digest] {
+        let target = format!("/v2/hub/library/app/manifests/{reference}");
+        let refused = registry.get(&target).send().await;
+        refused.refuses(404, "MANIFEST_UNKNOWN");
+    }
+}

@@ -117,7 +117,7 @@ impl FakeUpstream {
         sha256(index)
     }
 
-    fn put_manifest(&self, name: &str, reference: &str, media_type: &'static str, bytes: &[u8]) {
+    pub(crate) fn put_manifest(&self, name: &str, reference: &str, media_type: &'static str, bytes: &[u8]) {
         self.put(
             &format!("/v2/{name}/manifests/{reference}"),
             Content::Bytes(media_type, bytes.to_vec()),
