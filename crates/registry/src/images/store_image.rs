@@ -434,7 +434,7 @@ fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
 
 /// A manifest that both wires accept, or ECR's one sentence about those it does not.
 pub(super) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
-    Manifest::parse(bytes, media_type)
+    Manifest::accept(bytes, media_type)
         .map_err(|error| Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(error))
 }
 

@@ -112,7 +112,7 @@ impl Source {
         if matches!(reference, Reference::Digest(wanted) if *wanted != digest) {
             return Err(UpstreamError::Unusable("a manifest of another digest").into());
         }
-        let manifest = Manifest::parse(&bytes, media_type.as_deref()).map_err(|error| {
+        let manifest = Manifest::accept(&bytes, media_type.as_deref()).map_err(|error| {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a manifest is not stored here"

@@ -395,3 +395,22 @@ async fn a_referrer_counts_before_its_subject_is_there_and_no_longer_than_it_is_
     assert!(referrers(&registry.get(&list).send().await).is_empty());
     registry.get("/v2/demo/manifests/subject").send().await.is(200);
 }
+
+#[tokio::test]
+async fn a_manifest_whose_types_are_long_or_no_media_types_is_refused() {
+    let registry = Registry::start().await;
+    let long = format!("application/{}", "x".repeat(1 << 20));
+    for kind in [&long, "thing", "text/a b"] {
+        for member in ["artifactType", "config"] {
+            let image = Image::with(1, |manifest| match member {
+                "config" => manifest["config"]["mediaType"] = json!(kind),
+                _ => manifest["artifactType"] = json!(kind),
+            });
+            registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+            registry
+                .put_manifest("demo", "v1", &image.manifest)
+                .await
+                .refuses(400, "MANIFEST_INVALID");
+        }
+    }
+}
