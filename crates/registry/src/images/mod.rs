@@ -24,8 +24,6 @@ mod store_image;
 mod upstream;
 mod verify;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageIdentifier, ImageStatus, ImageTag, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Value};
@@ -81,6 +79,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// Of the texts that an earlier build took at any length.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.media_type.len() + self.artifact_media_type.as_ref().map_or(0, String::len)
+    }
+
     /// Reads the columns in the order in which every query here names them.
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -204,10 +207,6 @@ fn checked(image: &Image, manifest: Bytes) -> Result<Bytes, StoreError> {
     Some(manifest)
         .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
         .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
-}
-
-fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-    text.map(|text| stored(serde_json::from_str(text))).transpose()
 }
 
 pub(crate) fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {
