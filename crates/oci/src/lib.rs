@@ -167,7 +167,7 @@ where
         Route::Base if reads => Ok(answer::base()),
         Route::Catalog if reads => lists::catalog(asked),
         Route::Tags { name } if reads => lists::tags(asked, name),
-        Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
+        Route::Referrers { name, digest } if reads => Box::pin(referrers::list(asked, name, digest)).await,
         Route::Manifest { name, reference } if *method == Method::GET => {
             manifests::get(asked, name, reference).await
         }

@@ -182,6 +182,7 @@ impl Caller {
 }
 
 /// One request.
+#[derive(Clone)]
 pub struct Context {
     pub service: Arc<Service>,
     pub caller: Caller,

@@ -7,6 +7,7 @@ use std::fmt;
 use ecru_model::{Digest, DigestAlgorithm, json};
 use serde::Deserialize;
 
+use super::media_type::is_media_type;
 use super::{members, schema_1};
 
 pub const MANIFEST_BYTES_MAX: usize = 4_194_304;
@@ -73,6 +74,8 @@ pub(crate) struct Manifest {
     /// The `artifactType`, else the media type of the config.
     pub(crate) artifact_media_type: Option<String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Whether every type in it is a media type by the grammar.
+    has_media_types: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +102,13 @@ pub(super) fn rule(text: impl fmt::Display) -> ManifestError {
 }
 
 impl Manifest {
-    /// Reads what comes in: a document that every client reads alike. `declared` is the media type that came beside it.
+    /// Reads what comes in: a document that every client reads alike, with short types. `declared` is the media type that
+    /// came beside it.
     pub(crate) fn accept(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
         let manifest = Self::parse(bytes, declared)?;
+        if !manifest.has_media_types {
+            return Err(rule("a media type or artifact type is not one of RFC 6838"));
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
         members::check(text, manifest.kind)?;
         if manifest.kind == Kind::Schema1
@@ -134,6 +141,7 @@ impl Manifest {
             children: document.children(),
             subject: document.subject.as_ref().map(|subject| subject.digest.0),
             artifact_media_type: document.artifact_media_type(kind),
+            has_media_types: document.has_media_types(),
             annotations: document.annotations.unwrap_or_default(),
             media_type,
         })
@@ -244,6 +252,20 @@ impl Document {
         } else {
             Err(rule("its members are not those of its media type"))
         }
+    }
+
+    /// An empty artifact type is none.
+    fn has_media_types(&self) -> bool {
+        let descriptors = self.config.iter().chain(&self.subject);
+        let listed = [&self.layers, &self.manifests, &self.blobs]
+            .into_iter()
+            .flatten()
+            .flatten();
+        let artifact_type = self.artifact_type.as_deref().filter(|kind| !kind.is_empty());
+        let types = descriptors
+            .chain(listed)
+            .map(|descriptor| descriptor.media_type.as_str());
+        types.chain(artifact_type).all(is_media_type)
     }
 
     fn blobs(&self, kind: Kind) -> Result<Vec<BlobReference>, ManifestError> {
@@ -366,6 +388,30 @@ mod tests {
 
         let typed = Manifest::parse(image(r#","artifactType":"text/sbom""#).as_bytes(), None).unwrap();
         assert_eq!(typed.artifact_media_type.as_deref(), Some("text/sbom"));
+    }
+
+    #[test]
+    fn a_type_outside_the_grammar_is_refused_where_it_comes_in_and_read_where_it_is_stored() {
+        let long = format!("application/{}", "x".repeat(4 << 20 >> 1));
+        let config = "application/vnd.oci.image.config.v1+json";
+        let documents = ["", "plain", "text/a b", &long].map(|kind| {
+            let descriptor = CONFIG.replace(config, kind);
+            [
+                image("").replace(config, kind),
+                image("").replace(r#""layers":[]"#, &format!(r#""layers":[{descriptor}]"#)),
+                image(&format!(r#","subject":{descriptor}"#)),
+                format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{descriptor}]}}"#),
+                image(&format!(r#","artifactType":"{kind}""#)),
+            ]
+        });
+        for (place, document) in documents.iter().flatten().enumerate() {
+            // An empty artifact type stands for none.
+            let is_taken = place == 4;
+            let accepted = Manifest::accept(document.as_bytes(), None);
+            assert_eq!(accepted.is_ok(), is_taken, "{place}: {accepted:.200?}");
+            assert!(Manifest::parse(document.as_bytes(), None).is_ok(), "{place}");
+        }
+        assert!(Manifest::accept(image("").as_bytes(), None).is_ok());
     }
 
     #[test]

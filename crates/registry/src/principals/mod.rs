@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use ecru_model::{ErrorCode, RegistryId};
 use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
 
+use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Caller, Error, Page, Service};
 
@@ -88,23 +89,27 @@ pub async fn release_principal(service: &Service, access_key_id: String) -> Resu
 }
 
 /// A page in the order of the access keys, from the one after `after`.
-pub fn list_principals(service: &Service, after: &str, limit: u32) -> Result<Page<Principal, String>, Error> {
-    let found = service.store.read(|at| {
-        at.query(
+pub async fn list_principals(
+    service: &Service,
+    after: String,
+    limit: u32,
+) -> Result<Page<Principal, String>, Error> {
+    paging::read_elsewhere(&service.store, limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT access_key_id, arn FROM principals WHERE access_key_id > ?1 ORDER BY access_key_id LIMIT ?2",
-            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
-            |row| {
-                Ok(Principal {
+            &[Value::Text(&after), Value::Integer(i64::from(limit) + 1)],
+            &mut |row| {
+                let principal = Principal {
                     access_key_id: row.text(0)?.to_owned(),
                     arn: row.text(1)?.to_owned(),
-                })
+                };
+                Ok(filling.push(principal.access_key_id.len() + principal.arn.len(), principal))
             },
-        )
-    });
-    let found = found.map_err(Error::from)?;
-    Ok(Page::cut(found, limit, |principal| {
-        principal.access_key_id.clone()
-    }))
+        )?;
+        Ok(filling.page_by(|last| last.access_key_id.clone()))
+    })
+    .await
 }
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {

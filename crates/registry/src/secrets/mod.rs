@@ -5,6 +5,7 @@ use std::fmt;
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
+use crate::paging::{self, Filling};
 use crate::{Error, Page, Service};
 
 const SECRETS_MAX: i64 = 10_000;
@@ -103,25 +104,28 @@ pub async fn delete_secret(service: &Service, arn: String) -> Result<bool, Error
 }
 
 /// A page in the order of the ARNs, from the one after `after`; values are not among what is listed.
-pub fn list_secrets(
+pub async fn list_secrets(
     service: &Service,
-    after: &str,
+    after: String,
     limit: u32,
 ) -> Result<Page<SecretSummary, String>, Error> {
-    let found = service.store.read(|at| {
-        at.query(
+    paging::read_elsewhere(&service.store, limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT arn, kms_key FROM secrets WHERE arn > ?1 ORDER BY arn LIMIT ?2",
-            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
-            |row| {
-                Ok(SecretSummary {
+            &[Value::Text(&after), Value::Integer(i64::from(limit) + 1)],
+            &mut |row| {
+                let secret = SecretSummary {
                     arn: row.text(0)?.to_owned(),
                     kms_key: row.optional_text(1)?.map(str::to_owned),
-                })
+                };
+                let bytes = secret.arn.len() + secret.kms_key.as_ref().map_or(0, String::len);
+                Ok(filling.push(bytes, secret))
             },
-        )
-        .map_err(Error::from)
-    })?;
-    Ok(Page::cut(found, limit, |secret| secret.arn.clone()))
+        )?;
+        Ok(filling.page_by(|last| last.arn.clone()))
+    })
+    .await
 }
 
 pub(crate) fn find(at: &Snapshot<'_>, arn: &str) -> Result<Option<Found>, StoreError> {

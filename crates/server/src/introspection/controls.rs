@@ -32,7 +32,7 @@ pub(super) async fn control(
         ("verification", &Method::GET | &Method::HEAD) => verification::get(asked).await,
         ("verification", &Method::PUT) => verification::put(asked).await,
         ("verification", &Method::DELETE) => verification::delete(asked).await,
-        ("secrets", &Method::GET | &Method::HEAD) => secrets::list(asked),
+        ("secrets", &Method::GET | &Method::HEAD) => secrets::list(asked).await,
         ("secrets", &Method::PUT) => secrets::put(asked).await,
         ("secrets", &Method::DELETE) => secrets::delete(asked).await,
         ("clock" | "principals" | "secrets" | "verification", _) => {

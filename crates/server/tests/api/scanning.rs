@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ecru_model::{Digest, ErrorCode};
-use ecru_registry::events::{EventFilter, list_events};
+use ecru_registry::events::EventFilter;
 use ecru_registry::introspection::Extent;
 use ecru_registry::scanning::{
     Finding, FoundPackage, ImageScanner, PresetFinding, ScanLayer, ScanProblem, ScanReport, Severity,
@@ -130,7 +130,7 @@ impl Api {
             after: 0,
             limit: 1000,
         };
-        let page = list_events(self.service(), &filter, all).unwrap();
+        let page = self.list_events(filter, all);
         page.items.into_iter().map(|event| event.detail).collect()
     }
 }
