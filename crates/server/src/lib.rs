@@ -10,6 +10,8 @@ mod file_reads;
 mod first_touch;
 mod head_timer;
 mod introspection;
+mod lent_body;
+mod lingering;
 mod logs;
 mod maintenance;
 mod options;
@@ -21,6 +23,7 @@ mod request_log;
 mod scanning;
 mod server;
 mod steady;
+mod streams;
 mod tls;
 mod zero_copy;
 
