@@ -28,7 +28,7 @@ use ecru_registry::pull_through_cache::Arriving;
 use ecru_registry::{Context, Endpoint, Service, authorization, repositories};
 use ecru_store::BlobReader;
 use http::request::Parts;
-use http::{Method, Response, header};
+use http::{Method, Response};
 
 use crate::credentials::Authorization;
 use crate::incoming::Incoming;
@@ -66,17 +66,11 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    let mut incoming = Incoming::new(body);
+    let mut incoming = Incoming::new(body, &service.bodies);
 
     let response = match answer(service, &parts, &mut incoming, (&endpoint, source)).await {
         Ok(response) => response,
-        Err(refusal) => {
-            // A client that waits to be told to send its body is told the answer instead.
-            if !parts.headers.contains_key(header::EXPECT) {
-                Box::pin(incoming.discard()).await;
-            }
-            refusal.into_response(&endpoint)
-        }
+        Err(refusal) => refusal.into_response(&endpoint),
     };
     answer::finish(response, parts.method == Method::HEAD)
 }

@@ -70,6 +70,14 @@ impl Refusal {
                 "no byte of the body came for 60 seconds",
             ),
             Failure::Cut => (StatusCode::BAD_REQUEST, "the body ended before its length"),
+            Failure::Slow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the body came at less than 64 KiB a second while others waited",
+            ),
+            Failure::Crowded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "other bodies took all memory that is set aside for bodies: try again",
+            ),
             Failure::WrongLength => return Self::chunk_length_differs(),
         };
         Self::new(status, code, message)

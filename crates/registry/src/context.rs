@@ -21,7 +21,7 @@ use crate::pull_through_cache::{Caching, Upstreams};
 use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
-use crate::{Clock, Random, clock};
+use crate::{BodyBudget, Clock, Random, clock};
 
 /// One per process.
 pub struct Service {
@@ -29,6 +29,8 @@ pub struct Service {
     pub clock: Clock,
     pub random: Random,
     pub configuration: Configuration,
+    /// Shared by all bodies that requests send and that are held whole.
+    pub bodies: BodyBudget,
     /// Set once, before the first request; without it, nothing is known of images.
     pub scanner: OnceLock<Arc<dyn ImageScanner>>,
     /// Set once, before the first request; without it, no other registry can be reached.
@@ -99,6 +101,7 @@ impl Service {
             clock,
             random,
             configuration,
+            bodies: BodyBudget::default(),
             scanner: OnceLock::new(),
             upstreams: OnceLock::new(),
             keys,

@@ -2,6 +2,7 @@
 
 mod access;
 pub mod authorization;
+mod bodies;
 pub mod clock;
 mod context;
 mod creation_templates;
@@ -32,6 +33,7 @@ mod signing;
 mod tagging;
 pub mod verification;
 
+pub use bodies::{BodyBudget, BodyRefused, HeldBody};
 pub use clock::{Clock, Random};
 pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};
 pub use error::{Detail, Error};

@@ -12,6 +12,8 @@ mod forwarded;
 mod head_timer;
 mod hosts;
 mod introspection;
+mod lent_body;
+mod lingering;
 mod logs;
 mod maintenance;
 mod options;
@@ -23,6 +25,7 @@ mod request_log;
 mod scanning;
 mod server;
 mod steady;
+mod streams;
 mod tls;
 mod zero_copy;
 

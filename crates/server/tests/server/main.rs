@@ -10,6 +10,7 @@ mod health;
 mod introspection;
 mod protocol;
 mod receiver;
+mod refused_bodies;
 mod scanning;
 mod stop;
 mod tls;
