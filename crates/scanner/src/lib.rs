@@ -3,6 +3,7 @@
 mod advisories;
 mod archive;
 mod cache;
+mod ecosystem;
 mod error;
 mod inventory;
 mod limits;
@@ -18,7 +19,8 @@ mod test_layers;
 mod tests;
 mod versions;
 
-pub use advisories::{Advisories, ImportError, Imported};
+pub use advisories::{Advisories, ImportError, Imported, Part, SetUpdate, ZipError};
+pub use ecosystem::Ecosystem;
 pub use error::{Limit, ScanError};
 pub use limits::Limits;
 pub use package::{Manager, Package};

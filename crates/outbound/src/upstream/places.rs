@@ -91,13 +91,16 @@ impl Places {
         match (place.scheme.as_str(), self.named.contains(&place)) {
             ("http", true) => Ok(Road::Plain),
             ("https", true) => Ok(Road::Named),
-            ("https", false) => match literal(&place.host) {
-                Some(address) if !is_public(address) => Err(PRIVATE),
-                _ => Ok(Road::Public),
-            },
+            ("https", false) if !is_public_host(url) => Err(PRIVATE),
+            ("https", false) => Ok(Road::Public),
             _ => Err(PLAIN),
         }
     }
+}
+
+/// Whether a URL may lead to the public internet; where a name leads is seen when it is resolved.
+pub(crate) fn is_public_host(url: &Url) -> bool {
+    url.host_str().and_then(literal).is_none_or(is_public)
 }
 
 fn literal(host: &str) -> Option<IpAddr> {

@@ -29,41 +29,69 @@ pub(crate) struct Affected {
 impl Advisories {
     /// When the newest of the advisories was last changed; none when there are none.
     pub(crate) fn updated_at(&self) -> Result<Option<i64>, ScanError> {
-        let newest = self
-            .connection()
-            .query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+        let mut newest = None;
+        self.each(&mut |connection| {
+            let found: Option<i64> =
+                connection.query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+            newest = newest.max(found);
+            Ok(())
+        })?;
         Ok(newest)
     }
 
     /// Whether anything is known of an ecosystem, or of all its releases together.
     pub(crate) fn cover(&self, ecosystem: &str) -> Result<bool, ScanError> {
-        let connection = self.connection();
-        for name in with_base(ecosystem) {
-            let known = connection
-                .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
-                .exists([name])?;
-            if known {
-                return Ok(true);
+        let mut covered = false;
+        self.each(&mut |connection| {
+            for name in with_base(ecosystem) {
+                covered |= connection
+                    .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
+                    .exists([name])?;
             }
-        }
-        Ok(false)
+            Ok(())
+        })?;
+        Ok(covered)
     }
 
+    /// Of an advisory that was loaded more than once, the newest says what is affected.
     pub(crate) fn about(&self, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
-        let connection = self.connection();
+        let mut found = Vec::new();
+        self.each(&mut |connection| Ok(found.push(about(connection, ecosystem, package)?)))?;
         let mut matches = Vec::<Match>::new();
-        for (name, version) in identities(package) {
-            for ecosystem in with_base(ecosystem) {
-                let name = canonical_name(ecosystem, name);
-                for found in affecting(&connection, ecosystem, &name, version, package)? {
-                    if !matches.iter().any(|other| other.osv_id == found.osv_id) {
-                        matches.push(found);
-                    }
-                }
+        for candidate in found.into_iter().flatten() {
+            let known = matches.iter().any(|other| other.osv_id == candidate.osv_id);
+            if !known && !self.has_newer(&candidate)? {
+                matches.push(candidate);
             }
         }
         Ok(matches)
     }
+
+    fn has_newer(&self, candidate: &Match) -> Result<bool, ScanError> {
+        let mut newer = false;
+        self.each(&mut |connection| {
+            newer |= connection
+                .prepare_cached("SELECT 1 FROM advisories WHERE osv_id = ?1 AND modified_at > ?2")?
+                .exists((&candidate.osv_id, candidate.modified_at))?;
+            Ok(())
+        })?;
+        Ok(newer)
+    }
+}
+
+fn about(connection: &Connection, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
+    let mut matches = Vec::<Match>::new();
+    for (name, version) in identities(package) {
+        for ecosystem in with_base(ecosystem) {
+            let name = canonical_name(ecosystem, name);
+            for found in affecting(connection, ecosystem, &name, version, package)? {
+                if !matches.iter().any(|other| other.osv_id == found.osv_id) {
+                    matches.push(found);
+                }
+            }
+        }
+    }
+    Ok(matches)
 }
 
 /// `Debian:12`, and `Debian` for what is said of all its releases.
