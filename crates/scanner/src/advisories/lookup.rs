@@ -56,7 +56,10 @@ impl Advisories {
     /// Of an advisory that was loaded more than once, the newest says what is affected.
     pub(crate) fn about(&self, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
         let mut found = Vec::new();
-        self.each(&mut |connection| Ok(found.push(about(connection, ecosystem, package)?)))?;
+        self.each(&mut |connection| {
+            found.push(about(connection, ecosystem, package)?);
+            Ok(())
+        })?;
         let mut matches = Vec::<Match>::new();
         for candidate in found.into_iter().flatten() {
             let known = matches.iter().any(|other| other.osv_id == candidate.osv_id);

@@ -31,6 +31,7 @@ const ATTEMPTS_MAX: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What goes on.
+#[derive(Clone, Copy)]
 pub(crate) enum Step<'a> {
     Fetching {
         archive: &'a Ecosystem,

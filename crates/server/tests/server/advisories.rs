@@ -31,7 +31,7 @@ use crate::{
     scanning::{check_glibc, debian, findings, glibc, push},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Archives by their paths, as OSV's bucket has them.
 struct Bucket {
@@ -60,7 +60,7 @@ impl Bucket {
                 let mut stream = BufReader::new(stream);
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.unwrap_or(0) > 0 {}
-                let answer = served.answer(head);
+                let answer = served.answer(&head);
                 let _ = stream.get_mut().write_all(&answer).await;
             }
         });
@@ -97,7 +97,7 @@ impl Bucket {
 }
 
 impl State {
-    fn answer(&self, head: String) -> Vec<u8> {
+    fn answer(&self, head: &str) -> Vec<u8> {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let path = path
             .split_once("nowhere.invalid")
@@ -111,7 +111,7 @@ impl State {
                 .next()
         };
         let (range, known) = (header("range"), header("if-none-match"));
-        self.heads.lock().expect("a lock").push(head.clone());
+        self.heads.lock().expect("a lock").push(head.to_owned());
         let archives = self.archives.lock().expect("a lock");
         let Some(bytes) = archives.get(&path) else {
             return b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();

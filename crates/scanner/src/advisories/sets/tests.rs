@@ -121,8 +121,8 @@ fn an_archive_with_anything_wrong_in_it_leaves_the_set_before() {
     let (directory, scanner) = bench();
     let data = directory.path();
     let good = advisory("A", &[("Debian:12", "tar")]).to_string();
-    install(data, "Debian:12", &archive(&[good.clone()]), "\"1\"").unwrap();
-    let whole = archive(&[good.clone()]);
+    install(data, "Debian:12", &archive(std::slice::from_ref(&good)), "\"1\"").unwrap();
+    let whole = archive(std::slice::from_ref(&good));
     let mut changed = whole.clone();
     changed[40] ^= 1;
     let other = advisory("B", &[("Debian:11", "tar")]).to_string();
