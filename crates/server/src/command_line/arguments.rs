@@ -253,7 +253,8 @@ struct ServeArguments {
     advisories_from: Url,
 
     /// Ask this address in the place of an upstream registry of the pull-through cache, such as
-    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable
+    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable; a second one for the
+    /// same host is a place that it may lead to
     #[arg(long, env = "ECRU_UPSTREAM", value_name = "HOST=URL", value_delimiter = ',')]
     #[arg(value_parser = ecru_outbound::parse_redirection)]
     upstream: Vec<(String, Url)>,

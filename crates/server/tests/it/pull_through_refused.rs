@@ -1,11 +1,12 @@
 //! What the cache does not take, and whom it does not ask.
 
+use ecru_server::UpstreamOptions;
 use serde_json::json;
 
 use crate::client::Registry;
 use crate::content::{Image, bytes, sha256};
 use crate::pull_through::large;
-use crate::upstream::{Door, FakeUpstream};
+use crate::upstream::{Door, FakeUpstream, HUB};
 
 async fn blobs_kept(registry: &Registry) -> usize {
     let listed = registry.get("/_ecru/blobs").anonymously().send().await;
@@ -149,6 +150,43 @@ async fn nobody_is_asked_whom_the_operator_did_not_name() {
         .await
         .refuses(404, "MANIFEST_UNKNOWN");
     assert_eq!(inner.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_upstream_does_not_lead_to_a_place_that_was_named_for_another() {
+    let upstream = FakeUpstream::start().await;
+    let (mirror, allowed) = (FakeUpstream::start().await, FakeUpstream::start().await);
+    let image = Image::new(1);
+    let upstreams = UpstreamOptions {
+        redirected: vec![
+            (HUB.to_owned(), upstream.base()),
+            ("quay.io".to_owned(), mirror.base()),
+        ],
+        allowed: vec![allowed.address.to_string()],
+    };
+    let registry = upstream
+        .cached_with(|options| options.upstreams = upstreams)
+        .await;
+    for (number, other) in [&mirror, &allowed].into_iter().enumerate() {
+        let digest = other.push("secret", "1.0", &image);
+        let to = format!("{}/v2/secret/manifests/{digest}", other.url());
+        upstream.redirect(&format!("/v2/library/app/manifests/{number}"), &to);
+        let target = format!("/v2/hub/library/app/manifests/{number}");
+        registry
+            .get(&target)
+            .send()
+            .await
+            .refuses(404, "MANIFEST_UNKNOWN");
+        upstream.guard(Door::Bearer(format!("{}/token", other.url())));
+        let target = format!("/v2/hub/library/app/manifests/other-{number}");
+        registry
+            .get(&target)
+            .send()
+            .await
+            .refuses(404, "MANIFEST_UNKNOWN");
+        upstream.guard(Door::Open);
+        assert_eq!(other.connections(), 0);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ecru_outbound::Url;
-use ecru_server::UpstreamOptions;
+use ecru_server::{Options, UpstreamOptions};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -155,13 +155,23 @@ impl FakeUpstream {
         std::mem::take(&mut *self.state.asked.lock().unwrap())
     }
 
-    /// A server that knows it in the place of Docker Hub, beside others that the operator allows.
-    pub(crate) async fn cached(&self, allowed: &[&Self]) -> Registry {
+    /// A server that knows it in the place of Docker Hub, beside others that this may lead to.
+    pub(crate) async fn cached(&self, beside: &[&Self]) -> Registry {
+        let redirected = std::iter::once(&self).chain(beside);
         let upstreams = UpstreamOptions {
-            redirected: vec![(HUB.to_owned(), Url::parse(&self.url()).unwrap())],
-            allowed: allowed.iter().map(|other| other.address.to_string()).collect(),
+            redirected: redirected.map(|place| (HUB.to_owned(), place.base())).collect(),
+            allowed: Vec::new(),
         };
-        let registry = Registry::start_with(|options| options.upstreams = upstreams).await;
+        self.cached_with(|options| options.upstreams = upstreams).await
+    }
+
+    pub(crate) fn base(&self) -> Url {
+        Url::parse(&self.url()).unwrap()
+    }
+
+    /// With a rule for Docker Hub and its secret.
+    pub(crate) async fn cached_with(&self, change: impl FnOnce(&mut Options)) -> Registry {
+        let registry = Registry::start_with(change).await;
         let secret = json!({ "arn": SECRET, "value": { "username": "me", "accessToken": "hunter2" } });
         let put = registry
             .put("/_ecru/secrets")
