@@ -1,5 +1,6 @@
 //! The ecru server: listeners, doors to the wires, introspection and what runs around them.
 
+mod advisories;
 mod application;
 mod authority;
 mod browsers;
@@ -32,5 +33,5 @@ mod zero_copy;
 pub use command_line::run;
 pub use data_directory::DataDirectory;
 pub use hosts::HostPattern;
-pub use options::{EventOptions, Options, TlsFiles, UpstreamOptions};
+pub use options::{AdvisoriesRefresh, EventOptions, Options, TlsFiles, UpstreamOptions};
 pub use server::Server;

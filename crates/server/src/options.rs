@@ -32,6 +32,8 @@ pub struct Options {
     pub events: EventOptions,
     /// A directory of advisories that is looked at before each scan.
     pub advisories: Option<PathBuf>,
+    /// Advisories are fetched while the server runs.
+    pub advisories_refresh: Option<AdvisoriesRefresh>,
     pub upstreams: UpstreamOptions,
 }
 
@@ -42,6 +44,13 @@ pub struct UpstreamOptions {
     pub redirected: Vec<(String, Url)>,
     /// `host` or `host:port`.
     pub allowed: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AdvisoriesRefresh {
+    pub every: Duration,
+    /// Where the archives of each ecosystem are.
+    pub from: Url,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +97,7 @@ impl Options {
             quotas: Quotas::default(),
             events: EventOptions::default(),
             advisories: None,
+            advisories_refresh: None,
             upstreams: UpstreamOptions::default(),
         }
     }

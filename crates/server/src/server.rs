@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    EventOptions, Options,
+    EventOptions, Options, advisories,
     application::Application,
     authority::Authority,
     connection::{self, Listening, Phase},
@@ -107,6 +107,9 @@ impl Server {
 
         let mut work = JoinSet::new();
         work.spawn(jobs::background::run(Arc::clone(&service)));
+        if let Some(refresh) = options.advisories_refresh {
+            work.spawn(advisories::keep_fresh(directory.path().to_owned(), refresh));
+        }
         for sink in sinks {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
         }

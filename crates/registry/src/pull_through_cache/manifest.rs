@@ -194,6 +194,9 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
             return Err(trouble);
         }
     };
+    ctx.caching
+        .sizes
+        .note(&import.scope, &import.name, &fetched.manifest);
     if wanted.is_pull {
         pulls::note_ahead(ctx, import.arriving(fetched.digest))?;
     }

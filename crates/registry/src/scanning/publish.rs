@@ -269,7 +269,8 @@ fn judge(
         // An empty list would look like a clean bill. [unknown] to ECR, which always has its data.
         Ok(report) if report.is_uncovered && report.findings.is_empty() => {
             end.description = format!(
-                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image.",
+                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image. \
+                 {LOAD}",
                 named(" for ", &report.uncovered)
             );
             end.lacking_revision = Some(revision.unwrap_or(0));
@@ -284,7 +285,10 @@ fn judge(
             let text = if continuous { CONTINUOUS } else { COMPLETE };
             end.description = match report.uncovered.as_slice() {
                 [] => text.to_owned(),
-                uncovered => format!("{text} No advisory data is loaded{}.", named(" for ", uncovered)),
+                uncovered => format!(
+                    "{text} No advisory data is loaded{}. {LOAD}",
+                    named(" for ", uncovered)
+                ),
             };
             end.source_updated_at = report.source_updated_at.map(Timestamp::from_millis);
             for finding in &report.findings {
@@ -295,6 +299,9 @@ fn judge(
     }
     end
 }
+
+/// What a user can do about it.
+const LOAD: &str = "The command `ecru advisories update` loads it.";
 
 fn named(before: &str, names: &[String]) -> String {
     if names.is_empty() {

@@ -17,11 +17,16 @@ use ecru_model::RegistryId;
 use ecru_outbound::Url;
 use ecru_registry::registry_settings::{QuotaSetting, Quotas};
 use ecru_registry::{Endpoint, RepositoryUriShape};
+use ecru_scanner::Ecosystem;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::public_endpoint;
+use super::{
+    advisories::{AdvisoriesCommand, parse_archives},
+    public_endpoint,
+};
 use crate::{
-    DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
+    AdvisoriesRefresh, DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
+    advisories::PUBLISHED_AT,
     logs::{Format, Logging},
 };
 
@@ -85,7 +90,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct DataArguments {
+pub(super) struct DataArguments {
     /// The data directory
     /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
     #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
@@ -114,28 +119,29 @@ struct RestoreArguments {
 
 /// What is to be done by a process that does not serve.
 pub(super) enum Work<'a> {
-    Import { data: PathBuf, sources: &'a [PathBuf] },
-    Gc { data: PathBuf },
-    Verify { data: PathBuf },
-    Backup { data: PathBuf, to: &'a Path },
-    Restore { from: &'a Path, data: PathBuf },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdvisoriesCommand {
-    /// Load advisories in the OSV format: JSON files, zip files of them, or directories of both; also while the
-    /// server runs
-    Import(ImportArguments),
-}
-
-#[derive(Debug, Args)]
-struct ImportArguments {
-    #[command(flatten)]
-    data: DataArguments,
-
-    /// Where the advisories are, such as the `all.zip` of an ecosystem at osv.dev
-    #[arg(required = true, value_name = "FILE OR DIRECTORY")]
-    sources: Vec<PathBuf>,
+    Import {
+        data: PathBuf,
+        sources: &'a [PathBuf],
+    },
+    Update {
+        data: PathBuf,
+        from: &'a Url,
+        ecosystems: &'a [Ecosystem],
+    },
+    Gc {
+        data: PathBuf,
+    },
+    Verify {
+        data: PathBuf,
+    },
+    Backup {
+        data: PathBuf,
+        to: &'a Path,
+    },
+    Restore {
+        from: &'a Path,
+        data: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -242,8 +248,19 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
     advisories: Option<PathBuf>,
 
+    /// Fetch the advisories of the ecosystems that scanned images use, at once and again after so many hours
+    #[arg(long, env = "ECRU_ADVISORIES_REFRESH", value_name = "HOURS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=8760))]
+    advisories_refresh: Option<u16>,
+
+    /// Where the archives of advisories are: `<URL>/<ecosystem>/all.zip`
+    #[arg(long, env = "ECRU_ADVISORIES_FROM", value_name = "URL", default_value = PUBLISHED_AT)]
+    #[arg(value_parser = parse_archives)]
+    advisories_from: Url,
+
     /// Ask this address in the place of an upstream registry of the pull-through cache, such as
-    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable
+    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable; a second one for the
+    /// same host is a place that it may lead to
     #[arg(long, env = "ECRU_UPSTREAM", value_name = "HOST=URL", value_delimiter = ',')]
     #[arg(value_parser = ecru_outbound::parse_redirection)]
     upstream: Vec<(String, Url)>,
@@ -318,6 +335,11 @@ impl Arguments {
                 data: import.data.directory()?,
                 sources: &import.sources,
             },
+            Some(Command::Advisories(AdvisoriesCommand::Update(update))) => Work::Update {
+                data: update.data.directory()?,
+                from: &update.from,
+                ecosystems: &update.ecosystems,
+            },
             Some(Command::Gc(data)) => Work::Gc {
                 data: data.directory()?,
             },
@@ -344,7 +366,7 @@ impl Arguments {
 }
 
 impl DataArguments {
-    fn directory(&self) -> Result<PathBuf, String> {
+    pub(super) fn directory(&self) -> Result<PathBuf, String> {
         self.data_dir.clone().map_or_else(default_data_directory, Ok)
     }
 }
@@ -395,6 +417,10 @@ impl ServeArguments {
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
             advisories: self.advisories,
+            advisories_refresh: self.advisories_refresh.map(|hours| AdvisoriesRefresh {
+                every: Duration::from_hours(u64::from(hours)),
+                from: self.advisories_from,
+            }),
             upstreams: UpstreamOptions {
                 redirected: self.upstream,
                 allowed: self.allow_upstream,
@@ -524,6 +550,29 @@ mod tests {
         ] {
             assert!(read(&words).is_err(), "{words:?}");
         }
+    }
+
+    #[test]
+    fn advisories_are_fetched_from_an_address_without_secrets() {
+        let read = |words: &[&str]| {
+            let update = ["ecru", "advisories", "update", "--data-dir", "/data"];
+            Arguments::read(update.iter().chain(words)).map(|_| ())
+        };
+        assert!(read(&["--from", "http://localhost:8000/osv", "--ecosystem", "Red Hat"]).is_ok());
+        for bad in [
+            ["--from", "ftp://localhost"],
+            ["--from", "https://me:secret@localhost"],
+            ["--from", "https://localhost/?a=b"],
+            ["--ecosystem", "../npm"],
+            ["--ecosystem", ""],
+        ] {
+            assert!(read(&bad).is_err(), "{bad:?}");
+        }
+        let arguments = Arguments::read(["ecru", "--ephemeral", "--advisories-refresh", "24"]);
+        let options = arguments.expect("good").into_options().expect("good").0;
+        let refresh = options.advisories_refresh.expect("a refresh");
+        assert_eq!(refresh.every, Duration::from_hours(24));
+        assert_eq!(refresh.from.as_str(), PUBLISHED_AT);
     }
 
     #[test]

@@ -222,7 +222,7 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
         (
             Ok(uncovered.clone()),
             "AdvisoryDataError: No advisory data is loaded for Debian:12, so nothing is known of vulnerabilities in \
-             this image.",
+             this image. The command `ecru advisories update` loads it.",
         ),
         (
             Err("a layer cannot be unpacked"),
@@ -255,7 +255,9 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
     api.ok("StartImageScan", v1()).await;
     api.run_due().await;
     let described = api.findings().await;
-    let expected = format!("{COMPLETE} No advisory data is loaded for Debian:12.");
+    let expected = format!(
+        "{COMPLETE} No advisory data is loaded for Debian:12. The command `ecru advisories update` loads it."
+    );
     assert_eq!(described["imageScanStatus"]["description"], expected);
     assert_eq!(
         described["imageScanFindings"]["findingSeverityCounts"],

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
 
+mod advisories;
 mod client;
 mod command_line;
 mod controls;
