@@ -98,6 +98,8 @@ fn fill(
                 tags: tags_of(at, repository, image.id)?,
                 scan,
             };
+            // A scan that found nothing says so in the words of both types.
+            findings.findings = found.is_empty().then(Vec::new);
             findings.enhanced_findings =
                 Some(found.into_iter().map(|finding| enhanced(&of, finding)).collect());
         }
