@@ -246,7 +246,7 @@ fn tags_to_move<'a>(
     Ok(moves)
 }
 
-/// What is attached to another image needs no signature of its own.
+/// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
 fn verify(
     terms: &Terms,
     tx: &Tx<'_>,
@@ -254,9 +254,6 @@ fn verify(
     new: &NewImage,
     moves: &[Move<'_>],
 ) -> Result<(), Error> {
-    if new.manifest.subject.is_some() {
-        return Ok(());
-    }
     let subject = Subject {
         digest: &new.digest,
         manifest: &new.bytes,
