@@ -106,6 +106,8 @@ fn fill(
     };
     let tag_bytes = of.tags.iter().map(|tag| tag.as_str().len() + TAG_BYTES).sum();
     let page = record::findings(at, scan, after, (room, tag_bytes))?;
+    // A scan that found nothing says so in the words of both types.
+    findings.findings = page.items.is_empty().then(Vec::new);
     let described = page.items.into_iter().map(|finding| enhanced(&of, finding));
     findings.enhanced_findings = Some(described.collect());
     Ok(page.next)
