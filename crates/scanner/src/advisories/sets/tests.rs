@@ -46,10 +46,7 @@ fn findings(scanner: &Scanner) -> Vec<String> {
         .file("var/lib/dpkg/status", status.as_bytes())
         .file("app/requirements.txt", b"flask==1.0\n")
         .build();
-    let layer = Layer {
-        digest: "one".to_owned(),
-        content: Box::new(Cursor::new(layer)),
-    };
+    let layer = Layer::new("one".to_owned(), Cursor::new(layer));
     let report = scanner.scan(vec![layer]).unwrap();
     let mut names: Vec<String> = report
         .findings
@@ -241,10 +238,7 @@ fn the_ecosystems_of_images_are_those_of_the_layers_that_were_read() {
         .file("etc/os-release", b"ID=other\nNAME=Other\nVERSION_ID=7\n")
         .file("usr/lib/os-release", b"ID=x\nNAME=../../x\n")
         .build();
-    let layer = Layer {
-        digest: "two".to_owned(),
-        content: Box::new(Cursor::new(other)),
-    };
+    let layer = Layer::new("two".to_owned(), Cursor::new(other));
     scanner.scan(vec![layer]).unwrap();
     assert_eq!(of_images(), ["Debian:12", "PyPI", "Other:7"]);
     let nowhere = directory.path().join("nowhere");
