@@ -17,6 +17,7 @@ pub mod layers;
 pub mod lifecycle;
 mod mac;
 pub mod operations;
+mod organization;
 mod paging;
 pub mod principals;
 pub mod pull_through_cache;
@@ -33,7 +34,10 @@ mod tagging;
 pub mod verification;
 
 pub use clock::{Clock, Random};
-pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};
+pub use context::{
+    Caller, CallerKind, Configuration, Context, Endpoint, Pace, RepositoryUriShape, Scheme, Service,
+};
 pub use error::{Detail, Error};
+pub use organization::{InvalidOrganizationId, OrganizationId};
 pub use paging::Page;
 pub use reset::{ResetFilter, reset};

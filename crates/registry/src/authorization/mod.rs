@@ -60,7 +60,8 @@ pub fn enter(
 fn dev_user(service: &Service) -> Result<(Caller, Scope), Error> {
     let registry_id = service.configuration.default_account.clone();
     let region = Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?;
-    Ok((Caller::root(registry_id.clone()), Scope { registry_id, region }))
+    let scope = Scope { registry_id, region };
+    Ok((Caller::root(&scope), scope))
 }
 
 fn unauthorized() -> Error {

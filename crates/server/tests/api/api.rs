@@ -9,7 +9,10 @@ use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
+use ecru_registry::{
+    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme,
+    Service,
+};
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -58,6 +61,8 @@ impl Api {
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
             events_kept: std::time::Duration::from_hours(7 * 24),
+            organization_id: OrganizationId::default(),
+            pace: Pace::Fast,
         };
         change(&mut configuration);
         let service = Service::open(&options, clock, Random::default(), configuration);
