@@ -7,7 +7,7 @@ use ecru_model::{ErrorCode, Operation, json};
 use ecru_registry::{BodyBudget, BodyRefused, Error, HeldBody};
 use http_body::Body;
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::document::Document;
 
@@ -89,8 +89,11 @@ fn whole(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// The JSON value in `text`, if it is one of bounded depth and size.
+/// The JSON value in `text`, if it is one of bounded depth and size. No body at all is an input without members.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, Error> {
+    if text.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
     if json::nests_deeper_than(text, json::DEPTH_MAX) {
         return Err(unreadable("the body is nested deeper than 64 levels"));
     }

@@ -21,7 +21,7 @@ use crate::pull_through_cache::{Caching, Upstreams};
 use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
-use crate::{BodyBudget, Clock, Random, clock};
+use crate::{BodyBudget, Clock, OrganizationId, Random, clock};
 
 /// One per process.
 pub struct Service {
@@ -58,6 +58,19 @@ pub struct Configuration {
     pub key_source: Arc<dyn KeySource>,
     /// How long an event waits for a sink that does not take it.
     pub events_kept: Duration,
+    /// The organization that every account here belongs to.
+    pub organization_id: OrganizationId,
+    pub pace: Pace,
+}
+
+/// How long waits take that only imitate those of AWS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// No longer than the work behind them.
+    #[default]
+    Fast,
+    /// As long as they may take there, by the clock that users see.
+    Aws,
 }
 
 /// What a write that stores images decides by, apart from rows.
@@ -66,6 +79,7 @@ pub(crate) struct Terms {
     pub(crate) at: Moment,
     pub(crate) quotas: Quotas,
     pub(crate) key_source: Arc<dyn KeySource>,
+    pub(crate) organization_id: OrganizationId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +96,7 @@ impl Service {
             at: self.clock.moment(),
             quotas: self.configuration.quotas,
             key_source: Arc::clone(&self.configuration.key_source),
+            organization_id: self.configuration.organization_id.clone(),
         }
     }
 
@@ -169,17 +184,44 @@ impl fmt::Display for Endpoint {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    /// The account of an identity, or the one that a service acts for.
     pub registry_id: RegistryId,
-    /// An ARN.
-    pub principal: String,
+    pub kind: CallerKind,
+}
+
+/// What a caller is. A service is named by the program alone: no text of a request or of a row can become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerKind {
+    /// A root, a user, a role or a session, by its ARN.
+    Identity(String),
+    /// A service of AWS, such as `lambda.amazonaws.com`.
+    Service(&'static str),
 }
 
 impl Caller {
-    pub fn root(registry_id: RegistryId) -> Self {
-        let principal = format!("arn:aws:iam::{registry_id}:root");
-        Self {
-            registry_id,
-            principal,
+    pub fn identity(registry_id: RegistryId, arn: String) -> Self {
+        let kind = CallerKind::Identity(arn);
+        Self { registry_id, kind }
+    }
+
+    /// An account as a whole, in the partition of the scope's region.
+    pub fn root(scope: &Scope) -> Self {
+        Self::identity(scope.registry_id.clone(), scope.iam_arn("root"))
+    }
+
+    /// As errors name it: an ARN, or the name of a service.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            CallerKind::Identity(arn) => arn,
+            CallerKind::Service(name) => name,
+        }
+    }
+
+    /// None for a service.
+    pub(crate) fn arn(&self) -> Option<&str> {
+        match &self.kind {
+            CallerKind::Identity(arn) => Some(arn),
+            CallerKind::Service(_) => None,
         }
     }
 }
@@ -212,12 +254,16 @@ impl Context {
     /// The context of a signed request: an access key that is bound to a principal is his, one of twelve digits is its
     /// account's, any other the default account's.
     pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
-        let caller = service.principals.find(access_key_id).unwrap_or_else(|| {
+        let (caller, scope) = if let Some(caller) = service.principals.find(access_key_id) {
+            let registry_id = caller.registry_id.clone();
+            (caller, Scope { registry_id, region })
+        } else {
             let account = RegistryId::parse(access_key_id);
-            Caller::root(account.unwrap_or_else(|_| service.configuration.default_account.clone()))
-        });
-        let registry_id = caller.registry_id.clone();
-        Self::new(service, caller, Scope { registry_id, region }, endpoint)
+            let registry_id = account.unwrap_or_else(|_| service.configuration.default_account.clone());
+            let scope = Scope { registry_id, region };
+            (Caller::root(&scope), scope)
+        };
+        Self::new(service, caller, scope, endpoint)
     }
 
     pub fn new(service: &Arc<Service>, caller: Caller, scope: Scope, endpoint: Endpoint) -> Self {
@@ -245,7 +291,7 @@ impl Context {
         let circumstances = Circumstances {
             now: self.clock.now(),
             source: self.source,
-            secure: Some(self.endpoint.scheme == Scheme::Https),
+            organization_id: self.configuration.organization_id.clone(),
             granted: self.granted,
         };
         Access::new(self.caller.clone(), scope, action, circumstances).in_any_region(self.any_region)
@@ -257,7 +303,7 @@ impl Context {
             RepositoryUriShape::Request => Cow::Borrowed(&self.endpoint.authority),
             RepositoryUriShape::Aws => {
                 let Scope { registry_id, region } = scope;
-                let host = format!("{registry_id}.dkr.ecr.{region}.{}", dns_suffix(region));
+                let host = format!("{registry_id}.dkr.ecr.{region}.{}", region.dns_suffix());
                 Cow::Owned(match self.endpoint.port() {
                     Some(port) => format!("{host}:{port}"),
                     None => host,
@@ -289,14 +335,6 @@ impl Context {
         }
     }
 }
-
-fn dns_suffix(region: &Region) -> &'static str {
-    match region.partition() {
-        "aws-cn" => "amazonaws.com.cn",
-        _ => "amazonaws.com",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

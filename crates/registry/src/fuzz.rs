@@ -14,14 +14,15 @@ pub fn manifest(bytes: &[u8], declared: Option<&str>) {
     }
 }
 
-/// A policy that is taken is printed in a form that is taken, and printed the same.
+/// A policy that is taken is printed in a form that is taken, and printed the same; stored, it says the same.
 pub fn policy(text: &str) {
     for holder in [Holder::Repository, Holder::Registry] {
-        let Some((_, printed)) = Policy::accept(text, holder) else {
+        let Some((policy, printed)) = Policy::parse_incoming(text, holder) else {
             continue;
         };
-        let again = Policy::accept(&printed, holder).map(|(_, text)| text);
+        let again = Policy::parse_incoming(&printed, holder).map(|(_, text)| text);
         assert_eq!(again.as_ref(), Some(&printed), "{text}");
+        assert_eq!(Policy::parse_stored(&printed), Some(policy), "{text}");
     }
 }
 

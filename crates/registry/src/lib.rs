@@ -18,6 +18,7 @@ pub mod layers;
 pub mod lifecycle;
 mod mac;
 pub mod operations;
+mod organization;
 mod paging;
 pub mod principals;
 pub mod pull_through_cache;
@@ -35,7 +36,10 @@ pub mod verification;
 
 pub use bodies::{BodyBudget, BodyRefused, HeldBody};
 pub use clock::{Clock, Random};
-pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};
+pub use context::{
+    Caller, CallerKind, Configuration, Context, Endpoint, Pace, RepositoryUriShape, Scheme, Service,
+};
 pub use error::{Detail, Error};
+pub use organization::{InvalidOrganizationId, OrganizationId};
 pub use paging::Page;
 pub use reset::{ResetFilter, reset};

@@ -11,7 +11,7 @@ use ecru_model::RegistryId;
 
 use ecru_outbound::Url;
 use ecru_registry::registry_settings::Quotas;
-use ecru_registry::{Endpoint, RepositoryUriShape};
+use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
 
 use crate::{DataDirectory, HostPattern};
 
@@ -20,11 +20,13 @@ pub struct Options {
     pub listen: SocketAddr,
     pub data: DataDirectory,
     pub account_id: RegistryId,
+    pub organization_id: OrganizationId,
     pub public_endpoint: Option<Endpoint>,
     /// Host names to answer for beside those that nobody can own.
     pub allowed_hosts: Vec<HostPattern>,
     pub repository_uri: RepositoryUriShape,
     pub error_names: ErrorNames,
+    pub pace: Pace,
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
@@ -87,10 +89,12 @@ impl Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data,
             account_id: default_account(),
+            organization_id: OrganizationId::default(),
             public_endpoint: None,
             allowed_hosts: Vec::new(),
             repository_uri: RepositoryUriShape::Request,
             error_names: ErrorNames::Ecru,
+            pace: Pace::Fast,
             dev_users: true,
             introspection: true,
             tls: None,

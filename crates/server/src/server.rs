@@ -68,6 +68,8 @@ impl Server {
             quotas: options.quotas,
             key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
+            organization_id: options.organization_id,
+            pace: options.pace,
         };
         let service = open_service(&directory, configuration)?;
 

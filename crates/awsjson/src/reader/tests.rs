@@ -352,7 +352,7 @@ fn what_is_not_one_bounded_json_document_is_unreadable() {
     let unclosed = "[".repeat(1_000_000);
     let wide = format!("[{}0]", "0,".repeat(20_000));
     let cases = [
-        ("", "the body is not JSON"),
+        (" ", "the body is not JSON"),
         ("{", "the body is not JSON"),
         ("{} {}", "the body is not JSON"),
         (r#"{"a":"\ud800"}"#, "the body is not JSON"),

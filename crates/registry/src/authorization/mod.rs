@@ -104,16 +104,19 @@ fn admit(
 /// account are found too.
 fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
     let registry_id = service.configuration.default_account.clone();
-    let caller = Caller::root(registry_id.clone());
     let any_region = host.is_none();
     let scope = match host {
         Some(scope) => scope,
         None => Scope {
-            registry_id,
+            registry_id: registry_id.clone(),
             region: Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?,
         },
     };
-    let mut ctx = Context::new(service, caller, scope, endpoint);
+    let home = Scope {
+        registry_id,
+        region: scope.region.clone(),
+    };
+    let mut ctx = Context::new(service, Caller::root(&home), scope, endpoint);
     ctx.any_region = any_region;
     Ok(ctx)
 }

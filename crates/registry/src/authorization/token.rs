@@ -25,7 +25,7 @@ pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
     let payload = [
         VERSION,
         claims.caller.registry_id.as_str(),
-        &claims.caller.principal,
+        claims.caller.name(),
         claims.scope.registry_id.as_str(),
         claims.scope.region.as_str(),
         &claims.expires_at.as_millis().to_string(),
@@ -91,10 +91,8 @@ fn read(payload: &str) -> Option<Verified> {
     if parts.next()? != VERSION {
         return None;
     }
-    let caller = Caller {
-        registry_id: RegistryId::parse(parts.next()?).ok()?,
-        principal: parts.next()?.to_owned(),
-    };
+    let registry_id = RegistryId::parse(parts.next()?).ok()?;
+    let caller = Caller::identity(registry_id, parts.next()?.to_owned());
     let scope = Scope {
         registry_id: RegistryId::parse(parts.next()?).ok()?,
         region: Region::parse(parts.next()?).ok()?,

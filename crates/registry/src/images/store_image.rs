@@ -393,14 +393,14 @@ fn check_tag_quota(
         ],
         |row| row.integer(0),
     )?;
-    match moves.iter().rev().take(over.len()).last() {
+    match moves.get(moves.len().saturating_sub(over.len())) {
         None => Ok(()),
-        Some(moved) => Err(Error::new(
+        Some(excess) => Err(Error::new(
             ErrorCode::LimitExceededException,
             format!(
                 "Adding tag '{}' to an image in the repository with name '{}' in registry with id '{}' exceeds the \
                  maximum allowed number of tags per image which is '{max}'",
-                moved.tag, repository.name, repository.scope.registry_id
+                excess.tag, repository.name, repository.scope.registry_id
             ),
         )),
     }

@@ -88,7 +88,7 @@ fn tags(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<(String, String)>, 
 }
 
 fn uri(service: &Arc<Service>, endpoint: &Endpoint, place: &Place) -> String {
-    let owner = Caller::root(place.scope.registry_id.clone());
+    let owner = Caller::root(&place.scope);
     let ctx = Context::new(service, owner, place.scope.clone(), endpoint.clone());
     format!(
         "{}/{}",

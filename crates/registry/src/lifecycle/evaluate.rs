@@ -78,10 +78,10 @@ pub(super) fn evaluate(
     let mut rules = policy.rules.iter().collect::<Vec<_>>();
     rules.sort_by_key(|rule| rule.priority);
 
-    let matcher = TagMatcher::new(&rules);
+    let tag_lists = TagMatcher::new(&rules);
     let met = images
         .iter()
-        .map(|image| met_rules(&matcher, image))
+        .map(|image| met_rules(&tag_lists, image))
         .collect::<Vec<_>>();
     let mut claims = vec![None; images.len()];
     let mut next_due: Option<Timestamp> = None;

@@ -12,7 +12,7 @@ use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Caller, Error, Page, Service};
 
-pub(crate) use arn::Identity;
+pub(crate) use arn::{Identity, account, is_role_of};
 
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
@@ -53,7 +53,7 @@ pub async fn bind_principal(service: &Service, access_key_id: String, arn: Strin
             "must have 1 to 128 letters, digits, '_', '-' or '.'",
         ));
     }
-    let Some(account) = arn::account(&arn) else {
+    let Some(account) = account(&arn) else {
         return Err(Error::parameter(
             "arn",
             "must be the ARN of a user, a role, an assumed role or an account's root",
@@ -141,10 +141,8 @@ fn load_all(at: &Snapshot<'_>) -> Result<HashMap<String, Caller>, StoreError> {
         "SELECT access_key_id, account, arn FROM principals",
         &[],
         |row: &Row<'_>| {
-            let caller = Caller {
-                registry_id: stored(RegistryId::parse(row.text(1)?))?,
-                principal: row.text(2)?.to_owned(),
-            };
+            let registry_id = stored(RegistryId::parse(row.text(1)?))?;
+            let caller = Caller::identity(registry_id, row.text(2)?.to_owned());
             Ok((row.text(0)?.to_owned(), caller))
         },
     )?;

@@ -8,8 +8,12 @@ use super::rules::{Rule, private_registry, upstream_name};
 use super::{Trouble, Upstream, UpstreamError, UpstreamManifest, credentials, upstreams};
 use crate::access::{Access, Circumstances};
 use crate::images::{self, Manifest, Reference};
+use crate::principals::is_role_of;
 use crate::repositories::{Repository, stored};
-use crate::{Caller, Error, Service};
+use crate::{Caller, Error, OrganizationId, Service};
+
+const SERVICE_ROLE: &str =
+    "role/aws-service-role/pullthroughcache.ecr.amazonaws.com/AWSServiceRoleForECRPullThroughCache";
 
 /// A registry of which repositories are cached.
 #[derive(Debug, Clone)]
@@ -18,6 +22,7 @@ pub(crate) enum Origin {
     Here {
         scope: Scope,
         caller: Caller,
+        organization_id: OrganizationId,
     },
     Elsewhere(Upstream),
 }
@@ -52,7 +57,8 @@ pub(crate) fn origin_of(
     if let Some(source) = private_registry(host).filter(|_| !admitted) {
         return Ok(Origin::Here {
             scope: source,
-            caller: role_of(scope, rule),
+            caller: role_of(scope, rule)?,
+            organization_id: service.configuration.organization_id.clone(),
         });
     }
     if rule.upstream_registry.is_none() && !admitted {
@@ -68,23 +74,19 @@ pub(crate) fn origin_of(
     }))
 }
 
-/// The role of the rule, or the one that the service makes for itself.
-fn role_of(scope: &Scope, rule: &Rule) -> Caller {
-    let Scope { registry_id, region } = scope;
-    let principal = rule.custom_role_arn.as_ref().map_or_else(
-        || {
-            format!(
-                "arn:{}:iam::{registry_id}:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/\
-                 AWSServiceRoleForECRPullThroughCache",
-                region.partition()
-            )
-        },
-        |arn| arn.as_str().to_owned(),
-    );
-    Caller {
-        registry_id: registry_id.clone(),
-        principal,
-    }
+/// The role of the rule, or the one that the service makes for itself. Earlier versions stored rules with any text as
+/// their role: such a rule acts as nobody.
+fn role_of(scope: &Scope, rule: &Rule) -> Result<Caller, UpstreamError> {
+    let arn = match &rule.custom_role_arn {
+        None => scope.iam_arn(SERVICE_ROLE),
+        Some(custom) if is_role_of(scope, custom.as_str()) => custom.as_str().to_owned(),
+        Some(_) => {
+            return Err(UpstreamError::Forbidden(
+                "the custom role of the rule is no role of its account",
+            ));
+        }
+    };
+    Ok(Caller::identity(scope.registry_id.clone(), arn))
 }
 
 impl Source {
@@ -176,13 +178,18 @@ impl Source {
         at: &Snapshot<'_>,
         action: &'static str,
     ) -> Result<Repository, Trouble> {
-        let Origin::Here { scope, caller } = &self.origin else {
+        let Origin::Here {
+            scope,
+            caller,
+            organization_id,
+        } = &self.origin
+        else {
             return Err(Error::server("the registry is not here").into());
         };
         let circumstances = Circumstances {
             now,
             source: None,
-            secure: None,
+            organization_id: organization_id.clone(),
             granted: false,
         };
         let access = Access::new(caller.clone(), scope.clone(), action, circumstances);

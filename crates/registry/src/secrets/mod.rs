@@ -157,21 +157,20 @@ pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
     let registry_id = RegistryId::parse(parts.next()?).ok()?;
     let (kind, name) = (parts.next()?, parts.next()?);
     let regular = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
-    let known = service == "secretsmanager" && partition == region.partition() && kind == "secret";
+    // Secrets that earlier versions stored name `aws` in the partitions that those did not know.
+    let named_before = partition == "aws" && !matches!(region.partition(), "aws-cn" | "aws-us-gov");
+    let placed = partition == region.partition() || named_before;
+    let known = service == "secretsmanager" && placed && kind == "secret";
     let named = (1..=NAME_CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(regular);
     (known && named).then_some(Scope { registry_id, region })
 }
 
 /// Ends in six characters, as every ARN of a secret does: the same ones for the same name.
 fn arn_of(scope: &Scope, name: &str) -> String {
-    let Scope { registry_id, region } = scope;
     let digest = Digest::of(name.as_bytes()).to_string();
     let (_, hexadecimal) = digest.split_once(':').unwrap_or_default();
-    format!(
-        "arn:{}:secretsmanager:{region}:{registry_id}:secret:{name}-{}",
-        region.partition(),
-        hexadecimal.get(..6).unwrap_or_default(),
-    )
+    let name = format!("{name}-{}", hexadecimal.get(..6).unwrap_or_default());
+    scope.arn("secretsmanager", "secret:", &name)
 }
 
 fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
 use ecru_registry::registry_settings::{QuotaSetting, Quotas};
-use ecru_registry::{Endpoint, RepositoryUriShape};
+use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
 use ecru_scanner::Ecosystem;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -174,6 +174,15 @@ struct ServeArguments {
     #[arg(value_parser = parse_account_id)]
     account_id: RegistryId,
 
+    /// Organization of every account, which conditions of policies ask about
+    #[arg(
+        long,
+        env = "ECRU_ORGANIZATION_ID",
+        value_name = "ID",
+        default_value = "o-ecru000000"
+    )]
+    organization_id: OrganizationId,
+
     /// Scheme and authority to name in answers, where clients reach this server by another address than they
     /// ask for, such as `https://registry.example` behind a proxy [default: what each request came to]
     #[arg(long, env = "ECRU_PUBLIC_ENDPOINT", value_name = "URL", value_parser = public_endpoint::parse)]
@@ -204,6 +213,17 @@ struct ServeArguments {
         hide_possible_values = true
     )]
     error_names: Names,
+
+    /// How long waits take that only imitate Amazon's, such as 20 minutes until an archived image is back: `fast` does
+    /// not wait, `aws` does, by the clock
+    #[arg(
+        long,
+        env = "ECRU_PACE",
+        value_name = "PACE",
+        default_value = "fast",
+        hide_possible_values = true
+    )]
+    pace: Waits,
 
     /// Do not let users whose name begins with `test` push and pull with any password
     #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
@@ -305,6 +325,12 @@ enum Names {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum Waits {
+    Fast,
+    Aws,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
     Text,
     Json,
@@ -399,6 +425,7 @@ impl ServeArguments {
             listen: self.listen,
             data,
             account_id: self.account_id,
+            organization_id: self.organization_id,
             public_endpoint: self.public_endpoint,
             allowed_hosts: self.allow_host,
             repository_uri: match self.repository_uri {
@@ -408,6 +435,10 @@ impl ServeArguments {
             error_names: match self.error_names {
                 Names::Ecru => ErrorNames::Ecru,
                 Names::Aws => ErrorNames::Aws,
+            },
+            pace: match self.pace {
+                Waits::Fast => Pace::Fast,
+                Waits::Aws => Pace::Aws,
             },
             dev_users: !self.no_dev_users,
             introspection: !self.no_introspection,
@@ -501,6 +532,30 @@ mod tests {
             assert_eq!(options.listen.to_string(), "127.0.0.1:4566");
             assert!(matches!(options.data, DataDirectory::Ephemeral));
             assert!(options.dev_users && options.introspection && options.tls.is_none());
+        }
+    }
+
+    #[test]
+    fn an_organization_and_a_pace_have_defaults_and_are_checked() {
+        let read = |words: &[&str]| {
+            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
+            let (options, _) = arguments.into_options().expect("good options");
+            Ok::<_, clap::Error>((options.organization_id.to_string(), options.pace))
+        };
+        let default = (OrganizationId::default().to_string(), Pace::Fast);
+        assert_eq!(read(&[]).expect("no arguments"), default);
+        let told = read(&["--organization-id", "o-a1b2c3d4e5", "--pace", "aws"]);
+        assert_eq!(
+            told.expect("good arguments"),
+            ("o-a1b2c3d4e5".to_owned(), Pace::Aws)
+        );
+        for words in [
+            ["--organization-id", "o-short"],
+            ["--organization-id", "a1b2c3d4e5"],
+            ["--organization-id", "o-A1B2C3D4E5"],
+            ["--pace", "slow"],
+        ] {
+            assert!(read(&words).is_err(), "{words:?}");
         }
     }
 

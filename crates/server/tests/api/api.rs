@@ -12,7 +12,8 @@ use ecru_registry::introspection::Extent;
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
 use ecru_registry::{
-    Clock, Configuration, Context, Endpoint, Page, Random, RepositoryUriShape, Scheme, Service,
+    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Page, Random, RepositoryUriShape, Scheme,
+    Service,
 };
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
@@ -62,6 +63,8 @@ impl Api {
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
             events_kept: std::time::Duration::from_hours(7 * 24),
+            organization_id: OrganizationId::default(),
+            pace: Pace::Fast,
         };
         change(&mut configuration);
         let service = Service::open(&options, clock, Random::default(), configuration);

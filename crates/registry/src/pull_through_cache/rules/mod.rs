@@ -17,6 +17,7 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{Filling, Room};
+use crate::principals::is_role_of;
 use crate::repositories::stored;
 use crate::{Error, Page};
 
@@ -97,6 +98,22 @@ fn list(
         Ok(filling.push(rule.text_bytes(), rule))
     })?;
     Ok(filling.page_by(|last| key(last.prefix.as_str()).to_owned()))
+}
+
+/// The cache acts as this role, so it is one that the account of the rule may give away: one of its own.
+fn check_role(scope: &Scope, role: Option<&CustomRoleArn>) -> Result<(), Error> {
+    match role {
+        Some(role) if !is_role_of(scope, role.as_str()) => Err(foreign_role()),
+        _ => Ok(()),
+    }
+}
+
+/// [unknown] as a sentence of the service.
+fn foreign_role() -> Error {
+    Error::parameter(
+        "customRoleArn",
+        "The custom role must be a role of the account and partition of the registry",
+    )
 }
 
 fn save(tx: &Tx<'_>, scope: &Scope, rule: &Rule) -> Result<(), StoreError> {
