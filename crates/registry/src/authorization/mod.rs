@@ -6,7 +6,7 @@ mod token;
 
 use std::sync::Arc;
 
-use ecru_model::{ErrorCode, Region, Scope};
+use ecru_model::{ErrorCode, Region, Scope, Timestamp};
 
 use crate::{Caller, Context, Endpoint, Error, Service};
 
@@ -61,6 +61,17 @@ fn dev_user(service: &Service) -> Result<(Caller, Scope), Error> {
     let registry_id = service.configuration.default_account.clone();
     let region = Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?;
     Ok((Caller::root(registry_id.clone()), Scope { registry_id, region }))
+}
+
+/// Refuses what has expired, and what would live for longer than anything is issued for: the clock was moved back since.
+fn check_expiry(service: &Service, expires_at: Timestamp, lifetime_milliseconds: i64) -> Result<(), Error> {
+    let left = expires_at
+        .as_millis()
+        .saturating_sub(service.clock.now().as_millis());
+    if (1..=lifetime_milliseconds).contains(&left) {
+        return Ok(());
+    }
+    Err(expired())
 }
 
 fn unauthorized() -> Error {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
-use super::{expired, unauthorized};
+use super::{check_expiry, unauthorized};
 use crate::mac::Purpose;
 use crate::{Caller, Error, Service};
 
@@ -64,9 +64,7 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<(Caller, Scope), 
     if wrap(&payload, &tag, expires_at) != token {
         return Err(unauthorized());
     }
-    if service.clock.now() >= expires_at {
-        return Err(expired());
-    }
+    check_expiry(service, expires_at, LIFETIME_MILLISECONDS)?;
     Ok((caller, scope))
 }
 
