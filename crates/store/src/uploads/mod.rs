@@ -242,6 +242,12 @@ impl Uploads {
 
     async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {
         if row.saved.file.is_none() {
+    /// A look at the uploads that nobody works on, as it is made every now and then. Whether it was the last.
+    #[cfg(test)]
+    pub(crate) fn rest(&self) -> bool {
+        self.live.rest() == spool::Rest::Nothing
+    }
+
             return State::load(&self.core, &row);
         }
         let core = self.core.clone();
