@@ -44,7 +44,12 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
             "INSERT INTO ended_uploads (id) SELECT id FROM uploads WHERE true ON CONFLICT (id) DO NOTHING",
             &[],
         )?;
-        copy.execute("DELETE FROM uploads", &[]).map(drop)
+        copy.execute("DELETE FROM uploads", &[])?;
+        copy.execute(
+            "UPDATE repository_counters SET uploads = 0 WHERE uploads <> 0",
+            &[],
+        )
+        .map(drop)
     })?;
     let copying = Copying {
         core,

@@ -62,6 +62,10 @@ impl Fixture {
                         &[id.into()],
                     )?;
                 }
+                    tx.execute(
+                        "INSERT INTO repository_counters (repository_id, images, push_sequence) VALUES (?1, 0, 0)",
+                        &[id.into()],
+                    )?;
                 Ok::<_, StoreError>(())
             })
             .await
