@@ -202,17 +202,28 @@ pub(crate) fn list_of(
     )
 }
 
-/// Uploads begun before a time, oldest first, with their repositories.
-pub(crate) fn list_begun_before(
+/// Uploads that were not begun between two times, oldest first, with their repositories.
+pub(crate) fn list_begun_outside(
     at: &Snapshot<'_>,
-    milliseconds: i64,
+    (first, last): (i64, i64),
     count_max: i64,
 ) -> Result<Vec<(i64, UploadId)>, StoreError> {
-    at.query(
-        "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
-        &[milliseconds.into(), count_max.into()],
-        |row| Ok((row.integer(0)?, UploadId::from_bytes(row.blob(1)?)?)),
-    )
+    let mut found = Vec::new();
+    for (sql, milliseconds) in [
+        (
+            "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
+            first,
+        ),
+        (
+            "SELECT repository_id, id FROM uploads WHERE created_at > ?1 ORDER BY created_at LIMIT ?2",
+            last,
+        ),
+    ] {
+        found.extend(at.query(sql, &[milliseconds.into(), count_max.into()], |row| {
+            Ok((row.integer(0)?, UploadId::from_bytes(row.blob(1)?)?))
+        })?);
+    }
+    Ok(found)
 }
 
 fn from_row(row: &Row<'_>) -> Result<UploadRow, StoreError> {

@@ -84,6 +84,17 @@ impl Fixture {
     }
 
     async fn begin(&self) -> UploadId {
+    /// When the store was opened, in milliseconds since 1970.
+    fn opened_at(&self) -> i64 {
+        let lock = std::fs::metadata(self.directory.path().join("lock")).unwrap();
+        let age = lock
+            .modified()
+            .unwrap()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        i64::try_from(age.as_millis()).unwrap()
+    }
+
         self.store
             .uploads()
             .begin(REPOSITORY, DigestAlgorithm::Sha256, NOW)

@@ -507,11 +507,18 @@ async fn an_upload_that_ends_without_a_row_is_gone() {
 #[tokio::test]
 async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     let fixture = Fixture::new().await;
-    let id = fixture.give(NOW);
+    let old = fixture.give(NOW);
+    let id = fixture.give(fixture.opened_at());
+    let ahead = fixture.give(fixture.opened_at() + DAY);
     let other = fixture.store.uploads().take(OTHER_REPOSITORY, &id).await;
     assert!(matches!(other, Err(TakeError::NotFound)));
 
     let fixture = fixture.reopened().await;
+    for id in [old, ahead] {
+        let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
+        assert!(matches!(gone, Err(TakeError::NotFound)));
+        assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    }
     let uploads = fixture.store.uploads();
     assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
     assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
@@ -529,13 +536,6 @@ async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     assert!(matches!(gone, Err(TakeError::NotFound)));
 }
 
-#[tokio::test]
-async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
-    let fixture = Fixture::new().await;
-    let uploads = fixture.store.uploads();
-    let (given, begun) = (fixture.give(NOW), fixture.begin().await);
-    append(
-        &mut fixture.take(&given).await,
 impl Fixture {
     /// Descriptors of this process that stand for blob files of this store.
     fn open_files(&self) -> usize {
@@ -612,6 +612,13 @@ async fn an_upload_is_not_completed_whose_file_was_cut_while_it_rested() {
     assert_eq!(fixture.find(&Digest::of(&bytes)), None);
 }
 
+#[tokio::test]
+async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
+    let fixture = Fixture::new().await;
+    let uploads = fixture.store.uploads();
+    let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+    append(
+        &mut fixture.take(&given).await,
         &text(LARGE),
         Durability::Streamed,
     )
@@ -623,8 +630,13 @@ async fn an_upload_is_not_completed_whose_file_was_cut_while_it_rested() {
     }
     assert_eq!(fixture.files().len(), 0);
 
-    let old = fixture.give(NOW);
-    assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
-    assert_eq!(uploads.expire(NOW + DAY + 1).await.unwrap(), 1);
-    assert_eq!(uploads.offset(REPOSITORY, &old).unwrap(), None);
+    for elsewhen in [NOW + DAY + 1, NOW - DAY - 1] {
+        let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+        assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
+        assert_eq!(uploads.expire(NOW - DAY).await.unwrap(), 0);
+        assert_eq!(uploads.expire(elsewhen).await.unwrap(), 2);
+        for id in [given, begun] {
+            assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), None);
+        }
+    }
 }
