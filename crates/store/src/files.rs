@@ -63,6 +63,11 @@ impl Identity {
         ))
     }
 
+    /// The size of the file, which is the first of the numbers.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.0.first_chunk().map(|size| u64::from_le_bytes(*size))
+    }
+
     pub(crate) fn from_stored(bytes: &[u8]) -> Identity {
         Identity(bytes.to_vec())
     }
