@@ -6,6 +6,7 @@ mod blobs;
 mod collection;
 mod completion;
 mod migrations;
+mod privacy;
 mod rows;
 mod uploads;
 mod verify;
@@ -61,11 +62,11 @@ impl Fixture {
                          VALUES (?1, '000000000000', 'us-east-1', 'r' || ?1, 0, 'MUTABLE', 0, 'AES256')",
                         &[id.into()],
                     )?;
-                }
                     tx.execute(
                         "INSERT INTO repository_counters (repository_id, images, push_sequence) VALUES (?1, 0, 0)",
                         &[id.into()],
                     )?;
+                }
                 Ok::<_, StoreError>(())
             })
             .await
@@ -83,7 +84,6 @@ impl Fixture {
         }
     }
 
-    async fn begin(&self) -> UploadId {
     /// When the store was opened, in milliseconds since 1970.
     fn opened_at(&self) -> i64 {
         let lock = std::fs::metadata(self.directory.path().join("lock")).unwrap();
@@ -95,6 +95,7 @@ impl Fixture {
         i64::try_from(age.as_millis()).unwrap()
     }
 
+    async fn begin(&self) -> UploadId {
         self.store
             .uploads()
             .begin(REPOSITORY, DigestAlgorithm::Sha256, NOW)
