@@ -52,6 +52,15 @@ pub(crate) fn list_after(at: &Snapshot<'_>, last: i64, count_max: i64) -> Result
     )
 }
 
+/// Blobs whose rows say twice where their bytes are, by their ids.
+pub(crate) fn list_ambiguous(at: &Snapshot<'_>, count_max: i64) -> Result<Vec<i64>, StoreError> {
+    at.query(
+        "SELECT id FROM blobs WHERE file IS NOT NULL AND bytes IS NOT NULL LIMIT ?1",
+        &[count_max.into()],
+        |row| row.integer(0),
+    )
+}
+
 pub(crate) fn find_bytes(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
     let bytes = at.find(
         "SELECT bytes FROM blobs WHERE digest = ?1",
@@ -150,6 +159,11 @@ fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
             identity: Identity::from_stored(identity.unwrap_or_default()),
         },
     };
+    let size = row.integer(2)?.cast_unsigned();
+    // Of bytes in the row the size costs nothing to compare; of a file it is compared when it is opened.
+    let is_cut = row
+        .optional_integer(6)?
+        .is_some_and(|length| length.cast_unsigned() != size);
     Ok(Blob {
         id: row.integer(0)?,
         digest,
@@ -158,8 +172,3 @@ fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
         place,
     })
 }
-    let size = row.integer(2)?.cast_unsigned();
-    // Of bytes in the row the size costs nothing to compare; of a file it is compared when it is opened.
-    let is_cut = row
-        .optional_integer(6)?
-        .is_some_and(|length| length.cast_unsigned() != size);

@@ -7,6 +7,7 @@ use crate::uploads::UploadId;
 use crate::{Row, Snapshot, StoreError, Tx};
 
 /// An upload as its row has it.
+#[derive(PartialEq, Eq)]
 pub(crate) struct UploadRow {
     pub(crate) repository_id: i64,
     pub(crate) algorithm: DigestAlgorithm,
@@ -64,6 +65,21 @@ pub(crate) fn find(at: &Snapshot<'_>, id: &UploadId) -> Result<Option<UploadRow>
          FROM uploads WHERE id = ?1",
         &[id.as_bytes().into()],
         from_row,
+    )
+}
+
+/// The uploads after an id, in the order of their ids.
+pub(crate) fn list_after(
+    at: &Snapshot<'_>,
+    last: &[u8],
+    count_max: i64,
+) -> Result<Vec<(UploadId, UploadRow)>, StoreError> {
+    at.query(
+        "SELECT repository_id, algorithm, synced_offset, hash_state, file, bytes, part_count, last_part,
+                smallest_inner_part, id
+         FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+        &[last.into(), count_max.into()],
+        |row| Ok((UploadId::from_bytes(row.blob(9)?)?, from_row(row)?)),
     )
 }
 
