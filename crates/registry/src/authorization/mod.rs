@@ -7,7 +7,7 @@ mod verified;
 
 use std::sync::Arc;
 
-use ecru_model::{ErrorCode, Region, Scope};
+use ecru_model::{ErrorCode, Region, Scope, Timestamp};
 
 use crate::{Caller, Context, Endpoint, Error, Service};
 
@@ -119,6 +119,17 @@ fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> 
     let mut ctx = Context::new(service, Caller::root(&home), scope, endpoint);
     ctx.any_region = any_region;
     Ok(ctx)
+}
+
+/// Refuses what has expired, and what would live for longer than anything is issued for: the clock was moved back since.
+fn check_expiry(service: &Service, expires_at: Timestamp, lifetime_milliseconds: i64) -> Result<(), Error> {
+    let left = expires_at
+        .as_millis()
+        .saturating_sub(service.clock.now().as_millis());
+    if (1..=lifetime_milliseconds).contains(&left) {
+        return Ok(());
+    }
+    Err(expired())
 }
 
 fn unauthorized() -> Error {

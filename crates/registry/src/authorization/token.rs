@@ -6,7 +6,7 @@ use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
 use super::verified::Verified;
-use super::{expired, unauthorized};
+use super::{check_expiry, unauthorized};
 use crate::mac::Purpose;
 use crate::{Caller, Error, Service};
 
@@ -71,10 +71,7 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> 
 
 /// Whether a token can be used now, by a clock that may have been moved since it was verified.
 pub(super) fn check_time(service: &Service, expires_at: Timestamp) -> Result<(), Error> {
-    if service.clock.now() >= expires_at {
-        return Err(expired());
-    }
-    Ok(())
+    check_expiry(service, expires_at, LIFETIME_MILLISECONDS)
 }
 
 fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {

@@ -17,6 +17,7 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{Filling, Room};
+use crate::registry_settings::{Held, Quota};
 use crate::repositories::{describe_filters, stored};
 use crate::{Error, Page};
 
@@ -25,6 +26,12 @@ pub use delete_repository_creation_template::delete_repository_creation_template
 pub use describe_repository_creation_templates::describe_repository_creation_templates;
 pub(crate) use repository::{create_repository, prefixes, refuse_push, repository_to_push};
 pub use update_repository_creation_template::update_repository_creation_template;
+
+const HELD: Held = Held {
+    quota: Quota::CreationTemplatesPerRegistry,
+    things: "repository creation templates",
+    counter: "creation-templates",
+};
 
 /// A template as it is stored.
 #[derive(Debug, Clone)]
@@ -146,10 +153,13 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
         key(prefix.as_str()),
     ]
     .map(Value::Text);
-    tx.execute(
+    let removed = tx.execute(
         "DELETE FROM creation_templates WHERE account = ?1 AND region = ?2 AND prefix = ?3",
         &key,
     )?;
+    if removed == 1 {
+        HELD.give_back(tx, scope)?;
+    }
     Ok(())
 }
 

@@ -211,7 +211,7 @@ fn find_linked(
     // A blob known to be damaged is answered as absent everywhere, so that the push brings it anew.
     tx.find(
         "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
-         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0",
+         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0 AND (b.bytes IS NULL OR length(b.bytes) = b.size)",
         &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
         |row| Ok((row.integer(0)?, row.integer(1)?)),
     )
@@ -318,7 +318,7 @@ fn insert(
     Ok(image_id)
 }
 
-fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
+pub(super) fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
     if manifest.subject.is_none() || manifest.annotations.is_empty() {
         return Ok(None);
     }

@@ -1,12 +1,10 @@
 //! Why each image of a repository is kept or goes: what the evaluation found, told rule by rule.
 
-use std::collections::HashMap;
-
 use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::{Snapshot, StoreError, Value};
 
-use super::evaluate::{Candidate, Finding, Standing, Tie, Verdict, evaluate};
-use super::inventory::{Key, inventory};
+use super::evaluate::{Candidate, Census, Finding, Rules, Standing, Tie, Verdict};
+use super::inventory::{self, Key};
 use super::policy::{Action, Limit, Policy, StorageClass};
 use super::{load, parse_stored};
 use crate::introspection::Extent;
@@ -90,25 +88,25 @@ fn explain_page(
     now: Timestamp,
     extent: Extent,
 ) -> Result<Page<ExplainedImage, i64>, Error> {
-    let inventory = inventory(at, repository)?;
-    let first = inventory.keys.partition_point(|key| key.id <= extent.after);
-    let end = first
-        .saturating_add(extent.limit as usize)
-        .min(inventory.keys.len());
+    // The one beyond the limit tells whether more follow.
+    let page = inventory::page(at, repository, extent.after, extent.limit.saturating_add(1))?;
 
-    // All images count, but only those of the page are told of.
-    let mut findings = HashMap::<usize, Vec<Finding>>::new();
-    evaluate(policy, &inventory.candidates, now, &mut |finding| {
-        if (first..end).contains(&finding.image) {
-            findings.entry(finding.image).or_default().push(finding);
-        }
-    });
+    // All images count, but only those of the page are reported.
+    let rules = Rules::new(policy, now);
+    let mut census = Census::default();
+    if rules.count() {
+        inventory::each(at, repository, &mut |_, candidate| census.note(&rules, candidate))?;
+    }
+    let sequences = page.iter().map(|(_, candidate)| candidate.sequence).collect();
+    let ranks = census.ranks(&rules, &sequences);
 
     let room = Room::new(extent.limit);
     let mut filling = Filling::new(&room);
-    let images = inventory.keys.into_iter().zip(inventory.candidates).enumerate();
-    for (place, (key, candidate)) in images.skip(first) {
-        let findings = findings.remove(&place).unwrap_or_default();
+    for (key, candidate) in page {
+        let ranks = ranks.get(&candidate.sequence);
+        let rank = |place| ranks.and_then(|ranks| ranks.get(place)).copied().unwrap_or(0);
+        let mut findings = Vec::new();
+        rules.judge(&candidate, &rank, &mut |finding| findings.push(finding));
         let indexes = if candidate.tie == Tie::Free {
             Vec::new()
         } else {

@@ -38,7 +38,7 @@ pub(super) enum TagRequirement {
     Patterns(Vec<String>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum StorageClass {
     Standard,
     Archive,

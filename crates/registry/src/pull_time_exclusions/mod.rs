@@ -9,10 +9,18 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Caller;
 use crate::principals::Identity;
+use crate::registry_settings::{Held, Quota};
 
 pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclusion;
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;
 pub use register_pull_time_update_exclusion::register_pull_time_update_exclusion;
+
+// [unknown] in its words.
+const HELD: Held = Held {
+    quota: Quota::PullTimeExclusionsPerRegistry,
+    things: "pull time update exclusions",
+    counter: "pull-time-exclusions",
+};
 
 /// Whether the pulls of a caller do not count in a registry.
 pub(crate) fn excludes(at: &Snapshot<'_>, scope: &Scope, caller: &Caller) -> Result<bool, StoreError> {

@@ -20,7 +20,7 @@ pub use get_account_setting::get_account_setting;
 pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
 pub use put_registry_policy::put_registry_policy;
-pub(crate) use quotas::Held;
+pub(crate) use quotas::{Held, forget_counters};
 pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.

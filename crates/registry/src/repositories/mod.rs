@@ -34,7 +34,7 @@ pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
 pub(crate) const HELD: Held = Held {
     quota: Quota::RepositoriesPerRegistry,
     things: "repositories",
-    at_offset: "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
+    counter: "repositories",
 };
 
 /// One repository as it is stored.

@@ -31,7 +31,7 @@ pub use get_registry_scanning_configuration::get_registry_scanning_configuration
 pub(crate) use presets::forget as forget_presets;
 pub use presets::{PresetFinding, preset_findings, release_findings};
 pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
-pub(crate) use record::forget_image;
+pub(crate) use record::{forget_image, miscounted};
 pub(crate) use request::{Pushed, image_pushed};
 pub use scanner::{
     CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,

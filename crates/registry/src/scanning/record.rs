@@ -15,6 +15,7 @@ use crate::repositories::stored;
 /// A scan of some thousand findings is a few dozen rows.
 pub(super) const FINDINGS_PER_ROW: usize = 50;
 const VERSION: u32 = 1;
+const SCANS_AT_ONCE: i64 = 200;
 
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -237,6 +238,55 @@ pub(super) fn findings(
         },
     )?;
     Ok(filling.page())
+}
+
+/// Scans that count other findings than there are to be seen, in a line each: verification asks.
+pub(crate) fn miscounted(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
+    let mut complaints = Vec::new();
+    let mut last = 0;
+    loop {
+        let scans = at.query(
+            "SELECT id, generation, severity_counts FROM image_scans WHERE id > ?1 ORDER BY id LIMIT ?2",
+            &[last, SCANS_AT_ONCE].map(Value::Integer),
+            |row| Ok((row.integer(0)?, row.integer(1)?, row.text(2)?.to_owned())),
+        )?;
+        let Some((end, ..)) = scans.last() else {
+            return Ok(complaints);
+        };
+        last = *end;
+        for (id, generation, counts) in scans {
+            let counts = serde_json::from_str::<BTreeMap<String, i64>>(&counts).ok();
+            if counts != count_again(at, id, generation)? {
+                complaints.push(format!("a scan counts other findings than it has: number {id}"));
+            }
+        }
+    }
+}
+
+/// None where the findings do not follow each other, or cannot be read.
+fn count_again(
+    at: &Snapshot<'_>,
+    scan_id: i64,
+    generation: i64,
+) -> Result<Option<BTreeMap<String, i64>>, StoreError> {
+    let (mut counts, mut position, mut whole) = (BTreeMap::new(), 0_i64, true);
+    at.each(
+        "SELECT first_position, findings FROM image_scan_findings WHERE scan_id = ?1 AND generation = ?2
+         ORDER BY first_position",
+        &[scan_id, generation].map(Value::Integer),
+        &mut |row| {
+            let findings = serde_json::from_str::<Chunk>(row.text(1)?).map(|chunk| chunk.findings);
+            whole &= findings.is_ok() && row.integer(0)? == position;
+            for finding in findings.unwrap_or_default() {
+                position += 1;
+                *counts
+                    .entry(finding.severity.as_model().as_str().to_owned())
+                    .or_insert(0) += 1;
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    Ok(whole.then_some(counts))
 }
 
 /// The image goes, and what was found in it.

@@ -13,6 +13,7 @@ mod content;
 mod coverage;
 mod creation_templates;
 mod delete_images;
+mod derived_columns;
 mod events;
 mod faults;
 mod get_images;

@@ -244,6 +244,8 @@ async fn a_registry_holds_so_many_repositories_and_no_more() {
          SELECT '000000000000', 'us-east-1', 'r' || n, 0, 'MUTABLE', 0, 'AES256' FROM numbers",
     )
     .await;
+    api.execute("INSERT INTO registry_counters VALUES ('000000000000', 'us-east-1', 'repositories', 99999)")
+        .await;
     api.create("last").await;
     let one_more = api.call("CreateRepository", named("over")).await;
     one_more.refuses(

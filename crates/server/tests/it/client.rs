@@ -38,6 +38,13 @@ impl Registry {
             .await;
     }
 
+    /// Freezes the clock that users see.
+    pub(crate) async fn freeze(&self, at: &str) {
+        let change = json!({ "frozen": at }).to_string();
+        let set = self.put("/_ecru/clock").anonymously().body(change).send().await;
+        assert_eq!(set.status, 200, "{}", set.text());
+    }
+
     /// An operation of the JSON API that has to succeed.
     pub(crate) async fn aws(&self, operation: &str, input: Value) -> Value {
         self.aws_as("test", "us-east-1", operation, input).await

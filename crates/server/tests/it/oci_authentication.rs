@@ -96,6 +96,26 @@ async fn a_token_opens_its_registry() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_for_its_twelve_hours_alone_and_not_after_the_clock_was_moved_back() {
+    let registry = Registry::start().await;
+    registry.freeze("2030-01-01T12:00:00Z").await;
+    let user = token(&registry, "test", "us-east-1").await;
+    for (at, status) in [
+        ("2030-01-01T12:00:00Z", 200),
+        ("2030-01-01T23:59:59.999Z", 200),
+        ("2030-01-02T00:00:00Z", 401),
+        ("2030-01-01T11:59:59.999Z", 401),
+        ("2029-01-01T12:00:00Z", 401),
+        ("1970-01-01T00:00:00Z", 401),
+        ("2030-01-01T13:00:00Z", 200),
+    ] {
+        registry.freeze(at).await;
+        let reply = registry.get("/v2/").user(&user).send().await;
+        assert_eq!(reply.status, status, "{at}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_was_touched_opens_nothing() {
     let registry = Registry::start().await;
     let own = token(&registry, "test", "us-east-1").await;

@@ -7,6 +7,7 @@ mod client;
 mod command_line;
 mod controls;
 mod events;
+mod files;
 mod health;
 mod introspection;
 mod protocol;

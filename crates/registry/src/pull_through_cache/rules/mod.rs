@@ -18,6 +18,7 @@ use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{Filling, Room};
 use crate::principals::is_role_of;
+use crate::registry_settings::{Held, Quota};
 use crate::repositories::stored;
 use crate::{Error, Page};
 
@@ -31,6 +32,12 @@ pub use update_pull_through_cache_rule::update_pull_through_cache_rule;
 pub use validate_pull_through_cache_rule::validate_pull_through_cache_rule;
 
 use prefix::{ROOT, candidates, key};
+
+const HELD: Held = Held {
+    quota: Quota::PullThroughCacheRulesPerRegistry,
+    things: "pull through cache rules",
+    counter: "pull-through-cache-rules",
+};
 
 /// A rule as it is stored.
 #[derive(Debug, Clone)]
@@ -148,10 +155,13 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
         key(prefix.as_str()),
     ]
     .map(Value::Text);
-    tx.execute(
+    let removed = tx.execute(
         "DELETE FROM pull_through_cache_rules WHERE account = ?1 AND region = ?2 AND prefix = ?3",
         &key,
     )?;
+    if removed == 1 {
+        HELD.give_back(tx, scope)?;
+    }
     Ok(())
 }
 
