@@ -12,8 +12,8 @@ use crate::osv::Document;
 
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// A value of two bytes takes many times that in memory.
-const VALUES_MAX: usize = 250_000;
-const OBJECTS_MAX: usize = 100_000;
+const VALUES_MAX: usize = 150_000;
+const OBJECTS_MAX: usize = 50_000;
 
 /// Visits every advisory of a file. What is not one is said so, and left out.
 pub(super) fn for_each_document(
@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn a_document_of_too_many_parts_is_not_parsed() {
         let versions = |count: usize| format!("{{\"a\":[{}\"1\"]}}", "\"1\",".repeat(count));
-        assert!(fits(versions(200_000).as_bytes()).is_ok());
-        assert!(fits(versions(250_000).as_bytes()).is_err());
+        assert!(fits(versions(140_000).as_bytes()).is_ok());
+        assert!(fits(versions(150_000).as_bytes()).is_err());
         let objects = |count: usize| format!("[{}{{}}]", "{},".repeat(count));
-        assert!(fits(objects(90_000).as_bytes()).is_ok());
-        assert!(fits(objects(100_000).as_bytes()).is_err());
+        assert!(fits(objects(45_000).as_bytes()).is_ok());
+        assert!(fits(objects(50_000).as_bytes()).is_err());
         let text = format!("\"{}\\\"{}\"", "{,".repeat(300_000), "{,".repeat(300_000));
         assert!(fits(text.as_bytes()).is_ok());
     }

@@ -180,10 +180,10 @@ fn store_affected(
     connection: &Connection,
     advisory_id: i64,
     place: usize,
-    mut affected: Affected,
+    affected: Affected,
 ) -> Result<(), ImportError> {
-    affected.versions.drop_commits();
-    let Some(package) = affected.package.filter(|_| !affected.versions.is_empty()) else {
+    let versions = AffectedVersions::of(affected.ranges, affected.versions);
+    let Some(package) = affected.package.filter(|_| !versions.is_empty()) else {
         return Ok(());
     };
     let specific = [affected.ecosystem_specific, affected.database_specific];
@@ -193,7 +193,7 @@ fn store_affected(
             .flatten()
             .find_map(Specific::word)
             .map(str::to_owned),
-        versions: affected.versions,
+        versions,
         severity: affected.severity,
     };
     connection

@@ -117,7 +117,7 @@ impl SetUpdate {
         let connection = private_file::open_database(fresh).map_err(ImportError::Write)?;
         // Nobody uses it before it is whole and on the disk.
         connection.execute_batch(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;",
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;",
         )?;
         connection.pragma_update(None, "max_page_count", PAGES_MAX)?;
         prepare(&connection)?;

@@ -129,6 +129,8 @@ impl<'a> Archive<'a> {
             end.ok_or(ZipError::Broken("an entry is longer than the file"))?,
         );
         content.clear();
+        // A buffer that grows as it is read takes up to twice as much.
+        content.reserve_exact(usize::try_from(entry.unpacked_bytes).unwrap_or_default() + 32);
         let limit = entry.unpacked_bytes + 1;
         match entry.method {
             STORED => packed.take(limit).read_to_end(content),
