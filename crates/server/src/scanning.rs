@@ -79,7 +79,7 @@ fn layer(layer: ScanLayer) -> Layer {
     }
 }
 
-fn from_the_start(mut file: File) -> std::io::Result<File> {
+fn from_the_start(mut file: File) -> io::Result<File> {
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
