@@ -1,6 +1,6 @@
 //! Making the result of a scan visible: its findings in batches first, then all at once with their event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ecru_model::{ImageTag, ScanStatus, ScanType, Timestamp};
@@ -21,7 +21,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
 const EVENTS_PER_BATCH: usize = 100;
-const FINDINGS_PER_PAGE: u32 = 1_000;
+const FINDINGS_PER_PAGE: u32 = 100;
 
 const COMPLETE: &str = "The scan was completed successfully.";
 const CONTINUOUS: &str = "Continuous scan is selected for image.";
@@ -58,28 +58,33 @@ pub(super) async fn publish(
             "no advisories are loaded for an image that was scanned, so nothing is known of its vulnerabilities"
         );
     }
-    let Observed { findings, told } = match result {
-        Ok(report) if has_counts(verdict.status) => {
-            service.store.read(|at| observe(at, &subject, &report.findings))?
-        }
-        _ => Observed::default(),
+    let found = match result {
+        Ok(report) if has_counts(verdict.status) => report.findings.as_slice(),
+        _ => &[],
+    };
+    // Nobody hears of the findings of basic scans.
+    let observer = if subject.scan.kind == ScanType::Enhanced && has_counts(verdict.status) {
+        Some(service.store.read(|at| Observer::of(at, &subject))?)
+    } else {
+        None
     };
 
     let place = (subject.scan.id, verdict.generation);
     let clear = move |tx: &Tx<'_>| record::clear_findings(tx, place, STALE_ROWS_PER_BATCH);
     while in_batch(service, lease, clear).await? {}
     let mut position = 0;
-    for batch in findings.chunks(ROWS_PER_BATCH * FINDINGS_PER_ROW) {
-        let (first, batch) = (position, batch.to_vec());
+    for batch in found.chunks(ROWS_PER_BATCH * FINDINGS_PER_ROW) {
+        let dated = observer.as_ref().map(|observer| observer.dated(batch));
+        let (first, batch) = (position, dated.unwrap_or_else(|| batch.to_vec()));
         position += i64::try_from(batch.len()).unwrap_or(i64::MAX);
         in_batch(service, lease, move |tx| {
             add(tx, standing, place, (first, &batch))
         })
         .await?;
     }
-    for batch in told.chunks(EVENTS_PER_BATCH) {
-        let (subject, batch) = (subject.clone(), batch.to_vec());
-        in_batch(service, lease, move |tx| tell(tx, &subject, &batch)).await?;
+    if let Some(observer) = &observer {
+        observer.tell_what_came(service, lease, found).await?;
+        observer.tell_what_went(service, lease, found).await?;
     }
     let (status, scan_id) = (verdict.status, subject.scan.id);
     let ended = in_batch(service, lease, move |tx| end(tx, &subject, &verdict)).await?;
@@ -88,62 +93,116 @@ pub(super) async fn publish(
     Ok(ended.then_some(status))
 }
 
-/// Findings since when each is known, and what Inspector tells of those that came and went.
-#[derive(Default)]
-struct Observed {
-    findings: Vec<Finding>,
-    told: Vec<Value>,
+/// Holds what was found against what the scan before has found, a batch at a time: there may be megabytes of either.
+struct Observer {
+    /// As the scan will have ended.
+    subject: Subject,
+    tags: Vec<ImageTag>,
+    /// When each finding of the scan before was first observed, by its ARN.
+    before: BTreeMap<String, Option<i64>>,
 }
 
-/// Holds what was found against what the scan before has found. Nobody tells of the findings of basic scans.
-fn observe(at: &Snapshot<'_>, subject: &Subject, found: &[Finding]) -> Result<Observed, StoreError> {
-    let Subject {
-        repository,
-        image,
-        scan,
-        now,
-        ..
-    } = subject;
-    let mut observed = Observed {
-        findings: found.to_vec(),
-        told: Vec::new(),
-    };
-    if scan.kind == ScanType::Basic {
-        return Ok(observed);
+impl Observer {
+    fn of(at: &Snapshot<'_>, subject: &Subject) -> Result<Self, StoreError> {
+        let mut observer = Self {
+            tags: events::first_of(tags_of(at, &subject.repository, subject.image.id)?, ImageTag::as_str),
+            subject: subject.clone(),
+            before: BTreeMap::new(),
+        };
+        observer.subject.scan.completed_at = Some(subject.now);
+        let mut before = BTreeMap::new();
+        let (of, mut position) = (observer.found(), 0);
+        loop {
+            let room = Room::new(FINDINGS_PER_PAGE);
+            let page = record::findings(at, of.scan, position, (&room, 0))?;
+            let known = page
+                .items
+                .iter()
+                .map(|finding| (finding_arn(&of, finding), finding.first_observed_at));
+            before.extend(known);
+            let Some(reached) = page.next else { break };
+            position = reached;
+        }
+        observer.before = before;
+        Ok(observer)
     }
-    let ended = Scan {
-        completed_at: Some(*now),
-        ..scan.clone()
-    };
-    let of = Found {
-        repository,
-        image,
-        tags: events::first_of(tags_of(at, repository, image.id)?, ImageTag::as_str),
-        scan: &ended,
-    };
-    let mut before = BTreeMap::new();
-    let mut position = 0;
-    loop {
-        let room = Room::new(FINDINGS_PER_PAGE);
-        let page = record::findings(at, scan, position, (&room, 0))?;
-        let findings = page.items.into_iter();
-        before.extend(findings.map(|finding| (finding_arn(&of, &finding), finding)));
-        let Some(reached) = page.next else { break };
-        position = reached;
-    }
-    for finding in &mut observed.findings {
-        let known = before.remove(&finding_arn(&of, finding));
-        let since = known.as_ref().and_then(|known| known.first_observed_at);
-        finding.first_observed_at = Some(since.unwrap_or(now.as_millis()));
-        if known.is_none() {
-            observed.told.push(told(&of, finding.clone(), "ACTIVE"));
+
+    fn found(&self) -> Found<'_> {
+        Found {
+            repository: &self.subject.repository,
+            image: &self.subject.image,
+            tags: self.tags.clone(),
+            scan: &self.subject.scan,
         }
     }
-    let closed = before.into_values();
-    observed
-        .told
-        .extend(closed.map(|finding| told(&of, finding, "CLOSED")));
-    Ok(observed)
+
+    /// Findings, since when each is known.
+    fn dated(&self, findings: &[Finding]) -> Vec<Finding> {
+        let (of, now) = (self.found(), self.subject.now.as_millis());
+        let dated = findings.iter().map(|finding| {
+            let since = self.before.get(&finding_arn(&of, finding)).copied().flatten();
+            Finding {
+                first_observed_at: Some(since.unwrap_or(now)),
+                ..finding.clone()
+            }
+        });
+        dated.collect()
+    }
+
+    async fn tell_what_came(
+        &self,
+        service: &Service,
+        lease: Option<&Lease>,
+        findings: &[Finding],
+    ) -> Result<(), Error> {
+        for batch in findings.chunks(EVENTS_PER_BATCH) {
+            let mut came = self.dated(batch);
+            let of = self.found();
+            came.retain(|finding| !self.before.contains_key(&finding_arn(&of, finding)));
+            self.tell(service, lease, (came, "ACTIVE")).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_what_went(
+        &self,
+        service: &Service,
+        lease: Option<&Lease>,
+        findings: &[Finding],
+    ) -> Result<(), Error> {
+        let of = self.found();
+        let found: BTreeSet<_> = findings.iter().map(|finding| finding_arn(&of, finding)).collect();
+        let mut position = 0;
+        loop {
+            let mut page = service.store.read(|at| {
+                let room = Room::new(FINDINGS_PER_PAGE);
+                record::findings(at, &self.subject.scan, position, (&room, 0))
+            })?;
+            page.items
+                .retain(|finding| !found.contains(&finding_arn(&of, finding)));
+            self.tell(service, lease, (page.items, "CLOSED")).await?;
+            let Some(reached) = page.next else { return Ok(()) };
+            position = reached;
+        }
+    }
+
+    async fn tell(
+        &self,
+        service: &Service,
+        lease: Option<&Lease>,
+        (findings, status): (Vec<Finding>, &str),
+    ) -> Result<(), Error> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let of = self.found();
+        let findings: Vec<_> = findings
+            .into_iter()
+            .map(|finding| told(&of, finding, status))
+            .collect();
+        let subject = self.subject.clone();
+        in_batch(service, lease, move |tx| tell(tx, &subject, &findings)).await
+    }
 }
 
 /// Nothing for a scan whose place another result has taken.
