@@ -140,7 +140,7 @@ fn entered(api: &Api, password: &str, host: Option<Scope>) -> Option<Context> {
         user: "AWS",
         password,
     };
-    enter(api.service(), credentials, host, endpoint()).ok()
+    enter(api.service(), b"", credentials, host, endpoint()).ok()
 }
 
 fn scope(account: &str, region: &str) -> Scope {
