@@ -51,14 +51,12 @@ fn invocation(signature: &str) -> String {
     format!("{first}-{second}-4{third}-a{fourth}-{fifth}")
 }
 
-fn signing_key() -> [u8; 32] {
-    let first = format!("AWS4{SECRET}");
+fn signing_key() -> Vec<u8> {
+    let first = format!("AWS4{SECRET}").into_bytes();
     let parts = [DAY, REGION, SERVICE, "aws4_request"];
-    let mut key = hmac(first.as_bytes(), parts[0].as_bytes());
-    for part in parts.iter().skip(1) {
-        key = hmac(&key, part.as_bytes());
-    }
-    key
+    parts
+        .iter()
+        .fold(first, |key, part| hmac(&key, part.as_bytes()).to_vec())
 }
 
 /// HMAC-SHA256, for keys that are not longer than a block.

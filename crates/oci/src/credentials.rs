@@ -14,25 +14,24 @@ pub(crate) enum Authorization {
 
 /// The text of the header; empty where there is none, or more than one.
 pub(crate) fn presented(headers: &HeaderMap) -> &[u8] {
-    only(headers).flatten().map_or(&[], HeaderValue::as_bytes)
+    only(headers).map_or(&[], HeaderValue::as_bytes)
 }
 
-/// The only value of the header, or that it has several.
-fn only(headers: &HeaderMap) -> Option<Option<&HeaderValue>> {
+fn only(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let first = values.next()?;
-    Some(values.next().is_none().then_some(first))
+    values.next().is_none().then_some(first)
 }
 
 impl Authorization {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        match only(headers) {
-            None => Self::Absent,
-            Some(only) => only
-                .and_then(|value| value.to_str().ok())
-                .and_then(basic)
-                .map_or(Self::Unusable, Self::Basic),
+        if !headers.contains_key(header::AUTHORIZATION) {
+            return Self::Absent;
         }
+        only(headers)
+            .and_then(|value| value.to_str().ok())
+            .and_then(basic)
+            .map_or(Self::Unusable, Self::Basic)
     }
 
     pub(crate) fn credentials(&self) -> Credentials<'_> {

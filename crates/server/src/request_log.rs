@@ -11,9 +11,9 @@ const REQUEST_ID_HEADER: &str = "x-amzn-requestid";
 const OPERATION_CHARACTERS_MAX: usize = 80;
 
 /// What the line says. Nothing in it can be a secret: no header but the target's operation, no query.
-pub(crate) struct RequestLine(Box<Begun>);
+pub(crate) struct RequestLine(Box<Pending>);
 
-struct Begun {
+struct Pending {
     lines: &'static RequestLines,
     /// As far as it can be written yet.
     line: Option<Line>,
@@ -42,7 +42,7 @@ impl RequestLine {
     pub(crate) fn begin<B>(request: &Request<B>, peer: SocketAddr, number: u64) -> Option<RequestLine> {
         let lines = logs::request_lines()?;
         let (path, operation) = (request.uri().path(), operation(request.headers()));
-        Some(RequestLine(Box::new(Begun {
+        Some(RequestLine(Box::new(Pending {
             lines,
             line: Some(begin_line(lines.begin(), request.method(), path, operation)),
             begun: Instant::now(),
@@ -78,11 +78,11 @@ fn operation(headers: &HeaderMap) -> Option<&str> {
 
 impl Drop for RequestLine {
     fn drop(&mut self) {
-        let begun = &mut *self.0;
-        let nanoseconds = begun.begun.elapsed().as_nanos();
-        begun.rest.duration_microseconds = u64::try_from((nanoseconds + 500) / 1000).unwrap_or(u64::MAX);
-        if let Some(line) = begun.line.take() {
-            begun.lines.write(end_line(line, &begun.rest));
+        let pending = &mut *self.0;
+        let nanoseconds = pending.begun.elapsed().as_nanos();
+        pending.rest.duration_microseconds = u64::try_from((nanoseconds + 500) / 1000).unwrap_or(u64::MAX);
+        if let Some(line) = pending.line.take() {
+            pending.lines.write(end_line(line, &pending.rest));
         }
     }
 }

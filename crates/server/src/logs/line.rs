@@ -20,7 +20,7 @@ pub(crate) enum Style {
     Json,
 }
 
-/// The name of a field and all that stands between it and its neighbours, for each style.
+/// The name of a field with the characters around it, for each style.
 #[derive(Clone, Copy)]
 pub(crate) struct Name {
     pub(crate) text: &'static str,

@@ -35,13 +35,21 @@ struct Shared {
 struct State {
     waiting: Vec<u8>,
     lost: u64,
-    /// The thread sleeps until there is a line, and has to be woken.
-    idle: bool,
-    writing: bool,
+    thread: Activity,
     /// Nothing is gathered any more.
     finishing: bool,
+}
+
+/// What the thread does that writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Activity {
+    #[default]
+    Gathering,
+    /// It sleeps until there is a line, and has to be woken.
+    Idle,
+    Writing,
     /// There is no thread.
-    closed: bool,
+    Absent,
 }
 
 impl State {
@@ -50,7 +58,11 @@ impl State {
     }
 
     fn is_settled(&self) -> bool {
-        self.closed || !self.writing && !self.has_work()
+        match self.thread {
+            Activity::Absent => true,
+            Activity::Writing => false,
+            Activity::Gathering | Activity::Idle => !self.has_work(),
+        }
     }
 }
 
@@ -62,19 +74,23 @@ impl LogWriter {
             .name("log".to_owned())
             .spawn(move || write_lines(&written, out));
         // Without the thread nothing is logged, and the server serves.
-        shared.lock().closed = thread.is_err();
+        if thread.is_err() {
+            shared.lock().thread = Activity::Absent;
+        }
         LogWriter(shared)
     }
 
     /// Takes one whole line. Never fails: what finds no room is counted, and the count is written when there is room again.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
-        if state.closed || state.waiting.len() + line.len() > WAITING_BYTES_MAX {
+        let is_full = state.waiting.len() + line.len() > WAITING_BYTES_MAX;
+        if is_full || state.thread == Activity::Absent {
             state.lost += 1;
             return;
         }
         state.waiting.extend_from_slice(line);
-        if mem::take(&mut state.idle) {
+        if state.thread == Activity::Idle {
+            state.thread = Activity::Gathering;
             drop(state);
             self.0.changed.notify_all();
         }
@@ -120,23 +136,23 @@ impl Shared {
     /// Waits for lines and a little for further ones, and takes them; returns the number of those that were lost.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
-        state.idle = true;
+        state.thread = Activity::Idle;
         let mut state = self
             .changed
             .wait_while(state, |state| !state.has_work())
             .unwrap_or_else(PoisonError::into_inner);
-        state.idle = false;
+        state.thread = Activity::Gathering;
         let (mut state, _) = self
             .changed
             .wait_timeout_while(state, GATHERING, |state| !state.finishing)
             .unwrap_or_else(PoisonError::into_inner);
-        state.writing = true;
+        state.thread = Activity::Writing;
         mem::swap(&mut state.waiting, batch);
         mem::take(&mut state.lost)
     }
 
     fn written(&self) {
-        self.lock().writing = false;
+        self.lock().thread = Activity::Gathering;
         self.changed.notify_all();
     }
 }
