@@ -22,7 +22,7 @@ const ALONE_FROM_BYTES: u64 = 14 * 1024 * 1024;
 const VALUES_MAX: usize = 20_000;
 /// What a value takes once it is parsed: an object of one member takes 640 bytes, and counts as two.
 const VALUE_BYTES: usize = 320;
-/// Up to this size, what is made of a body is not counted.
+/// Up to this size, what is made of a body is not counted, and it does not wait to be alone.
 const SMALL_BYTES: usize = 16 * 1024;
 
 /// A whole body, and the memory that is taken for it.
@@ -66,7 +66,7 @@ where
             return Err(too_large(bytes_max));
         }
         let grows_large = was_small && length > BODY_BYTES_MAX;
-        if grows_large && announced > ALONE_FROM_BYTES {
+        if announced > ALONE_FROM_BYTES && whole(length) > SMALL_BYTES {
             held.lead();
         }
         held.arrived(data.len());

@@ -189,7 +189,7 @@ impl Streams {
     pub(crate) async fn stall(&self, first_within: Duration) {
         sleep(first_within).await;
         while self.0.has_begun.load(Relaxed) && !self.are_stalled() {
-            let _ = timeout(2 * CHECKED_EVERY, self.0.has_stalled.notified()).await;
+            let _ = timeout(CHECKED_EVERY, self.0.has_stalled.notified()).await;
         }
     }
 

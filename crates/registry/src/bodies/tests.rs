@@ -1,3 +1,5 @@
+//! Bodies that compete for memory, by a clock that tests move.
+
 use std::future::pending;
 
 use tokio::{
