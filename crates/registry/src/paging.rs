@@ -338,7 +338,7 @@ mod tests {
         let mut filling = Filling::new(&room);
         let ended = ["a", "b", "c"].map(|name| filling.push(name.len(), name).is_break());
         assert_eq!(ended, [false, false, true]);
-        let page = filling.page_by(|name| name.to_owned());
+        let page = filling.page_by(|name| (*name).to_owned());
         assert_eq!((page.items, page.next), (vec!["a", "b"], Some("b".to_owned())));
     }
 
