@@ -109,7 +109,12 @@ impl Refusal {
 }
 
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Content> {
-    let mut response = Response::new(Content::from(Bytes::from(body.to_string())));
+    text_answer(status, body.to_string())
+}
+
+/// As `json_answer`, of JSON that was printed before.
+pub(crate) fn text_answer(status: StatusCode, json: String) -> Response<Content> {
+    let mut response = Response::new(Content::from(Bytes::from(json)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -22,7 +22,6 @@ pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
         "lifecycle/explain" => lifecycle::explain_images(asked).await,
-        "events" => events(asked).await,
         "jobs" => jobs(asked).await,
         "principals" => principals(asked).await,
         _ => return None,
@@ -49,7 +48,8 @@ async fn blobs(asked: &Asked<'_>) -> Answered {
     Ok(page("blobs", &found, blob))
 }
 
-async fn events(asked: &Asked<'_>) -> Answered {
+/// A page as text: a large one is taken apart and printed on a thread that serves nobody.
+pub(super) async fn events(asked: &Asked<'_>) -> Result<String, Problem> {
     const ACCOUNT: Problem = Problem::BadRequest("an account is 12 digits");
     const REGION: Problem = Problem::BadRequest("`region` is not the name of a region");
 
@@ -62,9 +62,9 @@ async fn events(asked: &Asked<'_>) -> Answered {
         detail_type: asked.query.get("detail-type").map(str::to_owned),
     };
     let found = list_events(asked.service, filter, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?).await?;
-    // A page of events may be large, and is taken apart to be shown.
-    let shown = tokio::task::spawn_blocking(move || page("events", &found, Envelope::to_json)).await;
-    shown.map_err(|panic| Problem::Registry(Error::server("events were not shown").caused_by(panic)))
+    let print = move || page("events", &found, Envelope::to_json).to_string();
+    let printed = tokio::task::spawn_blocking(print).await;
+    printed.map_err(|panic| Problem::Registry(Error::server("events were not printed").caused_by(panic)))
 }
 
 async fn jobs(asked: &Asked<'_>) -> Answered {

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     own_door::{is_read, not_allowed},
-    refusals::{FAULT, NOT_FOUND, json_answer},
+    refusals::{FAULT, NOT_FOUND, json_answer, text_answer},
     reply::Content,
 };
 use query::Query;
@@ -107,6 +107,13 @@ where
     }
     if !is_read(&method) {
         return Some(not_allowed("GET, HEAD"));
+    }
+    if (family, rest) == ("ecru", "events") {
+        let printed = ecru::events(&asked).await;
+        return Some(printed.map_or_else(
+            |problem| problem.answer(),
+            |json| text_answer(StatusCode::OK, json),
+        ));
     }
     let listed = match family {
         "ecru" => ecru::list(&asked, rest).await,
