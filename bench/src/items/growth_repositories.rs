@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::wire;
 
 const CONNECTIONS: usize = 32;
-/// Requests are made ahead of the load, so many at a time.
+/// Requests are made ahead of the load, this number at a time.
 const BATCH: usize = 10_000;
 
 struct Grown {

@@ -118,7 +118,7 @@ pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
     }
 }
 
-/// Whoever may write to the directory may put anything in the place of anything in it, whatever the mode of its files.
+/// A user who may write to the directory can replace every file in it, whatever the modes of the files.
 pub(crate) fn refuse_unless_ours(path: &Path) -> Result<(), StoreError> {
     let metadata = std::fs::metadata(path).tried("look at the data directory")?;
     let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);

@@ -17,7 +17,7 @@ pub(super) struct Key {
     pub(super) subject: Option<Digest>,
 }
 
-/// So many images are in memory at once.
+/// The number of images in memory at once.
 const IMAGES_PER_PAGE: u32 = 500;
 
 const COLUMNS_AFTER: &str =

@@ -167,7 +167,7 @@ impl Live {
             }
         }
         if rest == Rest::Nothing {
-            // Under the lock, so that whoever leaves an upload after this look begins another watch.
+            // Under the lock, so that a session that leaves an upload after this look begins another watch.
             self.is_watched.store(false, Ordering::Release);
         }
         rest

@@ -173,7 +173,7 @@ impl Spool {
     }
 
     /// Lets go of the file, without waiting: what has come since the last flush is flushed first, since an error of the
-    /// disk is told to those who have the file open.
+    /// disk is reported to those who have the file open.
     pub(crate) fn rest(&mut self) -> io::Result<Rest> {
         let Store::File(open) = &mut self.store else {
             return Ok(Rest::Nothing);
