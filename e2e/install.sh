@@ -75,11 +75,23 @@ conformance() {
     ln -sf "oci-conformance-$1" "$bin/oci-conformance"
 }
 
+# Prints the address that apt fetches this release of Debian from.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Label: Debian' 'Component: main' "Codename: $1" | head -n 1
+}
+
 # A small Debian root file system, the largest image that the tests push.
 debian_archive() {
     if [ ! -f "$tools/debian.tar" ]; then
         directory=$(mktemp -d)
-        debootstrap --variant=minbase bookworm "$directory/root" http://deb.debian.org/debian
+        release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+        mirror=$(debian_mirror "$release")
+        if [ -z "$mirror" ]; then
+            apt-get update -q
+            mirror=$(debian_mirror "$release")
+        fi
+        debootstrap --variant=minbase "$release" "$directory/root" "$mirror"
         tar --create --file "$tools/debian.tar.part" --directory "$directory/root" \
             --sort=name --numeric-owner --mtime=@0 \
             --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* \
