@@ -9,15 +9,21 @@ mkdir -p "$bin"
 
 packages() {
     for command in /usr/bin/docker /usr/sbin/dockerd /usr/bin/skopeo /usr/sbin/debootstrap /usr/bin/curl \
-        /usr/bin/docker-registry /usr/bin/strace /usr/sbin/xfs_io /sbin/mkfs.ext4 /usr/bin/faketime; do
+        /usr/bin/docker-registry /usr/bin/strace /usr/sbin/xfs_io /sbin/mkfs.ext4 /usr/bin/faketime \
+        /usr/bin/ctr /usr/bin/openssl /usr/sbin/haproxy /usr/sbin/nginx /usr/sbin/runc; do
         [ -x "$command" ] || missing=yes
     done
     if [ "${missing:-no}" = yes ]; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
-        apt-get install -q -y --no-install-recommends \
-            ca-certificates curl debootstrap docker-registry docker.io e2fsprogs faketime iptables python3-venv skopeo \
-            strace xfsprogs
+        # The tests start their own: none of them is to run as a service.
+        RUNLEVEL=1 apt-get install -q -y --no-install-recommends \
+            ca-certificates containerd curl debootstrap docker-registry docker.io e2fsprogs faketime haproxy iptables \
+            nginx openssl python3-venv runc skopeo strace xfsprogs
+    fi
+    # Debian's packages of another origin's Node contradict it, so that any Node will do.
+    if ! command -v node >/dev/null; then
+        apt-get install -q -y --no-install-recommends nodejs
     fi
 }
 
@@ -48,17 +54,18 @@ empty_module() {
     go mod init "build-$1"
 }
 
-# The module of oras holds `replace` and `exclude` lines, which `go install` refuses in a main module,
-# so it is built as the dependency of an empty one.
-oras() {
-    if [ ! -x "$bin/oras-$1" ]; then
+# The modules of some tools hold `replace` or `exclude` lines, which `go install` refuses in a main module,
+# so they are built as dependencies of an empty one.
+# dependent_go_tool <name> <package> <version>
+dependent_go_tool() {
+    if [ ! -x "$bin/$1-$3" ]; then
         (
-            empty_module oras
-            go get "oras.land/oras/cmd/oras@$1"
-            go build -o "$bin/oras-$1" oras.land/oras/cmd/oras
+            empty_module "$1"
+            go get "$2@$3"
+            go build -o "$bin/$1-$3" "$2"
         )
     fi
-    ln -sf "oras-$1" "$bin/oras"
+    ln -sf "$1-$3" "$bin/$1"
 }
 
 # The conformance suite of the OCI Distribution Specification is a test, so it is compiled as one. Of its
@@ -75,23 +82,11 @@ conformance() {
     ln -sf "oci-conformance-$1" "$bin/oci-conformance"
 }
 
-# Prints the address that apt fetches this release of Debian from.
-debian_mirror() {
-    apt-get indextargets --format '$(REPO_URI)' \
-        'Created-By: Packages' 'Label: Debian' 'Component: main' "Codename: $1" | head -n 1
-}
-
 # A small Debian root file system, the largest image that the tests push.
 debian_archive() {
     if [ ! -f "$tools/debian.tar" ]; then
         directory=$(mktemp -d)
-        release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-        mirror=$(debian_mirror "$release")
-        if [ -z "$mirror" ]; then
-            apt-get update -q
-            mirror=$(debian_mirror "$release")
-        fi
-        debootstrap --variant=minbase "$release" "$directory/root" "$mirror"
+        debootstrap --variant=minbase bookworm "$directory/root" http://deb.debian.org/debian
         tar --create --file "$tools/debian.tar.part" --directory "$directory/root" \
             --sort=name --numeric-owner --mtime=@0 \
             --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* \
@@ -109,6 +104,8 @@ go_tool regctl github.com/regclient/regclient/cmd/regctl v0.11.7
 go_tool cosign github.com/sigstore/cosign/v3/cmd/cosign v3.1.3
 go_tool docker-credential-ecr-login \
     github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login v0.12.0
-oras v1.2.3
+dependent_go_tool oras oras.land/oras/cmd/oras v1.2.3
+dependent_go_tool buildctl github.com/moby/buildkit/cmd/buildctl v0.21.1
+dependent_go_tool buildkitd github.com/moby/buildkit/cmd/buildkitd v0.21.1
 conformance v0.0.0-20230516164017-7fcdf80f3c8b
 debian_archive

@@ -16,7 +16,10 @@ use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
 use ecru_registry::introspection::Extent;
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service, lifecycle};
+use ecru_registry::{
+    Clock, Configuration, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme, Service,
+    lifecycle,
+};
 use ecru_store::{Options, Store, StoreError, Value};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -26,8 +29,10 @@ use tokio::runtime::Runtime;
 const ACCOUNT: &str = "000000000000";
 const REPOSITORY: &str = "bench/parts";
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request, \
-                         SignedHeaders=host, Signature=00";
+/// As long as that of an SDK.
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/ecr/aws4_request, \
+                         SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
+                         Signature=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
 const POLICY: &str = r#"{"rules": [
     {"rulePriority": 1, "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed",
      "countUnit": "days", "countNumber": 14}, "action": {"type": "expire"}},
@@ -131,6 +136,8 @@ impl Registry {
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
             events_kept: Duration::from_hours(1),
+            organization_id: OrganizationId::default(),
+            pace: Pace::default(),
         };
         let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
         let registry = Self {

@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Contestant {
     Ecru,
+    /// The same with the log of requests that it has by default.
+    EcruLogging,
     /// The reference registry, as Debian ships it.
     Distribution,
     Zot,
@@ -59,6 +61,7 @@ impl Contestant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ecru => "ecru",
+            Self::EcruLogging => "ecru with its log",
             Self::Distribution => "docker-registry",
             Self::Zot => "zot",
             Self::Fakecloud => "fakecloud",

@@ -1,4 +1,4 @@
-//! How each server is started: arguments and configuration, with logs of requests off everywhere.
+//! How each server is started: arguments and configuration, with logs of requests off but where they are what is measured.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -32,8 +32,13 @@ pub(crate) fn prepare(
     directory: &Path,
 ) -> Result<()> {
     match contestant {
-        Contestant::Ecru => {
-            command.args(["serve", "--log-level", "error", "--listen", &address.to_string()]);
+        Contestant::Ecru | Contestant::EcruLogging => {
+            let level = if contestant == Contestant::Ecru {
+                "error"
+            } else {
+                "info"
+            };
+            command.args(["serve", "--log-level", level, "--listen", &address.to_string()]);
             // Far more than the service allows, so that growth can be seen.
             command.args(["--quota", "images-per-repository=10000000"]);
             command.arg("--data-dir").arg(directory);

@@ -16,6 +16,7 @@ mod machine;
 mod report;
 mod rows;
 mod server;
+mod signing;
 mod tools;
 mod warden;
 mod wire;

@@ -1,5 +1,6 @@
 //! A server process: spawned on a free port, measured, and ended whatever happens.
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::launch;
 use crate::load::{Outcome, Request, Script, exchange, run};
 use crate::tools::Tools;
 use crate::warden;
+use crate::wire::Client;
 
 const START_MAX: Duration = Duration::from_mins(1);
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -26,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) directory: PathBuf,
     /// From the spawn to the first good answer.
     pub(crate) start_seconds: f64,
+    /// Made at its first use, so that a server which nobody logs in to is left alone.
+    pub(crate) client: OnceCell<Client>,
     child: Child,
 }
 
@@ -53,6 +57,7 @@ impl Server {
             address,
             directory,
             start_seconds: 0.0,
+            client: OnceCell::new(),
             child,
         };
         server.await_answer(began)?;

@@ -50,7 +50,7 @@ impl Tools {
             return None;
         }
         match contestant {
-            Contestant::Ecru => Some(self.ecru.clone()),
+            Contestant::Ecru | Contestant::EcruLogging => Some(self.ecru.clone()),
             Contestant::Distribution => self.find("docker-registry"),
             Contestant::Zot => self.find("zot"),
             Contestant::Fakecloud | Contestant::FakecloudDisk => self.find("fakecloud"),

@@ -7,66 +7,115 @@ use serde_json::{Value, json};
 
 use crate::contestant::Contestant;
 use crate::launch::BASIC;
-use crate::load::{Blob, Request, Response, exchange};
+use crate::load::{Blob, HOST, Request, Response, exchange};
 use crate::server::Server;
+use crate::signing;
 
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Shaped as a signature; neither ecru nor the other emulators verify it.
-const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request, \
-     SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
-     Signature=0000000000000000000000000000000000000000000000000000000000000000";
+/// As containerd asks for a manifest.
+const ACCEPT: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
+const USER_AGENT: &str = "containerd/2.0.5+unknown";
+const OCTETS: &str = "application/octet-stream";
 
 /// A request of the ECR API.
 pub(crate) fn call(operation: &str, input: &Value) -> Rc<Request> {
+    let body = input.to_string();
+    signed("POST", "/", operation, body.as_bytes())
+}
+
+/// A file in the place of an answer of the ECR API, asked for with the headers of that request.
+pub(crate) fn fetch(path: &str, operation: &str) -> Rc<Request> {
+    signed("GET", path, operation, b"")
+}
+
+fn signed(method: &str, path: &str, operation: &str, body: &[u8]) -> Rc<Request> {
     let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-    let headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("X-Amz-Date", "20260101T000000Z"),
-        ("X-Amz-Target", &target),
-        ("Authorization", SIGNATURE),
-    ];
-    Request::new("POST", "/", &headers, input.to_string().as_bytes())
+    let headers = signing::headers(&target, HOST, body);
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    Request::new(method, path, &headers.collect::<Vec<_>>(), body)
 }
 
-/// A request of the OCI protocol without a body.
+/// A request of the OCI protocol without a body, as the user `test`.
 pub(crate) fn ask(method: &str, path: &str) -> Rc<Request> {
-    let [basic] = BASIC;
-    Request::new(method, path, &[basic, ("Accept", MANIFEST_TYPE)], b"")
+    Client::test().ask(method, path)
 }
 
-pub(crate) fn begin_upload(repository: &str) -> Rc<Request> {
-    Request::new("POST", &format!("/v2/{repository}/blobs/uploads/"), &BASIC, b"")
+/// A client of the OCI protocol that has logged in, and says so with each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    authorization: Rc<str>,
 }
 
-/// Ends an upload with the whole blob.
-pub(crate) fn finish_upload(location: &str, blob: &Blob) -> Rc<Request> {
-    let path = with_digest(location, &blob.digest);
-    Request::with_content("PUT", &path, &OCTETS, blob.content)
-}
+impl Client {
+    /// With user and password, which ecru takes and the others overlook.
+    pub(crate) fn test() -> Self {
+        let [(_, authorization)] = BASIC;
+        Self {
+            authorization: authorization.into(),
+        }
+    }
 
-/// Sends the whole blob and leaves the upload open.
-pub(crate) fn append_upload(location: &str, blob: &Blob) -> Rc<Request> {
-    Request::with_content("PATCH", location, &OCTETS, blob.content)
-}
+    /// With the token of `GetAuthorizationToken`.
+    fn with_token(server: &Server) -> Result<Self> {
+        let output = server.call("GetAuthorizationToken", &json!({}))?;
+        let token = output.pointer("/authorizationData/0/authorizationToken");
+        let token = token.and_then(Value::as_str).context("no token")?;
+        Ok(Self {
+            authorization: format!("Basic {token}").into(),
+        })
+    }
 
-/// Ends an upload that has all its bytes.
-pub(crate) fn close_upload(location: &str, digest: &str) -> Rc<Request> {
-    Request::new("PUT", &with_digest(location, digest), &BASIC, b"")
-}
+    fn headers<'a>(&'a self, last: (&'a str, &'a str)) -> [(&'a str, &'a str); 4] {
+        [
+            ("User-Agent", USER_AGENT),
+            ("Authorization", &self.authorization),
+            last,
+            ("Accept-Encoding", "gzip"),
+        ]
+    }
 
-pub(crate) fn put_manifest(repository: &str, tag: &str, manifest: &str) -> Rc<Request> {
-    let [basic] = BASIC;
-    let path = format!("/v2/{repository}/manifests/{tag}");
-    Request::new(
-        "PUT",
-        &path,
-        &[basic, ("Content-Type", MANIFEST_TYPE)],
-        manifest.as_bytes(),
-    )
-}
+    /// A request without a body.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Rc<Request> {
+        Request::new(method, path, &self.headers(("Accept", ACCEPT)), b"")
+    }
 
-const OCTETS: [(&str, &str); 2] = [BASIC[0], ("Content-Type", "application/octet-stream")];
+    pub(crate) fn begin_upload(&self, repository: &str) -> Rc<Request> {
+        let path = format!("/v2/{repository}/blobs/uploads/");
+        Request::new("POST", &path, &self.headers(("Accept", ACCEPT)), b"")
+    }
+
+    /// Ends an upload with the whole blob.
+    pub(crate) fn finish_upload(&self, location: &str, blob: &Blob) -> Rc<Request> {
+        let path = with_digest(location, &blob.digest);
+        Request::with_content(
+            "PUT",
+            &path,
+            &self.headers(("Content-Type", OCTETS)),
+            blob.content,
+        )
+    }
+
+    /// Sends the whole blob and leaves the upload open.
+    pub(crate) fn append_upload(&self, location: &str, blob: &Blob) -> Rc<Request> {
+        let headers = self.headers(("Content-Type", OCTETS));
+        Request::with_content("PATCH", location, &headers, blob.content)
+    }
+
+    /// Ends an upload that has all its bytes.
+    pub(crate) fn close_upload(&self, location: &str, digest: &str) -> Rc<Request> {
+        let headers = self.headers(("Accept", ACCEPT));
+        Request::new("PUT", &with_digest(location, digest), &headers, b"")
+    }
+
+    pub(crate) fn put_manifest(&self, repository: &str, tag: &str, manifest: &str) -> Rc<Request> {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let headers = self.headers(("Content-Type", MANIFEST_TYPE));
+        Request::new("PUT", &path, &headers, manifest.as_bytes())
+    }
+}
 
 fn with_digest(location: &str, digest: &str) -> String {
     let joint = if location.contains('?') { '&' } else { '?' };
@@ -87,6 +136,22 @@ pub(crate) fn location(response: &Response<'_>) -> Result<String> {
 }
 
 impl Server {
+    /// What a client has that logged in here: a token where the server gives one, for all requests of a run.
+    pub(crate) fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = match self.contestant {
+            Contestant::Ecru | Contestant::EcruLogging => Client::with_token(self)?,
+            // What the emulators give may not be what they take.
+            it if Contestant::EMULATORS.contains(&it) => {
+                Client::with_token(self).unwrap_or_else(|_| Client::test())
+            }
+            _ => Client::test(),
+        };
+        Ok(self.client.get_or_init(|| client))
+    }
+
     /// Calls the ECR API and gives the output.
     pub(crate) fn call(&self, operation: &str, input: &Value) -> Result<Value> {
         exchange(self.address, call(operation, input), |response| {
@@ -102,7 +167,8 @@ impl Server {
 
     /// The registries make a repository with its first push, the emulators need it before.
     pub(crate) fn make_repository(&self, name: &str) -> Result<()> {
-        if Contestant::EMULATORS.contains(&self.contestant) {
+        let needs_it = Contestant::EMULATORS.contains(&self.contestant);
+        if needs_it || self.contestant == Contestant::EcruLogging {
             self.call("CreateRepository", &json!({"repositoryName": name}))?;
         }
         Ok(())
@@ -110,15 +176,16 @@ impl Server {
 
     /// Stores a blob as clients do.
     pub(crate) fn push_blob(&self, repository: &str, blob: &Blob) -> Result<()> {
-        let path = exchange(self.address, begin_upload(repository), location)?;
-        self.expect(finish_upload(&path, blob), 201)
+        let client = self.client()?;
+        let path = exchange(self.address, client.begin_upload(repository), location)?;
+        self.expect(client.finish_upload(&path, blob), 201)
             .with_context(|| format!("a push to {}", self.contestant))
     }
 
     /// Compares what is stored with what was sent, before it is measured.
     pub(crate) fn check_manifest(&self, repository: &str, tag: &str, manifest: &str) -> Result<()> {
         let path = format!("/v2/{repository}/manifests/{tag}");
-        exchange(self.address, ask("GET", &path), |response| {
+        exchange(self.address, self.client()?.ask("GET", &path), |response| {
             response.expect(200)?;
             ensure!(response.body == manifest.as_bytes(), "another manifest came back");
             Ok(())

@@ -1,9 +1,7 @@
 """Amazon's credential helper, which only knows host names in the shape of Amazon's own."""
 
 import contextlib
-import fcntl
 import json
-import pathlib
 import random
 
 import pytest
@@ -11,9 +9,8 @@ import pytest
 from harness.aws import REGION, create_repository, ecr_client
 from harness.command import Failed, run
 from harness.daemon import Daemon, Docker
+from harness.names import local_name
 from harness.server import Server
-
-HOSTS = pathlib.Path("/etc/hosts")
 
 
 @pytest.fixture
@@ -26,9 +23,8 @@ def account():
 def host(account):
     """Amazon's name for the account's registry, which this machine takes for its own meanwhile."""
     name = f"{account}.dkr.ecr.{REGION}.amazonaws.com"
-    _rewrite_hosts(lambda lines: [*lines, f"127.0.0.1 {name}"])
-    yield name
-    _rewrite_hosts(lambda lines: [line for line in lines if name not in line])
+    with local_name(name):
+        yield name
 
 
 @pytest.fixture
@@ -109,13 +105,3 @@ def test_the_credential_helper_gives_the_credentials_of_the_registry_it_is_asked
     assert status == "200"
     # The cache of the helper is what it lists.
     assert helper("list") == {f"https://{host}:{amazon_like.port}": "AWS"}
-
-
-def _rewrite_hosts(change):
-    # Written in place and under a lock: the file may be a mount, and others may be changing it too.
-    with HOSTS.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        lines = change(file.read().splitlines())
-        file.seek(0)
-        file.write("\n".join(lines) + "\n")
-        file.truncate()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.command import Failed, run
+from harness.daemon import write_configuration
 from harness.images import seeded_bytes
 
 
@@ -85,3 +86,36 @@ def test_oras_pushes_fetches_and_deletes_a_blob(oras, ecru, repository, artifact
     oras("blob", "delete", "--force", reference)
     with pytest.raises(Failed, match="not found"):
         oras("blob", "fetch", "--output", tmp_path / "gone", reference)
+
+
+@pytest.fixture
+def large_artifact(tmp_path):
+    """The name of a file that is still on its way when it is refused."""
+    (tmp_path / "large.bin").write_bytes(seeded_bytes("large artifact", 20 << 20))
+    return "large.bin"
+
+
+@pytest.mark.parametrize("action", ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"])
+def test_oras_says_which_permission_a_refused_push_lacks(
+    oras, ecru, ecr, repository, large_artifact, action
+):
+    name = repository()
+    statement = {"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": f"ecr:{action}"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(policy))
+    with pytest.raises(Failed) as refused:
+        oras("push", f"{ecru.host}/{name}:one", f"{large_artifact}:application/octet-stream")
+    assert f"is not authorized to perform: ecr:{action}" in refused.value.stderr
+
+
+def test_oras_says_that_a_password_is_wrong(oras, ecru, repository, large_artifact, tmp_path):
+    write_configuration(tmp_path / "configuration", ecru.host, "AWS", "wrong")
+    with pytest.raises(Failed) as refused:
+        oras("push", f"{ecru.host}/{repository()}:one", f"{large_artifact}:application/octet-stream")
+    # It asks for the manifest by HEAD first, whose answer has no text.
+    assert "401: Unauthorized" in refused.value.stderr
+
+
+def test_oras_says_that_a_repository_is_absent(oras, ecru, large_artifact):
+    with pytest.raises(Failed, match="The repository with name 'absent' does not exist"):
+        oras("push", f"{ecru.host}/absent:one", f"{large_artifact}:application/octet-stream")

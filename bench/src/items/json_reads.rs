@@ -97,7 +97,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
                 continue;
             }
             let request = if server.contestant == Nginx {
-                wire::ask("GET", &format!("/{number}"))
+                wire::fetch(&format!("/{number}"), operation.name)
             } else {
                 wire::call(operation.name, &operation.input)
             };

@@ -1,40 +1,57 @@
-//! Manifests are read by tag, over 32 connections.
+//! Manifests are read by tag, over 32 connections: with a token, as the user `test`, and with the log of requests.
 
 use std::fs;
-use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::bench::Bench;
-use crate::contestant::Contestant::{self, Nginx};
+use crate::contestant::Contestant::{self, Ecru, EcruLogging, Nginx};
 use crate::images::{self, Family};
 use crate::launch::DOCUMENTS;
-use crate::load::{Repeat, Request};
+use crate::load::{Outcome, Repeat};
 use crate::rows::{self, Row};
 use crate::server::Server;
-use crate::wire;
+use crate::wire::Client;
 
 // No part of the name is one of the protocol's own words, which fakecloud would take it for.
 const REPOSITORY: &str = "bench/read";
 const CONNECTIONS: usize = 32;
 const TAGS: u64 = 100;
 
+const READS: [&Row; 3] = [&rows::GET, &rows::GET_P99, &rows::GET_CPU];
+const HEADS: [&Row; 3] = [&rows::HEAD, &rows::HEAD_P99, &rows::HEAD_CPU];
+
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let family = Family::new();
     let mut contestants = Contestant::REGISTRIES.to_vec();
-    contestants.push(Nginx);
+    contestants.extend([EcruLogging, Nginx]);
     let mut servers = bench.prepared(&contestants, |_, server| {
         prepare(&server, &family)?;
         Ok(server)
     })?;
+    // nginx is asked with the very headers that ecru is.
+    let ecru = servers
+        .iter()
+        .find(|it| it.contestant == Ecru)
+        .context("no ecru")?;
+    let holder = ecru.client()?.clone();
     bench.in_turns(&mut servers, |bench, server| {
-        cell(bench, server, "GET", [&rows::GET, &rows::GET_P99, &rows::GET_CPU])?;
-        cell(
-            bench,
-            server,
-            "HEAD",
-            [&rows::HEAD, &rows::HEAD_P99, &rows::HEAD_CPU],
-        )
+        let client = match server.contestant {
+            Nginx => &holder,
+            _ => server.client()?,
+        };
+        match server.contestant {
+            Ecru => {
+                cell(bench, server, (client, "GET"), &READS)?;
+                cell_of_processor(bench, server, &Client::test(), &rows::GET_TEST_CPU)?;
+                cell(bench, server, (client, "HEAD"), &HEADS)
+            }
+            EcruLogging => cell_of_processor(bench, server, client, &rows::GET_LOGGED_CPU),
+            _ => {
+                cell(bench, server, (client, "GET"), &READS)?;
+                cell(bench, server, (client, "HEAD"), &HEADS)
+            }
+        }
     })
 }
 
@@ -49,7 +66,8 @@ fn prepare(server: &Server, family: &Family) -> Result<()> {
     family.prepare(server, REPOSITORY)?;
     for number in 0..TAGS {
         let (tag, manifest) = (images::tag(number), family.manifest(number));
-        server.expect(wire::put_manifest(REPOSITORY, &tag, &manifest), 201)?;
+        let request = server.client()?.put_manifest(REPOSITORY, &tag, &manifest);
+        server.expect(request, 201)?;
         server.check_manifest(REPOSITORY, &tag, &manifest)?;
     }
     Ok(())
@@ -58,16 +76,10 @@ fn prepare(server: &Server, family: &Family) -> Result<()> {
 fn cell(
     bench: &mut Bench,
     server: &Server,
-    method: &str,
-    [rate, p99, processor]: [&'static Row; 3],
+    (client, method): (&Client, &str),
+    [rate, p99, processor]: &[&'static Row; 3],
 ) -> Result<()> {
-    let requests = (0..TAGS).map(|number| request(server, method, &images::tag(number)));
-    let requests = requests.collect::<Vec<_>>();
-    server.measure(
-        CONNECTIONS,
-        &mut Repeat::new(requests.clone(), 200, bench.cell / 10),
-    )?;
-    let (mut outcome, used) = server.measure(CONNECTIONS, &mut Repeat::new(requests, 200, bench.cell))?;
+    let (mut outcome, used) = load(bench, server, client, method)?;
     let count = outcome.latencies_ns.len() as f64;
     bench.add(rate, server.contestant, outcome.rate());
     bench.add(p99, server.contestant, outcome.percentile_us(0.99));
@@ -75,9 +87,26 @@ fn cell(
     Ok(())
 }
 
-fn request(server: &Server, method: &str, tag: &str) -> Rc<Request> {
-    if server.contestant == Nginx {
-        return wire::ask(method, &format!("/{tag}"));
-    }
-    wire::ask(method, &format!("/v2/{REPOSITORY}/manifests/{tag}"))
+/// A row of ecru's own, which another is held against.
+fn cell_of_processor(bench: &mut Bench, server: &Server, client: &Client, row: &'static Row) -> Result<()> {
+    let (outcome, used) = load(bench, server, client, "GET")?;
+    bench.add(row, Ecru, used * 1e6 / outcome.latencies_ns.len() as f64);
+    Ok(())
+}
+
+fn load(bench: &Bench, server: &Server, client: &Client, method: &str) -> Result<(Outcome, f64)> {
+    let requests = (0..TAGS).map(|number| {
+        let tag = images::tag(number);
+        let path = match server.contestant {
+            Nginx => format!("/{tag}"),
+            _ => format!("/v2/{REPOSITORY}/manifests/{tag}"),
+        };
+        client.ask(method, &path)
+    });
+    let requests = requests.collect::<Vec<_>>();
+    server.measure(
+        CONNECTIONS,
+        &mut Repeat::new(requests.clone(), 200, bench.cell / 10),
+    )?;
+    server.measure(CONNECTIONS, &mut Repeat::new(requests, 200, bench.cell))
 }

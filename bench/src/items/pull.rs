@@ -10,7 +10,6 @@ use crate::launch::DOCUMENTS;
 use crate::load::{Blob, Each};
 use crate::rows::{self, Row};
 use crate::server::Server;
-use crate::wire;
 
 const REPOSITORY: &str = "bench/pull";
 
@@ -67,7 +66,7 @@ fn pull(server: &Server, blob: &Blob, connections: usize) -> Result<(f64, f64)> 
     } else {
         format!("/v2/{REPOSITORY}/blobs/{}", blob.digest)
     };
-    let requests = vec![wire::ask("GET", &path); connections];
+    let requests = vec![server.client()?.ask("GET", &path); connections];
     let (outcome, used) = server.measure(connections, &mut Each::new(requests, 200))?;
     let expected = blob.content.size_bytes() * connections as u64;
     ensure!(

@@ -62,6 +62,7 @@ fn prepare(server: &Server) -> Result<()> {
     if server.contestant == Receiver {
         return Ok(());
     }
+    server.client()?;
     server.make_repository(REPOSITORY)
 }
 
@@ -80,11 +81,12 @@ fn push_in_parts(server: &Server, blob: &Blob) -> Result<f64> {
     if server.contestant == Receiver {
         return push(server, blob);
     }
+    let client = server.client()?;
     let began = Instant::now();
-    let path = exchange(server.address, wire::begin_upload(REPOSITORY), wire::location)?;
-    let path = exchange(server.address, wire::append_upload(&path, blob), wire::location)?;
+    let path = exchange(server.address, client.begin_upload(REPOSITORY), wire::location)?;
+    let path = exchange(server.address, client.append_upload(&path, blob), wire::location)?;
     server
-        .expect(wire::close_upload(&path, &blob.digest), 201)
+        .expect(client.close_upload(&path, &blob.digest), 201)
         .with_context(|| format!("a push to {}", server.contestant))?;
     Ok(began.elapsed().as_secs_f64())
 }
@@ -100,7 +102,7 @@ fn check(server: &Server, blobs: &[&Blob]) -> Result<()> {
     }
     for blob in blobs {
         let path = format!("/v2/{REPOSITORY}/blobs/{}", blob.digest);
-        exchange(server.address, wire::ask("HEAD", &path), |response| {
+        exchange(server.address, server.client()?.ask("HEAD", &path), |response| {
             response.expect(200)?;
             let size = response
                 .header("content-length")

@@ -60,7 +60,7 @@ fn store(bench: &mut Bench, server: &Server) -> Result<()> {
             manifest: None,
         })
     });
-    let mut script = Uploads::new(REPOSITORY, work.collect(), bench.cell * 2);
+    let mut script = Uploads::new(server.client()?, REPOSITORY, work.collect(), bench.cell * 2);
     let (outcome, used) = server.measure(CONNECTIONS, &mut script)?;
     let done = script.done as f64;
     bench.add(&rows::SMALL_BLOBS, server.contestant, done / outcome.seconds);

@@ -8,7 +8,7 @@ use std::vec;
 use anyhow::{Context, Result, bail};
 
 use crate::load::{Blob, Request, Response, Script};
-use crate::wire;
+use crate::wire::{self, Client};
 
 /// What is stored in one go by one connection.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ enum Step {
 }
 
 pub(crate) struct Uploads {
+    client: Client,
     repository: String,
     work: vec::IntoIter<Rc<Work>>,
     until: Instant,
@@ -38,8 +39,9 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    pub(crate) fn new(repository: &str, work: Vec<Rc<Work>>, duration: Duration) -> Self {
+    pub(crate) fn new(client: &Client, repository: &str, work: Vec<Rc<Work>>, duration: Duration) -> Self {
         Self {
+            client: client.clone(),
             repository: repository.to_owned(),
             work: work.into_iter(),
             until: Instant::now() + duration,
@@ -61,15 +63,15 @@ impl Uploads {
         let (step, request) = match (work.blobs.get(number), &work.manifest) {
             (Some(blob), _) if work.asks_first => {
                 let path = format!("/v2/{}/blobs/{}", self.repository, blob.digest);
-                (Step::Asked(number), wire::ask("HEAD", &path))
+                (Step::Asked(number), self.client.ask("HEAD", &path))
             }
-            (Some(_), _) => (Step::Begun(number), wire::begin_upload(&self.repository)),
+            (Some(_), _) => (Step::Begun(number), self.client.begin_upload(&self.repository)),
             (None, Some((tag, manifest))) => (
                 Step::Concluded,
-                wire::put_manifest(&self.repository, tag, manifest),
+                self.client.put_manifest(&self.repository, tag, manifest),
             ),
             // Nothing is left to say, which the caller has seen before.
-            (None, None) => (Step::Concluded, wire::ask("GET", "/v2/")),
+            (None, None) => (Step::Concluded, self.client.ask("GET", "/v2/")),
         };
         self.now.insert(connection, (work, step));
         request
@@ -82,14 +84,14 @@ impl Uploads {
                 200 => Ok(Some(self.turn_to(connection, work, number + 1))),
                 404 => {
                     self.now.insert(connection, (work, Step::Begun(number)));
-                    Ok(Some(wire::begin_upload(&self.repository)))
+                    Ok(Some(self.client.begin_upload(&self.repository)))
                 }
                 status => bail!("HEAD of a blob answered {status}"),
             },
             Step::Begun(number) => {
                 let path = wire::location(response)?;
                 let blob = work.blobs.get(number).context("no such blob")?;
-                let request = wire::finish_upload(&path, blob);
+                let request = self.client.finish_upload(&path, blob);
                 self.now.insert(connection, (work, Step::Sent(number)));
                 Ok(Some(request))
             }

@@ -58,7 +58,7 @@ fn push(
     (work, duration): (Vec<Rc<Work>>, Duration),
     row: &'static Row,
 ) -> Result<usize> {
-    let mut script = Uploads::new(REPOSITORY, work, duration);
+    let mut script = Uploads::new(server.client()?, REPOSITORY, work, duration);
     let (outcome, _) = server.measure(CONNECTIONS, &mut script)?;
     bench.add(row, server.contestant, script.done as f64 / outcome.seconds);
     Ok(script.done)

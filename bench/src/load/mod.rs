@@ -10,6 +10,6 @@ mod scripts;
 pub(crate) use content::{Blob, Content, digest_of};
 pub(crate) use engine::{Outcome, Script, run};
 pub(crate) use exchange::{exchange, exchange_all};
-pub(crate) use request::Request;
+pub(crate) use request::{HOST, Request};
 pub(crate) use response::Response;
 pub(crate) use scripts::{Each, Repeat};

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use crate::load::Content;
 
+/// The same for all, so that requests can be made before the server has its port.
+pub(crate) const HOST: &str = "127.0.0.1";
+
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The head, and a body that is small.
@@ -39,7 +42,7 @@ impl Request {
     }
 
     fn head(method: &str, path: &str, headers: &[(&str, &str)], size_bytes: u64) -> Vec<u8> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n");
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }

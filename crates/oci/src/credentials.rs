@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_registry::authorization::Credentials;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// Keeps the decoded text that the credentials borrow.
 pub(crate) enum Authorization {
@@ -12,17 +12,26 @@ pub(crate) enum Authorization {
     Basic(String),
 }
 
+/// The text of the header; empty where there is none, or more than one.
+pub(crate) fn presented(headers: &HeaderMap) -> &[u8] {
+    only(headers).flatten().map_or(&[], HeaderValue::as_bytes)
+}
+
+/// The only value of the header, or that it has several.
+fn only(headers: &HeaderMap) -> Option<Option<&HeaderValue>> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let first = values.next()?;
+    Some(values.next().is_none().then_some(first))
+}
+
 impl Authorization {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Absent,
-            (Some(only), None) => only
-                .to_str()
-                .ok()
+        match only(headers) {
+            None => Self::Absent,
+            Some(only) => only
+                .and_then(|value| value.to_str().ok())
                 .and_then(basic)
                 .map_or(Self::Unusable, Self::Basic),
-            (Some(_), Some(_)) => Self::Unusable,
         }
     }
 
@@ -43,13 +52,15 @@ fn basic(value: &str) -> Option<String> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    // A password may be of any bytes; one that is no text is no token, and development users have any.
+    let user = decoded.split(|byte| *byte == b':').next()?;
+    std::str::from_utf8(user).ok()?;
+    Some(String::from_utf8_lossy(&decoded).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[track_caller]
@@ -59,6 +70,8 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
         let read = Authorization::read(&headers);
+        let presented = if let [only] = values { only } else { "" };
+        assert_eq!(super::presented(&headers), presented.as_bytes());
         match read.credentials() {
             Credentials::Basic { user, password } => assert_eq!(Some((user, password)), expected),
             _ => assert_eq!(None, expected, "{values:?}"),
@@ -70,6 +83,8 @@ mod tests {
         check(&["Basic QVdTOmE6Yg=="], Some(("AWS", "a:b")));
         check(&["basic dGVzdDp0ZXN0"], Some(("test", "test")));
         check(&["Basic Og=="], Some(("", "")));
+        // The password is the byte ff.
+        check(&["Basic dGVzdDr/"], Some(("test", "\u{fffd}")));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
     if everything {
         service.clock.reset();
     }
+    service.verified_tokens.forget();
     service.principals.reload(&service.store)?;
     Ok(())
 }

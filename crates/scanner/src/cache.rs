@@ -1,12 +1,13 @@
 //! Inventories of layers that were read before: a layer of a base image is read once for all images on it.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::ScanError;
 use crate::advisories::Advisories;
-use crate::inventory::{INVENTORY_VERSION, Inventory, PathSet};
+use crate::inventory::{Content, INVENTORY_VERSION, Inventory, PathSet, Source};
+use crate::{Ecosystem, ScanError};
 
 const INVENTORIES_MAX: i64 = 1_000;
 const ALL_BYTES_MAX: i64 = 256 << 20;
@@ -14,6 +15,8 @@ const ALL_BYTES_MAX: i64 = 256 << 20;
 const SOURCES_BYTES_MAX: usize = 4 << 20;
 /// Earlier versions kept more.
 const STORED_SOURCES_BYTES_MAX: i64 = 16 << 20;
+/// Layers can name as many distributions as they like.
+const ECOSYSTEMS_MAX: usize = 64;
 
 /// None for a layer that is not known, or was read by other readers.
 pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Inventory>, ScanError> {
@@ -94,6 +97,37 @@ fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Res
         )?
         .execute([count_max, bytes_max])?;
     Ok(())
+}
+
+/// The ecosystems of the packages in these layers; first come those whose advisories are known to be published.
+pub(crate) fn ecosystems(advisories: &Advisories) -> Result<Vec<Ecosystem>, ScanError> {
+    let connection = advisories.connection();
+    let mut statement = connection.prepare("SELECT sources FROM inventories WHERE version = ?1")?;
+    let mut rows = statement.query([INVENTORY_VERSION])?;
+    let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(row) = rows.next()? {
+        let sources = row.get_ref(0)?.as_str().unwrap_or_default();
+        let sources = serde_json::from_str::<Vec<Source>>(sources).unwrap_or_default();
+        for ecosystem in sources.iter().flat_map(ecosystems_of) {
+            if ecosystem.is_published() {
+                published.insert(ecosystem);
+            } else if others.len() < ECOSYSTEMS_MAX {
+                others.insert(ecosystem);
+            }
+        }
+    }
+    let found = published.into_iter().chain(others);
+    Ok(found.take(ECOSYSTEMS_MAX).collect())
+}
+
+fn ecosystems_of(source: &Source) -> BTreeSet<Ecosystem> {
+    match &source.content {
+        Content::Release(release) => release.ecosystem().parse().into_iter().collect(),
+        Content::Packages(packages) => {
+            let names = packages.iter().filter_map(|package| package.manager().ecosystem());
+            names.filter_map(|name| name.parse().ok()).collect()
+        }
+    }
 }
 
 /// Refuses what would make the text too long.

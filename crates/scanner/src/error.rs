@@ -24,6 +24,12 @@ pub enum ScanError {
 
     #[error("the advisories could not be read from their directory")]
     Directory(#[source] io::Error),
+
+    #[error("the database of advisories could not be opened")]
+    Database(#[source] io::Error),
+
+    #[error("the advisories that were fetched could not be opened")]
+    Sets(#[source] io::Error),
 }
 
 /// What an image may have too much of.

@@ -5,6 +5,7 @@ mod archive;
 mod cache;
 #[cfg(test)]
 mod cost_tests;
+mod ecosystem;
 mod error;
 mod findings;
 mod inventory;
@@ -21,7 +22,8 @@ mod test_layers;
 mod tests;
 mod versions;
 
-pub use advisories::{Advisories, ImportError, Imported};
+pub use advisories::{Advisories, ImportError, Imported, Part, SetUpdate, ZipError};
+pub use ecosystem::Ecosystem;
 pub use error::{Limit, ScanError};
 pub use findings::Finding;
 pub use limits::Limits;

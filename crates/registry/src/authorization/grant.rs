@@ -45,7 +45,7 @@ pub fn check_grant(
     if service.clock.now().as_millis() >= expires_at {
         return Err(expired());
     }
-    let caller = Caller::root(scope.registry_id.clone());
+    let caller = Caller::root(&scope);
     let mut ctx = Context::new(service, caller, scope, endpoint);
     ctx.granted = true;
     Ok(ctx)

@@ -3,6 +3,7 @@
 mod get_authorization_token;
 mod grant;
 mod token;
+mod verified;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use crate::{Caller, Context, Endpoint, Error, Service};
 pub use get_authorization_token::get_authorization_token;
 pub use grant::check_grant;
 pub(crate) use grant::grant;
+use verified::Verified;
+pub(crate) use verified::VerifiedTokens;
 
 /// The user name that goes with a token.
 const TOKEN_USER: &str = "AWS";
@@ -31,36 +34,91 @@ pub enum Credentials<'a> {
     Unusable,
 }
 
-/// Lets a request in, to the registry that its host names, else to the one its token opens.
+/// Lets a request in, to the registry that its host names, else to the one its token opens. `presented` is the text that
+/// the credentials were read from.
 pub fn enter(
     service: &Arc<Service>,
+    presented: &[u8],
     credentials: Credentials<'_>,
     host: Option<Scope>,
     endpoint: Endpoint,
 ) -> Result<Context, Error> {
-    let (caller, opened) = match credentials {
+    match credentials {
         Credentials::Basic { user, .. }
             if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
         {
-            dev_user(service)?
+            dev_user(service, host, endpoint)
         }
         Credentials::Basic {
             user: TOKEN_USER,
             password,
-        } => token::verify(service, password)?,
-        Credentials::None | Credentials::Unusable | Credentials::Basic { .. } => return Err(unauthorized()),
-    };
-    let scope = host.unwrap_or_else(|| opened.clone());
-    if scope.region != opened.region {
+        } => {
+            let verified = Arc::new(token::verify(service, password)?);
+            let tokens = &service.verified_tokens;
+            tokens.remember(&service.random, presented, Arc::clone(&verified));
+            admit_holder(service, &verified, host, endpoint)
+        }
+        Credentials::None | Credentials::Unusable | Credentials::Basic { .. } => Err(unauthorized()),
+    }
+}
+
+/// As `enter`, where the token in the text was verified before; none where that is not known.
+pub fn enter_again(
+    service: &Arc<Service>,
+    presented: &[u8],
+    host: Option<&Scope>,
+    endpoint: &Endpoint,
+) -> Option<Result<Context, Error>> {
+    let verified = service.verified_tokens.find(presented)?;
+    let entered = token::check_time(service, verified.expires_at)
+        .and_then(|()| admit_holder(service, &verified, host.cloned(), endpoint.clone()));
+    Some(entered)
+}
+
+fn admit_holder(
+    service: &Arc<Service>,
+    verified: &Verified,
+    host: Option<Scope>,
+    endpoint: Endpoint,
+) -> Result<Context, Error> {
+    let (caller, opened) = (verified.caller.clone(), verified.scope.clone());
+    admit(service, caller, opened, host, endpoint)
+}
+
+fn admit(
+    service: &Arc<Service>,
+    caller: Caller,
+    opened: Scope,
+    host: Option<Scope>,
+    endpoint: Endpoint,
+) -> Result<Context, Error> {
+    let region = opened.region.clone();
+    let scope = host.unwrap_or(opened);
+    if scope.region != region {
         return Err(unauthorized());
     }
     Ok(Context::new(service, caller, scope, endpoint))
 }
 
-fn dev_user(service: &Service) -> Result<(Caller, Scope), Error> {
+/// A development user is in the region that the host names. Where it names none, repositories of other regions of the
+/// account are found too.
+fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
     let registry_id = service.configuration.default_account.clone();
-    let region = Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?;
-    Ok((Caller::root(registry_id.clone()), Scope { registry_id, region }))
+    let any_region = host.is_none();
+    let scope = match host {
+        Some(scope) => scope,
+        None => Scope {
+            registry_id: registry_id.clone(),
+            region: Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?,
+        },
+    };
+    let home = Scope {
+        registry_id,
+        region: scope.region.clone(),
+    };
+    let mut ctx = Context::new(service, Caller::root(&home), scope, endpoint);
+    ctx.any_region = any_region;
+    Ok(ctx)
 }
 
 fn unauthorized() -> Error {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
+use super::verified::Verified;
 use super::{expired, unauthorized};
 use crate::mac::Purpose;
 use crate::{Caller, Error, Service};
@@ -24,7 +25,7 @@ pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
     let payload = [
         VERSION,
         claims.caller.registry_id.as_str(),
-        &claims.caller.principal,
+        claims.caller.name(),
         claims.scope.registry_id.as_str(),
         claims.scope.region.as_str(),
         &claims.expires_at.as_millis().to_string(),
@@ -51,8 +52,8 @@ struct Wrapping {
     datakey: String,
 }
 
-/// The holder of a token and the registry it opens. Only the very text that was issued passes.
-pub(super) fn verify(service: &Service, token: &str) -> Result<(Caller, Scope), Error> {
+/// What a token holds. Only the very text that was issued passes.
+pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> {
     let (payload, tag) = unwrap(token).ok_or_else(unauthorized)?;
     if !service
         .keys
@@ -60,14 +61,20 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<(Caller, Scope), 
     {
         return Err(unauthorized());
     }
-    let (caller, scope, expires_at) = read(&payload).ok_or_else(unauthorized)?;
-    if wrap(&payload, &tag, expires_at) != token {
+    let verified = read(&payload).ok_or_else(unauthorized)?;
+    if wrap(&payload, &tag, verified.expires_at) != token {
         return Err(unauthorized());
     }
+    check_time(service, verified.expires_at)?;
+    Ok(verified)
+}
+
+/// Whether a token can be used now, by a clock that may have been moved since it was verified.
+pub(super) fn check_time(service: &Service, expires_at: Timestamp) -> Result<(), Error> {
     if service.clock.now() >= expires_at {
         return Err(expired());
     }
-    Ok((caller, scope))
+    Ok(())
 }
 
 fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {
@@ -79,19 +86,21 @@ fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {
     Some((payload, STANDARD.decode(wrapping.datakey).ok()?))
 }
 
-fn read(payload: &str) -> Option<(Caller, Scope, Timestamp)> {
+fn read(payload: &str) -> Option<Verified> {
     let mut parts = payload.split('\n');
     if parts.next()? != VERSION {
         return None;
     }
-    let caller = Caller {
-        registry_id: RegistryId::parse(parts.next()?).ok()?,
-        principal: parts.next()?.to_owned(),
-    };
+    let registry_id = RegistryId::parse(parts.next()?).ok()?;
+    let caller = Caller::identity(registry_id, parts.next()?.to_owned());
     let scope = Scope {
         registry_id: RegistryId::parse(parts.next()?).ok()?,
         region: Region::parse(parts.next()?).ok()?,
     };
     let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
-    Some((caller, scope, expires_at))
+    Some(Verified {
+        caller,
+        scope,
+        expires_at,
+    })
 }

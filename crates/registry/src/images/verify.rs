@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ecru_model::Digest;
 use ecru_store::{Report, Row, Snapshot, Store, StoreError, Value};
 
-use super::manifest::Manifest;
+use super::manifest::{self, Manifest};
 use super::needs;
 use crate::repositories::stored;
 
@@ -77,8 +77,8 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     let owner = (row.integer(0)?, row.integer(1)?);
     let digest = stored(Digest::from_bytes(row.blob(2)?))?;
     let bytes = row.blob(9)?;
-    let computed = Digest::computed(digest.algorithm(), bytes);
-    if computed != digest {
+    if !manifest::is_named_by(&digest, row.text(3)?, bytes) {
+        let computed = Digest::computed(digest.algorithm(), bytes);
         return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
     }
     if usize::try_from(row.integer(4)?).ok() != Some(bytes.len()) {

@@ -29,6 +29,8 @@ fn service_on(directory: &Path) -> Arc<Service> {
         public_endpoint: None,
         repository_uri: RepositoryUriShape::Request,
         events_kept: Duration::from_hours(168),
+        organization_id: crate::OrganizationId::default(),
+        pace: crate::Pace::Fast,
         quotas: crate::registry_settings::Quotas::default(),
         key_source: Arc::new(crate::verification::NoKeys),
     };

@@ -2,8 +2,8 @@
 
 use ecru_model::Timestamp;
 
-use super::policy::{Action, Limit, Policy, Rule, Since, StorageClass, TagRequirement};
-use crate::repositories::matches_wildcard;
+use super::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
+use super::tag_matcher::TagMatcher;
 
 /// All that a policy can ask of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,10 +78,18 @@ pub(super) fn evaluate(
     let mut rules = policy.rules.iter().collect::<Vec<_>>();
     rules.sort_by_key(|rule| rule.priority);
 
+    let tag_lists = TagMatcher::new(&rules);
+    let met = images
+        .iter()
+        .map(|image| met_rules(&tag_lists, image))
+        .collect::<Vec<_>>();
     let mut claims = vec![None; images.len()];
     let mut next_due: Option<Timestamp> = None;
-    for rule in rules {
-        let matched = newest_first.iter().filter(|(_, image)| meets(rule, image));
+    for (index, rule) in rules.into_iter().enumerate() {
+        let meets = |place: usize| met.get(place).is_some_and(|met| met >> index & 1 == 1);
+        let matched = newest_first
+            .iter()
+            .filter(|(place, image)| image.class == Some(rule.class) && meets(*place));
         for (rank, (place, image)) in matched.enumerate() {
             let Some(claim) = claims.get_mut(*place) else {
                 continue;
@@ -105,22 +113,13 @@ pub(super) fn evaluate(
     next_due
 }
 
-fn meets(rule: &Rule, image: &Candidate) -> bool {
-    image.class == Some(rule.class) && image.tie != Tie::Referrer && meets_tags(&rule.tags, &image.tags)
-}
-
-/// Every entry of a list must be met, each by any tag.
-fn meets_tags(requirement: &TagRequirement, tags: &[String]) -> bool {
-    match requirement {
-        TagRequirement::Any => true,
-        TagRequirement::Untagged => tags.is_empty(),
-        TagRequirement::Prefixes(prefixes) => prefixes
-            .iter()
-            .all(|prefix| tags.iter().any(|tag| tag.starts_with(prefix))),
-        TagRequirement::Patterns(patterns) => patterns
-            .iter()
-            .all(|pattern| tags.iter().any(|tag| matches_wildcard(pattern, tag))),
+/// The rules whose tag requirement an image meets, the first of them in the lowest bit; none of an image that no rule
+/// sees.
+fn met_rules(tags: &TagMatcher, image: &Candidate) -> u64 {
+    if image.class.is_none() || image.tie == Tie::Referrer {
+        return 0;
     }
+    tags.met_rules(&image.tags)
 }
 
 fn standing(limit: Limit, image: &Candidate, rank: usize) -> Standing {
@@ -180,6 +179,8 @@ mod tests {
 
     use super::*;
     use crate::lifecycle::grammar;
+    use crate::lifecycle::policy::TagRequirement;
+    use crate::repositories::matches_wildcard;
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
     const NOW: Timestamp = Timestamp::from_millis(1_000 * DAY);

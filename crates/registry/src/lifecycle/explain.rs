@@ -10,8 +10,12 @@ use super::inventory::{Key, inventory};
 use super::policy::{Action, Limit, Policy, StorageClass};
 use super::{load, parse_stored};
 use crate::introspection::Extent;
+use crate::paging::{Filling, Room};
 use crate::repositories::{self, Repository, stored};
 use crate::{Error, Page, Service};
+
+/// What a tag or a rule costs beside its texts.
+const PART_BYTES: usize = 64;
 
 /// What the policy of a repository says of its images now.
 #[derive(Debug, Clone)]
@@ -35,6 +39,18 @@ pub struct ExplainedImage {
     pub reason: String,
     /// The rules whose tag requirement the image meets, in the order of their priorities.
     pub rules: Vec<ExplainedRule>,
+}
+
+impl ExplainedImage {
+    fn text_bytes(&self) -> usize {
+        let tags = self.tags.iter().map(|tag| tag.len() + PART_BYTES).sum::<usize>();
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| rule.reason.len() + PART_BYTES)
+            .sum::<usize>();
+        tags + rules + self.reason.len()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -88,20 +104,23 @@ fn explain_page(
         }
     });
 
-    let more = end < inventory.keys.len();
+    let room = Room::new(extent.limit);
+    let mut filling = Filling::new(&room);
     let images = inventory.keys.into_iter().zip(inventory.candidates).enumerate();
-    let mut items = Vec::new();
-    for (place, (key, candidate)) in images.skip(first).take(end - first) {
+    for (place, (key, candidate)) in images.skip(first) {
         let findings = findings.remove(&place).unwrap_or_default();
         let indexes = if candidate.tie == Tie::Free {
             Vec::new()
         } else {
             indexes_of(at, repository, &key)?
         };
-        items.push(explain_image(policy, &key, candidate, &findings, &indexes));
+        let image = explain_image(policy, &key, candidate, &findings, &indexes);
+        let put = filling.put(key.id, image.text_bytes(), || Ok(Some(image)))?;
+        if put.is_break() {
+            break;
+        }
     }
-    let next = items.last().filter(|_| more).map(|image| image.id);
-    Ok(Page { items, next })
+    Ok(filling.page())
 }
 
 fn indexes_of(at: &Snapshot<'_>, repository: &Repository, key: &Key) -> Result<Vec<Digest>, StoreError> {

@@ -1,5 +1,6 @@
 //! What a policy would do, worked out once and kept for a day: the rows of a preview, and the work on it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ecru_model::{
@@ -17,6 +18,8 @@ use crate::repositories::{self, Repository, stored};
 use crate::{Error, Service, images};
 
 const ROWS_PER_BATCH: usize = 200;
+/// What a tag costs beside its text.
+const TAG_BYTES: usize = 32;
 /// [unknown] when a preview expires.
 const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
@@ -111,19 +114,19 @@ fn schedule_work(tx: &Tx<'_>, repository: &Repository, due: Timestamp) -> Result
     )
 }
 
-pub(super) const RESULT_COLUMNS_FROM: &str =
-    "SELECT position, digest, tags, pushed_at, rule, action, storage_class FROM lifecycle_preview_results
-     WHERE repository_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
-
 /// Results in their order, from the one after `after`.
 pub(super) fn results(
     at: &Snapshot<'_>,
     repository: &Repository,
     after: i64,
-    limit: u32,
-) -> Result<Vec<PreviewResult>, StoreError> {
-    let parameters = [repository.id, after, i64::from(limit)].map(Value::Integer);
-    at.query(RESULT_COLUMNS_FROM, &parameters, PreviewResult::from_row)
+    visit: &mut dyn FnMut(PreviewResult) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    at.each(
+        "SELECT position, digest, tags, pushed_at, rule, action, storage_class FROM lifecycle_preview_results
+         WHERE repository_id = ?1 AND position > ?2 ORDER BY position",
+        &[repository.id, after].map(Value::Integer),
+        &mut |row| visit(PreviewResult::from_row(row)?),
+    )
 }
 
 /// What the preview says of one image.
@@ -141,6 +144,10 @@ pub(super) fn result_of(
 }
 
 impl PreviewResult {
+    pub(super) fn text_bytes(&self) -> usize {
+        self.tags.iter().map(|tag| tag.len() + TAG_BYTES).sum()
+    }
+
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             position: row.integer(0)?,

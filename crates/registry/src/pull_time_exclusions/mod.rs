@@ -19,7 +19,7 @@ pub(crate) fn excludes(at: &Snapshot<'_>, scope: &Scope, caller: &Caller) -> Res
     let excluded = at.query(
         "SELECT principal FROM pull_time_exclusions WHERE account = ?1 AND region = ?2",
         &[scope.registry_id.as_str(), scope.region.as_str()].map(Value::Text),
-        |row| Ok(is_meant(row.text(0)?, &caller.principal)),
+        |row| Ok(is_meant(row.text(0)?, caller.name())),
     )?;
     Ok(excluded.contains(&true))
 }

@@ -13,6 +13,7 @@ use super::shapes::{Found, finding_arn, told};
 use crate::events::{self, Scanned};
 use crate::images::{Image, tags_of};
 use crate::jobs::Lease;
+use crate::paging::Room;
 use crate::repositories::Repository;
 use crate::{Error, Service};
 
@@ -20,6 +21,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
 const EVENTS_PER_BATCH: usize = 100;
+const FINDINGS_PER_PAGE: u32 = 100;
 
 const COMPLETE: &str = "The scan was completed successfully.";
 const CONTINUOUS: &str = "Continuous scan is selected for image.";
@@ -103,7 +105,10 @@ struct Observer {
 impl Observer {
     fn of(at: &Snapshot<'_>, subject: &Subject) -> Result<Self, StoreError> {
         let mut observer = Self {
-            tags: tags_of(at, &subject.repository, subject.image.id)?,
+            tags: events::first_of(
+                tags_of(at, &subject.repository, subject.image.id)?,
+                ImageTag::as_str,
+            ),
             subject: subject.clone(),
             before: BTreeMap::new(),
         };
@@ -111,15 +116,15 @@ impl Observer {
         let mut before = BTreeMap::new();
         let (of, mut position) = (observer.found(), 0);
         loop {
-            let (page, more) = record::findings(at, of.scan, position, EVENTS_PER_BATCH)?;
-            position += i64::try_from(page.len()).unwrap_or(i64::MAX);
+            let room = Room::new(FINDINGS_PER_PAGE);
+            let page = record::findings(at, of.scan, position, (&room, 0))?;
             let known = page
+                .items
                 .iter()
                 .map(|finding| (finding_arn(&of, finding), finding.first_observed_at));
             before.extend(known);
-            if !more {
-                break;
-            }
+            let Some(reached) = page.next else { break };
+            position = reached;
         }
         observer.before = before;
         Ok(observer)
@@ -172,15 +177,15 @@ impl Observer {
         let found: BTreeSet<_> = findings.iter().map(|finding| finding_arn(&of, finding)).collect();
         let mut position = 0;
         loop {
-            let (mut page, more) = service
+            let room = Room::new(FINDINGS_PER_PAGE);
+            let page = service
                 .store
-                .read(|at| record::findings(at, &self.subject.scan, position, EVENTS_PER_BATCH))?;
-            position += i64::try_from(page.len()).unwrap_or(i64::MAX);
-            page.retain(|finding| !found.contains(&finding_arn(&of, finding)));
-            self.tell(service, lease, (page, "CLOSED")).await?;
-            if !more {
-                return Ok(());
-            }
+                .read(|at| record::findings(at, &self.subject.scan, position, (&room, 0)))?;
+            let mut went = page.items;
+            went.retain(|finding| !found.contains(&finding_arn(&of, finding)));
+            self.tell(service, lease, (went, "CLOSED")).await?;
+            let Some(reached) = page.next else { return Ok(()) };
+            position = reached;
         }
     }
 
@@ -269,7 +274,7 @@ fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError
         return Ok(false);
     }
     record::end(tx, scan.id, verdict)?;
-    let tags = tags_of(tx, repository, image.id)?;
+    let tags = events::first_of(tags_of(tx, repository, image.id)?, ImageTag::as_str);
     let tags: Vec<String> = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let scanned = Scanned {
         scope: &repository.scope,
@@ -326,7 +331,8 @@ fn judge(
         // An empty list would look like a clean bill. [unknown] to ECR, which always has its data.
         Ok(report) if report.is_uncovered && report.findings.is_empty() => {
             end.description = format!(
-                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image.",
+                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image. \
+                 {LOAD}",
                 named(" for ", &report.uncovered)
             );
             end.lacking_revision = Some(revision.unwrap_or(0));
@@ -341,7 +347,10 @@ fn judge(
             let text = if continuous { CONTINUOUS } else { COMPLETE };
             end.description = match report.uncovered.as_slice() {
                 [] => text.to_owned(),
-                uncovered => format!("{text} No advisory data is loaded{}.", named(" for ", uncovered)),
+                uncovered => format!(
+                    "{text} No advisory data is loaded{}. {LOAD}",
+                    named(" for ", uncovered)
+                ),
             };
             end.source_updated_at = report.source_updated_at.map(Timestamp::from_millis);
             for finding in &report.findings {
@@ -352,6 +361,9 @@ fn judge(
     }
     end
 }
+
+/// What a user can do about it.
+const LOAD: &str = "The command `ecru advisories update` loads it.";
 
 fn named(before: &str, names: &[String]) -> String {
     if names.is_empty() {

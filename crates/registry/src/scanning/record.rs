@@ -1,12 +1,15 @@
 //! The rows of scans and of what they found.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use ecru_model::{ImageScanStatus, ScanStatus, ScanType, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use super::scanner::Finding;
+use crate::Page;
+use crate::paging::{Filling, Room};
 use crate::repositories::stored;
 
 /// A scan of some thousand findings is a few dozen rows.
@@ -198,30 +201,42 @@ pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) ->
     Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
 }
 
-/// Findings from a position on, with whether more follow.
+/// A page of findings after a position, which is how many stand before. `more_bytes` is what each costs beside its own
+/// texts.
 pub(super) fn findings(
     at: &Snapshot<'_>,
     scan: &Scan,
     position: i64,
-    limit: usize,
-) -> Result<(Vec<Finding>, bool), StoreError> {
+    (room, more_bytes): (&Room, usize),
+) -> Result<Page<Finding, i64>, StoreError> {
     let per_row = i64::try_from(FINDINGS_PER_ROW).unwrap_or(i64::MAX);
-    let skipped = usize::try_from(position % per_row).unwrap_or(0);
-    let rows = (skipped + limit) / FINDINGS_PER_ROW + 1;
-    let chunks = at.query(
-        "SELECT findings FROM image_scan_findings WHERE scan_id = ?1 AND generation = ?2 AND first_position >= ?3
-         ORDER BY first_position LIMIT ?4",
+    let mut filling = Filling::new(room);
+    at.each(
+        "SELECT findings, first_position FROM image_scan_findings
+         WHERE scan_id = ?1 AND generation = ?2 AND first_position >= ?3 ORDER BY first_position",
         &[
             Value::Integer(scan.id),
             Value::Integer(scan.generation),
             Value::Integer(position - position % per_row),
-            Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX)),
         ],
-        |row| stored(serde_json::from_str::<Chunk>(row.text(0)?)),
+        &mut |row| {
+            let text = row.text(0)?;
+            let mut reached = row.integer(1)?;
+            let chunk = stored(serde_json::from_str::<Chunk>(text))?;
+            let bytes = text.len() / chunk.findings.len().max(1) + more_bytes;
+            for finding in chunk.findings {
+                reached += 1;
+                if reached <= position {
+                    continue;
+                }
+                if filling.put(reached, bytes, || Ok(Some(finding)))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        },
     )?;
-    let mut found = chunks.into_iter().flat_map(|chunk| chunk.findings).skip(skipped);
-    let page: Vec<_> = found.by_ref().take(limit).collect();
-    Ok((page, found.next().is_some()))
+    Ok(filling.page())
 }
 
 /// The image goes, and what was found in it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ecru_model::{Digest, ScanFrequency, ScanType, Timestamp};
+use ecru_model::{Digest, ScanType, Timestamp};
 use ecru_store::{BlobContent, BlobError, Snapshot};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -41,7 +41,8 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
             result => result,
         },
     };
-    let again = (work.frequency == Some(ScanFrequency::ContinuousScan))
+    let again = work
+        .continuous
         .then(|| Timestamp::from_millis(now.as_millis().saturating_add(DAY_MILLISECONDS)));
     let mut ended = Vec::new();
     for scan in &work.scans {
@@ -74,7 +75,7 @@ struct Work {
     image: Image,
     layers: Vec<Digest>,
     scans: Vec<Scan>,
-    frequency: Option<ScanFrequency>,
+    continuous: bool,
 }
 
 impl Work {
@@ -89,13 +90,7 @@ impl Work {
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(None);
         }
-        let configuration = Configuration::find(at, &job.scope)?;
-        let enhanced = configuration.scan_type() == ScanType::Enhanced;
-        let frequency = configuration
-            .applied_to(&repository.name)
-            .frequency
-            .filter(|_| enhanced);
-        let continuous = frequency == Some(ScanFrequency::ContinuousScan);
+        let continuous = Configuration::find(at, &job.scope)?.scans_continuously(&repository.name);
         let mut scans = Vec::new();
         for scan_type in [ScanType::Basic, ScanType::Enhanced] {
             let scan = record::find(at, image.id, scan_type)?;
@@ -110,7 +105,7 @@ impl Work {
             repository,
             image,
             scans,
-            frequency,
+            continuous,
         }))
     }
 }

@@ -30,27 +30,32 @@ pub(crate) struct Affected {
 impl Advisories {
     /// When the newest of the advisories was last changed; none when there are none.
     pub(crate) fn updated_at(&self) -> Result<Option<i64>, ScanError> {
-        let newest = self
-            .connection()
-            .query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+        let mut newest = None;
+        self.each(&mut |connection| {
+            let found: Option<i64> =
+                connection.query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+            newest = newest.max(found);
+            Ok(())
+        })?;
         Ok(newest)
     }
 
     /// Whether anything is known of an ecosystem, or of all its releases together.
     pub(crate) fn cover(&self, ecosystem: &str) -> Result<bool, ScanError> {
-        let connection = self.connection();
-        for name in with_base(ecosystem) {
-            let known = connection
-                .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
-                .exists([name])?;
-            if known {
-                return Ok(true);
+        let mut covered = false;
+        self.each(&mut |connection| {
+            for name in with_base(ecosystem) {
+                covered |= connection
+                    .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
+                    .exists([name])?;
             }
-        }
-        Ok(false)
+            Ok(())
+        })?;
+        Ok(covered)
     }
 
-    /// Visits each advisory that concerns a package, once.
+    /// Visits each advisory that concerns a package, once. Of one that was loaded more than once, the newest says what is
+    /// affected.
     pub(crate) fn about(
         &self,
         ecosystem: &str,
@@ -58,28 +63,55 @@ impl Advisories {
         budget: &Budget,
         visit: &mut Visit<'_>,
     ) -> Result<(), ScanError> {
-        let connection = self.connection();
-        let mut seen = BTreeSet::new();
-        let mut visit_once = |found: Match| {
-            if seen.insert(found.osv_id.clone()) {
-                visit(found)?;
+        self.with_all(|connections| {
+            let mut seen = BTreeSet::new();
+            let mut visit_once = |found: Match| {
+                if !seen.contains(&found.osv_id) && !has_newer(connections, &found)? {
+                    seen.insert(found.osv_id.clone());
+                    visit(found)?;
+                }
+                Ok(())
+            };
+            for connection in connections {
+                about(connection, ecosystem, package, budget, &mut visit_once)?;
             }
             Ok(())
-        };
-        for (name, version) in identities(package) {
-            for ecosystem in with_base(ecosystem) {
-                let name = canonical_name(ecosystem, name);
-                let asked = Asked {
-                    ecosystem,
-                    name: &name,
-                    version,
-                    order: package.manager().order(),
-                };
-                affecting(&connection, &asked, budget, &mut visit_once)?;
-            }
-        }
-        Ok(())
+        })
     }
+}
+
+fn has_newer(connections: &[&Connection], candidate: &Match) -> Result<bool, ScanError> {
+    for connection in connections {
+        let newer = connection
+            .prepare_cached("SELECT 1 FROM advisories WHERE osv_id = ?1 AND modified_at > ?2")?
+            .exists((&candidate.osv_id, candidate.modified_at))?;
+        if newer {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn about(
+    connection: &Connection,
+    ecosystem: &str,
+    package: &Package,
+    budget: &Budget,
+    visit: &mut Visit<'_>,
+) -> Result<(), ScanError> {
+    for (name, version) in identities(package) {
+        for ecosystem in with_base(ecosystem) {
+            let name = canonical_name(ecosystem, name);
+            let asked = Asked {
+                ecosystem,
+                name: &name,
+                version,
+                order: package.manager().order(),
+            };
+            affecting(connection, &asked, budget, visit)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes one advisory after the other: of a kernel there are thousands.

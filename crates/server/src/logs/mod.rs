@@ -1,8 +1,13 @@
 //! Log lines on standard error, for people or for machines.
 
+mod line;
 mod writer;
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use tracing::Level;
 
 use tracing_subscriber::{
     filter::Targets,
@@ -11,6 +16,35 @@ use tracing_subscriber::{
 };
 
 use writer::LogWriter;
+
+pub(crate) use line::{Line, Name, Style, name};
+
+/// Of lines about requests, in filters.
+const REQUEST_TARGET: &str = "ecru::request";
+
+/// Set where lines about requests are wanted.
+static REQUEST_LINES: OnceLock<RequestLines> = OnceLock::new();
+
+/// Where lines about requests go, beside those of tracing.
+pub(crate) struct RequestLines {
+    writer: LogWriter,
+    style: Style,
+}
+
+/// None where no line about a request is to be written.
+pub(crate) fn request_lines() -> Option<&'static RequestLines> {
+    REQUEST_LINES.get()
+}
+
+impl RequestLines {
+    pub(crate) fn begin(&self) -> Line {
+        Line::begin(self.style)
+    }
+
+    pub(crate) fn write(&self, line: Line) {
+        self.writer.push(&line.end(Timestamp::now()));
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -37,18 +71,28 @@ impl Logging {
     /// Sends what this process logs to standard error from here on.
     pub(crate) fn start(self) -> Logs {
         let writer = LogWriter::start(std::io::stderr());
+        let style = match self.format {
+            Format::Text if std::io::stderr().is_terminal() => Style::Colored,
+            Format::Text => Style::Text,
+            Format::Json => Style::Json,
+        };
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(writer.clone())
             .with_target(false);
-        let lines = match self.format {
-            Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-            Format::Json => lines.json().flatten_event(true).boxed(),
+        let lines = match style {
+            Style::Text | Style::Colored => lines.with_ansi(style == Style::Colored).boxed(),
+            Style::Json => lines.json().flatten_event(true).boxed(),
         };
-        // Only fails when a subscriber is set already, which then is the one to keep.
-        let _ = tracing_subscriber::registry()
+        let wants_requests = self.level.would_enable(REQUEST_TARGET, &Level::INFO);
+        let started = tracing_subscriber::registry()
             .with(lines)
             .with(self.level)
             .try_init();
+        // Only fails when a subscriber is set already, which then is the one to keep.
+        if started.is_ok() && wants_requests {
+            let writer = writer.clone();
+            let _ = REQUEST_LINES.set(RequestLines { writer, style });
+        }
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(ToString::to_string);
             let text = panic.payload_as_str().unwrap_or("no text");

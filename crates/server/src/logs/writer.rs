@@ -2,66 +2,100 @@
 
 use std::{
     io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
-    },
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use tracing_subscriber::fmt::MakeWriter;
 
-const LINES_WAITING_MAX: usize = 4096;
+/// Some five thousand lines.
+const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// What a burst of lines does not keep for itself afterwards.
+const KEPT_BYTES_MAX: usize = 128 * 1024;
 /// How long lines may be gathered before they are written: waking a thread for each would cost a request more
 /// than its line does.
 const GATHERING: Duration = Duration::from_millis(5);
-const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// A reader that has stopped reading does not keep the process from ending.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
-pub(super) struct LogWriter {
-    lines: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+pub(super) struct LogWriter(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
 }
 
-enum Message {
-    Line(Box<[u8]>),
-    Finish(Sender<()>),
+/// Lines lie one after the other in one buffer: a piece of memory for each would be allocated by one thread and freed by
+/// another, which costs more than to copy it.
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    lost: u64,
+    /// The thread sleeps until there is a line, and has to be woken.
+    idle: bool,
+    writing: bool,
+    /// Nothing is gathered any more.
+    finishing: bool,
+    /// There is no thread.
+    closed: bool,
+}
+
+impl State {
+    fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || self.lost > 0
+    }
+
+    fn is_settled(&self) -> bool {
+        self.closed || !self.writing && !self.has_work()
+    }
 }
 
 impl LogWriter {
     pub(super) fn start(out: impl Write + Send + 'static) -> LogWriter {
-        let (lines, waiting) = sync_channel(LINES_WAITING_MAX);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
-        // Without the thread nothing is logged: every line is counted as lost, and the server serves.
-        let _ = thread::Builder::new()
+        let shared = Arc::new(Shared::default());
+        let written = Arc::clone(&shared);
+        let thread = thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_lines(&waiting, &counted, out));
-        LogWriter { lines, lost }
+            .spawn(move || write_lines(&written, out));
+        // Without the thread nothing is logged, and the server serves.
+        shared.lock().closed = thread.is_err();
+        LogWriter(shared)
+    }
+
+    /// Takes one whole line. Never fails: what finds no room is counted, and the count is written when there is room again.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut state = self.0.lock();
+        if state.closed || state.waiting.len() + line.len() > WAITING_BYTES_MAX {
+            state.lost += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        if mem::take(&mut state.idle) {
+            drop(state);
+            self.0.changed.notify_all();
+        }
     }
 
     /// Waits until every line so far is written.
     pub(super) fn finish(&self) {
-        let (done, finished) = channel();
-        if self.lines.send(Message::Finish(done)).is_ok() {
-            let _ = finished.recv_timeout(FINISH_TIMEOUT);
-        }
+        let mut state = self.0.lock();
+        state.finishing = true;
+        self.0.changed.notify_all();
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(state, FINISH_TIMEOUT, |state| !state.is_settled());
+        drop(waited);
     }
 }
 
 impl Write for LogWriter {
-    /// Takes one whole line. Never fails: there is nobody to tell.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.lines.try_send(Message::Line(line.into())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.push(line);
         Ok(line.len())
     }
 
@@ -78,51 +112,60 @@ impl MakeWriter<'_> for LogWriter {
     }
 }
 
-fn write_lines(waiting: &Receiver<Message>, lost: &AtomicU64, mut out: impl Write) {
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines and a little for further ones, and takes them; returns the number of those that were lost.
+    fn take(&self, batch: &mut Vec<u8>) -> u64 {
+        let mut state = self.lock();
+        state.idle = true;
+        let mut state = self
+            .changed
+            .wait_while(state, |state| !state.has_work())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.idle = false;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, GATHERING, |state| !state.finishing)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.writing = true;
+        mem::swap(&mut state.waiting, batch);
+        mem::take(&mut state.lost)
+    }
+
+    fn written(&self) {
+        self.lock().writing = false;
+        self.changed.notify_all();
+    }
+}
+
+fn write_lines(shared: &Shared, mut out: impl Write) {
     let mut batch = Vec::new();
-    while let Ok(first) = waiting.recv() {
-        let mut finished = Vec::new();
-        if matches!(first, Message::Line(_)) {
-            thread::sleep(GATHERING);
-        }
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => batch.extend_from_slice(&line),
-                Message::Finish(done) => finished.push(done),
-            }
-            next = if batch.len() < BATCH_BYTES_MAX {
-                waiting.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        let count = lost.swap(0, Ordering::Relaxed);
-        if count > 0 {
-            batch.extend_from_slice(
-                format!("{count} log lines were lost: they came faster than they are read\n").as_bytes(),
-            );
+    loop {
+        let lost = shared.take(&mut batch);
+        if lost > 0 {
+            let text = format!("{lost} log lines were lost: they came faster than they are read\n");
+            batch.extend_from_slice(text.as_bytes());
         }
         let _ = out.write_all(&batch).and_then(|()| out.flush());
         batch.clear();
-        for done in finished {
-            let _ = done.send(());
-        }
+        batch.shrink_to(KEPT_BYTES_MAX);
+        shared.written();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
-
     use super::*;
 
     /// Writes nothing until it is opened.
     #[derive(Clone, Default)]
-    struct Gate(Arc<State>);
+    struct Gate(Arc<Passage>);
 
     #[derive(Default)]
-    struct State {
+    struct Passage {
         open: Mutex<bool>,
         opened: Condvar,
         written: Mutex<Vec<u8>>,
@@ -141,7 +184,7 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let State {
+            let Passage {
                 open,
                 opened,
                 written,
@@ -170,15 +213,45 @@ mod tests {
         }
         writer.finish();
         assert_eq!(gate.text(), "one\ntwo\nthree\n");
+        writer.push(b"four\n");
+        writer.finish();
+        assert_eq!(gate.text(), "one\ntwo\nthree\nfour\n");
+    }
+
+    #[test]
+    fn nothing_is_lost_of_what_many_threads_write() {
+        const LINES: usize = 2_000;
+        let gate = Gate::default();
+        gate.open();
+        let writer = LogWriter::start(gate.clone());
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let writer = &writer;
+                scope.spawn(move || {
+                    for number in 0..LINES {
+                        writer.push(format!("{thread} {number}\n").as_bytes());
+                    }
+                });
+            }
+        });
+        writer.finish();
+        let text = gate.text();
+        for thread in 0..4 {
+            let own = text
+                .lines()
+                .filter_map(|line| line.strip_prefix(&format!("{thread} ")));
+            let numbers = own.map(|number| number.parse::<usize>().expect("a number"));
+            assert!(numbers.eq(0..LINES), "the lines of thread {thread}");
+        }
     }
 
     #[test]
     fn a_reader_that_does_not_read_costs_lines_and_not_requests() {
         let gate = Gate::default();
-        let mut writer = LogWriter::start(gate.clone());
-        let sent = LINES_WAITING_MAX * 3;
+        let writer = LogWriter::start(gate.clone());
+        let sent = WAITING_BYTES_MAX / b"line\n".len() * 3;
         for _ in 0..sent {
-            writer.write_all(b"line\n").expect("a line");
+            writer.push(b"line\n");
         }
         gate.open();
         writer.finish();
@@ -192,5 +265,15 @@ mod tests {
             .sum();
         assert!(lost > 0);
         assert_eq!(written + lost, sent);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_does_not_keep_the_process_from_ending() {
+        let gate = Gate::default();
+        let writer = LogWriter::start(gate.clone());
+        writer.push(b"line\n");
+        writer.finish();
+        assert_eq!(gate.text(), "");
+        gate.open();
     }
 }

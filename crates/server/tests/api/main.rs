@@ -20,6 +20,7 @@ mod hostile;
 mod inputs;
 mod isolation;
 mod jobs;
+mod large_lists;
 mod layer_lookup;
 mod layers;
 mod lifecycle;

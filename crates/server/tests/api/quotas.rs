@@ -64,7 +64,8 @@ async fn images_are_counted_for_each_repository_and_tags_for_each_image() {
     api.ok("PutImage", tag("b")).await;
     exceeds(
         &api.call("PutImage", tag("c")).await,
-        "The image already has the maximum allowed number of tags which is '2'",
+        "Adding tag 'c' to an image in the repository with name 'demo' in registry with id '000000000000' exceeds the \
+         maximum allowed number of tags per image which is '2'",
     );
 }
 

@@ -44,8 +44,14 @@ impl Registry {
     }
 
     pub(crate) async fn aws_as(&self, key: &str, region: &str, operation: &str, input: Value) -> Value {
-        let reply = self
-            .ask("POST", "/")
+        let reply = self.aws_request(key, region, operation, &input).send().await;
+        assert_eq!(reply.status, 200, "{operation}: {}", reply.text());
+        reply.json()
+    }
+
+    /// An operation of the JSON API, not sent yet.
+    pub(crate) fn aws_request(&self, key: &str, region: &str, operation: &str, input: &Value) -> Request<'_> {
+        self.ask("POST", "/")
             .anonymously()
             .header(
                 "X-Amz-Target",
@@ -60,10 +66,6 @@ impl Registry {
                 ),
             )
             .body(input.to_string())
-            .send()
-            .await;
-        assert_eq!(reply.status, 200, "{operation}: {}", reply.text());
-        reply.json()
     }
 
     pub(crate) fn authority(&self) -> String {

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::client::{Registry, Reply};
-use crate::content::{Image, sha256};
+use crate::client::{Registry, Reply, Request};
+use crate::content::{Image, MANIFEST, sha256};
 
 /// The user and password of a token, as `docker login` has them.
 pub(crate) async fn token(registry: &Registry, account: &str, region: &str) -> String {
@@ -134,6 +134,53 @@ async fn a_token_that_was_touched_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_used_before_still_ends_by_the_clock() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let enter = async || registry.get("/v2/demo/tags/list").user(&own).send().await;
+    for _ in 0..3 {
+        enter().await.is(200);
+    }
+
+    let later = json!({ "advance": "PT13H" }).to_string();
+    let set = registry.put("/_ecru/clock").body(later).send().await;
+    assert_eq!(set.status, 200, "{}", set.text());
+    for _ in 0..2 {
+        let reply = enter().await;
+        is_challenged(&registry, &reply);
+        assert!(reply.text().contains("Your authorization token has expired"));
+    }
+    let reset = registry.delete("/_ecru/clock").send().await;
+    assert_eq!(reset.status, 200, "{}", reset.text());
+    enter().await.is(200);
+}
+
+#[tokio::test]
+async fn a_token_that_was_used_before_opens_only_what_its_host_allows() {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    let ask = |host: &str| registry.get("/v2/demo/tags/list").user(&own).host(host);
+    for _ in 0..2 {
+        registry.get("/v2/demo/tags/list").user(&own).send().await.is(200);
+        ask("000000000000.dkr.ecr.eu-west-1.amazonaws.com")
+            .send()
+            .await
+            .refuses(401, "UNAUTHORIZED");
+        ask("123456789012.dkr.ecr.us-east-1.amazonaws.com")
+            .send()
+            .await
+            .refuses(403, "DENIED");
+    }
+    let twice = registry
+        .get("/v2/")
+        .user(&own)
+        .header("Authorization", "Basic AAAA");
+    is_challenged(&registry, &twice.send().await);
+    registry.post("/_ecru/reset").send().await;
+    registry.get("/v2/").user(&own).send().await.is(200);
+}
+
+#[tokio::test]
 async fn credentials_in_another_form_open_nothing() {
     let registry = Registry::start().await;
     let encoded = STANDARD.encode("test:test");
@@ -176,6 +223,10 @@ async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
     for user in ["test:test", "test:", "tester:x:y", "test-1:z"] {
         registry.get("/v2/demo/tags/list").user(user).send().await.is(200);
     }
+    // A password need not be text.
+    let binary = format!("Basic {}", STANDARD.encode(b"test:\xff\xfe:\x00"));
+    let entered = registry.get("/v2/demo/tags/list").anonymously();
+    entered.header("Authorization", &binary).send().await.is(200);
     for user in ["Test:test", "admin:test", ":", "tes:test"] {
         is_challenged(&registry, &registry.get("/v2/").user(user).send().await);
     }
@@ -228,4 +279,63 @@ async fn addresses_in_answers_begin_with_the_host_that_was_asked() {
         "www-authenticate",
         &format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\""),
     );
+}
+
+/// The request as a proxy passes it on.
+fn by_proxy<'r>(request: Request<'r>, host: &str, (name, value): (&str, &str)) -> Request<'r> {
+    request.host(host).header(name, value)
+}
+
+#[tokio::test]
+async fn addresses_are_https_where_the_client_asked_a_proxy_by_https() {
+    let registry = Registry::start().await;
+    let host = "registry.example:8443";
+    registry.push("demo", "1.0", &Image::new(1)).await;
+    registry.push("demo", "2.0", &Image::new(2)).await;
+    for (name, value) in [
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", "for=192.0.2.1;proto=https"),
+    ] {
+        let by_proxy = |request| by_proxy(request, host, (name, value));
+        let own = format!("https://{host}/v2/");
+
+        let begun = by_proxy(registry.post("/v2/demo/blobs/uploads/")).send().await;
+        let location = begun.is(202).header("location").unwrap().to_owned();
+        assert!(location.starts_with(&own), "{location}");
+        let listed = by_proxy(registry.get("/v2/demo/tags/list?n=1")).send().await;
+        let next = listed.is(200).next_page().unwrap();
+        assert!(next.starts_with(&own), "{next}");
+        let pushed = by_proxy(
+            registry
+                .put("/v2/demo/manifests/3.0")
+                .header("Content-Type", MANIFEST),
+        )
+        .body(Image::new(1).manifest)
+        .send()
+        .await;
+        let location = pushed.is(201).header("location").unwrap().to_owned();
+        assert!(location.starts_with(&own), "{location}");
+        let challenged = by_proxy(registry.get("/v2/")).anonymously().send().await;
+        challenged.is(401).has(
+            "www-authenticate",
+            &format!("Basic realm=\"https://{host}/\",service=\"ecr.amazonaws.com\""),
+        );
+
+        let token = by_proxy(registry.aws_request("test", "us-east-1", "GetAuthorizationToken", &json!({})));
+        let token = token.send().await.json();
+        assert_eq!(
+            token["authorizationData"][0]["proxyEndpoint"],
+            format!("https://{host}")
+        );
+        let download = json!({ "repositoryName": "demo", "layerDigest": sha256(&Image::new(1).blobs[1]) });
+        let grant = by_proxy(registry.aws_request("test", "us-east-1", "GetDownloadUrlForLayer", &download));
+        let url = grant.send().await.json()["downloadUrl"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(url.starts_with(&own), "{url}");
+    }
+    let plain = registry.post("/v2/demo/blobs/uploads/").host(host).send().await;
+    let location = plain.is(202).header("location").unwrap().to_owned();
+    assert!(location.starts_with(&format!("http://{host}/")), "{location}");
 }

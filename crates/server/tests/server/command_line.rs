@@ -304,6 +304,41 @@ fn each_request_is_a_line_of_the_log_without_its_secrets() {
 }
 
 #[test]
+fn the_level_decides_whether_requests_are_logged() {
+    for (level, logs) in [
+        ("info", true),
+        ("error,ecru::request=info", true),
+        ("warn", false),
+        ("info,ecru::request=off", false),
+    ] {
+        let mut command = command();
+        command.args(["--ephemeral", "--log-level", level]);
+        let process = start(command);
+        process.get("/healthz");
+        process.signal(Signal::TERM);
+        let (_, _, logged) = process.end();
+        assert_eq!(logged.contains("path=\"/healthz\""), logs, "{level}: {logged}");
+    }
+}
+
+#[test]
+fn a_clean_stop_writes_the_line_of_every_request() {
+    const REQUESTS: usize = 100;
+    let mut command = command();
+    command.args(["--ephemeral", "--log-format", "text"]);
+    let process = start(command);
+    for _ in 0..REQUESTS {
+        process.get("/healthz");
+    }
+    process.signal(Signal::TERM);
+    let (_, _, logged) = process.end();
+    let lines = logged
+        .lines()
+        .filter(|line| line.contains(" INFO method=GET path=\"/healthz\" status=200 bytes_out="));
+    assert_eq!(lines.count(), REQUESTS);
+}
+
+#[test]
 fn running_out_of_descriptors_passes() {
     let mut command = Command::new("sh");
     command.args([

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
 
+mod advisories;
 mod client;
 mod command_line;
 mod controls;
@@ -10,6 +11,7 @@ mod health;
 mod introspection;
 mod protocol;
 mod receiver;
+mod refused_bodies;
 mod scanning;
 mod stop;
 mod tls;

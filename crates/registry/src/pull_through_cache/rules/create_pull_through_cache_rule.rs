@@ -7,7 +7,7 @@ use ecru_model::{
 use ecru_store::Snapshot;
 
 use super::kind::{kind_of, needs_credentials, private_registry};
-use super::{ROOT, Rule, find, key, save};
+use super::{ROOT, Rule, check_role, find, key, save};
 use crate::pull_through_cache::credentials;
 use crate::registry_settings::{Held, Quota};
 use crate::repositories::stored;
@@ -96,6 +96,7 @@ fn accept_upstream_prefix(input: &Input) -> Result<Prefix, Error> {
 
 /// What the cache needs in order to be let in upstream.
 fn check_leave(at: &Snapshot<'_>, scope: &Scope, rule: &Rule) -> Result<(), Error> {
+    check_role(scope, rule.custom_role_arn.as_ref())?;
     if rule.credential_arn.is_none() && rule.upstream_registry.is_some_and(needs_credentials) {
         return Err(unsupported(
             "The specified upstream registry requires authentication. Specify a valid Secrets Manager ARN and try \
