@@ -78,6 +78,8 @@ fn registry() -> Registry {
         quotas: Quotas::default(),
         key_source: Arc::new(NoKeys),
         events_kept: std::time::Duration::from_hours(24),
+        organization_id: OrganizationId::default(),
+        pace: Pace::Fast,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -102,8 +102,9 @@ fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Res
 /// The ecosystems of the packages in these layers; first come those whose advisories are known to be published.
 pub(crate) fn ecosystems(advisories: &Advisories) -> Result<Vec<Ecosystem>, ScanError> {
     let connection = advisories.connection();
-    let mut statement = connection.prepare("SELECT sources FROM inventories WHERE version = ?1")?;
-    let mut rows = statement.query([INVENTORY_VERSION])?;
+    let mut statement = connection
+        .prepare("SELECT sources FROM inventories WHERE version = ?1 AND octet_length(sources) <= ?2")?;
+    let mut rows = statement.query([INVENTORY_VERSION, STORED_SOURCES_BYTES_MAX])?;
     let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
     while let Some(row) = rows.next()? {
         let sources = row.get_ref(0)?.as_str().unwrap_or_default();
@@ -124,7 +125,9 @@ fn ecosystems_of(source: &Source) -> BTreeSet<Ecosystem> {
     match &source.content {
         Content::Release(release) => release.ecosystem().parse().into_iter().collect(),
         Content::Packages(packages) => {
-            let names = packages.iter().filter_map(|package| package.manager().ecosystem());
+            let names = packages
+                .iter()
+                .filter_map(|package| package.manager().ecosystem());
             names.filter_map(|name| name.parse().ok()).collect()
         }
     }

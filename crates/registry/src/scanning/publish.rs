@@ -105,7 +105,10 @@ struct Observer {
 impl Observer {
     fn of(at: &Snapshot<'_>, subject: &Subject) -> Result<Self, StoreError> {
         let mut observer = Self {
-            tags: events::first_of(tags_of(at, &subject.repository, subject.image.id)?, ImageTag::as_str),
+            tags: events::first_of(
+                tags_of(at, &subject.repository, subject.image.id)?,
+                ImageTag::as_str,
+            ),
             subject: subject.clone(),
             before: BTreeMap::new(),
         };
@@ -174,13 +177,13 @@ impl Observer {
         let found: BTreeSet<_> = findings.iter().map(|finding| finding_arn(&of, finding)).collect();
         let mut position = 0;
         loop {
-            let mut page = service.store.read(|at| {
-                let room = Room::new(FINDINGS_PER_PAGE);
-                record::findings(at, &self.subject.scan, position, (&room, 0))
-            })?;
-            page.items
-                .retain(|finding| !found.contains(&finding_arn(&of, finding)));
-            self.tell(service, lease, (page.items, "CLOSED")).await?;
+            let room = Room::new(FINDINGS_PER_PAGE);
+            let page = service
+                .store
+                .read(|at| record::findings(at, &self.subject.scan, position, (&room, 0)))?;
+            let mut went = page.items;
+            went.retain(|finding| !found.contains(&finding_arn(&of, finding)));
+            self.tell(service, lease, (went, "CLOSED")).await?;
             let Some(reached) = page.next else { return Ok(()) };
             position = reached;
         }

@@ -132,10 +132,7 @@ impl Advisories {
     }
 
     /// Reads what was imported and every set that was fetched. Nothing else holds both locks.
-    fn with_all<T>(
-        &self,
-        read: impl FnOnce(&[&Connection]) -> Result<T, ScanError>,
-    ) -> Result<T, ScanError> {
+    fn with_all<T>(&self, read: impl FnOnce(&[&Connection]) -> Result<T, ScanError>) -> Result<T, ScanError> {
         let imported = self.connection();
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let connections: Vec<_> = iter::once(&*imported).chain(sets.connections()).collect();
