@@ -16,7 +16,10 @@ use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
 use ecru_registry::introspection::Extent;
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service, lifecycle};
+use ecru_registry::{
+    Clock, Configuration, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme, Service,
+    lifecycle,
+};
 use ecru_store::{Options, Store, StoreError, Value};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -133,6 +136,8 @@ impl Registry {
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
             events_kept: Duration::from_hours(1),
+            organization_id: OrganizationId::default(),
+            pace: Pace::default(),
         };
         let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
         let registry = Self {

@@ -90,7 +90,15 @@ impl Bench {
             it => format!("{} GiB", it >> 30),
         };
         let many = format!("{},000", self.many / 1000);
-        name.replace("{big}", &big).replace("{many}", &many)
+        let most = format!("{},000", self.most() / 1000);
+        name.replace("{big}", &big)
+            .replace("{many}", &many)
+            .replace("{most}", &most)
+    }
+
+    /// The images of a repository whose memory is looked at after most of them went.
+    pub(crate) fn most(&self) -> usize {
+        self.many * 5
     }
 
     /// A name that no directory of this run has.

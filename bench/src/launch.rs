@@ -41,6 +41,7 @@ pub(crate) fn prepare(
             command.args(["serve", "--log-level", level, "--listen", &address.to_string()]);
             // Far more than the service allows, so that growth can be seen.
             command.args(["--quota", "images-per-repository=10000000"]);
+            command.args(["--quota", "repositories-per-registry=10000000"]);
             command.arg("--data-dir").arg(directory);
         }
         Contestant::Distribution => {

@@ -194,21 +194,21 @@ impl Growth {
 }
 
 macro_rules! growth {
-    ($growth:ident, $name:literal) => {
+    ($growth:ident, $name:literal, $things:literal) => {
         pub(crate) static $growth: Growth = {
-            static FIRST: Row = row(concat!($name, ", 100 images: p50"), "µs", &[]);
+            static FIRST: Row = row(concat!($name, ", 100 ", $things, ": p50"), "µs", &[]);
             static SECOND: Row = row(
-                concat!($name, ", 1,000 images: p50"),
+                concat!($name, ", 1,000 ", $things, ": p50"),
                 "µs",
                 &[Flat(1.2, &FIRST)],
             );
             static THIRD: Row = row(
-                concat!($name, ", 10,000 images: p50"),
+                concat!($name, ", 10,000 ", $things, ": p50"),
                 "µs",
                 &[Flat(1.2, &FIRST)],
             );
             static LAST: Row = row(
-                concat!($name, ", 100,000 images: p50"),
+                concat!($name, ", 100,000 ", $things, ": p50"),
                 "µs",
                 &[Flat(1.2, &FIRST)],
             );
@@ -222,15 +222,28 @@ macro_rules! growth {
     };
 }
 
-growth!(GROWTH_PUT, "growth of PutImage");
-growth!(GROWTH_GET, "growth of manifest GET");
-growth!(GROWTH_TAGS, "growth of a page of tags/list");
-growth!(GROWTH_LIST, "growth of a page of ListImages");
-growth!(GROWTH_PAGE, "growth of a page of DescribeImages");
+growth!(GROWTH_PUT, "growth of PutImage", "images");
+growth!(GROWTH_GET, "growth of manifest GET", "images");
+growth!(GROWTH_TAGS, "growth of a page of tags/list", "images");
+growth!(GROWTH_LIST, "growth of a page of ListImages", "images");
+growth!(GROWTH_PAGE, "growth of a page of DescribeImages", "images");
+growth!(GROWTH_CREATE, "growth of CreateRepository", "repositories");
+growth!(
+    GROWTH_DESCRIBE,
+    "growth of a page of DescribeRepositories",
+    "repositories"
+);
+growth!(GROWTH_UPLOAD, "growth of InitiateLayerUpload", "repositories");
 
 pub(crate) static LIFECYCLE_JUDGED: Row = row("lifecycle: {many} images judged", "ms", &[Below(2_000.0)]);
 pub(crate) static LIFECYCLE_EXPIRED: Row = row("lifecycle: all but 1,000 of {many} expired", "s", &[]);
 pub(crate) static LIFECYCLE_BESIDE: Row = row("lifecycle: longest PutImage beside it", "ms", &[Below(100.0)]);
+
+pub(crate) static LIFECYCLE_MEMORY: Row = row(
+    "memory, after all but 1,000 of {most} images expired",
+    "MiB",
+    &[Below(40.0)],
+);
 
 pub(crate) static LIMIT_SHA256: Row = row("hash {big}", "MB/s", &[]);
 pub(crate) static LIMIT_DISK: Row = row("write {big}, one fsync", "MB/s", &[]);

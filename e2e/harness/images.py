@@ -36,13 +36,13 @@ def seeded_bytes(name, size_bytes):
 class Image:
     """One image: its layers as tars and as gzip files, its configuration, its manifest."""
 
-    def __init__(self, layers, media_type=OCI_MANIFEST, architecture="amd64"):
+    def __init__(self, layers, media_type=OCI_MANIFEST, architecture="amd64", level=0):
         """`layers`: for each layer, from the lowest up, its files as a dictionary path to bytes."""
         self.media_type = media_type
         self.files = {path: content for layer in layers for path, content in layer.items()}
         self.tars = [_tar(layer) for layer in layers]
         # Level 0 keeps the bytes the same whatever version of zlib compresses them.
-        self.layers = [gzip.compress(tar, compresslevel=0, mtime=0) for tar in self.tars]
+        self.layers = [gzip.compress(tar, compresslevel=level, mtime=0) for tar in self.tars]
         self.config = _json(
             {
                 "architecture": architecture,

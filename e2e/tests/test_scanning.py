@@ -4,40 +4,10 @@ import json
 
 import pytest
 
+from harness.advisories import ADVISORIES, advisory
 from harness.command import TOOLS, run
 from harness.images import Image
 from harness.server import BINARY
-
-# Debian has never changed its tar for the first, and its apt for the second; glibc was mended by the package named.
-ADVISORIES = [
-    ("CVE-2005-2541", "tar", "CVSS_V2", "AV:N/AC:L/Au:N/C:C/I:C/A:C", None),
-    ("CVE-2011-3374", "apt", "CVSS_V3", "CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:N/I:L/A:N", None),
-    (
-        "CVE-2023-4911",
-        "glibc",
-        "CVSS_V3",
-        "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H",
-        "2.36-9+deb12u3",
-    ),
-]
-
-
-def advisory(name, package, scale, vector, fixed):
-    events = [{"introduced": "0"}] + ([{"fixed": fixed}] if fixed else [])
-    return {
-        "schema_version": "1.7.0",
-        "id": f"DEBIAN-{name}",
-        "upstream": [name],
-        "modified": "2026-01-01T00:00:00Z",
-        "severity": [{"type": scale, "score": vector}],
-        "affected": [
-            {
-                "package": {"ecosystem": "Debian:12", "name": package},
-                "ranges": [{"type": "ECOSYSTEM", "events": events}],
-            }
-        ],
-    }
-
 
 @pytest.fixture
 def advisories(tmp_path):

@@ -130,13 +130,9 @@ pub fn archives(bytes: &[u8]) {
     thread_local! {
         static SCANNER: (TempDir, Scanner) = scanner();
     }
-    let layer = Layer {
-        // One name for one content, as of a digest.
-        digest: BuildHasherDefault::<DefaultHasher>::default()
-            .hash_one(bytes)
-            .to_string(),
-        content: Box::new(std::io::Cursor::new(bytes.to_vec())),
-    };
+    // One name for one content, as of a digest.
+    let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(bytes);
+    let layer = Layer::new(digest.to_string(), std::io::Cursor::new(bytes.to_vec()));
     SCANNER.with(|(_, scanner)| {
         let _ = scanner.scan(vec![layer]);
     });

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
+use super::growth_repositories;
 use crate::bench::Bench;
 use crate::contestant::Contestant::Ecru;
 use crate::images::{self, Family, SEEDED};
@@ -13,15 +14,15 @@ use crate::rows::{self, Growth};
 use crate::server::Server;
 use crate::wire;
 
-const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
-const PAGE: usize = 100;
+pub(super) const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+pub(super) const PAGE: usize = 100;
 /// So many requests of a kind in a turn.
-const COUNT: u64 = 200;
+pub(super) const COUNT: u64 = 200;
 /// No more than the smallest repository has, so that each is asked for once after the writes of its turn, and none is
 /// in the server's memory.
 const MANIFESTS: u64 = 100;
 /// In each round. A turn is short, so that what disturbs one size disturbs all.
-const TURNS: usize = 5;
+pub(super) const TURNS: usize = 5;
 const DELETED_AT_ONCE: usize = 100;
 
 struct Grown {
@@ -59,7 +60,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..TURNS {
         bench.in_turns(&mut grown, |bench, it| turn(bench, it, &family))?;
     }
-    Ok(())
+    drop(grown);
+    growth_repositories::run(bench)
 }
 
 fn turn(bench: &mut Bench, grown: &Grown, family: &Family) -> Result<()> {

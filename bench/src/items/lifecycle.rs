@@ -1,11 +1,12 @@
 //! A lifecycle policy over many images: judging them, expiring most of them, and what a push beside that has to wait.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, say};
 use crate::contestant::Contestant::Ecru;
 use crate::images::{self, Family, SEEDED};
 use crate::load::{Each, exchange};
@@ -17,6 +18,7 @@ const BESIDE: &str = "bench/beside";
 const KEPT: usize = 1_000;
 /// Pushes between two looks at what is left.
 const PUSHES: u64 = 100;
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 const EXPIRING_MAX: Duration = Duration::from_mins(3);
 
 /// Only ecru has it, and images expire once: there is one round.
@@ -52,7 +54,28 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     }
     bench.add(&rows::LIFECYCLE_EXPIRED, Ecru, expiring.elapsed().as_secs_f64());
     bench.add(&rows::LIFECYCLE_BESIDE, Ecru, longest);
-    Ok(())
+    server.discard()?;
+    memory(bench, &policy)
+}
+
+/// What a server holds when most images of a very large repository have gone.
+fn memory(bench: &mut Bench, policy: &str) -> Result<()> {
+    let server = bench.start(Ecru)?;
+    images::seed(&server, bench.most())?;
+    server.call("PutLifecyclePolicy", &input(policy))?;
+    let expiring = Instant::now();
+    while left(&server)? > KEPT {
+        ensure!(expiring.elapsed() < EXPIRING_MAX * 2, "images do not expire");
+        thread::sleep(LOOKED_AT_EVERY);
+    }
+    bench.add(&rows::LIFECYCLE_MEMORY, Ecru, server.resident_mib()?);
+    say(&format!(
+        "all but {KEPT} of {} images expired in {:.1} s, with {:.1} MiB at most",
+        bench.most(),
+        expiring.elapsed().as_secs_f64(),
+        server.peak_mib()?
+    ));
+    server.discard()
 }
 
 fn policy() -> String {

@@ -1,6 +1,7 @@
 //! What is measured, one file each.
 
 mod growth;
+mod growth_repositories;
 mod json_reads;
 mod lifecycle;
 mod manifests;
@@ -71,7 +72,7 @@ pub(crate) static ALL: [Item; 11] = [
     },
     Item {
         name: "growth",
-        about: "PutImage, GET and pages in repositories of 100 to 100,000 images",
+        about: "PutImage, GET and pages beside 100 to 100,000 images, and creations and uploads beside as many repositories",
         run: growth::run,
     },
     Item {

@@ -1,17 +1,13 @@
 //! Takes in a request's body: within its limits, and as JSON.
 
-use std::{error::Error as StdError, time::Duration};
+use std::error::Error as StdError;
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, Operation, json};
-use ecru_registry::Error;
+use ecru_registry::{BodyBudget, BodyRefused, Error, HeldBody};
 use http_body::Body;
 use http_body_util::BodyExt;
-use serde_json::Value;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use serde_json::{Map, Value};
 
 use crate::document::Document;
 
@@ -20,19 +16,19 @@ const BODY_BYTES_MAX: u64 = 1024 * 1024;
 const LAYER_PART_BODY_BYTES_MAX: u64 = 28 * 1024 * 1024;
 /// A manifest of the largest size with its quotes escaped.
 const PUT_IMAGE_BODY_BYTES_MAX: u64 = 9 * 1024 * 1024;
-/// Numbers, texts, lists and objects in a body; what is made of one takes many times its byte.
-const VALUES_MAX: usize = 100_000;
-const IDLE_MAX: Duration = Duration::from_mins(1);
-
-/// Bodies over `BODY_BYTES_MAX` that may be in memory at once; others wait.
-pub(crate) const LARGE_BODIES_MAX: usize = 2;
-/// A body that is announced larger than a part of 10 MiB in base64 is alone in memory.
+/// No two bodies announced larger than a part of 10 MiB in base64 are in memory; that is the size ECR asks for.
 const ALONE_FROM_BYTES: u64 = 14 * 1024 * 1024;
+/// Numbers, texts, lists and objects in a body; no operation takes as many.
+const VALUES_MAX: usize = 20_000;
+/// What a value takes once it is parsed: an object of one member takes 640 bytes, and counts as two.
+const VALUE_BYTES: usize = 320;
+/// Up to this size, what is made of a body is not counted.
+const SMALL_BYTES: usize = 16 * 1024;
 
-/// A whole body, and leave to hold it when it is large.
-pub(crate) struct Received<'a> {
+/// A whole body, and the memory that is taken for it.
+pub(crate) struct Received {
     pub(crate) document: Document,
-    pub(crate) leave: Option<SemaphorePermit<'a>>,
+    pub(crate) held: HeldBody,
 }
 
 fn bytes_max(operation: Operation) -> u64 {
@@ -46,8 +42,8 @@ fn bytes_max(operation: Operation) -> u64 {
 pub(crate) async fn receive<B>(
     operation: Operation,
     mut body: B,
-    large_bodies: &Semaphore,
-) -> Result<Received<'_>, Error>
+    budget: &BodyBudget,
+) -> Result<Received, Error>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -57,47 +53,52 @@ where
     if announced > bytes_max {
         return Err(too_large(bytes_max));
     }
-    let mut received = Received {
-        document: Document::new(operation),
-        leave: None,
-    };
-    received.await_leave(announced, large_bodies).await;
+    let mut document = Document::new(operation);
+    let mut held = budget.body();
     let mut length = 0;
-    while let Some(frame) = timeout(IDLE_MAX, body.frame()).await.map_err(|_| idle())? {
+    while let Some(frame) = held.next(body.frame()).await.map_err(refused)? {
         let Ok(data) = frame.map_err(cut)?.into_data() else {
             continue;
         };
+        let was_small = length <= BODY_BYTES_MAX;
         length += data.len() as u64;
         if length > bytes_max {
             return Err(too_large(bytes_max));
         }
-        received.await_leave(length, large_bodies).await;
-        received.document.push(&data);
-    }
-    Ok(received)
-}
-
-impl<'a> Received<'a> {
-    /// Waits for leave before a body grows large; no memory is given in advance to a small one.
-    async fn await_leave(&mut self, length: u64, large_bodies: &'a Semaphore) {
-        if length > BODY_BYTES_MAX && self.leave.is_none() {
-            let alone = length > ALONE_FROM_BYTES;
-            let leaves = if alone { LARGE_BODIES_MAX } else { 1 };
-            let leaves = u32::try_from(leaves).unwrap_or(u32::MAX);
-            self.leave = large_bodies.acquire_many(leaves).await.ok();
-            self.document
-                .reserve(usize::try_from(length).unwrap_or(usize::MAX));
+        let grows_large = was_small && length > BODY_BYTES_MAX;
+        if grows_large && announced > ALONE_FROM_BYTES {
+            held.lead();
         }
+        held.arrived(data.len());
+        held.grow_to(whole(length)).await.map_err(refused)?;
+        // No memory is set aside in advance for a small body.
+        if grows_large {
+            document.reserve(whole(length.max(announced)));
+        }
+        document.push(&data);
     }
+    if document.text.len() > SMALL_BYTES {
+        // The text is copied out of once, into values.
+        let made = document.text.len() + json::values_at_most(&document.text, VALUES_MAX) * VALUE_BYTES;
+        held.grow_to(whole(length) + made).await.map_err(refused)?;
+    }
+    Ok(Received { document, held })
 }
 
-/// The JSON value in `text`, if it is one of bounded depth and size.
+fn whole(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The JSON value in `text`, if it is one of bounded depth and size. No body at all is an input without members.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, Error> {
+    if text.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
     if json::nests_deeper_than(text, json::DEPTH_MAX) {
         return Err(unreadable("the body is nested deeper than 64 levels"));
     }
     if json::holds_more_values_than(text, VALUES_MAX) {
-        return Err(unreadable("the body holds more than 100000 values"));
+        return Err(unreadable("the body holds more than 20000 values"));
     }
     serde_json::from_slice(text).map_err(|cause| unreadable("the body is not JSON").caused_by(cause))
 }
@@ -111,11 +112,22 @@ fn too_large(bytes_max: u64) -> Error {
     Error::new(ErrorCode::RequestEntityTooLargeException, message)
 }
 
-fn idle() -> Error {
-    Error::new(
-        ErrorCode::RequestTimeoutException,
-        "no byte of the body arrived for 60 seconds",
-    )
+fn refused(refused: BodyRefused) -> Error {
+    let (code, message) = match refused {
+        BodyRefused::Silent => (
+            ErrorCode::RequestTimeoutException,
+            "no byte of the body arrived for 60 seconds",
+        ),
+        BodyRefused::Slow => (
+            ErrorCode::RequestTimeoutException,
+            "the body arrived at less than 64 KiB a second while others waited",
+        ),
+        BodyRefused::Crowded => (
+            ErrorCode::ServiceUnavailable,
+            "other bodies took all memory that is set aside for bodies: try again",
+        ),
+    };
+    Error::new(code, message)
 }
 
 fn cut<E: Into<Box<dyn StdError + Send + Sync>>>(cause: E) -> Error {
@@ -136,6 +148,7 @@ mod tests {
     };
 
     use http_body::{Frame, SizeHint};
+    use tokio::time::{Duration, Instant, timeout};
 
     use super::*;
 
@@ -179,8 +192,7 @@ mod tests {
     }
 
     async fn outcome(operation: Operation, body: Pieces) -> Result<usize, ErrorCode> {
-        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
-        let received = receive(operation, body, &large_bodies).await;
+        let received = receive(operation, body, &BodyBudget::default()).await;
         received
             .map(|received| received.document.text.len())
             .map_err(|error| error.code)
@@ -241,41 +253,48 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_very_large_body_waits_until_it_is_alone() {
-        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
-        let announced = |announced| Pieces {
-            announced,
-            ..zeros(1, 1024)
+    async fn an_announced_length_takes_no_memory_from_others() {
+        let budget = BodyBudget::default();
+        let silent = || Pieces {
+            announced: 27 * 1024 * 1024,
+            pieces: VecDeque::from([Some(Ok(Bytes::from_static(b"{"))), None]),
         };
-        let part = |length| receive(Operation::UploadLayerPart, announced(length), &large_bodies);
-        let first = part(ALONE_FROM_BYTES).await.ok().unwrap();
-        assert!(
-            timeout(Duration::from_mins(5), part(ALONE_FROM_BYTES + 1))
-                .await
-                .is_err()
-        );
-        assert!(part(ALONE_FROM_BYTES).await.is_ok());
-        drop(first);
-        let alone = part(ALONE_FROM_BYTES + 1).await.ok().unwrap();
-        assert!(
-            timeout(Duration::from_mins(5), part(ALONE_FROM_BYTES))
-                .await
-                .is_err()
-        );
-        drop(alone);
+        let silent = (0..10).map(|_| receive(Operation::UploadLayerPart, silent(), &budget));
+        let mut silent: Vec<_> = silent.map(Box::pin).collect();
+        for silent in &mut silent {
+            assert!(timeout(Duration::from_millis(1), silent).await.is_err());
+        }
+        let begun = Instant::now();
+        let large = receive(Operation::UploadLayerPart, zeros(27, 1024 * 1024), &budget).await;
+        assert!(large.is_ok() && begun.elapsed() < Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_third_large_body_waits_until_one_is_let_go() {
-        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
-        let large = || receive(Operation::PutImage, zeros(2, 1024 * 1024), &large_bodies);
-        let (first, second) = (large().await.ok().unwrap(), large().await.ok().unwrap());
-        let waiting = timeout(Duration::from_mins(5), large()).await;
-        assert!(waiting.is_err());
-        let small = receive(Operation::PutImage, zeros(1, 1024), &large_bodies).await;
+    async fn a_very_large_body_waits_for_another_and_smaller_ones_do_not() {
+        let budget = BodyBudget::default();
+        let part = |mebibytes: u64| {
+            let part = Pieces {
+                announced: mebibytes << 20,
+                ..zeros(mebibytes, 1 << 20)
+            };
+            receive(Operation::UploadLayerPart, part, &budget)
+        };
+        let first = part(20).await.ok().unwrap();
+        assert!(timeout(Duration::from_secs(20), part(20)).await.is_err());
+        let smaller = part(10).await.ok().unwrap();
+        let small = receive(Operation::PutImage, zeros(1, 1024), &budget).await;
         assert_eq!(small.map(|small| small.document.text.len()).ok(), Some(1024));
         drop(first);
-        assert!(large().await.is_ok());
-        drop(second);
+        assert!(part(20).await.is_ok());
+        drop(smaller);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_for_which_there_is_no_memory_is_refused_as_unavailable() {
+        let budget = BodyBudget::default();
+        let large = || receive(Operation::UploadLayerPart, zeros(28, 1024 * 1024), &budget);
+        let _held = (large().await.ok().unwrap(), large().await.ok().unwrap());
+        let refused = large().await.err().map(|error| error.code);
+        assert_eq!(refused, Some(ErrorCode::ServiceUnavailable));
     }
 }

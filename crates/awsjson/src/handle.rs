@@ -15,16 +15,12 @@ use ecru_model::{ErrorCode, Operation, TARGET_PREFIX};
 use ecru_registry::{Context, Endpoint, Error, Service};
 use http::{HeaderMap, Method, Request, Response, header, request::Parts};
 use http_body::Body;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{ErrorNames, answer, body, credentials, generated::dispatch::dispatch};
 
 const TARGET: &str = "x-amz-target";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-
-/// One for the process, whose memory it guards.
-static LARGE_BODIES: Semaphore = Semaphore::const_new(body::LARGE_BODIES_MAX);
 
 static REQUEST_IDS: LazyLock<RequestIds> = LazyLock::new(RequestIds::default);
 
@@ -111,13 +107,13 @@ where
 {
     let credentials = credentials::find(&parts.headers, &parts.uri)?;
     check_content(&parts.headers)?;
-    let received = body::receive(operation, body, &LARGE_BODIES).await?;
+    let received = body::receive(operation, body, &service.bodies).await?;
     let endpoint = origin.endpoint.clone();
     let mut ctx = Context::signed(service, &credentials.access_key_id, credentials.region, endpoint);
     ctx.source = Some(origin.source);
     let output = dispatch(&ctx, operation, received.document).await;
-    // The input of a large body lives until here.
-    drop(received.leave);
+    // What was made of the body lives until here.
+    drop(received.held);
     output
 }
 

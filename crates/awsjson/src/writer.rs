@@ -90,6 +90,11 @@ impl Writer {
         self.text.push(b'"');
     }
 
+    /// A value that is JSON already.
+    pub(crate) fn json(&mut self, json: &str) {
+        self.text.extend_from_slice(json.as_bytes());
+    }
+
     pub(crate) fn boolean(&mut self, boolean: bool) {
         self.text
             .extend_from_slice(if boolean { b"true" } else { b"false" });

@@ -17,6 +17,7 @@ pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool)
         let longer = sample.chars().chain(std::iter::repeat('q'));
         candidates.push(longer.take(length).collect::<String>());
     }
+    candidates.extend(of_account(sample, length));
     candidates.extend(["q", "1"].map(|unit| unit.repeat(length)));
     for candidate in &candidates {
         if shape.describes(candidate)? {
@@ -25,6 +26,20 @@ pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool)
     }
     Ok(candidates.into_iter().next().filter(|_| !right))
 }
+
+/// A longer text of the account that is known at the run only, such as the ARN of one of its roles.
+fn of_account(sample: &str, length: usize) -> Option<String> {
+    const ACCOUNT: &str = "${account}";
+    let around = sample.replace(ACCOUNT, "");
+    let accounts = sample.matches(ACCOUNT).count();
+    if accounts == 0 || around.contains("${") {
+        return None;
+    }
+    let missing = length.checked_sub(around.chars().count() + accounts * ACCOUNT_CHARACTERS)?;
+    Some(format!("{sample}{}", "q".repeat(missing)))
+}
+
+const ACCOUNT_CHARACTERS: usize = 12;
 
 /// Documents are not made shorter than they are.
 const SHORT_DOCUMENT: usize = 1_000;

@@ -27,6 +27,12 @@ pub fn holds_more_values_than(text: &[u8], count: usize) -> bool {
     text.len() > count && marks.nth(count).is_some()
 }
 
+/// No fewer than the values in a text that holds at most `count`, found many bytes at once: what is inside of strings counts too.
+pub fn values_at_most(text: &[u8], count: usize) -> usize {
+    let marks = text.iter().filter(|byte| matches!(byte, b',' | b'{' | b'['));
+    count.min(marks.count() + 1)
+}
+
 fn outside_strings(text: &[u8]) -> impl Iterator<Item = u8> {
     let mut in_string = false;
     let mut escaped = false;
@@ -73,6 +79,10 @@ mod tests {
         ];
         for (text, count, expected) in cases {
             assert_eq!(holds_more_values_than(text.as_bytes(), count), expected, "{text}");
+            assert!(
+                !expected || values_at_most(text.as_bytes(), count + 1) > count,
+                "{text}"
+            );
         }
     }
 }

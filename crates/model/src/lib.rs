@@ -1,5 +1,6 @@
 //! The vocabulary of ECR: names, digests, tags, ARNs and scopes, and what is generated from the service model.
 
+mod annotations;
 mod arn;
 mod digest;
 pub mod facts;
@@ -17,6 +18,7 @@ mod timestamp;
 mod upload_id;
 mod violation;
 
+pub use annotations::Annotations;
 pub use arn::Arn;
 pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
 pub use generated::{

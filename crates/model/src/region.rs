@@ -5,6 +5,17 @@ use std::sync::Arc;
 
 use crate::{Violation, rules};
 
+/// How the regions of a partition begin, its name, and its domain; all other regions are in `aws`.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "aws-cn", "amazonaws.com.cn"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ("eusc-", "aws-eusc", "amazonaws.eu"),
+];
+
 /// The name of a region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(Arc<str>);
@@ -24,13 +35,21 @@ impl Region {
         self.0.as_ref().to_owned()
     }
 
-    /// The partition of AWS that the region lies in, as ARNs name it.
+    /// The partition of AWS that the region is in, as ARNs name it.
     pub fn partition(&self) -> &'static str {
-        match self.0.split_once('-') {
-            Some(("cn", _)) => "aws-cn",
-            Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        self.home().0
+    }
+
+    /// The domain under which the services of the region have their hosts.
+    pub fn dns_suffix(&self) -> &'static str {
+        self.home().1
+    }
+
+    fn home(&self) -> (&'static str, &'static str) {
+        let found = PARTITIONS.iter().find(|(prefix, ..)| self.0.starts_with(prefix));
+        found.map_or(("aws", "amazonaws.com"), |(_, partition, suffix)| {
+            (*partition, *suffix)
+        })
     }
 }
 
@@ -57,4 +76,33 @@ impl std::str::FromStr for Region {
 fn matches(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_region_is_in_its_partition() {
+        for (region, partition, suffix) in [
+            ("us-east-1", "aws", "amazonaws.com"),
+            ("eu-west-1", "aws", "amazonaws.com"),
+            ("mx-central-1", "aws", "amazonaws.com"),
+            ("nowhere", "aws", "amazonaws.com"),
+            ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
+            ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+            ("us-iso-east-1", "aws-iso", "c2s.ic.gov"),
+            ("us-isob-east-1", "aws-iso-b", "sc2s.sgov.gov"),
+            ("eu-isoe-west-1", "aws-iso-e", "cloud.adc-e.uk"),
+            ("us-isof-south-1", "aws-iso-f", "csp.hci.ic.gov"),
+            ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
+        ] {
+            let parsed = Region::parse(region).unwrap();
+            assert_eq!(
+                (parsed.partition(), parsed.dns_suffix()),
+                (partition, suffix),
+                "{region}"
+            );
+        }
+    }
 }

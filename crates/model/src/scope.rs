@@ -14,16 +14,38 @@ pub struct Scope {
 impl Scope {
     /// `arn:<partition>:ecr:<region>:<account>:repository/<name>`, as resource tags and policies name a repository.
     pub fn repository_arn(&self, name: &RepositoryName) -> String {
+        self.arn("ecr", "repository/", name.as_str())
+    }
+
+    /// `arn:<partition>:<service>:<region>:<account>:<kind><name>`, where the kind ends with what separates it.
+    pub fn arn(&self, service: &str, kind: &str, name: &str) -> String {
         let Self { registry_id, region } = self;
         [
             "arn:",
             region.partition(),
-            ":ecr:",
+            ":",
+            service,
+            ":",
             region.as_str(),
             ":",
             registry_id.as_str(),
-            ":repository/",
-            name.as_str(),
+            ":",
+            kind,
+            name,
+        ]
+        .concat()
+    }
+
+    /// `arn:<partition>:iam::<account>:<resource>`: a principal of the account, which belongs to no region.
+    pub fn iam_arn(&self, resource: &str) -> String {
+        let Self { registry_id, region } = self;
+        [
+            "arn:",
+            region.partition(),
+            ":iam::",
+            registry_id.as_str(),
+            ":",
+            resource,
         ]
         .concat()
     }
@@ -55,10 +77,28 @@ mod tests {
             "arn:aws:ecr:us-east-1:000000000000:repository/a/b",
             "arn:aws-cn:ecr:cn-north-1:123456789012:repository/demo",
             "arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/demo",
+            "arn:aws-iso:ecr:us-iso-east-1:123456789012:repository/demo",
+            "arn:aws-iso-b:ecr:us-isob-east-1:123456789012:repository/demo",
+            "arn:aws-iso-e:ecr:eu-isoe-west-1:123456789012:repository/demo",
+            "arn:aws-iso-f:ecr:us-isof-east-1:123456789012:repository/demo",
+            "arn:aws-eusc:ecr:eusc-de-east-1:123456789012:repository/demo",
         ] {
             let (scope, name) = Scope::parse_repository_arn(arn).unwrap();
             assert_eq!(scope.repository_arn(&name), arn);
         }
+    }
+
+    #[test]
+    fn arns_name_the_partition_of_their_region() {
+        let scope = Scope {
+            registry_id: RegistryId::parse("123456789012").unwrap(),
+            region: Region::parse("us-isob-east-1").unwrap(),
+        };
+        assert_eq!(
+            scope.arn("kms", "key/", "1234"),
+            "arn:aws-iso-b:kms:us-isob-east-1:123456789012:key/1234"
+        );
+        assert_eq!(scope.iam_arn("root"), "arn:aws-iso-b:iam::123456789012:root");
     }
 
     #[test]

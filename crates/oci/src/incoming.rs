@@ -5,27 +5,33 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use ecru_registry::{BodyBudget, BodyRefused, HeldBody};
 use ecru_store::ByteSource;
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// What is read and thrown away so that a client still sending can read why it was refused.
-const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
-const DISCARDING_MAX: Duration = Duration::from_secs(5);
+/// Up to this size, what is made of a gathered body is not counted.
+const SMALL_BYTES: usize = 16 * 1024;
 
 /// Why a body did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     Silent,
     Cut,
+    /// Others waited for memory while it came slowly.
+    Slow,
+    /// No memory became free for it.
+    Crowded,
     /// It ended, but not where its `Content-Range` says.
     WrongLength,
 }
 
 pub(crate) struct Incoming<B> {
     body: B,
+    /// Memory for a body that is gathered, until this is dropped.
+    held: HeldBody,
     ended: bool,
     failure: Option<Failure>,
 }
@@ -36,10 +42,21 @@ pub(crate) enum Gathered {
     Failed(Failure),
 }
 
+impl From<BodyRefused> for Failure {
+    fn from(refused: BodyRefused) -> Self {
+        match refused {
+            BodyRefused::Silent => Self::Silent,
+            BodyRefused::Slow => Self::Slow,
+            BodyRefused::Crowded => Self::Crowded,
+        }
+    }
+}
+
 impl<B> Incoming<B> {
-    pub(crate) fn new(body: B) -> Self {
+    pub(crate) fn new(body: B, budget: &BodyBudget) -> Self {
         Self {
             body,
+            held: budget.body(),
             ended: false,
             failure: None,
         }
@@ -65,37 +82,43 @@ where
         if self.length().is_some_and(|length| length > limit_bytes as u64) {
             return Gathered::TooLong;
         }
-        let mut gathered = BytesMut::new();
-        while let Some(piece) = self.piece().await {
-            match piece {
-                Ok(piece) if gathered.len() + piece.len() > limit_bytes => return Gathered::TooLong,
-                Ok(piece) => gathered.extend_from_slice(&piece),
-                Err(failure) => return Gathered::Failed(failure),
+        match self.gather_pieces(limit_bytes).await {
+            Ok(Some(bytes)) => Gathered::Whole(bytes),
+            Ok(None) => Gathered::TooLong,
+            Err(failure) => {
+                self.ended = true;
+                self.failure = Some(failure);
+                Gathered::Failed(failure)
             }
         }
-        Gathered::Whole(gathered.freeze())
     }
 
-    /// Reads what a refused request still sends, within bounds.
-    pub(crate) async fn discard(&mut self) {
-        if self.body.is_end_stream()
-            || self
-                .length()
-                .is_some_and(|length| length > DISCARDED_BYTES_MAX as u64)
-        {
-            return;
-        }
-        let mut discarded = 0;
-        let reading = async {
-            while let Some(Ok(piece)) = self.piece().await {
-                discarded += piece.len();
-                if discarded > DISCARDED_BYTES_MAX {
-                    break;
-                }
+    /// None for a body over the limit.
+    async fn gather_pieces(&mut self, limit_bytes: usize) -> Result<Option<Bytes>, Failure> {
+        let mut gathered = BytesMut::new();
+        while let Some(frame) = self.held.next(self.body.frame()).await? {
+            let Ok(data) = frame.map_err(|_| Failure::Cut)?.into_data() else {
+                continue;
+            };
+            let length = gathered.len() + data.len();
+            if length > limit_bytes {
+                return Ok(None);
             }
-        };
-        // Silence here only ends the courtesy.
-        let _ = timeout(DISCARDING_MAX, reading).await;
+            self.held.arrived(data.len());
+            self.held.grow_to(length).await?;
+            if length > SMALL_BYTES && gathered.capacity() < length {
+                // All that is announced at once: memory that is not written to yet is not there.
+                let rest = usize::try_from(self.body.size_hint().lower()).unwrap_or(0);
+                gathered.reserve(data.len() + rest.min(limit_bytes));
+            }
+            gathered.extend_from_slice(&data);
+        }
+        if gathered.len() > SMALL_BYTES {
+            // What is parsed of it takes about as much again.
+            self.held.grow_to(2 * gathered.len()).await?;
+        }
+        self.ended = true;
+        Ok(Some(gathered.freeze()))
     }
 
     async fn piece(&mut self) -> Option<Result<Bytes, Failure>> {
@@ -173,7 +196,8 @@ where
             Err(failure) => {
                 self.incoming.failure = Some(failure);
                 Some(Err(io::Error::from(match failure {
-                    Failure::Silent => io::ErrorKind::TimedOut,
+                    Failure::Silent | Failure::Slow => io::ErrorKind::TimedOut,
+                    Failure::Crowded => io::ErrorKind::OutOfMemory,
                     Failure::Cut => io::ErrorKind::UnexpectedEof,
                     Failure::WrongLength => io::ErrorKind::InvalidInput,
                 })))
@@ -192,6 +216,10 @@ mod tests {
 
     use super::*;
 
+    fn incoming<B>(body: B) -> Incoming<B> {
+        Incoming::new(body, &BodyBudget::default())
+    }
+
     fn whole(gathered: Gathered) -> Option<Bytes> {
         match gathered {
             Gathered::Whole(bytes) => Some(bytes),
@@ -202,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_at_the_limit_is_gathered_and_one_beyond_it_is_not() {
         for (length, limit, fits) in [(0, 0, true), (4, 4, true), (5, 4, false)] {
-            let mut incoming = Incoming::new(Full::new(Bytes::from(vec![7; length])));
+            let mut incoming = incoming(Full::new(Bytes::from(vec![7; length])));
             assert_eq!(
                 whole(incoming.gather(limit).await).is_some(),
                 fits,
@@ -247,15 +275,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_sender_is_given_up_after_a_minute() {
-        let mut incoming = Incoming::new(Silent);
+        let mut incoming = incoming(Silent);
         assert!(Source::whole(&mut incoming).next().await.unwrap().is_err());
         assert_eq!(incoming.failure(), Some(Failure::Silent));
         assert!(Source::whole(&mut incoming).next().await.is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_body_that_is_gathered_fails_and_gives_its_memory_back() {
+        let mut silent = incoming(Silent);
+        let gathered = silent.gather(4).await;
+        assert!(matches!(gathered, Gathered::Failed(Failure::Silent)));
+        assert_eq!(silent.failure(), Some(Failure::Silent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_are_gathered_share_one_budget() {
+        let budget = BodyBudget::default();
+        let large = || Incoming::new(Full::new(Bytes::from(vec![7; 14 << 20])), &budget);
+        let (mut first, mut second, mut third) = (large(), large(), large());
+        assert!(whole(first.gather(14 << 20).await).is_some());
+        assert!(whole(second.gather(14 << 20).await).is_some());
+        let crowded = third.gather(14 << 20).await;
+        assert!(matches!(crowded, Gathered::Failed(Failure::Crowded)));
+        drop(first);
+        assert!(whole(large().gather(14 << 20).await).is_some());
+    }
+
     #[tokio::test]
     async fn a_body_that_breaks_off_is_an_error_and_then_ends() {
-        let mut incoming = Incoming::new(BreaksOff { told: false });
+        let mut incoming = incoming(BreaksOff { told: false });
         assert_eq!(Source::whole(&mut incoming).next().await.unwrap().unwrap(), "ab");
         assert!(Source::whole(&mut incoming).next().await.unwrap().is_err());
         assert_eq!(incoming.failure(), Some(Failure::Cut));
@@ -270,7 +319,7 @@ mod tests {
             (5, (0, 3), false),
             (5, (0, 9), false),
         ] {
-            let mut incoming = Incoming::new(Full::new(Bytes::from(vec![7; length])));
+            let mut incoming = incoming(Full::new(Bytes::from(vec![7; length])));
             let mut source = Source::chunk(&mut incoming, Some(range));
             let mut whole = true;
             while let Some(piece) = source.next().await {

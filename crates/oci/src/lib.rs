@@ -23,11 +23,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ecru_model::RepositoryName;
 use ecru_registry::pull_through_cache::Arriving;
-use ecru_registry::{Context, Endpoint, Service, authorization};
+use ecru_registry::{Context, Endpoint, Service, authorization, repositories};
 use ecru_store::BlobReader;
 use http::request::Parts;
-use http::{Method, Response, header};
+use http::{Method, Response};
 
 use crate::credentials::Authorization;
 use crate::incoming::Incoming;
@@ -65,17 +66,11 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    let mut incoming = Incoming::new(body);
+    let mut incoming = Incoming::new(body, &service.bodies);
 
     let response = match answer(service, &parts, &mut incoming, (&endpoint, source)).await {
         Ok(response) => response,
-        Err(refusal) => {
-            // A client that waits to be told to send its body is told the answer instead.
-            if !parts.headers.contains_key(header::EXPECT) {
-                Box::pin(incoming.discard()).await;
-            }
-            refusal.into_response(&endpoint)
-        }
+        Err(refusal) => refusal.into_response(&endpoint),
     };
     answer::finish(response, parts.method == Method::HEAD)
 }
@@ -114,7 +109,32 @@ where
         headers: &parts.headers,
         query: &query,
     };
-    serve(&asked, &parts.method, route, incoming).await
+    let served = serve(&asked, &parts.method, route, incoming).await;
+    served.map_err(|refusal| match route.repository() {
+        Some(name) if refusal.is_of_unknown_name() => with_other_regions(&ctx, name, refusal),
+        _ => refusal,
+    })
+}
+
+/// Says where a repository of this name is, if it is in another region of the caller's account.
+fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
+    let Ok(name) = RepositoryName::parse(name) else {
+        return refusal;
+    };
+    match repositories::other_regions(ctx, &name) {
+        Ok(addresses) if addresses.is_empty() => refusal,
+        Ok(addresses) => refusal.adding(&format!(
+            "; a repository with this name exists in another region: {}",
+            addresses.join(", ")
+        )),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "other regions could not be searched for a repository"
+            );
+            refusal
+        }
+    }
 }
 
 fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
@@ -141,7 +161,7 @@ where
         Route::Base if reads => Ok(answer::base()),
         Route::Catalog if reads => lists::catalog(asked),
         Route::Tags { name } if reads => lists::tags(asked, name),
-        Route::Referrers { name, digest } if reads => referrers::list(asked, name, digest),
+        Route::Referrers { name, digest } if reads => Box::pin(referrers::list(asked, name, digest)).await,
         Route::Manifest { name, reference } if *method == Method::GET => {
             manifests::get(asked, name, reference).await
         }

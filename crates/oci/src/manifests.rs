@@ -136,9 +136,9 @@ fn further_tags(asked: &Asked<'_>, reference: &Reference) -> Result<Vec<ImageTag
     Ok(tags)
 }
 
-/// The specification lets a registry ignore parameters of the media type.
+/// Nothing where the header names no type.
 fn content_type(asked: &Asked<'_>) -> Option<String> {
     let given = asked.header(header::CONTENT_TYPE)?;
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    (!media_type.is_empty()).then(|| media_type.to_owned())
+    let names_a_type = !given.split(';').next().unwrap_or_default().trim().is_empty();
+    names_a_type.then(|| given.to_owned())
 }

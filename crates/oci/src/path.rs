@@ -21,7 +21,7 @@ impl<'p> Route<'p> {
         let below = path.strip_prefix("/v2")?;
         match below {
             "" | "/" => return Some(Route::Base),
-            "/_catalog" => return Some(Route::Catalog),
+            "/_catalog" | "/_catalog/" => return Some(Route::Catalog),
             _ => {}
         }
         let below = below.strip_prefix('/')?;
@@ -31,6 +31,14 @@ impl<'p> Route<'p> {
                 return named(name).map(|name| Route::Uploads { name });
             }
         }
+        Self::parse_below(below).or_else(|| {
+            // Lists are found with a slash at their end too.
+            let list = Self::parse_below(below.strip_suffix('/')?)?;
+            matches!(list, Route::Tags { .. } | Route::Referrers { .. }).then_some(list)
+        })
+    }
+
+    fn parse_below(below: &'p str) -> Option<Route<'p>> {
         let (before, last) = below.rsplit_once('/')?;
         let (name, kind) = before.rsplit_once('/')?;
         if last.is_empty() {
@@ -49,6 +57,19 @@ impl<'p> Route<'p> {
                 named(name).map(|name| Route::Upload { name, id: last })
             }
             _ => None,
+        }
+    }
+
+    /// The repository that a route is about.
+    pub(crate) fn repository(&self) -> Option<&'p str> {
+        match *self {
+            Route::Base | Route::Catalog => None,
+            Route::Manifest { name, .. }
+            | Route::Blob { name, .. }
+            | Route::Uploads { name }
+            | Route::Upload { name, .. }
+            | Route::Tags { name }
+            | Route::Referrers { name, .. } => Some(name),
         }
     }
 
@@ -138,6 +159,15 @@ mod tests {
             }),
         );
         check("/v2/demo/tags/list", Some(Route::Tags { name: "demo" }));
+        check("/v2/demo/tags/list/", Some(Route::Tags { name: "demo" }));
+        check("/v2/_catalog/", Some(Route::Catalog));
+        check(
+            "/v2/demo/referrers/sha256:00/",
+            Some(Route::Referrers {
+                name: "demo",
+                digest: "sha256:00",
+            }),
+        );
         check(
             "/v2/demo/referrers/sha256:00",
             Some(Route::Referrers {
@@ -200,7 +230,12 @@ mod tests {
             "/v2//manifests/latest",
             "/v2/demo/uploads/id",
             "/v2/blobs/uploads/",
-            "/v2/_catalog/",
+            "/v2/demo/tags/list//",
+            "/v2/demo/referrers/",
+            "/v2/demo/manifests/latest/",
+            "/v2/demo/blobs/sha256:00/",
+            "/v2/_catalog//",
+            "//v2/_catalog",
         ] {
             check(path, None);
         }

@@ -1,10 +1,8 @@
 //! `/v2/<name>/referrers/<digest>`: the manifests whose subject is a digest, as an image index.
 
-use std::collections::BTreeMap;
-
 use ecru_model::ErrorCode;
 use ecru_registry::Page;
-use ecru_registry::images::{self, ReferrersOf};
+use ecru_registry::images::{self, Referrer, ReferrersOf};
 use http::{Response, header};
 use serde::Serialize;
 
@@ -13,31 +11,24 @@ use crate::lists::next_page;
 use crate::query::encode;
 use crate::refusal::Refusal;
 use crate::request::{self, Asked};
-use crate::{Answer, answer};
+use crate::{Answer, Body, answer};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Index {
-    schema_version: u8,
-    media_type: &'static str,
-    manifests: Vec<Descriptor>,
-}
+/// What a descriptor takes beside its annotations, mostly.
+const DESCRIPTOR_BYTES: usize = 512;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: String,
+struct Descriptor<'a> {
+    media_type: &'a str,
     digest: String,
     size: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    artifact_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    annotations: Option<BTreeMap<String, String>>,
+    artifact_type: Option<&'a str>,
 }
 
-pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
+pub(crate) async fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let repository = request::repository(name)?;
     let subject = request::digest(digest)?;
     let limit = asked.limit()?.max(1);
@@ -45,7 +36,7 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
     let artifact_type = asked.query.find("artifactType");
 
     let wanted = ReferrersOf::pullable(subject, artifact_type);
-    let page = match images::list_referrers_of(asked.ctx, &repository, &wanted, after, limit) {
+    let page = match images::list_referrers_of(asked.ctx, &repository, wanted, after, limit).await {
         Ok(page) => page,
         // A client takes 404 to mean that referrers are kept under tags, so the specification forbids it here.
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => Page {
@@ -66,22 +57,41 @@ pub(crate) fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
         let below = format!("{repository}/referrers/{subject}?n={limit}&last={next}{filter}");
         builder = builder.header(header::LINK, next_page(asked, &below)?);
     }
-    let described = page.items.into_iter().map(|referrer| Descriptor {
-        media_type: referrer.media_type,
-        digest: referrer.digest.to_string(),
-        size: referrer.size,
-        artifact_type: referrer.artifact_type,
-        annotations: referrer.annotations,
-    });
-    let manifests = described.collect();
-    answer::json(
-        builder,
-        &Index {
-            schema_version: 2,
-            media_type: INDEX,
-            manifests,
-        },
-    )
+    let index = print(&page.items).map_err(|_| Refusal::internal())?;
+    answer::with_body(builder, Body::Bytes(index.into()))
+}
+
+/// An image index. Annotations are the text of a JSON object already, which may be as long as a manifest: it is put in
+/// as it is.
+fn print(referrers: &[Referrer]) -> Result<Vec<u8>, serde_json::Error> {
+    let annotations = referrers
+        .iter()
+        .filter_map(|referrer| referrer.annotations.as_ref());
+    let bytes = annotations.map(|text| text.as_str().len()).sum::<usize>();
+    let mut index = Vec::with_capacity(bytes + (referrers.len() + 1) * DESCRIPTOR_BYTES);
+    index.extend_from_slice(br#"{"schemaVersion":2,"mediaType":""#);
+    index.extend_from_slice(INDEX.as_bytes());
+    index.extend_from_slice(br#"","manifests":["#);
+    for (place, referrer) in referrers.iter().enumerate() {
+        if place > 0 {
+            index.push(b',');
+        }
+        let described = Descriptor {
+            media_type: &referrer.media_type,
+            digest: referrer.digest.to_string(),
+            size: referrer.size,
+            artifact_type: referrer.artifact_type.as_deref(),
+        };
+        serde_json::to_writer(&mut index, &described)?;
+        if let Some(annotations) = &referrer.annotations {
+            index.pop();
+            index.extend_from_slice(br#","annotations":"#);
+            index.extend_from_slice(annotations.as_str().as_bytes());
+            index.push(b'}');
+        }
+    }
+    index.extend_from_slice(b"]}");
+    Ok(index)
 }
 
 /// Where the last page ended, as its `Link` said.

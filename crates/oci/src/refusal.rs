@@ -70,6 +70,14 @@ impl Refusal {
                 "no byte of the body came for 60 seconds",
             ),
             Failure::Cut => (StatusCode::BAD_REQUEST, "the body ended before its length"),
+            Failure::Slow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the body came at less than 64 KiB a second while others waited",
+            ),
+            Failure::Crowded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "other bodies took all memory that is set aside for bodies: try again",
+            ),
             Failure::WrongLength => return Self::chunk_length_differs(),
         };
         Self::new(status, code, message)
@@ -173,6 +181,16 @@ impl Refusal {
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn is_of_unknown_name(&self) -> bool {
+        self.code == Code::NameUnknown
+    }
+
+    /// The same with something more for people to read.
+    pub(crate) fn adding(mut self, sentence: &str) -> Self {
+        self.message.push_str(sentence);
         self
     }
 

@@ -21,17 +21,20 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let repository = request::repository(name)?;
-    let mounted = asked.query.find("mount").map(request::digest).transpose()?;
+    // A mount is a hint: clients send names and digests of other registries, and one that is of no use begins an upload.
+    let mount = asked.query.find("mount");
+    let mounted = mount.and_then(|digest| Digest::parse(digest).ok());
     let whole = asked.query.find("digest").map(request::digest).transpose()?;
     let algorithm = asked.query.find("digest-algorithm").map(algorithm).transpose()?;
 
     if let Some(digest) = &mounted {
-        let from = asked.query.find("from").map(request::repository).transpose()?;
+        let from = asked.query.find("from");
+        let from = from.and_then(|name| RepositoryName::parse(name).ok());
         let done = layers::mount_blob(asked.ctx, &repository, digest, from.as_ref()).await;
         if done.map_err(of_upload)? {
             return stored(asked, &repository, digest);
         }
-    } else if let Some(digest) = &whole {
+    } else if let Some(digest) = whole.as_ref().filter(|_| mount.is_none()) {
         asked.refuse_encoded()?;
         let put = layers::put_blob(asked.ctx, &repository, digest, Source::whole(incoming)).await;
         put.map_err(|error| received(incoming, error))?;

@@ -1,10 +1,12 @@
 //! HTTP to others: implements what the registry wants done outside, and is the only home of an HTTP client.
 
+mod archives;
 mod client;
 mod event_bridge;
 mod upstream;
 mod webhook;
 
+pub use archives::{Answer, ArchiveLimits, Archives, Coming, FetchError, Held};
 pub use client::ClientError;
 pub use event_bridge::EventBridge;
 pub use reqwest::Url;

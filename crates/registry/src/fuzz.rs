@@ -4,21 +4,25 @@ use crate::access::{Holder, Policy};
 use crate::images::Manifest;
 use crate::{lifecycle, repositories};
 
-/// A manifest that is taken names its media type, and digests only.
+/// A manifest that is taken names its media type, and digests only; once stored it is read as it was taken.
 pub fn manifest(bytes: &[u8], declared: Option<&str>) {
-    if let Ok(manifest) = Manifest::parse(bytes, declared) {
-        assert!(declared.is_none_or(|declared| declared == manifest.media_type));
+    if let Ok(manifest) = Manifest::accept(bytes, declared) {
+        let same = |declared: &str| declared.to_ascii_lowercase().contains(&manifest.media_type);
+        assert!(declared.is_none_or(same));
+        let stored = Manifest::parse(bytes, Some(&manifest.media_type)).ok();
+        assert_eq!(stored, Some(manifest));
     }
 }
 
-/// A policy that is taken is printed in a form that is taken, and printed the same.
+/// A policy that is taken is printed in a form that is taken, and printed the same; stored, it says the same.
 pub fn policy(text: &str) {
     for holder in [Holder::Repository, Holder::Registry] {
-        let Some((_, printed)) = Policy::accept(text, holder) else {
+        let Some((policy, printed)) = Policy::parse_incoming(text, holder) else {
             continue;
         };
-        let again = Policy::accept(&printed, holder).map(|(_, text)| text);
+        let again = Policy::parse_incoming(&printed, holder).map(|(_, text)| text);
         assert_eq!(again.as_ref(), Some(&printed), "{text}");
+        assert_eq!(Policy::parse_stored(&printed), Some(policy), "{text}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 pub mod authorization;
+mod bodies;
 pub mod clock;
 mod context;
 mod creation_templates;
@@ -17,6 +18,7 @@ pub mod layers;
 pub mod lifecycle;
 mod mac;
 pub mod operations;
+mod organization;
 mod paging;
 pub mod principals;
 pub mod pull_through_cache;
@@ -32,8 +34,12 @@ mod signing;
 mod tagging;
 pub mod verification;
 
+pub use bodies::{BodyBudget, BodyRefused, HeldBody};
 pub use clock::{Clock, Random};
-pub use context::{Caller, Configuration, Context, Endpoint, RepositoryUriShape, Scheme, Service};
+pub use context::{
+    Caller, CallerKind, Configuration, Context, Endpoint, Pace, RepositoryUriShape, Scheme, Service,
+};
 pub use error::{Detail, Error};
+pub use organization::{InvalidOrganizationId, OrganizationId};
 pub use paging::Page;
 pub use reset::{ResetFilter, reset};

@@ -1,8 +1,12 @@
-//! Pages by key: a `nextToken` carries the last key of its page and a MAC over where it belongs.
+//! Pages by key, of N rows or 4 MiB: a `nextToken` carries the last key of its page and a MAC over where it belongs.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecru_model::{ErrorCode, Scope};
+use ecru_store::{Snapshot, Store, StoreError};
 
 use crate::Error;
 use crate::mac::{Keys, Purpose, TAG_BYTES};
@@ -12,11 +16,178 @@ const VERSION: u8 = 1;
 /// What a `maxResults` that is not given stands for.
 pub(crate) const PAGE_DEFAULT: u32 = 100;
 
+/// A page ends before the row that would take it beyond this. Its first row is always there, however large.
+pub(crate) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is listed by name has no second page: beyond this the request fails.
+pub(crate) const NAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A list that needs more than this is read on the blocking pool.
+const IN_PLACE_BYTES_MAX: usize = 1024 * 1024;
+/// What a row costs beside its texts: the names of its members, and its place in memory.
+pub(crate) const ROW_BYTES: usize = 256;
+/// A filter that few rows pass gives a short page with a token, rather than a walk over all of them.
+const ROWS_EXAMINED_PER_ROW: usize = 10;
+
 /// A page of a list: `next` is the key after which the next one begins, absent on the last page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, K> {
     pub items: Vec<T>,
     pub next: Option<K>,
+}
+
+/// The rows and bytes that one answer may hold. Every list takes what it reads from one, on one task.
+#[derive(Debug)]
+pub(crate) struct Room {
+    rows: usize,
+    page_bytes_max: usize,
+    named_bytes_max: usize,
+    taken: AtomicUsize,
+    /// A second read with more room follows once this one is used up, so that not even its first row may exceed it.
+    is_trial: bool,
+    is_exceeded: AtomicBool,
+}
+
+impl Room {
+    pub(crate) fn new(rows: u32) -> Self {
+        Self {
+            rows: rows as usize,
+            page_bytes_max: PAGE_BYTES_MAX,
+            named_bytes_max: NAMED_BYTES_MAX,
+            taken: AtomicUsize::new(0),
+            is_trial: false,
+            is_exceeded: AtomicBool::new(false),
+        }
+    }
+
+    fn in_place(rows: u32) -> Self {
+        Self {
+            page_bytes_max: IN_PLACE_BYTES_MAX,
+            named_bytes_max: IN_PLACE_BYTES_MAX,
+            is_trial: true,
+            ..Self::new(rows)
+        }
+    }
+
+    /// At most one more than these is read: the one that tells whether more follow.
+    pub(crate) fn rows(&self) -> u32 {
+        u32::try_from(self.rows).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the page holds these bytes, too. The first always fit.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let is_first = self.taken.load(Ordering::Relaxed) == 0 && !self.is_trial;
+        self.hold(bytes, self.page_bytes_max) || is_first
+    }
+
+    /// As `take`, for something that the request names.
+    pub(crate) fn take_named(&self, bytes: usize) -> Result<(), Error> {
+        if self.hold(bytes, self.named_bytes_max) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::LimitExceededException,
+            format!("What the request names exceeds {NAMED_BYTES_MAX} bytes. Name fewer of them."),
+        ))
+    }
+
+    fn hold(&self, bytes: usize, bytes_max: usize) -> bool {
+        let taken = self.taken.load(Ordering::Relaxed).saturating_add(bytes);
+        self.taken.store(taken, Ordering::Relaxed);
+        let fits = taken <= bytes_max;
+        if !fits {
+            self.is_exceeded.store(true, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+/// Reads a list in place while it is small, else again on the blocking pool, where it has all the room of an answer.
+pub(crate) async fn read<T, F>(store: &Store, rows: u32, work: F) -> Result<T, Error>
+where
+    F: Fn(&Snapshot<'_>, &Room) -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    {
+        let room = Room::in_place(rows);
+        let found = store.read(|at| work(at, &room));
+        if !room.is_exceeded.load(Ordering::Relaxed) {
+            return found;
+        }
+    }
+    read_elsewhere(store, rows, work).await
+}
+
+/// Reads a list on the blocking pool from the start: one that people and test helpers look at, where nothing is gained
+/// by a thread that serves.
+pub(crate) async fn read_elsewhere<T, F>(store: &Store, rows: u32, work: F) -> Result<T, Error>
+where
+    F: FnOnce(&Snapshot<'_>, &Room) -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    store.read_many(move |at| work(at, &Room::new(rows))).await
+}
+
+/// A page that rows are put into, in the order of their keys.
+pub(crate) struct Filling<'r, T, K> {
+    room: &'r Room,
+    items: Vec<T>,
+    examined: usize,
+    reached: Option<K>,
+    more: bool,
+}
+
+impl<'r, T, K> Filling<'r, T, K> {
+    pub(crate) fn new(room: &'r Room) -> Self {
+        Self {
+            room,
+            items: Vec::new(),
+            examined: 0,
+            reached: None,
+            more: false,
+        }
+    }
+
+    /// Puts a row of so many bytes of text into the page, or ends the page before it. What a filter leaves out is
+    /// no item, and costs its bytes all the same, since they were read.
+    pub(crate) fn put(
+        &mut self,
+        key: K,
+        bytes: usize,
+        item: impl FnOnce() -> Result<Option<T>, StoreError>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let rows = self.room.rows;
+        let is_full = self.items.len() == rows || self.examined == rows.saturating_mul(ROWS_EXAMINED_PER_ROW);
+        if is_full || !self.room.take(bytes.saturating_add(ROW_BYTES)) {
+            self.more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        self.items.extend(item()?);
+        self.examined += 1;
+        self.reached = Some(key);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    pub(crate) fn page(self) -> Page<T, K> {
+        Page {
+            next: self.reached.filter(|_| self.more),
+            items: self.items,
+        }
+    }
+}
+
+impl<T> Filling<'_, T, ()> {
+    /// A row of a list without a filter, whose last item has the key.
+    pub(crate) fn push(&mut self, bytes: usize, item: T) -> ControlFlow<()> {
+        // Nothing here reads, so that nothing fails.
+        self.put((), bytes, || Ok(Some(item)))
+            .unwrap_or(ControlFlow::Break(()))
+    }
+
+    pub(crate) fn page_by<K>(self, key: impl FnOnce(&T) -> K) -> Page<T, K> {
+        Page {
+            next: self.items.last().filter(|_| self.more).map(key),
+            items: self.items,
+        }
+    }
 }
 
 /// The list that a token belongs to: one issued elsewhere, or under another filter, is not one of ours.
@@ -110,24 +281,89 @@ pub(crate) fn limit(max_results: Option<i32>) -> u32 {
         .unwrap_or(PAGE_DEFAULT)
 }
 
-/// Rows were read one beyond the page: the page itself, and its last row when more follow.
-pub(crate) fn cut<T: Clone>(mut rows: Vec<T>, limit: u32) -> (Vec<T>, Option<T>) {
-    let limit = limit as usize;
-    if rows.len() <= limit {
-        return (rows, None);
-    }
-    rows.truncate(limit);
-    let last = rows.last().cloned();
-    (rows, last)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<T: Clone, K> Page<T, K> {
-    /// A page of rows that were read one beyond it, with the key of its last row when more follow.
-    pub(crate) fn cut(rows: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> Self {
-        let (items, last) = cut(rows, limit);
-        Self {
-            items,
-            next: last.as_ref().map(key),
+    /// Rows of these sizes beside `ROW_BYTES`, of which a filter leaves out the negative ones.
+    #[track_caller]
+    fn check(rows: u32, sizes: &[i64], items: usize, next: Option<usize>) {
+        let room = Room::new(rows);
+        let mut filling = Filling::new(&room);
+        for (place, size) in sizes.iter().enumerate() {
+            let bytes = usize::try_from(size.unsigned_abs()).unwrap() - ROW_BYTES;
+            let put = filling.put(place, bytes, || Ok((*size > 0).then_some(place)));
+            if put.unwrap().is_break() {
+                break;
+            }
+        }
+        let page = filling.page();
+        assert_eq!(
+            (page.items.len(), page.next),
+            (items, next),
+            "{rows} rows of {sizes:?}"
+        );
+    }
+
+    const MAX: i64 = 4 * 1024 * 1024;
+
+    #[test]
+    fn a_page_ends_at_its_rows_or_at_four_mebibytes() {
+        check(2, &[300, 300], 2, None);
+        check(2, &[300, 300, 300], 2, Some(1));
+        check(9, &[MAX / 2, MAX / 2], 2, None);
+        check(9, &[MAX / 2, MAX / 2, 300], 2, Some(1));
+        check(9, &[MAX / 2, MAX / 2 + 1, 300], 1, Some(0));
+        check(0, &[300], 0, None);
+    }
+
+    #[test]
+    fn the_first_row_of_a_page_is_there_however_large() {
+        check(9, &[10 * MAX], 1, None);
+        check(9, &[10 * MAX, 300], 1, Some(0));
+        check(9, &[300, 10 * MAX], 1, Some(0));
+    }
+
+    #[test]
+    fn rows_that_a_filter_leaves_out_are_read_and_so_end_a_page() {
+        check(1, &[-300; 10], 0, None);
+        check(1, &[-300; 11], 0, Some(9));
+        check(9, &[-MAX, 300], 0, Some(0));
+        check(9, &[-MAX / 2, 300, MAX / 2], 1, Some(1));
+    }
+
+    #[test]
+    fn the_key_of_an_unfiltered_page_is_that_of_its_last_row() {
+        let room = Room::new(2);
+        let mut filling = Filling::new(&room);
+        let ended = ["a", "b", "c"].map(|name| filling.push(name.len(), name).is_break());
+        assert_eq!(ended, [false, false, true]);
+        let page = filling.page_by(|name| (*name).to_owned());
+        assert_eq!((page.items, page.next), (vec!["a", "b"], Some("b".to_owned())));
+    }
+
+    #[test]
+    fn what_is_named_fails_beyond_its_own_bound() {
+        let room = Room::new(1);
+        assert!(room.take_named(NAMED_BYTES_MAX).is_ok());
+        let refused = room.take_named(1).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::LimitExceededException);
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_in_place_while_it_is_small_and_once_more_elsewhere_when_it_is_large() {
+        let (service, _directory) = crate::jobs::tests::service();
+        for (bytes, is_in_place) in [
+            (1000, true),
+            (IN_PLACE_BYTES_MAX, true),
+            (IN_PLACE_BYTES_MAX + 1, false),
+        ] {
+            let here = std::thread::current().id();
+            let read = read(&service.store, 1, move |_, room| {
+                Ok((room.take(bytes), std::thread::current().id()))
+            });
+            let (fits, thread) = read.await.unwrap();
+            assert_eq!((fits, thread == here), (true, is_in_place), "{bytes} bytes");
         }
     }
 }

@@ -6,7 +6,7 @@ use ecru_store::Value;
 use crate::jobs::{self, Kind};
 use crate::{
     Error, Service, clock, creation_templates, events, principals, pull_through_cache, pull_time_exclusions,
-    replication, scanning, secrets,
+    registry_settings, replication, scanning, secrets,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
+            registry_settings::forget_counters(tx, account_text)?;
             tx.execute(
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],

@@ -1,12 +1,22 @@
 //! Inventories of layers that were read before: a layer of a base image is read once for all images on it.
 
-use rusqlite::{OptionalExtension as _, params};
+use std::collections::BTreeSet;
+use std::io;
 
-use crate::ScanError;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
 use crate::advisories::Advisories;
-use crate::inventory::{INVENTORY_VERSION, Inventory, PathSet};
+use crate::inventory::{Content, INVENTORY_VERSION, Inventory, PathSet, Source};
+use crate::{Ecosystem, ScanError};
 
 const INVENTORIES_MAX: i64 = 1_000;
+const ALL_BYTES_MAX: i64 = 256 << 20;
+/// A layer with more to tell is read again for each image.
+const SOURCES_BYTES_MAX: usize = 4 << 20;
+/// Earlier versions kept more.
+const STORED_SOURCES_BYTES_MAX: i64 = 16 << 20;
+/// Layers can name as many distributions as they like.
+const ECOSYSTEMS_MAX: usize = 64;
 
 /// None for a layer that is not known, or was read by other readers.
 pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Inventory>, ScanError> {
@@ -14,34 +24,41 @@ pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Invent
     let found = connection
         .prepare_cached(
             "UPDATE inventories SET used = (SELECT COALESCE(MAX(used), 0) + 1 FROM inventories)
-             WHERE layer = ?1 AND version = ?2
+             WHERE layer = ?1 AND version = ?2 AND octet_length(sources) <= ?3
              RETURNING sources, files, whiteouts, opaque, entries, unpacked_bytes",
         )?
-        .query_row(params![layer, INVENTORY_VERSION], |row| {
-            let sources = serde_json::from_str(row.get_ref(0)?.as_str().unwrap_or_default()).ok();
-            let set = |column: usize| -> rusqlite::Result<PathSet> {
-                Ok(PathSet::from_bytes(
-                    row.get_ref(column)?.as_blob().unwrap_or_default(),
-                ))
-            };
-            let (files, whiteouts, opaque) = (set(1)?, set(2)?, set(3)?);
-            let (entries, unpacked_bytes) = (row.get(4)?, row.get(5)?);
-            Ok(sources.map(|sources| Inventory {
-                sources,
-                files,
-                whiteouts,
-                opaque,
-                entries,
-                unpacked_bytes,
-            }))
-        })
+        .query_row(
+            params![layer, INVENTORY_VERSION, STORED_SOURCES_BYTES_MAX],
+            |row| {
+                let sources = serde_json::from_str(row.get_ref(0)?.as_str().unwrap_or_default()).ok();
+                let set = |column: usize| -> rusqlite::Result<PathSet> {
+                    Ok(PathSet::from_bytes(
+                        row.get_ref(column)?.as_blob().unwrap_or_default(),
+                    ))
+                };
+                let (files, whiteouts, opaque) = (set(1)?, set(2)?, set(3)?);
+                let (entries, unpacked_bytes) = (row.get(4)?, row.get(5)?);
+                Ok(sources.map(|sources| Inventory {
+                    sources,
+                    files,
+                    whiteouts,
+                    opaque,
+                    entries,
+                    unpacked_bytes,
+                }))
+            },
+        )
         .optional()?;
     Ok(found.flatten())
 }
 
 /// Keeps an inventory, and lets go of those that nobody asked for lately.
 pub(crate) fn keep(advisories: &Advisories, layer: &str, inventory: &Inventory) -> Result<(), ScanError> {
-    let Ok(sources) = serde_json::to_string(&inventory.sources) else {
+    let mut sources = AtMost(Vec::new());
+    if serde_json::to_writer(&mut sources, &inventory.sources).is_err() {
+        return Ok(());
+    }
+    let Ok(sources) = std::str::from_utf8(&sources.0) else {
         return Ok(());
     };
     let connection = advisories.connection();
@@ -63,11 +80,105 @@ pub(crate) fn keep(advisories: &Advisories, layer: &str, inventory: &Inventory) 
             inventory.whiteouts.to_bytes(),
             inventory.opaque.to_bytes(),
         ])?;
+    forget_oldest(&connection, INVENTORIES_MAX, ALL_BYTES_MAX)
+}
+
+/// Lets go of inventories that nobody asked for lately, until the rest is few and small enough.
+fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Result<(), ScanError> {
     connection
         .prepare_cached(
             "DELETE FROM inventories WHERE layer IN
-                 (SELECT layer FROM inventories ORDER BY used DESC LIMIT -1 OFFSET ?1)",
+                 (SELECT layer FROM
+                     (SELECT layer, row_number() OVER latest AS number,
+                          sum(octet_length(sources) + octet_length(files) + octet_length(whiteouts)
+                              + octet_length(opaque)) OVER latest AS bytes
+                      FROM inventories WINDOW latest AS (ORDER BY used DESC ROWS UNBOUNDED PRECEDING))
+                  WHERE number > ?1 OR bytes > ?2)",
         )?
-        .execute([INVENTORIES_MAX])?;
+        .execute([count_max, bytes_max])?;
     Ok(())
+}
+
+/// The ecosystems of the packages in these layers; first come those whose advisories are known to be published.
+pub(crate) fn ecosystems(advisories: &Advisories) -> Result<Vec<Ecosystem>, ScanError> {
+    let connection = advisories.connection();
+    let mut statement = connection.prepare("SELECT sources FROM inventories WHERE version = ?1")?;
+    let mut rows = statement.query([INVENTORY_VERSION])?;
+    let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(row) = rows.next()? {
+        let sources = row.get_ref(0)?.as_str().unwrap_or_default();
+        let sources = serde_json::from_str::<Vec<Source>>(sources).unwrap_or_default();
+        for ecosystem in sources.iter().flat_map(ecosystems_of) {
+            if ecosystem.is_published() {
+                published.insert(ecosystem);
+            } else if others.len() < ECOSYSTEMS_MAX {
+                others.insert(ecosystem);
+            }
+        }
+    }
+    let found = published.into_iter().chain(others);
+    Ok(found.take(ECOSYSTEMS_MAX).collect())
+}
+
+fn ecosystems_of(source: &Source) -> BTreeSet<Ecosystem> {
+    match &source.content {
+        Content::Release(release) => release.ecosystem().parse().into_iter().collect(),
+        Content::Packages(packages) => {
+            let names = packages.iter().filter_map(|package| package.manager().ecosystem());
+            names.filter_map(|name| name.parse().ok()).collect()
+        }
+    }
+}
+
+/// Refuses what would make the text too long.
+struct AtMost(Vec<u8>);
+
+impl io::Write for AtMost {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > SOURCES_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inventories_that_were_used_last_stay_within_their_bounds() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let advisories = Advisories::open(directory.path(), None).unwrap();
+        let names = ["a", "b", "c", "d", "e"];
+        for name in names {
+            let inventory = Inventory {
+                entries: 1,
+                ..Inventory::default()
+            };
+            keep(&advisories, name, &inventory).unwrap();
+        }
+        assert!(find(&advisories, "a").unwrap().is_some());
+        let kept = || -> Vec<&str> {
+            let known = |name: &&str| {
+                advisories
+                    .connection()
+                    .prepare("SELECT 1 FROM inventories WHERE layer = ?1")
+                    .unwrap()
+                    .exists([name])
+                    .unwrap()
+            };
+            names.into_iter().filter(known).collect()
+        };
+        forget_oldest(&advisories.connection(), 4, 1_000).unwrap();
+        assert_eq!(kept(), ["a", "c", "d", "e"]);
+        // Each is a list of nothing, of two bytes.
+        forget_oldest(&advisories.connection(), 4, 4).unwrap();
+        assert_eq!(kept(), ["a", "e"]);
+    }
 }

@@ -24,6 +24,12 @@ pub enum ScanError {
 
     #[error("the advisories could not be read from their directory")]
     Directory(#[source] io::Error),
+
+    #[error("the database of advisories could not be opened")]
+    Database(#[source] io::Error),
+
+    #[error("the advisories that were fetched could not be opened")]
+    Sets(#[source] io::Error),
 }
 
 /// What an image may have too much of.
@@ -39,6 +45,14 @@ pub enum Limit {
     Entries,
     #[error("the image has more packages than are scanned")]
     Packages,
+    #[error("the packages of the image take more memory than a scan may")]
+    KeptBytes,
+    #[error("a file that lists packages, or one of its records, is larger than is read")]
+    FileSize,
+    #[error("a package database refers to the same bytes again and again")]
+    Database,
+    #[error("the image has more findings than are kept")]
+    Findings,
     #[error("the scan took too long")]
     Time,
 }
@@ -67,6 +81,16 @@ pub(crate) fn is_carried(error: &io::Error) -> bool {
         .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Carried>)
 }
 
+impl From<Carried> for ScanError {
+    fn from(carried: Carried) -> Self {
+        match carried {
+            Carried::Limit(limit) => Self::Limit(limit),
+            Carried::Layer(error) => Self::Layer(error),
+            Carried::Scratch(error) => Self::Scratch(error),
+        }
+    }
+}
+
 impl From<io::Error> for ScanError {
     fn from(error: io::Error) -> Self {
         if !is_carried(&error) {
@@ -75,11 +99,9 @@ impl From<io::Error> for ScanError {
         let carried = error
             .into_inner()
             .and_then(|inner| inner.downcast::<Carried>().ok());
-        match carried.map(|carried| *carried) {
-            Some(Carried::Limit(limit)) => Self::Limit(limit),
-            Some(Carried::Layer(error)) => Self::Layer(error),
-            Some(Carried::Scratch(error)) => Self::Scratch(error),
-            None => Self::Archive("the archive ended badly".to_owned()),
-        }
+        carried.map_or_else(
+            || Self::Archive("the archive ended badly".to_owned()),
+            |carried| Self::from(*carried),
+        )
     }
 }

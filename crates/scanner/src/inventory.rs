@@ -1,14 +1,13 @@
 //! What one layer brings and takes away, as far as packages are concerned.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Kind, Tar, unpack};
 use crate::error::{Carried, ScanError};
-use crate::limits::Budget;
+use crate::limits::{Budget, LayerBytes};
 use crate::package::Package;
 use crate::readers::{self, Scratch};
 use crate::release::Release;
@@ -52,10 +51,6 @@ impl PathSet {
         self.0.insert(hash(path));
     }
 
-    pub(crate) fn contains(&self, path: &str) -> bool {
-        self.0.contains(&hash(path))
-    }
-
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|hash| hash.to_le_bytes()).collect()
     }
@@ -66,11 +61,15 @@ impl PathSet {
     }
 }
 
-/// FNV-1a.
+/// FNV-1a, by which the hash of a directory is met on the way to that of a path in it.
+const EMPTY_HASH: u64 = 0xcbf2_9ce4_8422_2325;
+
 fn hash(path: &str) -> u64 {
-    path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    path.bytes().fold(EMPTY_HASH, hash_on)
+}
+
+fn hash_on(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 const WHITEOUT: &str = ".wh.";
@@ -78,15 +77,11 @@ const OPAQUE: &str = ".wh..wh..opq";
 
 impl Inventory {
     /// Reads a layer through, once.
-    pub(crate) fn of_layer(
-        layer: impl Read,
-        budget: &RefCell<Budget>,
-        scratch: &Scratch,
-    ) -> Result<Self, ScanError> {
+    pub(crate) fn of_layer(layer: impl Read, budget: &Budget, scratch: &Scratch) -> Result<Self, ScanError> {
         let mut inventory = Self::default();
         let mut tar = Tar::new(unpack(layer, budget)?);
         while let Some(entry) = tar.next_entry()? {
-            budget.borrow_mut().entries(1).map_err(io::Error::from)?;
+            budget.entries(1)?;
             inventory.entries += 1;
             if inventory.take_away(&entry.path) {
                 continue;
@@ -123,62 +118,91 @@ impl Inventory {
         &mut self,
         path: &str,
         content: &mut dyn Read,
-        budget: &RefCell<Budget>,
+        budget: &Budget,
         scratch: &Scratch,
     ) -> Result<(), ScanError> {
-        let Some(content) = readers::read(path, content, scratch)? else {
+        let Some(content) = readers::read(path, content, scratch, budget)? else {
             return Ok(());
         };
-        if let Content::Packages(packages) = &content {
-            let counted: Result<(), Carried> = budget.borrow_mut().packages(packages.len());
-            counted.map_err(io::Error::from)?;
-        }
-        self.sources.push(Source {
+        let source = Source {
             path: path.to_owned(),
             content,
-        });
+        };
+        budget.keep(source.own_bytes())?;
+        self.sources.push(source);
         Ok(())
     }
 
-    pub(crate) fn package_count(&self) -> usize {
-        let counts = self.sources.iter().map(|source| match &source.content {
-            Content::Packages(packages) => packages.len(),
-            Content::Release(_) => 0,
-        });
-        counts.sum()
-    }
-
-    /// Whether a file of a layer beneath this one is no longer to be seen.
-    pub(crate) fn hides(&self, path: &str) -> bool {
-        let mut at = path;
-        loop {
-            if self.files.contains(at) || self.whiteouts.contains(at) {
-                return true;
-            }
-            at = match at.rsplit_once('/') {
-                Some((directory, _)) => directory,
-                None if at.is_empty() => return false,
-                None => "",
-            };
-            if self.opaque.contains(at) {
-                return true;
+    /// Counts what was kept of a layer that was read before, as if it were read now.
+    pub(crate) fn count(&self, budget: &Budget) -> Result<(), Carried> {
+        budget.unpacked(self.unpacked_bytes.unsigned_abs(), LayerBytes::default())?;
+        budget.entries(self.entries.unsigned_abs())?;
+        for source in &self.sources {
+            budget.keep(source.own_bytes())?;
+            if let Content::Packages(packages) = &source.content {
+                packages.iter().try_for_each(|package| budget.package(package))?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// What it takes beside its packages, which are counted one by one.
+    fn own_bytes(&self) -> u64 {
+        let release = match &self.content {
+            Content::Release(release) => release.kept_bytes(),
+            Content::Packages(_) => 0,
+        };
+        size_of::<Self>() as u64 + self.path.len() as u64 + release
+    }
+}
+
+/// What the layers above one hide of it.
+#[derive(Default)]
+struct Above {
+    /// Each hides what has its name, and what lies below.
+    covered: HashSet<u64>,
+    /// Each hides what lies below.
+    opaque: HashSet<u64>,
+}
+
+impl Above {
+    fn add(&mut self, layer: Inventory) {
+        self.covered.extend(layer.files.0);
+        self.covered.extend(layer.whiteouts.0);
+        self.opaque.extend(layer.opaque.0);
+    }
+
+    /// Looks at the path and each directory on its way.
+    fn hides(&self, path: &str) -> bool {
+        let mut hash = EMPTY_HASH;
+        if self.opaque.contains(&hash) {
+            return true;
+        }
+        for byte in path.bytes() {
+            if byte == b'/' && (self.covered.contains(&hash) || self.opaque.contains(&hash)) {
+                return true;
+            }
+            hash = hash_on(hash, byte);
+        }
+        self.covered.contains(&hash)
     }
 }
 
 /// What is to be seen of the layers, the lowest first: each source with the place of its layer.
-pub(crate) fn visible(layers: Vec<Inventory>) -> Vec<(usize, Source)> {
+pub(crate) fn visible(layers: Vec<Inventory>, budget: &Budget) -> Result<Vec<(usize, Source)>, Carried> {
     let mut seen = Vec::new();
-    let mut above = Vec::<Inventory>::new();
+    let mut above = Above::default();
     for (place, mut layer) in layers.into_iter().enumerate().rev() {
         for source in std::mem::take(&mut layer.sources) {
-            if !above.iter().any(|upper| upper.hides(&source.path)) {
+            budget.clock()?;
+            if !above.hides(&source.path) {
                 seen.push((place, source));
             }
         }
-        above.push(layer);
+        above.add(layer);
     }
     seen.reverse();
-    seen
+    Ok(seen)
 }

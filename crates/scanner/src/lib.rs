@@ -3,7 +3,11 @@
 mod advisories;
 mod archive;
 mod cache;
+#[cfg(test)]
+mod cost_tests;
+mod ecosystem;
 mod error;
+mod findings;
 mod inventory;
 mod limits;
 mod osv;
@@ -18,10 +22,12 @@ mod test_layers;
 mod tests;
 mod versions;
 
-pub use advisories::{Advisories, ImportError, Imported};
+pub use advisories::{Advisories, ImportError, Imported, Part, SetUpdate, ZipError};
+pub use ecosystem::Ecosystem;
 pub use error::{Limit, ScanError};
+pub use findings::Finding;
 pub use limits::Limits;
 pub use package::{Manager, Package};
-pub use scan::{Finding, Layer, Report, Scanner};
+pub use scan::{Layer, OpenLayer, Report, Scanner};
 pub use severity::{Score, Severity};
 pub use versions::VersionOrder;

@@ -1,15 +1,21 @@
 //! How much of an image is looked at, and how much of that is used up.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::error::{Carried, Limit};
+use crate::package::Package;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub layer_bytes_max: u64,
     pub image_bytes_max: u64,
     pub entries_max: u64,
-    pub packages_max: usize,
+    pub packages_max: u64,
+    /// Of packages and of the paths they were found at, until the scan ends.
+    pub kept_bytes_max: u64,
+    pub findings_max: usize,
+    pub findings_bytes_max: u64,
     pub duration_max: Duration,
 }
 
@@ -20,6 +26,9 @@ impl Default for Limits {
             image_bytes_max: 4 << 30,
             entries_max: 100_000,
             packages_max: 50_000,
+            kept_bytes_max: 16 << 20,
+            findings_max: 20_000,
+            findings_bytes_max: 40 << 20,
             duration_max: Duration::from_mins(1),
         }
     }
@@ -30,58 +39,135 @@ const RATIO_MAX: u64 = 200;
 /// The padding of small archives packs better than any file.
 const RATIO_FREE_BYTES: u64 = 16 << 20;
 
-/// What is left for one image.
+/// What is left for one image. Everything that is made of the image's bytes is counted here before it is made, and every
+/// loop over them asks for the time.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,
-    image_bytes: u64,
-    entries: u64,
-    packages: usize,
+    spent: Cell<Spent>,
+    /// The first limit that was exceeded: the scan has failed, whatever the reader makes of the error.
+    exceeded: Cell<Option<Limit>>,
     began: Instant,
+}
+
+/// What a scan has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) image_bytes: u64,
+    pub(crate) entries: u64,
+    pub(crate) packages: u64,
+    pub(crate) kept_bytes: u64,
+    pub(crate) database_bytes: u64,
+    pub(crate) findings_bytes: u64,
+    pub(crate) clock_checks: u64,
 }
 
 impl Budget {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            image_bytes: 0,
-            entries: 0,
-            packages: 0,
+            spent: Cell::default(),
+            exceeded: Cell::default(),
             began: Instant::now(),
         }
     }
 
-    /// Counts bytes unpacked from a layer of which so many came out of so many before.
-    pub(crate) fn unpacked(&mut self, bytes: u64, layer: LayerBytes) -> Result<(), Carried> {
-        self.image_bytes = self.image_bytes.saturating_add(bytes);
-        let limit = if layer.unpacked > self.limits.layer_bytes_max {
-            Limit::LayerSize
-        } else if self.image_bytes > self.limits.image_bytes_max {
-            Limit::ImageSize
-        } else if layer.unpacked > RATIO_FREE_BYTES.max(layer.stored.saturating_mul(RATIO_MAX)) {
-            Limit::Ratio
-        } else if self.began.elapsed() > self.limits.duration_max {
-            Limit::Time
-        } else {
-            return Ok(());
-        };
-        Err(Carried::Limit(limit))
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    pub(crate) fn entries(&mut self, count: u64) -> Result<(), Carried> {
-        self.entries = self.entries.saturating_add(count);
-        if self.entries > self.limits.entries_max {
-            return Err(Carried::Limit(Limit::Entries));
-        }
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> Spent {
+        self.spent.get()
+    }
+
+    fn spend(&self, change: impl FnOnce(&mut Spent)) -> Spent {
+        let mut spent = self.spent.get();
+        change(&mut spent);
+        self.spent.set(spent);
+        spent
+    }
+
+    /// Fails from now on, with the limit that was exceeded first.
+    pub(crate) fn exceed(&self, limit: Limit) -> Carried {
+        let first = self.exceeded.get().unwrap_or(limit);
+        self.exceeded.set(Some(first));
+        Carried::Limit(first)
+    }
+
+    fn within(&self, fits: bool, limit: Limit) -> Result<(), Carried> {
+        if fits { Ok(()) } else { Err(self.exceed(limit)) }
+    }
+
+    /// Fails if a limit was exceeded before.
+    pub(crate) fn check(&self) -> Result<(), Carried> {
+        self.exceeded
+            .get()
+            .map_or(Ok(()), |limit| Err(Carried::Limit(limit)))
+    }
+
+    /// Fails if the scan takes too long, or has failed before.
+    pub(crate) fn clock(&self) -> Result<(), Carried> {
+        self.check()?;
+        self.spend(|spent| spent.clock_checks += 1);
+        self.within(self.began.elapsed() <= self.limits.duration_max, Limit::Time)
+    }
+
+    /// Counts bytes unpacked from a layer, given how far its unpacking has come.
+    pub(crate) fn unpacked(&self, bytes: u64, layer: LayerBytes) -> Result<(), Carried> {
+        let spent = self.spend(|spent| spent.image_bytes = spent.image_bytes.saturating_add(bytes));
+        self.within(layer.unpacked <= self.limits.layer_bytes_max, Limit::LayerSize)?;
+        self.within(spent.image_bytes <= self.limits.image_bytes_max, Limit::ImageSize)?;
+        let plausible = RATIO_FREE_BYTES.max(layer.stored.saturating_mul(RATIO_MAX));
+        self.within(layer.unpacked <= plausible, Limit::Ratio)?;
+        self.clock()
+    }
+
+    pub(crate) fn entries(&self, count: u64) -> Result<(), Carried> {
+        let spent = self.spend(|spent| spent.entries = spent.entries.saturating_add(count));
+        self.within(spent.entries <= self.limits.entries_max, Limit::Entries)
+    }
+
+    /// Counts a package that is about to be kept.
+    pub(crate) fn package(&self, package: &Package) -> Result<(), Carried> {
+        self.clock()?;
+        let spent = self.spend(|spent| spent.packages += 1);
+        self.within(spent.packages <= self.limits.packages_max, Limit::Packages)?;
+        self.keep(package.kept_bytes())
+    }
+
+    /// Lets go of a package that was counted.
+    pub(crate) fn release(&self, package: &Package) {
+        self.spend(|spent| {
+            spent.packages = spent.packages.saturating_sub(1);
+            spent.kept_bytes = spent.kept_bytes.saturating_sub(package.kept_bytes());
+        });
+    }
+
+    /// Counts bytes that are about to be kept until the scan ends.
+    pub(crate) fn keep(&self, bytes: u64) -> Result<(), Carried> {
+        let spent = self.spend(|spent| spent.kept_bytes = spent.kept_bytes.saturating_add(bytes));
+        self.within(spent.kept_bytes <= self.limits.kept_bytes_max, Limit::KeptBytes)
+    }
+
+    /// Counts bytes read of a database, of which `left` may still be read.
+    pub(crate) fn read_database(&self, bytes: u64, left: &Cell<u64>) -> Result<(), Carried> {
+        self.clock()?;
+        let after = left.get().checked_sub(bytes);
+        self.within(after.is_some(), Limit::Database)?;
+        left.set(after.unwrap_or(0));
+        self.spend(|spent| spent.database_bytes = spent.database_bytes.saturating_add(bytes));
         Ok(())
     }
 
-    pub(crate) fn packages(&mut self, count: usize) -> Result<(), Carried> {
-        self.packages = self.packages.saturating_add(count);
-        if self.packages > self.limits.packages_max {
-            return Err(Carried::Limit(Limit::Packages));
-        }
-        Ok(())
+    /// Counts a finding that is about to be made.
+    pub(crate) fn finding(&self, bytes: u64) -> Result<(), Carried> {
+        self.clock()?;
+        let spent = self.spend(|spent| spent.findings_bytes = spent.findings_bytes.saturating_add(bytes));
+        self.within(
+            spent.findings_bytes <= self.limits.findings_bytes_max,
+            Limit::Findings,
+        )
     }
 }
 

@@ -46,8 +46,11 @@ pub(crate) struct Reference {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Affected {
     pub(crate) package: Option<AffectedPackage>,
-    #[serde(flatten)]
-    pub(crate) versions: AffectedVersions,
+    // Not flattened: serde would keep all of a long list twice.
+    #[serde(default)]
+    pub(crate) ranges: Vec<Range>,
+    #[serde(default)]
+    pub(crate) versions: Vec<String>,
     #[serde(default)]
     pub(crate) severity: Vec<SeverityScore>,
     #[serde(default)]
@@ -133,8 +136,10 @@ impl AffectedVersions {
         self.ranges.iter().filter(|range| range.kind != "GIT")
     }
 
-    pub(crate) fn drop_commits(&mut self) {
-        self.ranges.retain(|range| range.kind != "GIT");
+    /// Without commits, of which nothing is ever compared.
+    pub(crate) fn of(mut ranges: Vec<Range>, versions: Vec<String>) -> Self {
+        ranges.retain(|range| range.kind != "GIT");
+        Self { ranges, versions }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -4,16 +4,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::VersionOrder;
 
+/// All its texts are bounded by `Package::new`, through which every package comes, one that was stored before too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredPackage")]
 pub struct Package {
-    pub manager: Manager,
-    pub name: String,
+    manager: Manager,
+    name: Box<str>,
+    version: Box<str>,
+    source_name: Option<Box<str>>,
+    source_version: Option<Box<str>>,
+    architecture: Option<Box<str>>,
+}
+
+/// What the record of a package says, of any length.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts<'a> {
+    pub(crate) name: &'a str,
     /// As the manager writes it, with epoch and release.
-    pub version: String,
-    /// What the package was built from, where that has another name or version.
-    pub source_name: Option<String>,
-    pub source_version: Option<String>,
-    pub architecture: Option<String>,
+    pub(crate) version: &'a str,
+    /// What the package was built from, if that has another name or version.
+    pub(crate) source_name: Option<&'a str>,
+    pub(crate) source_version: Option<&'a str>,
+    pub(crate) architecture: Option<&'a str>,
 }
 
 /// Who installed it, or what told of it.
@@ -56,23 +68,154 @@ impl Manager {
     }
 }
 
-const NAME_BYTES_MAX: usize = 512;
-const VERSION_BYTES_MAX: usize = 256;
+/// Longer than any name that a package manager or an advisory has.
+pub(crate) const NAME_BYTES_MAX: usize = 512;
+pub(crate) const VERSION_BYTES_MAX: usize = 256;
+const ARCHITECTURE_BYTES_MAX: usize = 64;
+/// What an allocation costs beside its bytes.
+const ALLOCATION_BYTES: u64 = 16;
 
 impl Package {
-    /// None for what can be no package.
-    pub(crate) fn new(manager: Manager, name: &str, version: &str) -> Option<Self> {
-        let (name, version) = (name.trim(), version.trim());
-        let fits = |text: &str, max: usize| {
-            !text.is_empty() && text.len() <= max && !text.contains(char::is_control)
-        };
-        (fits(name, NAME_BYTES_MAX) && fits(version, VERSION_BYTES_MAX)).then(|| Self {
+    /// None for a record without a name or version that a package may have. What else it says is left out if it is too
+    /// long, so that the package itself stays visible.
+    pub(crate) fn new(manager: Manager, facts: &Facts<'_>) -> Option<Self> {
+        Some(Self {
             manager,
-            name: name.to_owned(),
-            version: version.to_owned(),
-            source_name: None,
-            source_version: None,
-            architecture: None,
+            name: bounded(facts.name, NAME_BYTES_MAX)?,
+            version: bounded(facts.version, VERSION_BYTES_MAX)?,
+            source_name: facts.source_name.and_then(|name| bounded(name, NAME_BYTES_MAX)),
+            source_version: facts
+                .source_version
+                .and_then(|version| bounded(version, VERSION_BYTES_MAX)),
+            architecture: facts
+                .architecture
+                .and_then(|name| bounded(name, ARCHITECTURE_BYTES_MAX)),
         })
+    }
+
+    pub(crate) fn named(manager: Manager, name: &str, version: &str) -> Option<Self> {
+        let facts = Facts {
+            name,
+            version,
+            ..Facts::default()
+        };
+        Self::new(manager, &facts)
+    }
+
+    pub fn manager(&self) -> Manager {
+        self.manager
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub fn source_name(&self) -> Option<&str> {
+        self.source_name.as_deref()
+    }
+
+    pub fn source_version(&self) -> Option<&str> {
+        self.source_version.as_deref()
+    }
+
+    pub fn architecture(&self) -> Option<&str> {
+        self.architecture.as_deref()
+    }
+
+    /// How much memory it takes.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let optional = [&self.source_name, &self.source_version, &self.architecture];
+        let texts = [&self.name, &self.version]
+            .into_iter()
+            .chain(optional.into_iter().flatten());
+        let texts = texts.map(|text| text.len() as u64 + ALLOCATION_BYTES);
+        size_of::<Self>() as u64 + texts.sum::<u64>()
+    }
+}
+
+fn bounded(text: &str, bytes_max: usize) -> Option<Box<str>> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= bytes_max && !text.contains(char::is_control);
+    fits.then(|| text.into())
+}
+
+/// A package as it is kept in the inventory of a layer.
+#[derive(Deserialize)]
+struct StoredPackage {
+    manager: Manager,
+    name: String,
+    version: String,
+    source_name: Option<String>,
+    source_version: Option<String>,
+    architecture: Option<String>,
+}
+
+impl TryFrom<StoredPackage> for Package {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredPackage) -> Result<Self, Self::Error> {
+        let facts = Facts {
+            name: &stored.name,
+            version: &stored.version,
+            source_name: stored.source_name.as_deref(),
+            source_version: stored.source_version.as_deref(),
+            architecture: stored.architecture.as_deref(),
+        };
+        Self::new(stored.manager, &facts).ok_or("a package has no name or version")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_a_package_is_bounded() {
+        let long = "a".repeat(100_000);
+        let facts = Facts {
+            name: "bash",
+            version: "5.1",
+            source_name: Some(&long),
+            source_version: Some(&long),
+            architecture: Some(&long),
+        };
+        let package = Package::new(Manager::Rpm, &facts).unwrap();
+        assert_eq!(Some(package), Package::named(Manager::Rpm, "bash", "5.1"));
+        for (name, version) in [
+            (long.as_str(), "1"),
+            ("a", long.as_str()),
+            ("", "1"),
+            ("a\u{1}", "1"),
+        ] {
+            assert_eq!(Package::named(Manager::Rpm, name, version), None);
+        }
+        let longest = Facts {
+            name: &long[..NAME_BYTES_MAX],
+            version: &long[..VERSION_BYTES_MAX],
+            source_name: Some(&long[..NAME_BYTES_MAX]),
+            source_version: Some(&long[..VERSION_BYTES_MAX]),
+            architecture: Some(&long[..ARCHITECTURE_BYTES_MAX]),
+        };
+        assert!(Package::new(Manager::Rpm, &longest).unwrap().kept_bytes() < 2048);
+    }
+
+    #[test]
+    fn a_package_that_an_earlier_build_stored_is_read() {
+        let stored = r#"{"manager":"Dpkg","name":"libc6","version":"2.36-9","source_name":"glibc",
+            "source_version":null,"architecture":"amd64"}"#;
+        let package: Package = serde_json::from_str(stored).unwrap();
+        assert_eq!(
+            (package.name(), package.source_name(), package.architecture()),
+            ("libc6", Some("glibc"), Some("amd64"))
+        );
+        let long = stored.replace("glibc", &"g".repeat(70_000));
+        let package: Package = serde_json::from_str(&long).unwrap();
+        assert_eq!((package.name(), package.source_name()), ("libc6", None));
+        let again = serde_json::to_value(&package).unwrap();
+        assert_eq!(again["architecture"], "amd64");
     }
 }

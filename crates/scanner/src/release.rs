@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longer than any that a distribution has.
+const VALUE_BYTES_MAX: usize = 256;
+
 /// What `os-release` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Release {
@@ -18,7 +21,11 @@ impl Release {
             let Some((key, value)) = line.trim().split_once('=') else {
                 continue;
             };
-            let value = value.trim().trim_matches(['"', '\'']).to_owned();
+            let value = value.trim().trim_matches(['"', '\'']);
+            if value.len() > VALUE_BYTES_MAX {
+                continue;
+            }
+            let value = value.to_owned();
             match key.trim() {
                 "ID" => release.id = value.to_ascii_lowercase(),
                 "VERSION_ID" => release.version_id = value,
@@ -28,6 +35,12 @@ impl Release {
             }
         }
         release
+    }
+
+    /// How much memory its texts take.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let texts = [&self.id, &self.version_id, &self.name, &self.pretty_name];
+        texts.iter().map(|text| text.len() as u64).sum()
     }
 
     /// The ecosystem of its packages, in the words of the OSV schema; for a distribution that the schema does not know,

@@ -74,3 +74,127 @@ pub(crate) fn long_entry(kind: u8, path: &str, content: &[u8]) -> Vec<u8> {
     ]
     .concat()
 }
+
+/// An archive of one file.
+pub(crate) fn layer_of(path: &str, content: &[u8]) -> Vec<u8> {
+    TarBuilder::new().file(path, content).build()
+}
+
+/// A text of so many bytes, made of one piece over and over.
+pub(crate) fn repeated(piece: &str, bytes: usize) -> Vec<u8> {
+    piece.as_bytes().iter().copied().cycle().take(bytes).collect()
+}
+
+/// The header of a package whose architecture fills it up to so many bytes.
+fn long_header(bytes: usize) -> Vec<u8> {
+    let mut header = crate::readers::test_rpm_header("bash", None, "5.1.8", "6.el9");
+    // The last text of a header is that of the architecture; without its end, it reaches as far as there are bytes.
+    header.pop();
+    header.resize(bytes, b'a');
+    header
+}
+
+const BDB_PAGE_BYTES: usize = 65_536;
+
+/// `Packages` with one page of entries which all are the same value: on a page of its own, or in the page itself.
+pub(crate) fn bdb_over_one_value(entries: usize, off_page: bool) -> Vec<u8> {
+    let value = long_header(if off_page { 60_000 } else { 20_000 });
+    let mut meta = vec![0; BDB_PAGE_BYTES];
+    meta[12..16].copy_from_slice(&0x0006_1561_u32.to_le_bytes());
+    meta[20..24].copy_from_slice(&u32::try_from(BDB_PAGE_BYTES).unwrap().to_le_bytes());
+    meta[25] = 8;
+    meta[32..36].copy_from_slice(&2_u32.to_le_bytes());
+
+    let mut hash = vec![0; BDB_PAGE_BYTES];
+    hash[20..22].copy_from_slice(&u16::try_from(2 * entries).unwrap().to_le_bytes());
+    hash[25] = 13;
+    let item = if off_page {
+        let length = u32::try_from(value.len()).unwrap();
+        [&[3, 0, 0, 0][..], &2_u32.to_le_bytes(), &length.to_le_bytes()].concat()
+    } else {
+        [&[1][..], &value].concat()
+    };
+    let (start, end) = (BDB_PAGE_BYTES - 1 - item.len(), BDB_PAGE_BYTES - 1);
+    hash[start..end].copy_from_slice(&item);
+    for entry in 0..entries {
+        for (number, place) in [(2 * entry, end), (2 * entry + 1, start)] {
+            let at = 26 + 2 * number;
+            hash[at..at + 2].copy_from_slice(&u16::try_from(place).unwrap().to_le_bytes());
+        }
+    }
+
+    let mut overflow = vec![0; BDB_PAGE_BYTES];
+    overflow[22..24].copy_from_slice(&u16::try_from(value.len()).unwrap().to_le_bytes());
+    overflow[25] = 7;
+    overflow[26..26 + value.len()].copy_from_slice(&value);
+    [meta, hash, overflow].concat()
+}
+
+/// `Packages.db` whose slots all refer to one header.
+pub(crate) fn ndb_over_one_header(slots: usize, header_bytes: usize) -> Vec<u8> {
+    let slot_pages = (slots + 2).div_ceil(256);
+    let block = u32::try_from(slot_pages * 256).unwrap();
+    let numbers = [
+        u32::from_le_bytes(*b"RpmP"),
+        0,
+        7,
+        u32::try_from(slot_pages).unwrap(),
+        2,
+        0,
+        0,
+        0,
+    ];
+    let mut database: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    for slot in 0..slot_pages * 256 - 2 {
+        let block = if slot < slots { block } else { 0 };
+        let numbers = [u32::from_le_bytes(*b"Slot"), 1, block, 1];
+        database.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    }
+    let length = u32::try_from(header_bytes).unwrap();
+    let numbers = [u32::from_le_bytes(*b"BlbS"), 1, 7, length];
+    database.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    database.extend(long_header(header_bytes));
+    database
+}
+
+/// `rpmdb.sqlite` with one page of cells which all are the same record.
+pub(crate) fn sqlite_over_one_record(cells: usize) -> Vec<u8> {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("rpmdb.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA page_size = 65536; CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL);",
+        )
+        .unwrap();
+    connection
+        .execute("INSERT INTO Packages (blob) VALUES (?1)", [long_header(20_000)])
+        .unwrap();
+    drop(connection);
+    let mut database = std::fs::read(path).unwrap();
+    let leaf = &mut database[65_536..2 * 65_536];
+    leaf[3..5].copy_from_slice(&u16::try_from(cells).unwrap().to_be_bytes());
+    let cell = [leaf[8], leaf[9]];
+    for number in 0..cells {
+        leaf[8 + 2 * number..10 + 2 * number].copy_from_slice(&cell);
+    }
+    database
+}
+
+/// A program in which every second byte could begin a compressed list of crates.
+pub(crate) fn program_of_beginnings(bytes: usize) -> Vec<u8> {
+    [&b"\x7fELF"[..], &[0x78, 0x9c].repeat(bytes / 2)].concat()
+}
+
+/// A program full of lists of crates that turn out to be none after so many bytes each.
+pub(crate) fn program_of_bombs(lists: usize, bytes: usize) -> Vec<u8> {
+    let json = [&br#"{"packages":["#[..], &vec![b' '; bytes]].concat();
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&json).unwrap();
+    [&b"\x7fELF"[..], &encoder.finish().unwrap().repeat(lists)].concat()
+}
+
+/// An archive of one file with a path of any length.
+pub(crate) fn long_path(path: &str, content: &[u8]) -> Vec<u8> {
+    long_entry(b'L', path, content)
+}

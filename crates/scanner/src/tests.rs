@@ -51,7 +51,7 @@ impl Bench {
             .map(|finding| {
                 (
                     finding.name.as_str(),
-                    finding.package.name.as_str(),
+                    finding.package.name(),
                     finding.fixed_in_version.as_deref(),
                 )
             })
@@ -63,15 +63,10 @@ impl Bench {
 
 /// Named by its bytes.
 fn layer(bytes: &[u8]) -> Layer {
-    Layer {
-        digest: format!(
-            "{:?}",
-            bytes
-                .iter()
-                .fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte))
-        ),
-        content: Box::new(io::Cursor::new(bytes.to_vec())),
-    }
+    let digest = bytes
+        .iter()
+        .fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+    Layer::new(digest.to_string(), io::Cursor::new(bytes.to_vec()))
 }
 
 fn advisory(id: &str, ecosystem: &str, name: &str, events: &Value) -> Value {
@@ -125,7 +120,7 @@ fn a_debian_image_has_the_findings_of_its_sources() {
     assert_eq!(finding.severity, Severity::High);
     assert_eq!(finding.scores[0].score.to_string(), "7.8");
     assert_eq!(
-        (finding.path.as_str(), finding.package.manager),
+        (finding.path.as_str(), finding.package.manager()),
         ("var/lib/dpkg/status", Manager::Dpkg)
     );
     assert!(report.has_packages && !report.is_uncovered);
@@ -350,9 +345,9 @@ fn a_layer_is_read_once() {
 
     let bench = Bench::new(&[glibc()]);
     let reads = Arc::new(AtomicUsize::new(0));
-    let layer = || Layer {
-        digest: "sha256:00".to_owned(),
-        content: Box::new(Counted(io::Cursor::new(debian("2.36-9")), Arc::clone(&reads))),
+    let layer = || {
+        let content = Counted(io::Cursor::new(debian("2.36-9")), Arc::clone(&reads));
+        Layer::new("sha256:00".to_owned(), content)
     };
     let first = bench.scanner.scan(vec![layer()]).unwrap();
     let after_first = reads.load(Ordering::Relaxed);

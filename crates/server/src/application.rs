@@ -1,6 +1,9 @@
 //! From a request to its answer: the rules that hold at every door, then the door.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
@@ -12,14 +15,17 @@ use http_body::Body;
 use crate::{
     authority::Authority,
     browsers::{self, Visited},
+    forwarded,
+    hosts::Hosts,
     introspection, own_door,
-    refusals::{BAD_HOST, Door, FOREIGN_PAGE},
+    refusals::{BAD_HOST, Door, FOREIGN_PAGE, host_not_served},
     reply::Content,
 };
 
 pub(crate) struct Application {
     pub(crate) service: Arc<Service>,
     pub(crate) public: Option<Authority>,
+    pub(crate) hosts: Hosts,
     pub(crate) error_names: ErrorNames,
     pub(crate) introspection: bool,
 }
@@ -28,7 +34,7 @@ pub(crate) struct Application {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) scheme: Scheme,
-    pub(crate) local: IpAddr,
+    pub(crate) local: SocketAddr,
     pub(crate) source: IpAddr,
 }
 
@@ -39,19 +45,22 @@ impl Application {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let door = door(&request);
-        let Some(authority) = Authority::of_request(&request) else {
+        let Some(authority) = Authority::of_request(&request, arrival.local) else {
             return BAD_HOST.answer(door);
         };
+        if !self.hosts.answer_for(&authority) {
+            return host_not_served(&authority).answer(door);
+        }
         let visited = Visited {
             authority: &authority,
-            local: arrival.local,
             public: self.public.as_ref(),
         };
         if browsers::is_foreign(request.headers(), &visited) {
             return FOREIGN_PAGE.answer(door);
         }
 
-        let endpoint = self.endpoint(&authority, arrival.scheme);
+        let scheme = forwarded::scheme(request.headers()).unwrap_or(arrival.scheme);
+        let endpoint = self.endpoint(&authority, scheme);
         match door {
             Door::Aws => {
                 let origin = Origin {
@@ -94,7 +103,12 @@ impl Application {
 }
 
 pub(crate) fn door<B>(request: &Request<B>) -> Door {
+    // Clients that put a slash too many before the path are clients of the registry all the same.
     let path = request.uri().path();
+    let path = path.strip_prefix('/').map_or(path, |below| {
+        let below = below.trim_start_matches('/');
+        path.get(path.len() - below.len() - 1..).unwrap_or(path)
+    });
     if path == "/v2" || path.starts_with("/v2/") {
         Door::Oci
     } else if request.method() == Method::POST

@@ -1,8 +1,8 @@
 //! The authority that a request was sent to, `host[:port]`, by a strict grammar.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use http::{HeaderValue, Request, Version, header};
+use http::{Request, Version, header};
 
 const HOST_BYTES_MAX: usize = 253;
 
@@ -37,27 +37,43 @@ impl Authority {
         })
     }
 
-    /// Where the request went; None unless it says so exactly once, as HTTP/1.1 demands.
-    pub(crate) fn of_request<B>(request: &Request<B>) -> Option<Authority> {
+    /// Where the request went; None unless it says so exactly once, as HTTP/1.1 demands. Health checks of load balancers
+    /// speak HTTP/1.0 and name no host: they mean the address that they have connected to.
+    pub(crate) fn of_request<B>(request: &Request<B>, local: SocketAddr) -> Option<Authority> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (host, second) = (hosts.next(), hosts.next());
-        if second.is_some() || (host.is_none() && request.version() <= Version::HTTP_11) {
+        let is_old = request.version() <= Version::HTTP_10;
+        if second.is_some() || (host.is_none() && request.version() == Version::HTTP_11) {
             return None;
         }
 
         // RFC 9112 3.2.2: the target's own authority, where it has one, goes before the header.
-        match request.uri().authority() {
-            Some(authority) => Authority::parse(authority.as_str()),
-            None => Authority::parse(host.map(HeaderValue::to_str)?.ok()?),
+        match (request.uri().authority(), host) {
+            (Some(authority), _) => Authority::parse(authority.as_str()),
+            (None, Some(host)) if !(is_old && host.is_empty()) => Authority::parse(host.to_str().ok()?),
+            _ if is_old => Some(Authority::of_address(local)),
+            _ => None,
         }
+    }
+
+    fn of_address(address: SocketAddr) -> Authority {
+        // Without the zone of an IPv6 address, which is no part of an authority.
+        let text = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
+        let host_length = text.rfind(':').unwrap_or(text.len());
+        Authority { text, host_length }
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
+    /// Without the port.
+    pub(crate) fn host_text(&self) -> &str {
+        self.text.get(..self.host_length).unwrap_or_default()
+    }
+
     pub(crate) fn host(&self) -> Host<'_> {
-        let host = self.text.get(..self.host_length).unwrap_or_default();
+        let host = self.host_text();
         let v6 = || host.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
         match (host.parse(), v6()) {
             (Ok(v4), _) => Host::V4(v4),
@@ -125,7 +141,8 @@ mod tests {
         for host in hosts {
             request = request.header(header::HOST, *host);
         }
-        let found = Authority::of_request(&request.body(()).expect("a request"));
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 4566));
+        let found = Authority::of_request(&request.body(()).expect("a request"), local);
         assert_eq!(found.as_ref().map(Authority::as_str), expected);
     }
 
@@ -133,10 +150,26 @@ mod tests {
     fn a_request_names_its_host_exactly_once() {
         check(Version::HTTP_11, "/v2/", &["a:1"], Some("a:1"));
         check(Version::HTTP_11, "/v2/", &[], None);
-        check(Version::HTTP_10, "/v2/", &[], None);
+        check(Version::HTTP_10, "/v2/", &["a:1"], Some("a:1"));
+        check(Version::HTTP_10, "/v2/", &["a", "a"], None);
+        check(Version::HTTP_10, "/v2/", &["a b"], None);
         check(Version::HTTP_11, "/v2/", &["a", "a"], None);
         check(Version::HTTP_11, "http://b/v2/", &["a"], Some("b"));
         check(Version::HTTP_2, "https://b/v2/", &[], Some("b"));
         check(Version::HTTP_2, "/v2/", &[], None);
+    }
+
+    #[test]
+    fn an_old_request_without_a_host_is_for_the_address_it_came_to() {
+        check(Version::HTTP_10, "/v2/", &[], Some("127.0.0.1:4566"));
+        check(Version::HTTP_10, "/v2/", &[""], Some("127.0.0.1:4566"));
+        for (address, text) in [
+            ("[::1]:80", "[::1]:80"),
+            ("[::ffff:10.0.0.1]:80", "10.0.0.1:80"),
+            ("[fe80::1%3]:80", "[fe80::1]:80"),
+        ] {
+            let authority = Authority::of_address(address.parse().expect("an address"));
+            assert_eq!(Authority::parse(text).as_ref(), Some(&authority));
+        }
     }
 }

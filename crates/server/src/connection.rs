@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     io,
     net::SocketAddr,
     pin::{Pin, pin},
@@ -13,20 +14,20 @@ use std::{
 };
 
 use ecru_registry::Scheme;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -35,11 +36,14 @@ use crate::{
     application::{self, Application, Arrival},
     first_touch,
     head_timer::HeadTimer,
+    lent_body::{LentBody, Rest},
+    lingering::{Lingering, UnreadBody},
     panics::{Panicked, caught},
-    refusals::FAULT,
+    refusals::{Door, FAULT},
     reply::{Content, Reply},
     request_log::RequestLine,
     steady::Steady,
+    streams::Streams,
     tls,
     zero_copy::{self, Handover, ZeroCopyStream},
 };
@@ -52,6 +56,8 @@ const READ_BYTES_MAX: usize = 512 * 1024;
 const STREAMS_MAX: u32 = 128;
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Files that the streams of one connection may have open; further ones wait.
+const STREAM_FILES_MAX: usize = 32;
 
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 /// Clients that try TLS first go on to plain HTTP when they see that it is spoken here.
@@ -118,7 +124,7 @@ async fn begin(
     };
     let arrival = Arrival {
         scheme,
-        local: stream.local_addr()?.ip(),
+        local: stream.local_addr()?,
         source: peer.ip(),
     };
     converse(
@@ -129,6 +135,8 @@ async fn begin(
             arrival,
             peer,
             handover: None,
+            unread: None,
+            files: None,
         },
         phase,
     )
@@ -182,10 +190,12 @@ async fn serve_tls(
     serve(stream, arrived, phase).await
 }
 
-fn serve_http1<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
+fn serve_http1<S>(stream: S, mut arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let unread = UnreadBody::default();
+    arrived.unread = Some(unread.clone());
     let connection = http1::Builder::new()
         .timer(HeadTimer::default())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -193,17 +203,19 @@ where
         .max_buf_size(READ_BYTES_MAX)
         .writev(true)
         .serve_connection(
-            TokioIo::new(stream),
+            TokioIo::new(Lingering::new(stream, unread)),
             service_fn(move |request| arrived.clone().boxed(request)),
         );
-    Box::pin(drive(Steady::new(connection), phase))
+    Box::pin(drive(Steady::new(connection), phase, pending()))
 }
 
-fn serve_http2<S>(stream: S, arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
+fn serve_http2<S>(stream: S, mut arrived: Arrived, phase: watch::Receiver<Phase>) -> Conversation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = http2::Builder::new(TokioExecutor::new())
+    arrived.files = Some(Arc::new(Semaphore::new(STREAM_FILES_MAX)));
+    let streams = Streams::default();
+    let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
@@ -214,20 +226,31 @@ where
             TokioIo::new(stream),
             service_fn(move |request| arrived.clone().boxed(request)),
         );
-    Box::pin(drive(Steady::new(connection), phase))
+    let stall = async move { streams.stall(HEADER_TIMEOUT).await };
+    Box::pin(drive(Steady::new(connection), phase, stall))
 }
 
-async fn drive<C>(mut connection: Steady<C>, mut phase: watch::Receiver<Phase>) -> anyhow::Result<()>
+/// Until the connection ends, or is to be cut off because of a `stall`.
+async fn drive<C>(
+    mut connection: Steady<C>,
+    mut phase: watch::Receiver<Phase>,
+    stall: impl Future<Output = ()>,
+) -> anyhow::Result<()>
 where
     C: GracefulConnection,
     C::Error: std::error::Error + Send + Sync + 'static,
 {
+    let mut stall = pin!(stall);
     tokio::select! {
         outcome = &mut connection => return Ok(outcome?),
+        () = &mut stall => return Err(anyhow::anyhow!("the client takes nothing")),
         _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
     }
     connection.future().graceful_shutdown();
-    Ok(connection.await?)
+    tokio::select! {
+        outcome = &mut connection => Ok(outcome?),
+        () = stall => Err(anyhow::anyhow!("the client takes nothing")),
+    }
 }
 
 type Responded = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
@@ -239,6 +262,10 @@ struct Arrived {
     arrival: Arrival,
     peer: SocketAddr,
     handover: Option<Handover>,
+    /// In HTTP/1.1 only: there, a body that is not read ends the connection.
+    unread: Option<UnreadBody>,
+    /// In HTTP/2 only.
+    files: Option<Arc<Semaphore>>,
 }
 
 impl Arrived {
@@ -251,12 +278,18 @@ impl Arrived {
         let number = self.listening.requests.fetch_add(1, Ordering::Relaxed);
         let mut line = RequestLine::begin(&request, self.peer, number);
         let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
+        let may_be_read = !request.headers().contains_key(header::EXPECT);
+        let file_turn = self.file_turn(&request, door).await;
+        let (request, rest) = self.lend(request);
 
         let answering = pin!(self.listening.application.answer(request, self.arrival));
         let answered = caught(answering).await;
         let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(door));
         if is_head {
             response = application::without_body(response);
+        }
+        if let Some(rest) = rest {
+            self.end_body(rest, may_be_read, &mut response).await;
         }
         response = self.touched(response).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a blob could not be read");
@@ -266,7 +299,39 @@ impl Arrived {
         if let Some(line) = &mut line {
             line.answered(response.status(), response.headers());
         }
-        Ok(response.map(|content| Reply::new(content, self.handover.as_ref(), line)))
+        Ok(response.map(|content| Reply::new(content, self.handover.as_ref(), line, file_turn)))
+    }
+
+    /// Waits until the connection may open another file, if the request may ask for one.
+    async fn file_turn(&self, request: &Request<Incoming>, door: Door) -> Option<OwnedSemaphorePermit> {
+        let files = self.files.as_ref()?;
+        let may_open = door == Door::Oci && request.uri().path().contains("/blobs/");
+        if !may_open || request.method() != Method::GET {
+            return None;
+        }
+        Arc::clone(files).acquire_owned().await.ok()
+    }
+
+    fn lend(&self, request: Request<Incoming>) -> (Request<LentBody<Incoming>>, Option<Rest<Incoming>>) {
+        let (parts, body) = request.into_parts();
+        let (body, rest) = if self.unread.is_some() {
+            LentBody::with_rest(body)
+        } else {
+            (LentBody::new(body), None)
+        };
+        (Request::from_parts(parts, body), rest)
+    }
+
+    /// A client that still sends, or waits to be asked for the body, gets its answer now, and the connection ends with it.
+    async fn end_body(&self, rest: Rest<Incoming>, may_be_read: bool, response: &mut Response<Content>) {
+        if rest.ends(may_be_read).await {
+            return;
+        }
+        if let Some(unread) = &self.unread {
+            unread.note();
+        }
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
 
     /// Where the kernel sends the file, this is the one time that the disk may be waited for elsewhere.

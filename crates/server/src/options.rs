@@ -11,18 +11,22 @@ use ecru_model::RegistryId;
 
 use ecru_outbound::Url;
 use ecru_registry::registry_settings::Quotas;
-use ecru_registry::{Endpoint, RepositoryUriShape};
+use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
 
-use crate::DataDirectory;
+use crate::{DataDirectory, HostPattern};
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub listen: SocketAddr,
     pub data: DataDirectory,
     pub account_id: RegistryId,
+    pub organization_id: OrganizationId,
     pub public_endpoint: Option<Endpoint>,
+    /// Host names to answer for beside those that nobody can own.
+    pub allowed_hosts: Vec<HostPattern>,
     pub repository_uri: RepositoryUriShape,
     pub error_names: ErrorNames,
+    pub pace: Pace,
     pub dev_users: bool,
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
@@ -30,6 +34,8 @@ pub struct Options {
     pub events: EventOptions,
     /// A directory of advisories that is looked at before each scan.
     pub advisories: Option<PathBuf>,
+    /// Advisories are fetched while the server runs.
+    pub advisories_refresh: Option<AdvisoriesRefresh>,
     pub upstreams: UpstreamOptions,
 }
 
@@ -40,6 +46,13 @@ pub struct UpstreamOptions {
     pub redirected: Vec<(String, Url)>,
     /// `host` or `host:port`.
     pub allowed: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AdvisoriesRefresh {
+    pub every: Duration,
+    /// Where the archives of each ecosystem are.
+    pub from: Url,
 }
 
 #[derive(Clone, Debug)]
@@ -76,15 +89,19 @@ impl Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data,
             account_id: default_account(),
+            organization_id: OrganizationId::default(),
             public_endpoint: None,
+            allowed_hosts: Vec::new(),
             repository_uri: RepositoryUriShape::Request,
             error_names: ErrorNames::Ecru,
+            pace: Pace::Fast,
             dev_users: true,
             introspection: true,
             tls: None,
             quotas: Quotas::default(),
             events: EventOptions::default(),
             advisories: None,
+            advisories_refresh: None,
             upstreams: UpstreamOptions::default(),
         }
     }

@@ -16,21 +16,33 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
     <code>/v2/</code>.</p>\n<p><a href=\"/_ecru/repositories\">Repositories</a> · \
     <a href=\"/_ecru/blobs\">blobs</a> · <a href=\"/readyz\">health</a></p>\n</html>\n";
 
+const METHODS: &str = "GET, HEAD, OPTIONS";
 const PAGE_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Content> {
     let answer = match request.uri().path() {
-        "/" => page,
+        // `*` is the server as a whole, which `OPTIONS` may ask about.
+        "/" | "*" => page,
         "/healthz" => alive,
         "/readyz" => ready,
         "/_localstack/health" => localstack,
         _ => return NOT_FOUND.own_answer(),
     };
-    if is_read(request.method()) {
-        answer(service)
-    } else {
-        not_allowed("GET, HEAD")
+    match request.method() {
+        method if is_read(method) => answer(service),
+        // Load balancers take a server for healthy that answers it.
+        &Method::OPTIONS => methods(),
+        _ => not_allowed(METHODS),
     }
+}
+
+fn methods() -> Response<Content> {
+    let mut response = Response::new(Content::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    response
 }
 
 pub(crate) fn is_read(method: &Method) -> bool {

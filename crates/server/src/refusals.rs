@@ -1,10 +1,12 @@
 //! Answers of the server itself, in the shape that a client of the addressed door reads.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::reply::Content;
+use crate::{authority::Authority, reply::Content};
 
 /// Whose clients send requests of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,42 +20,55 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) aws_code: &'static str,
     pub(crate) oci_code: &'static str,
-    pub(crate) message: &'static str,
+    pub(crate) message: Cow<'static, str>,
 }
 
 pub(crate) const BAD_HOST: Refusal = Refusal {
     status: StatusCode::BAD_REQUEST,
     aws_code: "InvalidRequestException",
     oci_code: "UNSUPPORTED",
-    message: "a request names the host and port it is for exactly once",
+    message: Cow::Borrowed("a request names the host and port it is for exactly once"),
 };
 
 pub(crate) const FOREIGN_PAGE: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
     aws_code: "AccessDeniedException",
     oci_code: "DENIED",
-    message: "requests of browsers are taken from pages of this server only, under a name of this machine",
+    message: Cow::Borrowed("requests from pages of other sites are refused"),
 };
+
+pub(crate) fn host_not_served(authority: &Authority) -> Refusal {
+    let host = authority.host_text();
+    Refusal {
+        status: StatusCode::FORBIDDEN,
+        aws_code: "AccessDeniedException",
+        oci_code: "DENIED",
+        message: format!(
+            "this server does not answer for the host `{host}`: `--allow-host {host}` allows it"
+        )
+        .into(),
+    }
+}
 
 pub(crate) const FAULT: Refusal = Refusal {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     aws_code: "ServerException",
     oci_code: "UNKNOWN",
-    message: "the server met a fault of its own; its log has the cause",
+    message: Cow::Borrowed("the server met a fault of its own; its log has the cause"),
 };
 
 pub(crate) const NOT_FOUND: Refusal = Refusal {
     status: StatusCode::NOT_FOUND,
     aws_code: "UnknownOperationException",
     oci_code: "UNSUPPORTED",
-    message: "there is nothing at this path",
+    message: Cow::Borrowed("there is nothing at this path"),
 };
 
 pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
     status: StatusCode::METHOD_NOT_ALLOWED,
     aws_code: "UnknownOperationException",
     oci_code: "UNSUPPORTED",
-    message: "this path does not take this method",
+    message: Cow::Borrowed("this path does not take this method"),
 };
 
 impl Refusal {

@@ -10,13 +10,17 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::{OwnedSemaphorePermit, mpsc::Receiver};
 
 use crate::{
     file_reads::FileReads,
     request_log::RequestLine,
+    streams::{Progress, Untaken},
     zero_copy::{FileRange, Handover, Payload},
 };
+
+/// Bytes go to a stream of HTTP/2 in pieces, so that little waits beyond what its client takes.
+const STREAM_PIECE_BYTES: usize = 64 * 1024;
 
 /// A body before it is known how its connection sends files.
 pub(crate) enum Content {
@@ -58,6 +62,10 @@ pub(crate) struct Reply {
     source: Source,
     remaining: u64,
     line: Option<RequestLine>,
+    /// That of its stream, in HTTP/2.
+    progress: Option<Arc<Progress>>,
+    /// Lets the connection open another file, once this is dropped.
+    _file_turn: Option<OwnedSemaphorePermit>,
 }
 
 enum Source {
@@ -69,7 +77,13 @@ enum Source {
 
 impl Reply {
     /// With a `handover`, files go by `sendfile`; without one they are read.
-    pub(crate) fn new(content: Content, handover: Option<&Handover>, line: Option<RequestLine>) -> Reply {
+    pub(crate) fn new(
+        content: Content,
+        handover: Option<&Handover>,
+        line: Option<RequestLine>,
+        file_turn: Option<OwnedSemaphorePermit>,
+    ) -> Reply {
+        let file_turn = file_turn.filter(|_| matches!(content, Content::File { .. }));
         let remaining = content.length();
         let source = match (content, handover) {
             (Content::Empty, _) => Source::Bytes(Bytes::new()),
@@ -91,6 +105,8 @@ impl Reply {
             source,
             remaining,
             line,
+            progress: Progress::of_stream(),
+            _file_turn: file_turn,
         }
     }
 }
@@ -105,6 +121,9 @@ impl Body for Reply {
             return Poll::Ready(None);
         }
         let payload = match &mut this.source {
+            Source::Bytes(bytes) if this.progress.is_some() => {
+                Payload::Bytes(bytes.split_to(bytes.len().min(STREAM_PIECE_BYTES)))
+            }
             Source::Bytes(bytes) => Payload::Bytes(std::mem::take(bytes)),
             Source::Range(range, handover) => {
                 let remaining = usize::try_from(range.remaining).map_err(io::Error::other)?;
@@ -129,6 +148,10 @@ impl Body for Reply {
         if let Some(line) = &mut this.line {
             line.sent(length);
         }
+        let payload = match (payload, &this.progress) {
+            (Payload::Bytes(bytes), Some(progress)) => Payload::Untaken(bytes, Untaken::new(progress)),
+            (payload, _) => payload,
+        };
         Poll::Ready(Some(Ok(Frame::data(payload))))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read, Seek, SeekFrom},
+    io::{self, Cursor, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -48,7 +48,7 @@ impl Wired {
 
 impl ImageScanner for Wired {
     fn scan(&self, layers: Vec<ScanLayer>) -> Result<ScanReport, ScanProblem> {
-        let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
+        let layers = layers.into_iter().map(layer).collect();
         let report = self.scanner()?.scan(layers).map_err(problem)?;
         Ok(ScanReport {
             has_packages: report.has_packages,
@@ -64,19 +64,22 @@ impl ImageScanner for Wired {
     }
 }
 
-fn layer(layer: ScanLayer) -> Result<Layer, ScanProblem> {
-    let failed = |error: std::io::Error| ScanProblem::Scanner(Box::new(error));
-    let content: Box<dyn Read + Send> = match layer.content {
-        BlobContent::Bytes(bytes) => Box::new(Cursor::new(bytes)),
-        BlobContent::File(file) => Box::new(from_the_start(file).map_err(failed)?),
+fn layer(layer: ScanLayer) -> Layer {
+    let open = layer.open;
+    let reader = || -> io::Result<Option<Box<dyn Read + Send>>> {
+        Ok(match open().map_err(io::Error::other)? {
+            None => None,
+            Some(BlobContent::Bytes(bytes)) => Some(Box::new(Cursor::new(bytes))),
+            Some(BlobContent::File(file)) => Some(Box::new(from_the_start(file)?)),
+        })
     };
-    Ok(Layer {
+    Layer {
         digest: layer.digest.to_string(),
-        content,
-    })
+        open: Box::new(reader),
+    }
 }
 
-fn from_the_start(mut file: File) -> std::io::Result<File> {
+fn from_the_start(mut file: File) -> io::Result<File> {
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
@@ -85,14 +88,18 @@ fn from_the_start(mut file: File) -> std::io::Result<File> {
 fn problem(error: ScanError) -> ScanProblem {
     match error {
         ScanError::Archive(_) | ScanError::Limit(_) => ScanProblem::Image(error.to_string()),
+        // What came of opening the layer.
+        ScanError::Layer(error) => error
+            .downcast()
+            .unwrap_or_else(|error| ScanProblem::Scanner(Box::new(error))),
         error => ScanProblem::Scanner(Box::new(error)),
     }
 }
 
 fn finding(found: ecru_scanner::Finding) -> Finding {
     let mut attributes = vec![
-        ("package_version".to_owned(), found.package.version.clone()),
-        ("package_name".to_owned(), found.package.name.clone()),
+        ("package_version".to_owned(), found.package.version().to_owned()),
+        ("package_name".to_owned(), found.package.name().to_owned()),
     ];
     for score in &found.scores {
         let version = score.version.split('.').next().unwrap_or_default();
@@ -125,7 +132,7 @@ fn finding(found: ecru_scanner::Finding) -> Finding {
         modified_at: Some(found.modified_at),
         first_observed_at: None,
         package: Some(package(
-            found.package,
+            &found.package,
             found.path,
             found.layer,
             found.fixed_in_version,
@@ -151,18 +158,18 @@ fn severity(severity: ecru_scanner::Severity) -> Severity {
     }
 }
 
-fn package(package: Package, path: String, layer: String, fixed_in: Option<String>) -> FoundPackage {
-    let (epoch, version, release) = match package.manager {
-        Manager::Dpkg | Manager::Rpm => parts(&package.version),
-        _ => (None, package.version.as_str(), None),
+fn package(package: &Package, path: String, layer: String, fixed_in: Option<String>) -> FoundPackage {
+    let (epoch, version, release) = match package.manager() {
+        Manager::Dpkg | Manager::Rpm => parts(package.version()),
+        _ => (None, package.version(), None),
     };
     FoundPackage {
         epoch,
         version: version.to_owned(),
         release: release.map(str::to_owned),
-        architecture: package.architecture,
-        manager: manager(package.manager).to_owned(),
-        name: package.name,
+        architecture: package.architecture().map(str::to_owned),
+        manager: manager(package.manager()).to_owned(),
+        name: package.name().to_owned(),
         path,
         layer,
         fixed_in,

@@ -21,11 +21,12 @@ use tokio::{
 };
 
 use crate::{
-    EventOptions, Options,
+    EventOptions, Options, advisories,
     application::Application,
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
+    hosts::Hosts,
     maintenance::{Door, door},
     scanning, tls,
 };
@@ -67,6 +68,8 @@ impl Server {
             quotas: options.quotas,
             key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
+            organization_id: options.organization_id,
+            pace: options.pace,
         };
         let service = open_service(&directory, configuration)?;
 
@@ -85,11 +88,13 @@ impl Server {
         let sinks = sinks(&options.events)?;
         events::connect(&service, &sinks).await?;
 
+        let public = options
+            .public_endpoint
+            .and_then(|endpoint| Authority::parse(&endpoint.authority));
         let application = Application {
             service: Arc::clone(&service),
-            public: options
-                .public_endpoint
-                .and_then(|endpoint| Authority::parse(&endpoint.authority)),
+            hosts: Hosts::new(public.as_ref(), options.allowed_hosts),
+            public,
             error_names: options.error_names,
             introspection: options.introspection,
         };
@@ -104,6 +109,9 @@ impl Server {
 
         let mut work = JoinSet::new();
         work.spawn(jobs::background::run(Arc::clone(&service)));
+        if let Some(refresh) = options.advisories_refresh {
+            work.spawn(advisories::keep_fresh(directory.path().to_owned(), refresh));
+        }
         for sink in sinks {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
         }

@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::request_log::RequestLine;
+use crate::{request_log::RequestLine, streams::Untaken};
 
 /// What one `sendfile` is asked for at most.
 const SENDFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -56,6 +56,8 @@ impl Handover {
 /// A piece of a body as hyper holds it until it is written.
 pub(crate) enum Payload {
     Bytes(Bytes),
+    /// Bytes whose stream is watched until they are taken.
+    Untaken(Bytes, Untaken),
     /// The line about the request goes with its content, so that it is written when the last byte has left.
     File {
         remaining: usize,
@@ -66,14 +68,14 @@ pub(crate) enum Payload {
 impl Buf for Payload {
     fn remaining(&self) -> usize {
         match self {
-            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Bytes(bytes) | Payload::Untaken(bytes, _) => bytes.len(),
             Payload::File { remaining, .. } => *remaining,
         }
     }
 
     fn chunk(&self) -> &[u8] {
         match self {
-            Payload::Bytes(bytes) => bytes,
+            Payload::Bytes(bytes) | Payload::Untaken(bytes, _) => bytes,
             Payload::File { remaining, .. } => STAND_IN.get(..*remaining).unwrap_or(&STAND_IN),
         }
     }
@@ -81,6 +83,10 @@ impl Buf for Payload {
     fn advance(&mut self, count: usize) {
         match self {
             Payload::Bytes(bytes) => bytes.advance(count),
+            Payload::Untaken(bytes, untaken) => {
+                bytes.advance(count);
+                untaken.took_some();
+            }
             Payload::File { remaining, line } => {
                 assert!(count <= *remaining, "no more can be written than there is");
                 *remaining -= count;
@@ -94,6 +100,10 @@ impl Buf for Payload {
     fn copy_to_bytes(&mut self, count: usize) -> Bytes {
         match self {
             Payload::Bytes(bytes) => bytes.copy_to_bytes(count),
+            Payload::Untaken(bytes, untaken) => {
+                untaken.took_some();
+                bytes.copy_to_bytes(count)
+            }
             // The bytes of the stand-in are not those of the file.
             Payload::File { .. } => {
                 unreachable!("with `writev` set, hyper writes each piece from where it is")

@@ -1,17 +1,20 @@
 //! The data directory: private, and owned by one process at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::geteuid;
 
-use crate::io::Io;
+use crate::io::{Io, create_private, is_no_file, open_private};
 use crate::{StoreError, Tried};
 
 pub(crate) const LOCK: &str = "lock";
+const DATABASE: &str = "ecru.sqlite";
+const BLOBS: &str = "blobs";
 /// Stands in a directory for as long as a restore into it has not ended.
 pub(crate) const HALF_RESTORED: &str = "half-restored";
 
@@ -26,7 +29,7 @@ impl Directory {
     /// Makes what is missing, and takes the lock.
     pub(crate) fn open(path: &Path, io: &dyn Io) -> Result<Directory, StoreError> {
         create(path, io)?;
-        warn_if_wide(path)?;
+        refuse_unless_ours(path)?;
 
         let lock = lock(path)?;
         if path.join(HALF_RESTORED).exists() {
@@ -34,6 +37,7 @@ impl Directory {
         }
 
         let opened_at = touch(&lock).tried("write the lock file")?;
+        refuse_links(path)?;
         let directory = Directory {
             path: path.to_owned(),
             opened_at,
@@ -44,7 +48,7 @@ impl Directory {
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {
-        self.path.join("blobs")
+        self.path.join(BLOBS)
     }
 
     /// When this process opened it, by the clock of the file system: no file that it makes is older.
@@ -61,7 +65,7 @@ impl Directory {
         if self.is_laid_out() {
             return Err(StoreError::damaged("it is missing, though blobs were kept"));
         }
-        open_private(&database).tried("create the database file")?;
+        create_private(&database).tried("create the database file")?;
         io.sync_directory(&self.path).tried("sync the data directory")
     }
 
@@ -82,7 +86,10 @@ impl Directory {
 
 /// Takes the lock, which goes with the last handle to its file.
 pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
-    let lock = open_private(&directory.join(LOCK)).tried("open the lock file")?;
+    let lock = match open_private(&directory.join(LOCK)) {
+        Err(error) if is_no_file(&error) => return Err(StoreError::Irregular { name: LOCK }),
+        other => other.tried("open the lock file")?,
+    };
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse),
@@ -91,7 +98,7 @@ pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
 }
 
 pub(crate) fn database_path(directory: &Path) -> PathBuf {
-    directory.join("ecru.sqlite")
+    directory.join(DATABASE)
 }
 
 pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
@@ -111,11 +118,16 @@ pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
     }
 }
 
-fn warn_if_wide(path: &Path) -> Result<(), StoreError> {
-    let mode = std::fs::metadata(path)
-        .tried("look at the data directory")?
-        .permissions()
-        .mode();
+/// Whoever may write to the directory may put anything in the place of anything in it, whatever the mode of its files.
+pub(crate) fn refuse_unless_ours(path: &Path) -> Result<(), StoreError> {
+    let metadata = std::fs::metadata(path).tried("look at the data directory")?;
+    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if uid != geteuid().as_raw() {
+        return Err(StoreError::ForeignDirectory { uid });
+    }
+    if mode & 0o022 != 0 {
+        return Err(StoreError::SharedDirectory { mode });
+    }
     if mode & 0o077 != 0 {
         tracing::warn!(
             mode = format!("{:o}", mode & 0o777),
@@ -125,17 +137,25 @@ fn warn_if_wide(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// SQLite opens its files by their names, and those of blobs are opened below one directory.
+fn refuse_links(path: &Path) -> Result<(), StoreError> {
+    const FILES: [&str; 3] = [DATABASE, "ecru.sqlite-wal", "ecru.sqlite-shm"];
+    let kind_of = |name: &str| match std::fs::symlink_metadata(path.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(Some(found.tried("look at the data directory")?.file_type())),
+    };
+    for name in FILES {
+        if kind_of(name)?.is_some_and(|kind| !kind.is_file()) {
+            return Err(StoreError::Irregular { name });
+        }
+    }
+    if kind_of(BLOBS)?.is_some_and(|kind| !kind.is_dir()) {
+        return Err(StoreError::Irregular { name: BLOBS });
+    }
+    Ok(())
+}
+
 fn touch(file: &File) -> io::Result<SystemTime> {
     file.write_all_at(b"ecru\n", 0)?;
     file.metadata()?.modified()
-}
-
-pub(crate) fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
 }

@@ -40,6 +40,17 @@ pub enum StoreError {
     #[error("a restore into the data directory has not ended: run it again, or begin with another directory")]
     HalfRestored,
 
+    #[error("the data directory belongs to another user, with the id `{uid}`: choose one of your own")]
+    ForeignDirectory { uid: u32 },
+
+    #[error(
+        "others may write to the data directory, whose mode is `{mode:o}`: run `chmod go-w` on it, or choose another"
+    )]
+    SharedDirectory { mode: u32 },
+
+    #[error("`{name}` in the data directory is a link, or not what it should be: it is not followed")]
+    Irregular { name: &'static str },
+
     #[error("could not {action}")]
     Io {
         action: &'static str,

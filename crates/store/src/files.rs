@@ -63,6 +63,11 @@ impl Identity {
         ))
     }
 
+    /// The size of the file, which is the first of the numbers.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.0.first_chunk().map(|size| u64::from_le_bytes(*size))
+    }
+
     pub(crate) fn from_stored(bytes: &[u8]) -> Identity {
         Identity(bytes.to_vec())
     }
@@ -78,6 +83,8 @@ pub(crate) struct Files {
     io: Arc<dyn Io>,
     /// Which directories below the root this process has seen on stable storage.
     settled: [AtomicBool; 256],
+    /// Which of them it has seen to be directories, and no links to others.
+    looked_at: [AtomicBool; 256],
     held: Mutex<Held>,
 }
 
@@ -112,6 +119,7 @@ impl Files {
             root,
             io,
             settled: [const { AtomicBool::new(false) }; 256],
+            looked_at: [const { AtomicBool::new(false) }; 256],
             held: Mutex::default(),
         }
     }
@@ -138,11 +146,32 @@ impl Files {
     }
 
     pub(crate) fn open(&self, name: FileName) -> io::Result<File> {
+        self.refuse_link(name.prefix())?;
         self.io.open(&self.path(name))
     }
 
     pub(crate) fn open_to_write(&self, name: FileName) -> io::Result<File> {
+        self.refuse_link(name.prefix())?;
         self.io.open_to_write(&self.path(name))
+    }
+
+    /// Once for each process and directory, because nobody else may write to the one above.
+    fn refuse_link(&self, prefix: u8) -> io::Result<()> {
+        let looked_at = self.looked_at.get(usize::from(prefix));
+        if looked_at.is_some_and(|looked_at| looked_at.load(Ordering::Acquire)) {
+            return Ok(());
+        }
+        if !std::fs::symlink_metadata(self.directory(prefix))?.is_dir() {
+            return Err(rustix::io::Errno::NOTDIR.into());
+        }
+        if let Some(looked_at) = looked_at {
+            looked_at.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn directory(&self, prefix: u8) -> PathBuf {
+        self.root.join(format!("{prefix:02x}"))
     }
 
     /// Removes a file that no row names. What cannot be removed now, collection finds later.
@@ -216,7 +245,7 @@ impl Files {
 
     /// Another upload may have made the directory and not synced it yet, so each process syncs once itself.
     fn settle_directory(&self, prefix: u8) -> io::Result<PathBuf> {
-        let directory = self.root.join(format!("{prefix:02x}"));
+        let directory = self.directory(prefix);
         let settled = self.settled.get(usize::from(prefix));
         if settled.is_some_and(|settled| settled.load(Ordering::Acquire)) {
             return Ok(directory);
@@ -224,8 +253,9 @@ impl Files {
 
         match self.io.create_directory(&directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => self.io.sync_directory(&self.root)?,
+            _ => self.refuse_link(prefix)?,
         }
+        self.io.sync_directory(&self.root)?;
         if let Some(settled) = settled {
             settled.store(true, Ordering::Release);
         }

@@ -36,6 +36,55 @@ pub trait Io: Send + Sync + 'static {
     fn unlink(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Opens a file for reading that is one: a link is not followed, and a pipe or a device is not waited for.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true), path)
+}
+
+/// Opens a private file for reading and writing, and makes it where it is missing.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    regular(&mut options, path)
+}
+
+/// A private file that was not there before.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// A private file in the place of whatever has that name, which is not followed if it is a link.
+pub(crate) fn replace_private(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => create_private(path),
+    }
+}
+
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        Ok(file)
+    } else if kind.is_dir() {
+        Err(Errno::ISDIR.into())
+    } else {
+        Err(Errno::NXIO.into())
+    }
+}
+
 /// Whether what stands in the place of a file is something else.
 pub(crate) fn is_no_file(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
@@ -58,24 +107,15 @@ impl Disk {
 
 impl Io for Disk {
     fn create(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
+        create_private(path)
     }
 
-    /// What is there in the place of a file may be a pipe, which must not be waited for.
     fn open(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)
+        open_regular(path)
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(path)
+        regular(OpenOptions::new().read(true).write(true), path)
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

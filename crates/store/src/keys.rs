@@ -1,7 +1,6 @@
 //! `keys`: the secrets that sign what the server hands out. The newest signs, all verify.
 
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::backend::Connection;
 use crate::{Snapshot, StoreError, Tried};
@@ -22,20 +21,21 @@ pub(crate) fn fill_randomly(bytes: &mut [u8]) -> Result<(), StoreError> {
 }
 
 /// Makes the first key of a new database. Gives all, oldest first.
-pub(crate) fn ensure_key(connection: &dyn Connection, now: SystemTime) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn ensure_key(
+    connection: &dyn Connection,
+    now_milliseconds: i64,
+) -> Result<Vec<Vec<u8>>, StoreError> {
     let found = list(&Snapshot::new(connection))?;
     if !found.is_empty() {
         return Ok(found);
     }
     let mut secret = [0; SECRET_SIZE_BYTES];
     fill_randomly(&mut secret)?;
-    let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let created_at = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
 
     connection.begin()?;
     connection.execute(
         "INSERT INTO keys (created_at, secret) VALUES (?1, ?2)",
-        &[created_at.into(), (&secret).into()],
+        &[now_milliseconds.into(), (&secret).into()],
     )?;
     connection.commit()?;
     Ok(vec![secret.to_vec()])

@@ -4,9 +4,10 @@ use crate::StoreError;
 use crate::backend::Connection;
 use crate::transaction::Snapshot;
 
-pub(crate) const STEPS: [(i64, &str); 2] = [
+pub(crate) const STEPS: [(i64, &str); 3] = [
     (1, include_str!("migrations/0001_registry.sql")),
     (2, include_str!("migrations/0002_counted_links.sql")),
+    (3, include_str!("migrations/0003_counted_quotas.sql")),
 ];
 
 /// What the database was before.

@@ -49,7 +49,7 @@ impl Received {
             Some(stands) if !stands.damaged => Ok(stands.id),
             Some(damaged) => {
                 self.claim();
-                blobs::mend(tx, damaged.id, &self.content()).map(|()| damaged.id)
+                blobs::mend(tx, damaged.id, self.size, &self.content()).map(|()| damaged.id)
             }
             None => {
                 self.claim();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -19,7 +19,7 @@ use crate::keys;
 use crate::migrations::{Schema, migrate};
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
-use crate::uploads::{Given, Uploads};
+use crate::uploads::{Given, IDLE_AGE_MILLISECONDS_MAX, Uploads};
 use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
 use crate::{Report, Settled, Snapshot, StoreError, Topic, Tx};
@@ -112,8 +112,9 @@ impl Store {
             connection.tidy(Moment::Closing)?;
         }
         directory.lay_out(io.as_ref())?;
-        let keys = keys::ensure_key(connection.as_ref(), directory.opened_at())?;
-        let given = Given::new(&keys)?;
+        let began = milliseconds_since_1970(directory.opened_at());
+        let keys = keys::ensure_key(connection.as_ref(), began)?;
+        let given = Given::new(&keys, began, IDLE_AGE_MILLISECONDS_MAX)?;
         let read = work(&Snapshot::new(connection.as_ref()))?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
@@ -237,4 +238,9 @@ impl Store {
     pub(crate) fn hold_files(&self) -> crate::files::Hold {
         self.0.core.files.hold()
     }
+}
+
+fn milliseconds_since_1970(time: SystemTime) -> i64 {
+    let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }

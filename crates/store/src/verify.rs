@@ -1,5 +1,7 @@
 //! Reading everything again, and holding it against what it was stored as.
 
+mod uploads;
+
 use std::io;
 use std::sync::Arc;
 
@@ -58,6 +60,13 @@ pub(crate) async fn verify(core: &Arc<Core>, report: &Report) -> Result<Verified
         }
         other => other?,
     }
+    match uploads::verify(core, report).await {
+        Ok(damaged) => verified.damaged += damaged,
+        Err(error @ (StoreError::Damaged { .. } | StoreError::Statement(_))) => {
+            say_unreadable(report, &mut verified, &error).await?;
+        }
+        Err(error) => return Err(error),
+    }
     for (name, size) in find_stray_files(core).await? {
         verified.unused_files += 1;
         report
@@ -84,6 +93,16 @@ async fn examine_database(core: &Arc<Core>) -> Result<Vec<String>, StoreError> {
 }
 
 async fn verify_blobs(core: &Arc<Core>, report: &Report, verified: &mut Verified) -> Result<(), StoreError> {
+    let ambiguous = core
+        .readers
+        .read_many(|at| blobs::list_ambiguous(at, BLOBS_AT_ONCE))
+        .await?;
+    for id in ambiguous {
+        verified.damaged += 1;
+        report
+            .say(format!("blob number {id} has bytes in its row and in a file"))
+            .await?;
+    }
     let mut last = i64::MIN;
     loop {
         let found = core

@@ -128,6 +128,7 @@ fn print(facts: &Facts, name: &str, place: &Place) -> Result<TokenStream> {
             let print = print_element(facts, element, "element")?;
             quote! { writer.list(#reference, #print) }
         }
+        Kind::Map if facts.is_hand_written(name) => quote! { writer.json(#receiver.as_str()) },
         Kind::Map => {
             let value = shape.value.as_deref().context("a map has values")?;
             let print = print_element(facts, value, "value")?;

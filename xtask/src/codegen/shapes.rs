@@ -28,7 +28,7 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
         use std::fmt;
 
         use super::rules;
-        use crate::{ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId, Violation};
+        use crate::{Annotations, ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId, Violation};
 
         #items
     })
@@ -96,6 +96,7 @@ pub(super) fn rust_type(facts: &Facts, name: &str) -> Result<TokenStream> {
             let element = rust_type(facts, shape.member.as_deref().context("a list has elements")?)?;
             quote! { Vec<#element> }
         }
+        Kind::Map if facts.is_hand_written(name) => named(name),
         Kind::Map => {
             let value = rust_type(facts, shape.value.as_deref().context("a map has values")?)?;
             quote! { BTreeMap<String, #value> }

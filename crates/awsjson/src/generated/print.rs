@@ -1114,13 +1114,7 @@ fn image_referrer(writer: &mut Writer, value: &ImageReferrer) {
             writer.integer(value.size);
             if let Some(member) = &value.annotations {
                 writer.name("annotations");
-                writer
-                    .map(
-                        member,
-                        |writer, value| {
-                            writer.text(value);
-                        },
-                    );
+                writer.json(member.as_str());
             }
             if let Some(member) = &value.artifact_status {
                 writer.name("artifactStatus");

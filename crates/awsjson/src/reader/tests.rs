@@ -350,15 +350,15 @@ fn values_of_the_wrong_type_come_before_broken_constraints() {
 fn what_is_not_one_bounded_json_document_is_unreadable() {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(65), "}".repeat(65));
     let unclosed = "[".repeat(1_000_000);
-    let wide = format!("[{}0]", "0,".repeat(100_000));
+    let wide = format!("[{}0]", "0,".repeat(20_000));
     let cases = [
-        ("", "the body is not JSON"),
+        (" ", "the body is not JSON"),
         ("{", "the body is not JSON"),
         ("{} {}", "the body is not JSON"),
         (r#"{"a":"\ud800"}"#, "the body is not JSON"),
         (&deep, "the body is nested deeper than 64 levels"),
         (&unclosed, "the body is nested deeper than 64 levels"),
-        (&wide, "the body holds more than 100000 values"),
+        (&wide, "the body holds more than 20000 values"),
     ];
     for (text, message) in cases {
         check_unreadable(parse::create_repository_input, text, message);

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use super::rules;
 use crate::{
-    ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId, Violation,
+    Annotations, ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId,
+    Violation,
 };
 /// Text that meets what `AccountSettingName` must meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -963,7 +964,7 @@ pub struct ImageReferrer {
     pub media_type: String,
     pub artifact_type: Option<String>,
     pub size: i64,
-    pub annotations: Option<BTreeMap<String, String>>,
+    pub annotations: Option<Annotations>,
     pub artifact_status: Option<ArtifactStatus>,
 }
 /// `ImageReplicationStatus` of the service model.

@@ -79,7 +79,7 @@ impl Conversations {
             header,
         });
         for _ in 0..=REDIRECTIONS_MAX {
-            let mut response = self.send(question, &url, leave.as_ref()).await?;
+            let mut response = self.send(upstream, question, &url, leave.as_ref()).await?;
             if response.status() == StatusCode::UNAUTHORIZED {
                 let doorkeeper = Doorkeeper {
                     conversations: self,
@@ -88,7 +88,7 @@ impl Conversations {
                     key: &key,
                 };
                 leave = Some(doorkeeper.satisfy(&url, &response, question.name).await?);
-                response = self.send(question, &url, leave.as_ref()).await?;
+                response = self.send(upstream, question, &url, leave.as_ref()).await?;
             }
             if !response.status().is_redirection() {
                 return succeeded(response);
@@ -100,11 +100,12 @@ impl Conversations {
 
     async fn send(
         &self,
+        upstream: &Upstream,
         question: &Question<'_>,
         url: &Url,
         leave: Option<&Leave>,
     ) -> Result<Response, UpstreamError> {
-        let client = self.client(self.places.road(url)?)?;
+        let client = self.client(self.places.road(&upstream.host, url)?)?;
         let mut request = client.request(question.method.clone(), url.clone());
         if let Some(accept) = question.accept {
             request = request.header(ACCEPT, accept);
@@ -204,7 +205,10 @@ impl Doorkeeper<'_> {
             name: "",
             timeout: Some(WHOLE_TIMEOUT),
         };
-        let response = self.conversations.send(&question, realm, leave.as_ref()).await?;
+        let response = self
+            .conversations
+            .send(self.upstream, &question, realm, leave.as_ref())
+            .await?;
         let answer = gather(succeeded(response)?, TOKEN_BYTES_MAX).await?;
         let issued = serde_json::from_slice::<Issued>(&answer)
             .ok()

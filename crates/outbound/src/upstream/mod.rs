@@ -21,6 +21,8 @@ use reqwest::{Method, Response, Url};
 use conversation::{Conversations, Question, WHOLE_TIMEOUT, gather};
 use places::Places;
 
+pub(crate) use addresses::PublicOnly;
+pub(crate) use places::is_public_host;
 pub use places::{parse_host, parse_redirection};
 
 /// Every kind of manifest that is stored here.

@@ -1,4 +1,4 @@
-//! Where each upstream registry is asked, and which places the operator has named.
+//! Where each upstream registry is asked, and which places the operator has named for it.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -50,19 +50,23 @@ pub(super) enum Road {
 pub(super) struct Places {
     /// By the host as rules name it.
     bases: HashMap<String, Url>,
-    named: HashSet<Place>,
+    /// For each of these hosts the places that it may lead to, wherever they are. No other upstream may.
+    named: HashMap<String, HashSet<Place>>,
 }
 
 impl Places {
+    /// Of several places for one host the first is asked.
     pub(super) fn new(redirected: &[(String, Url)], allowed: &[String]) -> Self {
         let allowed = allowed
             .iter()
             .filter_map(|host| Some((host.clone(), address_of(host)?)));
-        let bases = allowed
-            .chain(redirected.iter().cloned())
-            .collect::<HashMap<_, _>>();
-        let named = bases.values().filter_map(Place::of).collect();
-        Self { bases, named }
+        let mut places = Self::default();
+        for (host, url) in redirected.iter().cloned().chain(allowed) {
+            let named = places.named.entry(host.clone()).or_default();
+            named.extend(Place::of(&url));
+            places.bases.entry(host).or_insert(url);
+        }
+        places
     }
 
     pub(super) fn names(&self, host: &str) -> bool {
@@ -78,8 +82,9 @@ impl Places {
         }
     }
 
-    /// Whether and how a URL may be asked, wherever it came from. Addresses behind names are looked at when they are resolved.
-    pub(super) fn road(&self, url: &Url) -> Result<Road, UpstreamError> {
+    /// Whether and how an upstream's URL may be asked, wherever it came from. Addresses behind names are looked at when they
+    /// are resolved.
+    pub(super) fn road(&self, host: &str, url: &Url) -> Result<Road, UpstreamError> {
         const NO_PLACE: UpstreamError = UpstreamError::Forbidden("its address is not one of the web");
         const PLAIN: UpstreamError = UpstreamError::Forbidden("its address is not HTTPS");
         const PRIVATE: UpstreamError = UpstreamError::Forbidden("its address is not public");
@@ -88,16 +93,20 @@ impl Places {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(NO_PLACE);
         }
-        match (place.scheme.as_str(), self.named.contains(&place)) {
+        let named = self.named.get(host).is_some_and(|named| named.contains(&place));
+        match (place.scheme.as_str(), named) {
             ("http", true) => Ok(Road::Plain),
             ("https", true) => Ok(Road::Named),
-            ("https", false) => match literal(&place.host) {
-                Some(address) if !is_public(address) => Err(PRIVATE),
-                _ => Ok(Road::Public),
-            },
+            ("https", false) if !is_public_host(url) => Err(PRIVATE),
+            ("https", false) => Ok(Road::Public),
             _ => Err(PLAIN),
         }
     }
+}
+
+/// Whether a URL may lead to the public internet; where a name leads is seen when it is resolved.
+pub(crate) fn is_public_host(url: &Url) -> bool {
+    url.host_str().and_then(literal).is_none_or(is_public)
 }
 
 fn literal(host: &str) -> Option<IpAddr> {
@@ -147,45 +156,63 @@ pub fn parse_redirection(text: &str) -> Result<(String, Url), &'static str> {
 mod tests {
     use super::*;
 
+    const HUB: &str = "registry-1.docker.io";
+
     fn places() -> Places {
-        let redirected = [parse_redirection("registry-1.docker.io=http://10.0.0.5:5000").unwrap()];
+        let redirected = ["http://10.0.0.5:5000", "http://10.0.0.6:5001"]
+            .map(|place| parse_redirection(&format!("{HUB}={place}")).unwrap());
         let allowed = ["localhost:5000", "mirror.internal"].map(str::to_owned);
         Places::new(&redirected, &allowed)
     }
 
     #[track_caller]
-    fn check(url: &str, road: Option<Road>) {
-        let found = places().road(&Url::parse(url).unwrap());
-        assert_eq!(found.ok(), road, "{url}");
+    fn check(host: &str, url: &str, road: Option<Road>) {
+        let found = places().road(host, &Url::parse(url).unwrap());
+        assert_eq!(found.ok(), road, "{host} {url}");
     }
 
     #[test]
-    fn only_named_places_may_be_anything_but_public_https() {
-        check("https://quay.io/v2/", Some(Road::Public));
-        check("https://1.1.1.1/v2/", Some(Road::Public));
-        check("http://10.0.0.5:5000/v2/", Some(Road::Plain));
-        check("http://localhost:5000/v2/", Some(Road::Plain));
-        check("https://mirror.internal/v2/", Some(Road::Named));
-        for refused in [
-            "http://quay.io/v2/",
-            "http://10.0.0.5:5001/v2/",
-            "https://10.0.0.5:5000/v2/",
-            "http://10.0.0.5/v2/",
-            "http://mirror.internal/v2/",
-            "http://localhost:5001/",
-            "https://127.0.0.1/",
-            "https://127.1/",
-            "https://2130706433/",
-            "https://0x7f.1/",
-            "https://[::1]/",
-            "https://[::ffff:169.254.169.254]/latest/meta-data",
-            "https://169.254.169.254/latest/meta-data",
-            "https://[fd00:ec2::254]/",
-            "https://user:password@quay.io/",
-            "file:///etc/passwd",
-            "ftp://quay.io/",
-        ] {
-            check(refused, None);
+    fn only_places_named_for_an_upstream_may_be_anything_but_public_https() {
+        for host in [HUB, "localhost:5000", "mirror.internal", "quay.io"] {
+            check(host, "https://quay.io/v2/", Some(Road::Public));
+            check(host, "https://1.1.1.1/v2/", Some(Road::Public));
+            for refused in [
+                "http://quay.io/v2/",
+                "http://10.0.0.5:5001/v2/",
+                "https://10.0.0.5:5000/v2/",
+                "http://10.0.0.5/v2/",
+                "http://mirror.internal/v2/",
+                "http://localhost:5001/",
+                "https://127.0.0.1/",
+                "https://127.1/",
+                "https://2130706433/",
+                "https://0x7f.1/",
+                "https://[::1]/",
+                "https://[::ffff:169.254.169.254]/latest/meta-data",
+                "https://169.254.169.254/latest/meta-data",
+                "https://[fd00:ec2::254]/",
+                "https://user:password@quay.io/",
+                "file:///etc/passwd",
+                "ftp://quay.io/",
+            ] {
+                check(host, refused, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_named_for_one_upstream_is_reached_from_no_other() {
+        let named = [
+            (HUB, "http://10.0.0.5:5000/v2/", Road::Plain),
+            (HUB, "http://10.0.0.6:5001/token", Road::Plain),
+            ("localhost:5000", "http://localhost:5000/v2/", Road::Plain),
+            ("mirror.internal", "https://mirror.internal/v2/", Road::Named),
+        ];
+        for (owner, url, road) in named {
+            for host in [HUB, "localhost:5000", "mirror.internal", "quay.io"] {
+                let other = (road == Road::Named).then_some(Road::Public);
+                check(host, url, if host == owner { Some(road) } else { other });
+            }
         }
     }
 

@@ -72,7 +72,6 @@ impl Listed<String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::action::Holder;
     use super::*;
 
     const REPOSITORY: &str = "arn:aws:ecr:us-east-1:000000000000:repository/team/app";
@@ -94,7 +93,7 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
             statements.join(",")
         );
-        Policy::parse(&text, Holder::Repository).unwrap_or_else(|| panic!("{text}"))
+        Policy::parse_stored(&text).unwrap_or_else(|| panic!("{text}"))
     }
 
     /// What one statement says to `PutImage` by the account 111122223333.

@@ -3,6 +3,7 @@
 mod action;
 mod condition;
 mod evaluate;
+mod facts;
 mod pattern;
 mod policy;
 mod principal;
@@ -11,14 +12,13 @@ mod variables;
 
 use std::net::IpAddr;
 
-use ecru_model::{ErrorCode, RepositoryName, Scope, Tag, Timestamp};
+use ecru_model::{ErrorCode, Region, RepositoryName, Scope, Tag, Timestamp};
 use ecru_store::Snapshot;
 
 use crate::registry_settings::{self, PolicyScope};
 use crate::repositories::{self, Repository};
-use crate::{Caller, Error, repository_policy, tagging};
+use crate::{Caller, Error, OrganizationId, repository_policy, tagging};
 
-use condition::Facts;
 use evaluate::{Request, Verdict, evaluate};
 
 pub(crate) use action::Holder;
@@ -29,6 +29,8 @@ pub(crate) use policy::Policy;
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) scope: Scope,
+    /// Whether a repository that is not there may be the one that another region of the account has.
+    any_region: bool,
     /// All of them have to be allowed.
     actions: Vec<&'static str>,
     caller: Caller,
@@ -42,7 +44,7 @@ pub(crate) struct Access {
 pub(crate) struct Circumstances {
     pub(crate) now: Timestamp,
     pub(crate) source: Option<IpAddr>,
-    pub(crate) secure: Option<bool>,
+    pub(crate) organization_id: OrganizationId,
     /// The address of the request was given to the client after a decision, which it carries with it.
     pub(crate) granted: bool,
 }
@@ -64,11 +66,36 @@ impl Access {
     ) -> Self {
         Self {
             scope,
+            any_region: false,
             actions: vec![action],
             caller,
             circumstances,
             tags: Vec::new(),
         }
+    }
+
+    #[must_use]
+    pub(crate) fn in_any_region(mut self, any_region: bool) -> Self {
+        self.any_region = any_region;
+        self
+    }
+
+    /// The same request in one region of the same account.
+    pub(crate) fn in_region(&self, region: Region) -> Self {
+        let mut access = self.clone();
+        (access.scope.region, access.any_region) = (region, false);
+        access
+    }
+
+    /// The same request in the region where the repository is, or where it would be made.
+    pub(crate) fn at_home_of(self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Self, Error> {
+        if !self.any_region || repositories::find(at, &self.scope, name)?.is_some() {
+            return Ok(self);
+        }
+        Ok(match repositories::the_other_region(at, &self.scope, name)? {
+            Some(region) => self.in_region(region),
+            None => self,
+        })
     }
 
     /// The same request, which needs leave for a further action.
@@ -136,6 +163,11 @@ impl Access {
     fn find(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<(Option<Repository>, bool), Error> {
         let resource = Resource::Repository(name);
         let Some(ruled) = repositories::find_ruled(at, &self.scope, name)? else {
+            if self.any_region
+                && let Some(region) = repositories::the_other_region(at, &self.scope, name)?
+            {
+                return self.in_region(region).find(at, name);
+            }
             let registry_policy = registry_settings::find_policy(at, &self.scope)?;
             let is_ruled = registry_policy.is_some();
             self.decide(resource, None, registry_policy.as_ref(), || Ok(Vec::new()))?;
@@ -230,41 +262,9 @@ impl Access {
     }
 
     fn request(&self, resource: Resource<'_>, tags: &[Tag]) -> Request {
-        let Circumstances {
-            now, source, secure, ..
-        } = &self.circumstances;
-        let mut facts = Facts::default();
-        facts.add("aws:PrincipalArn", principal::principal_arn(&self.caller));
-        facts.add("aws:PrincipalAccount", self.caller.registry_id.as_str());
-        facts.add("aws:PrincipalType", principal::principal_type(&self.caller));
-        if let Some(name) = principal::user_name(&self.caller) {
-            facts.add("aws:username", name);
-        }
-        facts.add("aws:ResourceAccount", self.scope.registry_id.as_str());
-        facts.add("aws:RequestedRegion", self.scope.region.as_str());
-        if let Some(source) = source {
-            facts.add("aws:SourceIp", source.to_canonical().to_string());
-        }
-        if let Some(secure) = secure {
-            facts.add("aws:SecureTransport", secure.to_string());
-        }
-        if let Ok(moment) = jiff::Timestamp::from_millisecond(now.as_millis()) {
-            facts.add("aws:CurrentTime", moment.to_string());
-            facts.add("aws:EpochTime", moment.as_second().to_string());
-        }
-        for tag in tags {
-            facts.add(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
-            facts.add(&format!("ecr:ResourceTag/{}", tag.key), tag.value.as_str());
-        }
-        for (key, value) in &self.tags {
-            if let Some(value) = value {
-                facts.add(&format!("aws:RequestTag/{key}"), value.as_str());
-            }
-        }
-        if !self.tags.is_empty() {
-            let keys = self.tags.iter().map(|(key, _)| key.clone());
-            facts.add_all("aws:TagKeys", keys.collect());
-        }
+        let mut facts = facts::of_caller(&self.caller, &self.circumstances.organization_id);
+        facts::add_circumstances(&mut facts, &self.scope, &self.circumstances);
+        facts::add_tags(&mut facts, tags, &self.tags);
         Request {
             identities: principal::identities(&self.caller),
             action: String::new(),
@@ -274,13 +274,9 @@ impl Access {
     }
 
     fn arn(&self, resource: Resource<'_>) -> String {
-        let Scope { registry_id, region } = &self.scope;
         match resource {
             Resource::Repository(name) => self.scope.repository_arn(name),
-            Resource::EveryRepository => {
-                let partition = region.partition();
-                format!("arn:{partition}:ecr:{region}:{registry_id}:repository/*")
-            }
+            Resource::EveryRepository => self.scope.arn("ecr", "repository/", "*"),
             Resource::Registry => "*".to_owned(),
         }
     }
@@ -290,7 +286,7 @@ impl Access {
             ErrorCode::AccessDeniedException,
             format!(
                 "User: {} is not authorized to perform: ecr:{action} on resource: {} {}",
-                self.caller.principal,
+                self.caller.name(),
                 self.arn(resource),
                 why.replace("{action}", action),
             ),

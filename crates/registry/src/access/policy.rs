@@ -37,19 +37,37 @@ pub(super) enum Listed<T> {
     AllBut(Vec<T>),
 }
 
+/// Which policies are taken. Whatever was taken once is read and decided by for ever, so that a grammar that becomes
+/// stricter does so for what comes in alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grammar {
+    /// What any version has taken.
+    Stored,
+    /// What is taken now, for a policy on this.
+    Incoming(Holder),
+}
+
+impl Grammar {
+    /// The resource of a repository policy is the repository itself, so that the service takes none beside it.
+    fn takes_resources(self) -> bool {
+        self != Self::Incoming(Holder::Repository)
+    }
+}
+
 impl Policy {
-    pub(crate) fn parse(text: &str, holder: Holder) -> Option<Self> {
-        Self::read(&document(text)?, holder)
+    /// A policy that was taken by this version or an earlier one.
+    pub(crate) fn parse_stored(text: &str) -> Option<Self> {
+        Self::read(&document(text)?, Grammar::Stored)
     }
 
-    /// The policy, and its text in the one form in which ECR returns policies.
-    pub(crate) fn accept(text: &str, holder: Holder) -> Option<(Self, String)> {
+    /// A policy that is put now, and its text in the one form in which ECR returns policies.
+    pub(crate) fn parse_incoming(text: &str, holder: Holder) -> Option<(Self, String)> {
         let document = document(text)?;
-        let policy = Self::read(&document, holder)?;
+        let policy = Self::read(&document, Grammar::Incoming(holder))?;
         Some((policy, print::document(&document)))
     }
 
-    fn read(document: &Map<String, Value>, holder: Holder) -> Option<Self> {
+    fn read(document: &Map<String, Value>, grammar: Grammar) -> Option<Self> {
         for (member, value) in document {
             match (member.as_str(), value) {
                 ("Version", Value::String(version))
@@ -67,7 +85,7 @@ impl Policy {
         };
         let statements = statements
             .iter()
-            .map(|statement| Statement::read(statement.as_object()?, holder, has_variables))
+            .map(|statement| Statement::read(statement.as_object()?, grammar, has_variables))
             .collect::<Option<_>>()?;
         Some(Self { statements })
     }
@@ -81,7 +99,7 @@ fn document(text: &str) -> Option<Map<String, Value>> {
 }
 
 impl Statement {
-    fn read(statement: &Map<String, Value>, holder: Holder, has_variables: bool) -> Option<Self> {
+    fn read(statement: &Map<String, Value>, grammar: Grammar, has_variables: bool) -> Option<Self> {
         if !statement.keys().all(|member| print::knows_member(member)) {
             return None;
         }
@@ -97,18 +115,23 @@ impl Statement {
             let actions = texts(value)?;
             actions
                 .iter()
-                .all(|text| action::is_known(text, holder))
+                .all(|text| action::is_known(text))
                 .then_some(actions)
         })?;
-        let resources = match listed(statement, "Resource", "NotResource", texts) {
-            None if statement.contains_key("Resource") || statement.contains_key("NotResource") => {
+        let names_resources = statement.contains_key("Resource") || statement.contains_key("NotResource");
+        let resources = if names_resources {
+            if !grammar.takes_resources() {
                 return None;
             }
-            resources => resources,
+            Some(listed(statement, "Resource", "NotResource", texts)?)
+        } else {
+            None
         };
         Some(Self {
             effect,
-            principals: listed(statement, "Principal", "NotPrincipal", Principal::read)?,
+            principals: listed(statement, "Principal", "NotPrincipal", |value| {
+                Principal::read(value, grammar)
+            })?,
             actions,
             resources,
             conditions: match statement.get("Condition") {
@@ -150,67 +173,99 @@ pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
+    /// Whether a statement is taken in a policy of a repository, in one of a registry, and from the store.
     #[track_caller]
-    fn check(statement: &str, accepted: bool) {
+    fn check_each(statement: &str, repository: bool, registry: bool, stored: bool) {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        let incoming = |holder| Policy::parse_incoming(&text, holder).is_some();
+        assert_eq!(incoming(Holder::Repository), repository, "a repository's: {text}");
+        assert_eq!(incoming(Holder::Registry), registry, "a registry's: {text}");
         assert_eq!(
-            Policy::parse(&text, Holder::Repository).is_some(),
-            accepted,
-            "{text}"
+            Policy::parse_stored(&text).is_some(),
+            stored,
+            "a stored one: {text}"
         );
+    }
+
+    #[track_caller]
+    fn check(statement: &str, taken: bool) {
+        check_each(statement, taken, taken, taken);
     }
 
     #[test]
     fn a_statement_has_every_member_that_it_needs_and_no_other() {
         check(r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*"}"#, true);
         check(
-            r#"{"Sid":"a b","Effect":"Deny","NotPrincipal":{"AWS":"123456789012"},"NotAction":["ecr:Put*"],"NotResource":"*"}"#,
+            r#"{"Sid":"a b","Effect":"Deny","NotPrincipal":{"AWS":"123456789012"},"NotAction":["ecr:Put*"]}"#,
             true,
         );
         check(
-            r#"{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"ecr:BatchGetImage","Resource":"*","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}"#,
+            r#"{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"ecr:BatchGetImage","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}"#,
             true,
         );
-        check(r#"{"Effect":"Allow","Action":"ecr:*"}"#, false);
-        check(r#"{"Principal":"*","Action":"ecr:*"}"#, false);
-        check(r#"{"Effect":"Allow","Principal":"*"}"#, false);
-        check(r#"{"Effect":"Maybe","Principal":"*","Action":"ecr:*"}"#, false);
-        check(
+        for refused in [
+            r#"{"Effect":"Allow","Action":"ecr:*"}"#,
+            r#"{"Principal":"*","Action":"ecr:*"}"#,
+            r#"{"Effect":"Allow","Principal":"*"}"#,
+            r#"{"Effect":"Maybe","Principal":"*","Action":"ecr:*"}"#,
             r#"{"Effect":"Allow","Principal":"*","NotPrincipal":"*","Action":"ecr:*"}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","NotAction":"ecr:*"}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":[]}"#,
-            false,
-        );
-        check(
+            r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":"*","NotResource":"*"}"#,
             r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","Sid":7}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","Extra":1}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":["ecr:*",7]}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}"#,
-            false,
-        );
-        check(
-            r#"{"Effect":"Allow","Principal":"*","Action":"ecr:GetAuthorizationToken"}"#,
-            false,
-        );
-        check(
             r#"{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"NoSuch":{"aws:SourceIp":"::1"}}}"#,
-            false,
-        );
+        ] {
+            check(refused, false);
+        }
+    }
+
+    #[test]
+    fn an_action_may_be_known_and_have_no_effect() {
+        for action in [
+            "GetAuthorizationToken",
+            "DescribeRegistry",
+            "GetImageCopyStatus",
+            "PutImage",
+        ] {
+            let statement = format!(
+                r#"{{"Effect":"Allow","Principal":"*","Action":["ecr:{action}","ecr:BatchGetImage"]}}"#
+            );
+            check(&statement, true);
+        }
+    }
+
+    #[test]
+    fn a_repository_policy_names_no_resource_unless_it_was_stored_before() {
+        for resource in [
+            r#""Resource":"*""#,
+            r#""Resource":["*"]"#,
+            r#""Resource":"arn:aws:ecr:us-east-1:123456789012:repository/demo""#,
+            r#""NotResource":"arn:aws:ecr:us-east-1:123456789012:repository/demo""#,
+        ] {
+            let statement = format!(r#"{{"Effect":"Allow","Principal":"*","Action":"ecr:*",{resource}}}"#);
+            check_each(&statement, false, true, true);
+        }
+    }
+
+    #[test]
+    fn principals_that_cannot_exist_are_refused_unless_they_were_stored_before() {
+        for principal in [
+            r#"{"AWS":"arn:aws:iam::111122223333:role/*"}"#,
+            r#"{"AWS":["111122223333","arn:aws:iam::111122223333:user/team-?"]}"#,
+            r#"{"AWS":"arn:aws:iam::111122223333:group/developers"}"#,
+            r#"{"AWS":"arn:aws:iam::111122223333:policy/developers"}"#,
+            r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/build/*"}"#,
+            r#"{"Service":"*"}"#,
+            r#"{"Service":"*.amazonaws.com"}"#,
+        ] {
+            let statement = format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"ecr:*"}}"#);
+            check_each(&statement, false, false, true);
+            let statement = format!(r#"{{"Effect":"Deny","NotPrincipal":{principal},"Action":"ecr:*"}}"#);
+            check_each(&statement, false, false, true);
+        }
     }
 
     #[test]
@@ -226,7 +281,8 @@ mod tests {
             r#"{"Comment":"","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*"}}"#,
             &"[".repeat(100),
         ] {
-            assert_eq!(Policy::parse(text, Holder::Repository), None, "{text}");
+            assert_eq!(Policy::parse_stored(text), None, "{text}");
+            assert_eq!(Policy::parse_incoming(text, Holder::Repository), None, "{text}");
         }
     }
 }

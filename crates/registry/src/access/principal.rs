@@ -3,9 +3,9 @@
 use ecru_model::RegistryId;
 use serde_json::Value;
 
-use super::policy::{Listed, texts};
-use crate::Caller;
-use crate::principals::Identity;
+use super::policy::{Grammar, Listed, texts};
+use crate::principals::{self, Identity};
+use crate::{Caller, CallerKind};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Principal {
@@ -20,14 +20,14 @@ pub(super) enum Principal {
 }
 
 impl Principal {
-    pub(super) fn read(value: &Value) -> Option<Vec<Self>> {
+    pub(super) fn read(value: &Value, grammar: Grammar) -> Option<Vec<Self>> {
         match value {
             Value::String(text) => (text == "*").then(|| vec![Self::Everyone]),
             Value::Object(kinds) if !kinds.is_empty() => {
                 let mut principals = Vec::new();
                 for (kind, who) in kinds {
                     for text in texts(who)? {
-                        principals.push(Self::of(kind, &text)?);
+                        principals.push(Self::of(kind, &text, grammar)?);
                     }
                 }
                 Some(principals)
@@ -36,11 +36,14 @@ impl Principal {
         }
     }
 
-    fn of(kind: &str, text: &str) -> Option<Self> {
+    fn of(kind: &str, text: &str, grammar: Grammar) -> Option<Self> {
+        let strict = grammar != Grammar::Stored;
         match kind {
             "AWS" if text == "*" => Some(Self::Everyone),
             "AWS" if RegistryId::parse(text).is_ok() => Some(Self::Account(text.to_owned())),
+            "AWS" if strict && principals::account(text).is_none() => None,
             "AWS" => Self::of_arn(text),
+            "Service" if strict && !is_service_name(text) => None,
             "Service" if !text.is_empty() => Some(Self::Service(text.to_owned())),
             "Federated" | "CanonicalUser" if !text.is_empty() => Some(Self::Foreign),
             _ => None,
@@ -57,31 +60,43 @@ impl Principal {
     }
 }
 
+/// Such as `lambda.amazonaws.com`, or `states.eu-west-1.amazonaws.com`.
+fn is_service_name(text: &str) -> bool {
+    let regular = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let mut labels = text.split('.');
+    text.contains('.') && labels.all(|label| !label.is_empty() && label.bytes().all(regular))
+}
+
 /// Everything that a caller is: a user is its account too, and a session its role.
 pub(super) fn identities(caller: &Caller) -> Vec<Principal> {
-    let Some(identity) = Identity::parse(&caller.principal) else {
-        return vec![Principal::Service(caller.principal.clone())];
+    let arn = match &caller.kind {
+        CallerKind::Identity(arn) => arn,
+        CallerKind::Service(name) => return vec![Principal::Service((*name).to_owned())],
+    };
+    let Some(identity) = Identity::parse(arn) else {
+        // No policy can name it, but `*` means it too.
+        return vec![Principal::Arn(arn.clone())];
     };
     let mut identities = Vec::new();
     if !identity.is_root() && !identity.is_role() {
-        identities.push(Principal::Arn(caller.principal.clone()));
+        identities.push(Principal::Arn(arn.clone()));
     }
     identities.extend(identity.role().map(Principal::Arn));
     identities.push(Principal::Account(identity.account().to_owned()));
     identities
 }
 
-/// What `aws:PrincipalArn` says of a caller: of a session, its role.
-pub(super) fn principal_arn(caller: &Caller) -> String {
-    Identity::parse(&caller.principal)
+/// What `aws:PrincipalArn` says of an identity: of a session, its role.
+pub(super) fn principal_arn(arn: &str) -> String {
+    Identity::parse(arn)
         .filter(|identity| !identity.is_role())
         .and_then(|session| session.role())
-        .unwrap_or_else(|| caller.principal.clone())
+        .unwrap_or_else(|| arn.to_owned())
 }
 
-/// What `aws:PrincipalType` says of a caller.
-pub(super) fn principal_type(caller: &Caller) -> &'static str {
-    match Identity::parse(&caller.principal).map(|identity| identity.kind) {
+/// What `aws:PrincipalType` says of an identity.
+pub(super) fn principal_type(arn: &str) -> &'static str {
+    match Identity::parse(arn).map(|identity| identity.kind) {
         Some("root") => "Account",
         Some("user") => "User",
         Some("assumed-role" | "role") => "AssumedRole",
@@ -91,13 +106,14 @@ pub(super) fn principal_type(caller: &Caller) -> &'static str {
 }
 
 /// The name of a user, which `aws:username` gives.
-pub(super) fn user_name(caller: &Caller) -> Option<&str> {
-    let identity = Identity::parse(&caller.principal)?;
+pub(super) fn user_name(arn: &str) -> Option<&str> {
+    let identity = Identity::parse(arn)?;
     (identity.kind == "user").then(|| identity.name())
 }
 
 pub(crate) fn is_root(caller: &Caller) -> bool {
-    Identity::parse(&caller.principal).is_some_and(|identity| identity.is_root())
+    let identity = caller.arn().and_then(Identity::parse);
+    identity.is_some_and(|identity| identity.is_root())
 }
 
 impl Listed<Principal> {
@@ -117,12 +133,19 @@ impl Listed<Principal> {
 mod tests {
     use serde_json::json;
 
+    use super::super::action::Holder;
     use super::*;
 
     const ROOT: &str = "arn:aws:iam::111122223333:root";
     const USER: &str = "arn:aws:iam::111122223333:user/team/ann";
     const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/build";
     const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/build/run-7";
+    const LAMBDA: &str = "lambda.amazonaws.com";
+    const INCOMING: Grammar = Grammar::Incoming(Holder::Repository);
+
+    fn identity(text: &str) -> Caller {
+        Caller::identity(RegistryId::parse("111122223333").unwrap(), text.to_owned())
+    }
 
     #[expect(
         clippy::needless_pass_by_value,
@@ -130,12 +153,15 @@ mod tests {
     )]
     #[track_caller]
     fn check(listed: Value, callers: &[&str]) {
-        let principals = Principal::read(&listed).expect("principals");
+        let principals = Principal::read(&listed, INCOMING).expect("principals");
         let (these, all_but) = (Listed::These(principals.clone()), Listed::AllBut(principals));
-        for principal in [ROOT, USER, ROLE, SESSION, "lambda.amazonaws.com"] {
-            let caller = Caller {
-                registry_id: RegistryId::parse("111122223333").unwrap(),
-                principal: principal.to_owned(),
+        for principal in [ROOT, USER, ROLE, SESSION, LAMBDA] {
+            let caller = match principal {
+                LAMBDA => Caller {
+                    registry_id: RegistryId::parse("111122223333").unwrap(),
+                    kind: CallerKind::Service(LAMBDA),
+                },
+                arn => identity(arn),
             };
             let identities = identities(&caller);
             let expected = callers.contains(&principal);
@@ -150,7 +176,7 @@ mod tests {
     #[test]
     fn a_caller_is_named_by_itself_its_role_or_its_account() {
         let account = [ROOT, USER, ROLE, SESSION];
-        check(json!("*"), &[ROOT, USER, ROLE, SESSION, "lambda.amazonaws.com"]);
+        check(json!("*"), &[ROOT, USER, ROLE, SESSION, LAMBDA]);
         check(json!({ "AWS": "111122223333" }), &account);
         check(json!({ "AWS": ["444455556666", ROOT] }), &account);
         check(json!({ "AWS": "444455556666" }), &[]);
@@ -161,23 +187,17 @@ mod tests {
             json!({ "AWS": "arn:aws:sts::111122223333:assumed-role/build/run-8" }),
             &[],
         );
-        check(
-            json!({ "Service": "lambda.amazonaws.com" }),
-            &["lambda.amazonaws.com"],
-        );
+        check(json!({ "Service": LAMBDA }), &[LAMBDA]);
         check(json!({ "Service": "ecs.amazonaws.com", "AWS": USER }), &[USER]);
         check(json!({ "Federated": "accounts.example" }), &[]);
     }
 
     #[test]
     fn an_exception_needs_all_that_a_caller_is() {
-        let caller = |principal: &str| {
-            identities(&Caller {
-                registry_id: RegistryId::parse("111122223333").unwrap(),
-                principal: principal.to_owned(),
-            })
+        let caller = |principal: &str| identities(&identity(principal));
+        let but = |who: Value| {
+            Listed::AllBut(Principal::read(&json!({ "AWS": who }), INCOMING).expect("principals"))
         };
-        let but = |who: Value| Listed::AllBut(Principal::read(&json!({ "AWS": who })).expect("principals"));
         assert!(but(json!(USER)).covers(&caller(USER)));
         assert!(!but(json!([USER, ROOT])).covers(&caller(USER)));
         assert!(but(json!([USER, ROOT])).covers(&caller(ROLE)));
@@ -199,25 +219,34 @@ mod tests {
             json!({ "Somebody": "*" }),
             json!({ "Service": "" }),
         ] {
-            assert_eq!(Principal::read(&value), None, "{value}");
+            assert_eq!(Principal::read(&value, INCOMING), None, "{value}");
+            assert_eq!(Principal::read(&value, Grammar::Stored), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_an_identity_becomes_a_service_or_an_account() {
+        let listed = json!({ "Service": LAMBDA, "AWS": ["111122223333", ROLE] });
+        let principals = Principal::read(&listed, INCOMING).expect("principals");
+        for text in [LAMBDA, "", "*", "111122223333", "arn:aws:iam::1:role/build"] {
+            let identities = identities(&identity(text));
+            assert!(!Listed::These(principals.clone()).covers(&identities), "{text}");
+            assert!(Listed::AllBut(principals.clone()).covers(&identities), "{text}");
+            assert!(
+                Listed::These(vec![Principal::Everyone]).covers(&identities),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn keys_of_a_caller_say_who_it_is() {
-        let caller = |principal: &str| Caller {
-            registry_id: RegistryId::parse("111122223333").unwrap(),
-            principal: principal.to_owned(),
-        };
-        assert_eq!(
-            principal_arn(&caller(SESSION)),
-            "arn:aws:iam::111122223333:role/build"
-        );
-        assert_eq!(principal_arn(&caller(USER)), USER);
-        assert_eq!(principal_type(&caller(ROOT)), "Account");
-        assert_eq!(principal_type(&caller(SESSION)), "AssumedRole");
-        assert_eq!(user_name(&caller(USER)), Some("ann"));
-        assert_eq!(user_name(&caller(ROOT)), None);
-        assert!(is_root(&caller(ROOT)) && !is_root(&caller(USER)));
+        assert_eq!(principal_arn(SESSION), "arn:aws:iam::111122223333:role/build");
+        assert_eq!(principal_arn(USER), USER);
+        assert_eq!(principal_type(ROOT), "Account");
+        assert_eq!(principal_type(SESSION), "AssumedRole");
+        assert_eq!(user_name(USER), Some("ann"));
+        assert_eq!(user_name(ROOT), None);
+        assert!(is_root(&identity(ROOT)) && !is_root(&identity(USER)));
     }
 }

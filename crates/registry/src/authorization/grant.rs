@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope};
+use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope, Timestamp};
 
-use super::{expired, unauthorized};
+use super::{check_expiry, unauthorized};
 use crate::mac::{Purpose, TAG_BYTES};
 use crate::{Caller, Context, Endpoint, Error, Service};
 
@@ -42,10 +42,8 @@ pub fn check_grant(
     if !service.keys.verify(Purpose::DownloadGrant, &parts, &tag) {
         return Err(unauthorized());
     }
-    if service.clock.now().as_millis() >= expires_at {
-        return Err(expired());
-    }
-    let caller = Caller::root(scope.registry_id.clone());
+    check_expiry(service, Timestamp::from_millis(expires_at), LIFETIME_MILLISECONDS)?;
+    let caller = Caller::root(&scope);
     let mut ctx = Context::new(service, caller, scope, endpoint);
     ctx.granted = true;
     Ok(ctx)

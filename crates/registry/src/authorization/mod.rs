@@ -7,7 +7,7 @@ mod verified;
 
 use std::sync::Arc;
 
-use ecru_model::{ErrorCode, Region, Scope};
+use ecru_model::{ErrorCode, Region, Scope, Timestamp};
 
 use crate::{Caller, Context, Endpoint, Error, Service};
 
@@ -47,8 +47,7 @@ pub fn enter(
         Credentials::Basic { user, .. }
             if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
         {
-            let (caller, opened) = dev_user(service)?;
-            admit(service, caller, opened, host, endpoint)
+            dev_user(service, host, endpoint)
         }
         Credentials::Basic {
             user: TOKEN_USER,
@@ -101,10 +100,36 @@ fn admit(
     Ok(Context::new(service, caller, scope, endpoint))
 }
 
-fn dev_user(service: &Service) -> Result<(Caller, Scope), Error> {
+/// A development user is in the region that the host names. Where it names none, repositories of other regions of the
+/// account are found too.
+fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
     let registry_id = service.configuration.default_account.clone();
-    let region = Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?;
-    Ok((Caller::root(registry_id.clone()), Scope { registry_id, region }))
+    let any_region = host.is_none();
+    let scope = match host {
+        Some(scope) => scope,
+        None => Scope {
+            registry_id: registry_id.clone(),
+            region: Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?,
+        },
+    };
+    let home = Scope {
+        registry_id,
+        region: scope.region.clone(),
+    };
+    let mut ctx = Context::new(service, Caller::root(&home), scope, endpoint);
+    ctx.any_region = any_region;
+    Ok(ctx)
+}
+
+/// Refuses what has expired, and what would live for longer than anything is issued for: the clock was moved back since.
+fn check_expiry(service: &Service, expires_at: Timestamp, lifetime_milliseconds: i64) -> Result<(), Error> {
+    let left = expires_at
+        .as_millis()
+        .saturating_sub(service.clock.now().as_millis());
+    if (1..=lifetime_milliseconds).contains(&left) {
+        return Ok(());
+    }
+    Err(expired())
 }
 
 fn unauthorized() -> Error {

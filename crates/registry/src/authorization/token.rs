@@ -6,7 +6,7 @@ use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
 use super::verified::Verified;
-use super::{expired, unauthorized};
+use super::{check_expiry, unauthorized};
 use crate::mac::Purpose;
 use crate::{Caller, Error, Service};
 
@@ -25,7 +25,7 @@ pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
     let payload = [
         VERSION,
         claims.caller.registry_id.as_str(),
-        &claims.caller.principal,
+        claims.caller.name(),
         claims.scope.registry_id.as_str(),
         claims.scope.region.as_str(),
         &claims.expires_at.as_millis().to_string(),
@@ -71,10 +71,7 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> 
 
 /// Whether a token can be used now, by a clock that may have been moved since it was verified.
 pub(super) fn check_time(service: &Service, expires_at: Timestamp) -> Result<(), Error> {
-    if service.clock.now() >= expires_at {
-        return Err(expired());
-    }
-    Ok(())
+    check_expiry(service, expires_at, LIFETIME_MILLISECONDS)
 }
 
 fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {
@@ -91,10 +88,8 @@ fn read(payload: &str) -> Option<Verified> {
     if parts.next()? != VERSION {
         return None;
     }
-    let caller = Caller {
-        registry_id: RegistryId::parse(parts.next()?).ok()?,
-        principal: parts.next()?.to_owned(),
-    };
+    let registry_id = RegistryId::parse(parts.next()?).ok()?;
+    let caller = Caller::identity(registry_id, parts.next()?.to_owned());
     let scope = Scope {
         registry_id: RegistryId::parse(parts.next()?).ok()?,
         region: Region::parse(parts.next()?).ok()?,

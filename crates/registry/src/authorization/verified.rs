@@ -94,7 +94,7 @@ impl Generations {
     }
 
     fn insert(&mut self, hash: Hash, verified: Arc<Verified>) {
-        let bytes = ENTRY_BYTES + verified.caller.principal.len();
+        let bytes = ENTRY_BYTES + verified.caller.name().len();
         let younger = &self.younger;
         if younger.entries.len() >= ENTRIES_MAX || younger.bytes + bytes > BYTES_MAX {
             self.older = std::mem::take(&mut self.younger);
@@ -121,10 +121,7 @@ mod tests {
     fn verified(principal: &str) -> Arc<Verified> {
         let registry_id = RegistryId::parse("123456789012").unwrap();
         Arc::new(Verified {
-            caller: Caller {
-                registry_id: registry_id.clone(),
-                principal: principal.to_owned(),
-            },
+            caller: Caller::identity(registry_id.clone(), principal.to_owned()),
             scope: Scope {
                 registry_id,
                 region: Region::parse("eu-west-1").unwrap(),

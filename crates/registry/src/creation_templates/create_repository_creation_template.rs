@@ -5,15 +5,8 @@ use ecru_model::{
     ErrorCode, Prefix, Scope,
 };
 
-use super::{Template, find, key, save};
-use crate::registry_settings::{Held, Quota};
+use super::{HELD, Template, find, key, save};
 use crate::{Context, Error};
-
-const HELD: Held = Held {
-    quota: Quota::CreationTemplatesPerRegistry,
-    things: "repository creation templates",
-    at_offset: "SELECT 1 FROM creation_templates WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
-};
 
 pub async fn create_repository_creation_template(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreateRepositoryCreationTemplate", None);
@@ -29,7 +22,7 @@ pub async fn create_repository_creation_template(ctx: &Context, input: Input) ->
             if find(tx, scope, key(input.prefix.as_str()))?.is_some() {
                 return Err(already_exists(scope, &input.prefix));
             }
-            quotas.check(tx, scope, &HELD)?;
+            quotas.take(tx, scope, &HELD)?;
             save(tx, scope, &template)?;
 
             Ok(Output {

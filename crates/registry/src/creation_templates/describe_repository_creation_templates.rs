@@ -10,8 +10,8 @@ use ecru_store::Snapshot;
 
 use super::{Template, find, key, list};
 use crate::access::Access;
-use crate::paging::{self, Listing};
-use crate::{Context, Error};
+use crate::paging::{self, Listing, ROW_BYTES, Room};
+use crate::{Context, Error, Page};
 
 pub async fn describe_repository_creation_templates(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeRepositoryCreationTemplates", None);
@@ -21,40 +21,45 @@ pub async fn describe_repository_creation_templates(ctx: &Context, input: Input)
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeRepositoryCreationTemplates",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;
 
-    let found = ctx.store.read(|at| {
+    let registry_id = access.scope.registry_id.clone();
+    let page = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
         match &input.prefixes {
-            Some(prefixes) => named(at, &access, prefixes),
-            None => Ok(list(at, &access.scope, &after, limit + 1)?),
+            Some(prefixes) => named(at, &access, prefixes, room),
+            None => Ok(list(at, &access.scope, &after, room)?),
         }
-    })?;
+    })
+    .await?;
 
-    // Those that are named fit into the answer together.
-    let (page, last) = match input.prefixes {
-        Some(_) => (found, None),
-        None => paging::cut(found, limit),
-    };
     Ok(Output {
-        registry_id: Some(access.scope.registry_id.clone()),
-        repository_creation_templates: Some(page.into_iter().map(Template::describe).collect()),
-        next_token: last.map(|last| listing.token(key(last.prefix.as_str()).as_bytes())),
+        registry_id: Some(registry_id),
+        repository_creation_templates: Some(page.items.into_iter().map(Template::describe).collect()),
+        next_token: page.next.map(|key| listing.token(key.as_bytes())),
     })
 }
 
 /// Prefixes without a template are left out.
-fn named(at: &Snapshot<'_>, access: &Access, prefixes: &[Prefix]) -> Result<Vec<Template>, Error> {
+fn named(
+    at: &Snapshot<'_>,
+    access: &Access,
+    prefixes: &[Prefix],
+    room: &Room,
+) -> Result<Page<Template, String>, Error> {
     let mut seen = HashSet::new();
-    let mut found = Vec::new();
+    let mut items = Vec::new();
     for prefix in prefixes {
-        if seen.insert(key(prefix.as_str())) {
-            found.extend(find(at, &access.scope, key(prefix.as_str()))?);
+        if seen.insert(key(prefix.as_str()))
+            && let Some(template) = find(at, &access.scope, key(prefix.as_str()))?
+        {
+            room.take_named(template.text_bytes() + ROW_BYTES)?;
+            items.push(template);
         }
     }
-    Ok(found)
+    Ok(Page { items, next: None })
 }

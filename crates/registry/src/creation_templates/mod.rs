@@ -16,14 +16,22 @@ use ecru_model::{
 };
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
-use crate::Error;
+use crate::paging::{Filling, Room};
+use crate::registry_settings::{Held, Quota};
 use crate::repositories::{describe_filters, stored};
+use crate::{Error, Page};
 
 pub use create_repository_creation_template::create_repository_creation_template;
 pub use delete_repository_creation_template::delete_repository_creation_template;
 pub use describe_repository_creation_templates::describe_repository_creation_templates;
 pub(crate) use repository::{create_repository, prefixes, refuse_push, repository_to_push};
 pub use update_repository_creation_template::update_repository_creation_template;
+
+const HELD: Held = Held {
+    quota: Quota::CreationTemplatesPerRegistry,
+    things: "repository creation templates",
+    counter: "creation-templates",
+};
 
 /// A template as it is stored.
 #[derive(Debug, Clone)]
@@ -69,15 +77,25 @@ fn load(at: &Snapshot<'_>, scope: &Scope, prefix: &Prefix) -> Result<Template, E
     find(at, scope, key(prefix.as_str()))?.ok_or_else(|| not_found(scope, prefix))
 }
 
-/// At most `limit` templates in the order of their prefixes, from the one after `after`.
-fn list(at: &Snapshot<'_>, scope: &Scope, after: &str, limit: u32) -> Result<Vec<Template>, StoreError> {
+/// A page of templates in the order of their prefixes, from the one after `after`.
+fn list(
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    after: &str,
+    room: &Room,
+) -> Result<Page<Template, String>, StoreError> {
     let parameters = [
         Value::Text(scope.registry_id.as_str()),
         Value::Text(scope.region.as_str()),
         Value::Text(after),
-        Value::Integer(limit.into()),
+        Value::Integer(i64::from(room.rows()) + 1),
     ];
-    at.query(LIST, &parameters, Template::from_row)
+    let mut filling = Filling::new(room);
+    at.each(LIST, &parameters, &mut |row| {
+        let template = Template::from_row(row)?;
+        Ok(filling.push(template.text_bytes(), template))
+    })?;
+    Ok(filling.page_by(|last| key(last.prefix.as_str()).to_owned()))
 }
 
 fn save(tx: &Tx<'_>, scope: &Scope, template: &Template) -> Result<(), StoreError> {
@@ -135,10 +153,13 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
         key(prefix.as_str()),
     ]
     .map(Value::Text);
-    tx.execute(
+    let removed = tx.execute(
         "DELETE FROM creation_templates WHERE account = ?1 AND region = ?2 AND prefix = ?3",
         &key,
     )?;
+    if removed == 1 {
+        HELD.give_back(tx, scope)?;
+    }
     Ok(())
 }
 
@@ -151,6 +172,29 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
 }
 
 impl Template {
+    /// Of what may be long.
+    fn text_bytes(&self) -> usize {
+        let policies = [
+            self.repository_policy.as_ref().map(|text| text.as_str().len()),
+            self.lifecycle_policy.as_ref().map(|text| text.as_str().len()),
+            self.kms_key.as_ref().map(|text| text.as_str().len()),
+            self.custom_role_arn.as_ref().map(|text| text.as_str().len()),
+            self.description.as_ref().map(|text| text.as_str().len()),
+        ];
+        let tags = self
+            .resource_tags
+            .iter()
+            .map(|tag| tag.key.len() + tag.value.len());
+        let filters = self.exclusion_filters.iter().map(String::len);
+        self.prefix.as_str().len()
+            + policies
+                .into_iter()
+                .flatten()
+                .chain(tags)
+                .chain(filters)
+                .sum::<usize>()
+    }
+
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         let applied_for = row.text(3)?.split(' ').map(|one| stored(AppliedFor::parse(one)));
         let tags = stored(serde_json::from_str::<Vec<(String, String)>>(row.text(9)?))?;

@@ -70,7 +70,7 @@ pub(crate) fn create_repository(
         creating
     };
     creating.find_repository(tx, name)?;
-    quotas.check(tx, scope, &repositories::HELD)?;
+    quotas.take(tx, scope, &repositories::HELD)?;
 
     let mut repository = Repository {
         id: 0,

@@ -12,6 +12,7 @@ use ecru_model::{
 
 use super::Template;
 use crate::access::{Holder, Policy};
+use crate::principals::is_role_of;
 use crate::repositories::{Encryption, accept_filters};
 use crate::{Error, lifecycle, tagging};
 
@@ -106,8 +107,8 @@ impl Template {
         if let Some(policy) = settings.lifecycle_policy {
             self.lifecycle_policy = accept_lifecycle_policy(policy)?;
         }
-        if settings.custom_role_arn.is_some() {
-            self.custom_role_arn = settings.custom_role_arn;
+        if let Some(role) = settings.custom_role_arn {
+            self.custom_role_arn = Some(accept_role(scope, role)?);
         }
         Ok(())
     }
@@ -130,6 +131,17 @@ impl Template {
         let key = self.kms_key.as_ref().map(KmsKey::as_str);
         Encryption::accept(scope, self.encryption_type, key)
     }
+}
+
+/// [unknown] as a sentence of the service.
+fn accept_role(scope: &Scope, role: CustomRoleArn) -> Result<CustomRoleArn, Error> {
+    if is_role_of(scope, role.as_str()) {
+        return Ok(role);
+    }
+    Err(Error::parameter(
+        "customRoleArn",
+        "The custom role must be a role of the account and partition of the registry",
+    ))
 }
 
 fn accept_applied_for(given: Vec<AppliedFor>) -> Result<Vec<AppliedFor>, Error> {
@@ -176,7 +188,7 @@ fn accept_repository_policy(text: &str) -> Result<Option<RepositoryPolicyText>, 
     if text.is_empty() {
         return Ok(None);
     }
-    let accepted = Policy::accept(text, Holder::Repository)
+    let accepted = Policy::parse_incoming(text, Holder::Repository)
         .and_then(|(_, text)| RepositoryPolicyText::parse(text).ok())
         .ok_or_else(|| Error::parameter("RepositoryPolicy", "Invalid repository policy provided"))?;
     Ok(Some(accepted))

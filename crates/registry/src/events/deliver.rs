@@ -10,7 +10,7 @@ use super::sink::{EventSink, SinkError};
 use super::{Envelope, RECORDED, newest};
 use crate::{Error, Service};
 
-const EVENTS_PER_READ: usize = 100;
+const EVENTS_PER_READ: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -61,12 +61,14 @@ pub async fn deliver_to(service: Arc<Service>, sink: Arc<dyn EventSink>) {
 }
 
 /// Until the sink has every event that there is.
-async fn deliver_waiting(service: &Service, sink: &dyn EventSink, failures: &mut u32) -> Result<(), Error> {
+async fn deliver_waiting(
+    service: &Arc<Service>,
+    sink: &dyn EventSink,
+    failures: &mut u32,
+) -> Result<(), Error> {
     loop {
         let mut reached = service.store.read(|at| cursor(at, sink))?;
-        let mut waiting = service
-            .store
-            .read(|at| read_after(at, &service.keys, reached, EVENTS_PER_READ))?;
+        let mut waiting = read_after(service, reached, EVENTS_PER_READ).await?;
         if waiting.is_empty() {
             return Ok(());
         }

@@ -4,6 +4,8 @@ use ecru_model::{Digest, ImageTag, RepositoryName, Scope, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{ECR, Event};
+use crate::images::MEDIA_TYPE_BYTES_MAX;
+
 /// The image that an event tells of.
 #[derive(Clone, Copy)]
 pub struct About<'a> {
@@ -63,7 +65,11 @@ fn detail(about: &About<'_>, action: &str) -> Map<String, Value> {
     put("image-digest", &about.digest.to_string());
     put("action-type", action);
     put("manifest-media-type", about.media_type);
-    if let Some(media_type) = about.artifact_media_type {
+    // What an earlier build took at any length would be written once for each tag.
+    let artifact_media_type = about
+        .artifact_media_type
+        .filter(|kind| kind.len() <= MEDIA_TYPE_BYTES_MAX);
+    if let Some(media_type) = artifact_media_type {
         put("artifact-media-type", media_type);
     }
     detail

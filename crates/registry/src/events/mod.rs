@@ -29,6 +29,9 @@ pub(crate) use trim::{forget, trim};
 const ECR: &str = "aws.ecr";
 const INSPECTOR: &str = "aws.inspector2";
 
+/// Of the tags that one event names.
+const TAGS_BYTES_MAX: usize = 4 * 1024;
+
 /// Announced by every transaction that records an event.
 pub(crate) const RECORDED: Topic = Topic::new(1);
 
@@ -69,6 +72,17 @@ pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), St
     )?;
     tx.announce(RECORDED);
     Ok(())
+}
+
+/// The first tags of an image, as many as an event names. [unknown] where the service stops: EventBridge takes no event
+/// beyond 256 KiB, and a scan writes one for each finding.
+pub(crate) fn first_of<T>(tags: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
+    let mut bytes = 0;
+    let mut fits = |tag: &T| {
+        bytes += text(tag).len();
+        bytes <= TAGS_BYTES_MAX
+    };
+    tags.into_iter().take_while(|tag| fits(tag)).collect()
 }
 
 /// The sequence of the last event, although it may be gone; zero before the first.

@@ -10,6 +10,7 @@ use super::delete::{Deleted, delete_image, delete_tag};
 use super::identifier;
 use super::selection::{Selector, failure, select};
 use crate::clock::Moment;
+use crate::paging::{ROW_BYTES, Room};
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
@@ -21,6 +22,7 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
     ctx.store
         .write(move |tx| {
             let repository = access.repository(tx, &name)?;
+            let room = Room::new(0);
             let mut deleted = Vec::new();
             let mut failures = Vec::new();
             for id in &ids {
@@ -35,7 +37,11 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
                 };
                 let digest = selected.0.digest;
                 match delete(tx, &repository, selected, moment)? {
-                    Deleted::Done { tags } => report(&mut deleted, &digest, &tags),
+                    Deleted::Done { tags } => {
+                        let bytes = tags.iter().map(|tag| tag.as_str().len() + ROW_BYTES);
+                        room.take_named(bytes.sum())?;
+                        report(&mut deleted, &digest, &tags);
+                    }
                     Deleted::ReferencedBy(indexes) => failures.push(referenced(id, &indexes)),
                 }
             }
@@ -81,9 +87,13 @@ fn referenced(id: &ImageIdentifier, indexes: &[Digest]) -> ecru_model::ImageFail
     )
 }
 
+/// Names the first of them: any number of indexes may hold an image. [unknown] where the service stops.
 pub(super) fn referenced_by(indexes: &[Digest]) -> String {
+    const NAMED_MAX: usize = 100;
+
     let indexes = indexes
         .iter()
+        .take(NAMED_MAX)
         .map(Digest::to_string)
         .collect::<Vec<_>>()
         .join(", ");

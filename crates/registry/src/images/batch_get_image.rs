@@ -13,11 +13,9 @@ use super::selection::{Selector, image_not_found, select};
 use super::upstream::{Upstream, key};
 use super::{Image, Reference, StoredManifest, identifier, load_manifest, manifest_of, pulls, tags_of};
 use crate::access::Access;
+use crate::paging::{self, NAMED_BYTES_MAX, Room};
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
-
-/// Beyond this an answer would not fit into memory comfortably; the service has a limit of its own.
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
@@ -32,15 +30,17 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
         Box::pin(upstream.fetch(ctx, &access, &input)).await?;
     }
 
-    ctx.store.read(|at| {
+    let ctx = ctx.clone();
+    let store = ctx.store.clone();
+    paging::read(&store, 0, move |at, room| {
         let repository = access.repository(at, &input.repository_name)?;
         let mut batch = Batch {
-            ctx,
+            ctx: &ctx,
             at,
             repository: &repository,
             images: Vec::new(),
             failures: Vec::new(),
-            bytes: 0,
+            room,
             upstream: &upstream,
         };
         let mut seen = HashSet::new();
@@ -54,6 +54,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
             failures: Some(batch.failures),
         })
     })
+    .await
 }
 
 fn only_tag(id: &ImageIdentifier) -> Option<ImageTag> {
@@ -110,7 +111,7 @@ struct Batch<'a> {
     repository: &'a Repository,
     images: Vec<Answer>,
     failures: Vec<ImageFailure>,
-    bytes: usize,
+    room: &'a Room,
     upstream: &'a Upstream,
 }
 
@@ -149,27 +150,29 @@ impl Batch<'_> {
     }
 
     fn answer(&mut self, image: &Image, tag: Option<&str>) -> Result<(), Error> {
+        self.take(usize::try_from(image.manifest_size).unwrap_or(usize::MAX))?;
         let manifest = manifest_of(self.at, image)?;
-        let id = identifier(&image.digest, tag);
-        self.add_answer(id, manifest, image.media_type.clone())
+        self.push(identifier(&image.digest, tag), manifest, image.media_type.clone())
     }
 
     /// An image that is on its way.
     fn answer_upstream(&mut self, id: &ImageIdentifier, fetched: &StoredManifest) -> Result<(), Error> {
+        self.take(fetched.bytes.len())?;
         let id = identifier(&fetched.digest, id.image_tag.as_deref());
-        self.add_answer(id, fetched.bytes.clone(), fetched.media_type.clone())
+        self.push(id, fetched.bytes.clone(), fetched.media_type.clone())
     }
 
-    fn add_answer(&mut self, id: ImageIdentifier, manifest: Bytes, media_type: String) -> Result<(), Error> {
-        self.bytes += manifest.len();
-        if self.bytes > ANSWER_BYTES_MAX {
-            return Err(Error::new(
-                ErrorCode::LimitExceededException,
-                format!(
-                    "The manifests of the requested images exceed {ANSWER_BYTES_MAX} bytes. Request fewer images."
-                ),
-            ));
-        }
+    /// The service has a limit of its own, in words of its own.
+    fn take(&self, manifest_bytes: usize) -> Result<(), Error> {
+        self.room.take_named(manifest_bytes).map_err(|error| Error {
+            message: format!(
+                "The manifests of the requested images exceed {NAMED_BYTES_MAX} bytes. Request fewer images."
+            ),
+            ..error
+        })
+    }
+
+    fn push(&mut self, id: ImageIdentifier, manifest: Bytes, media_type: String) -> Result<(), Error> {
         let Repository { scope, name, .. } = self.repository;
         self.images.push(describe(scope, name, id, manifest, media_type)?);
         Ok(())

@@ -89,7 +89,8 @@ pub(super) fn delete_image_here(
         &[Value::Integer(repository.id), Value::Integer(image.id)],
     )?;
     needs::release(tx, repository, image, at.machine_now)?;
-    if manifest.is_index() {
+    // Earlier builds stored other kinds of manifest that name images too.
+    if !manifest.children.is_empty() {
         release_children(tx, repository, image, &manifest)?;
     }
     scanning::forget_image(tx, image.id)?;

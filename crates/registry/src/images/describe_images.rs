@@ -5,9 +5,9 @@ use ecru_model::{
 };
 use ecru_store::Snapshot;
 
-use super::page::{Accept, ImagePage, page};
+use super::page::{Accept, ImagePage, Wanted, page};
 use super::{Image, load, tags_of};
-use crate::paging::{self, Listing};
+use crate::paging::{self, Listing, ROW_BYTES, Room};
 use crate::repositories::Repository;
 use crate::{Context, Error, scanning};
 
@@ -21,30 +21,35 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeImages",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: input.repository_name.as_str(),
         filter: accept.key(),
     };
     let after = listing.integer_key(token)?;
 
-    ctx.store.read(|at| {
-        let repository = access.repository(at, &input.repository_name)?;
-        match &input.image_ids {
-            Some(ids) => describe_named(at, &repository, ids),
-            None => describe_page(
-                at,
-                &repository,
-                page(at, &repository, accept, after, limit)?,
-                &listing,
-            ),
+    let (name, ids) = (input.repository_name.clone(), input.image_ids);
+    let (mut output, next) = paging::read(&ctx.store, limit, move |at, room| {
+        let repository = access.repository(at, &name)?;
+        let wanted = Wanted {
+            accept,
+            after,
+            tags_max: usize::MAX,
+        };
+        match &ids {
+            Some(ids) => Ok((describe_named(at, &repository, ids, room)?, None)),
+            None => describe_page(at, &repository, page(at, &repository, wanted, room)?),
         }
     })
+    .await?;
+    output.next_token = next.map(|id: i64| listing.token(&id.to_be_bytes()));
+    Ok(output)
 }
 
 fn describe_named(
     at: &Snapshot<'_>,
     repository: &Repository,
     ids: &[ImageIdentifier],
+    room: &Room,
 ) -> Result<Output, Error> {
     let mut image_ids = Vec::new();
     let mut details = Vec::new();
@@ -52,27 +57,27 @@ fn describe_named(
         let image = load(at, repository, id)?;
         if !image_ids.contains(&image.id) {
             let tags = tags_of(at, repository, image.id)?;
+            let bytes = tags.iter().map(|tag| tag.as_str().len()).sum::<usize>();
+            room.take_named(image.text_bytes() + bytes + ROW_BYTES)?;
             image_ids.push(image.id);
             details.push(describe(repository, image, tags));
         }
     }
-    answer(at, repository, &image_ids, details, None)
+    answer(at, repository, &image_ids, details)
 }
 
 fn describe_page(
     at: &Snapshot<'_>,
     repository: &Repository,
     page: ImagePage,
-    listing: &Listing<'_>,
-) -> Result<Output, Error> {
-    let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
-    let ids = page.images.iter().map(|(image, _)| image.id).collect::<Vec<_>>();
+) -> Result<(Output, Option<i64>), Error> {
+    let ids = page.items.iter().map(|(image, _)| image.id).collect::<Vec<_>>();
     let details = page
-        .images
+        .items
         .into_iter()
         .map(|(image, tags)| describe(repository, image, tags))
         .collect();
-    answer(at, repository, &ids, details, next_token)
+    Ok((answer(at, repository, &ids, details)?, page.next))
 }
 
 fn answer(
@@ -80,12 +85,11 @@ fn answer(
     repository: &Repository,
     image_ids: &[i64],
     mut details: Vec<ImageDetail>,
-    next_token: Option<String>,
 ) -> Result<Output, Error> {
     scanning::summarize(at, repository, image_ids, &mut details)?;
     Ok(Output {
         image_details: Some(details),
-        next_token,
+        next_token: None,
     })
 }
 

@@ -1,18 +1,17 @@
 //! `ListImageReferrers` and `GET /v2/<name>/referrers/<digest>`: the images whose subject is a digest.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::HashSet;
 
 use ecru_model::{
-    ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
+    Annotations, ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
     ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RegistryId, RepositoryName,
 };
 use ecru_store::{Snapshot, StoreError, Value};
+use serde::de::IgnoredAny;
 
-use super::page::ROWS_EXAMINED_PER_ROW;
-use super::{Image, annotations_of, find};
-use crate::paging::Listing;
-use crate::repositories::Repository;
+use super::{Image, find};
+use crate::paging::{self, Filling, Listing, PAGE_BYTES_MAX, ROW_BYTES, Room};
+use crate::repositories::{Repository, stored};
 use crate::{Context, Error, Page, pull_through_cache, repositories};
 
 const PAGE_DEFAULT: u32 = 20;
@@ -25,7 +24,7 @@ pub struct Referrer {
     pub media_type: String,
     pub size: i64,
     pub artifact_type: Option<String>,
-    pub annotations: Option<BTreeMap<String, String>>,
+    pub annotations: Option<Annotations>,
     pub status: ImageStatus,
 }
 
@@ -51,22 +50,24 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListImageReferrers",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: input.repository_name.as_str(),
         filter: format!("{wanted:?}"),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;
 
-    let page = ctx.store.read(|at| {
-        let repository = access.repository(at, &input.repository_name)?;
-        match &wanted {
-            Some(wanted) => Ok::<_, Error>(page(at, &repository, wanted, after, limit)?),
+    let (name, here) = (input.repository_name.clone(), wanted.clone());
+    let page = paging::read(&ctx.store, limit, move |at, room| {
+        let repository = access.repository(at, &name)?;
+        match &here {
+            Some(wanted) => Ok(page(at, &repository, wanted, after, room)?),
             None => Ok(Page {
                 items: Vec::new(),
                 next: None,
             }),
         }
-    })?;
+    })
+    .await?;
 
     let next_token = page.next.map(|id| listing.token(&id.to_be_bytes()));
     let mut referrers = page
@@ -77,21 +78,39 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     // What is on its way follows what is here, on the one page there is.
     if let (Some(wanted), None, true) = (&wanted, &next_token, after == 0 && ctx.caching.is_on()) {
         let upstream = on_their_way(ctx, &input.repository_name, input.registry_id.as_ref(), wanted);
-        let known = referrers
-            .iter()
-            .map(|referrer| referrer.digest.clone())
-            .collect::<HashSet<_>>();
-        let more = upstream
-            .await?
-            .into_iter()
-            .filter(|referrer| !known.contains(&referrer.digest));
-        referrers.extend(more);
-        referrers.truncate(limit as usize);
+        add_those(&mut referrers, upstream.await?, limit);
     }
     Ok(Output {
         referrers: Some(referrers),
         next_token,
     })
+}
+
+/// As many of those on their way as the page still holds. They are listed once they are here.
+fn add_those(referrers: &mut Vec<ImageReferrer>, upstream: Vec<ImageReferrer>, limit: u32) {
+    let known = referrers
+        .iter()
+        .map(|referrer| referrer.digest.clone())
+        .collect::<HashSet<_>>();
+    let mut bytes = referrers.iter().map(text_bytes).sum::<usize>();
+    let more = upstream
+        .into_iter()
+        .filter(|referrer| !known.contains(&referrer.digest))
+        .take_while(|referrer| {
+            bytes += text_bytes(referrer);
+            bytes <= PAGE_BYTES_MAX
+        });
+    referrers.extend(more);
+    referrers.truncate(limit as usize);
+}
+
+fn text_bytes(referrer: &ImageReferrer) -> usize {
+    let annotations = referrer
+        .annotations
+        .as_ref()
+        .map_or(0, |text| text.as_str().len());
+    let artifact_type = referrer.artifact_type.as_ref().map_or(0, String::len);
+    annotations + artifact_type + referrer.media_type.len() + ROW_BYTES
 }
 
 /// Referrers of a cached image that are not here yet.
@@ -116,35 +135,37 @@ async fn on_their_way(
 }
 
 /// At most `limit` referrers, from the one after the id `after`.
-pub fn list_referrers_of(
+pub async fn list_referrers_of(
     ctx: &Context,
     repository: &RepositoryName,
-    wanted: &ReferrersOf,
+    wanted: ReferrersOf,
     after: i64,
     limit: u32,
 ) -> Result<Page<Referrer, i64>, Error> {
     let access = ctx.access("BatchGetImage", None);
-    ctx.store.read(|at| {
-        let repository = access.repository(at, repository)?;
-        Ok(page(at, &repository, wanted, after, limit)?)
+    let name = repository.clone();
+    paging::read(&ctx.store, limit, move |at, room| {
+        let repository = access.repository(at, &name)?;
+        Ok(page(at, &repository, &wanted, after, room)?)
     })
+    .await
 }
 
+/// Annotations may be as long as a manifest: unless they are short, those of a row are not read before it is known that
+/// the page holds them.
 fn page(
     at: &Snapshot<'_>,
     repository: &Repository,
     wanted: &ReferrersOf,
     after: i64,
-    limit: u32,
+    room: &Room,
 ) -> Result<Page<Referrer, i64>, StoreError> {
-    let rows_max = limit.saturating_mul(ROWS_EXAMINED_PER_ROW);
-    let mut items = Vec::new();
-    let mut examined = 0;
-    let mut reached = after;
-    let mut next = None;
+    let mut long = Vec::new();
+    let mut filling = Filling::new(room);
     at.each(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
-                last_pulled_at, last_archived_at, last_activated_at, annotations
+                last_pulled_at, last_archived_at, last_activated_at, octet_length(annotations),
+                CASE WHEN octet_length(annotations) <= 16384 THEN annotations END
          FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id",
         &[
             Value::Integer(repository.id),
@@ -152,20 +173,50 @@ fn page(
             Value::Integer(after),
         ],
         &mut |row| {
-            if items.len() == limit as usize || examined == rows_max {
-                next = Some(reached);
-                return Ok(ControlFlow::Break(()));
-            }
             let image = Image::from_row(row)?;
-            reached = image.id;
-            examined += 1;
-            if wanted.accepts(&image) {
-                items.push(Referrer::of(image, annotations_of(row.optional_text(12)?)?));
-            }
-            Ok(ControlFlow::Continue(()))
+            let is_wanted = wanted.accepts(&image);
+            let annotation_bytes = row.optional_integer(12)?.filter(|_| is_wanted);
+            let bytes = image.text_bytes() + annotation_bytes.map_or(0, as_length);
+            filling.put(image.id, bytes, || {
+                if !is_wanted {
+                    return Ok(None);
+                }
+                let annotations = annotations(row.optional_text(13)?)?;
+                if annotation_bytes.is_some() && annotations.is_none() {
+                    long.push(image.id);
+                }
+                Ok(Some(Referrer::of(image, annotations)))
+            })
         },
     )?;
-    Ok(Page { items, next })
+    let mut page = filling.page();
+    let mut long = long.into_iter().peekable();
+    for referrer in &mut page.items {
+        if long.next_if_eq(&referrer.id).is_some() {
+            referrer.annotations = annotations_of(at, referrer.id)?;
+        }
+    }
+    Ok(page)
+}
+
+fn as_length(bytes: i64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn annotations_of(at: &Snapshot<'_>, image_id: i64) -> Result<Option<Annotations>, StoreError> {
+    let found = at.find(
+        "SELECT annotations FROM images WHERE id = ?1",
+        &[Value::Integer(image_id)],
+        |row| annotations(row.optional_text(0)?),
+    )?;
+    Ok(found.flatten())
+}
+
+/// The text as it is stored, which is looked through without being taken apart.
+fn annotations(text: Option<&str>) -> Result<Option<Annotations>, StoreError> {
+    let Some(text) = text else { return Ok(None) };
+    stored(serde_json::from_str::<IgnoredAny>(text))?;
+    Ok(Some(Annotations::from_json(text.to_owned())))
 }
 
 impl ReferrersOf {
@@ -206,7 +257,7 @@ impl ReferrersOf {
 }
 
 impl Referrer {
-    fn of(image: Image, annotations: Option<BTreeMap<String, String>>) -> Self {
+    fn of(image: Image, annotations: Option<Annotations>) -> Self {
         Self {
             id: image.id,
             digest: image.digest,

@@ -3,7 +3,7 @@
 use ecru_model::{ImageIdentifier, ListImagesInput as Input, ListImagesOutput as Output};
 
 use super::identifier;
-use super::page::{Accept, ImagePage, page};
+use super::page::{Accept, ImagePage, Wanted, page};
 use crate::paging::{self, Listing};
 use crate::{Context, Error};
 
@@ -15,7 +15,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListImages",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: input.repository_name.as_str(),
         filter: accept.key(),
     };
@@ -25,11 +25,18 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
         .map(|token| Key::read(&listing, token))
         .transpose()?;
 
-    let found = ctx.store.read(|at| {
-        let repository = access.repository(at, &input.repository_name)?;
-        let first = after.as_ref().map_or(0, Key::image_before);
-        Ok::<_, Error>(page(at, &repository, accept, first, limit)?)
-    })?;
+    let name = input.repository_name.clone();
+    let wanted = Wanted {
+        accept,
+        after: after.as_ref().map_or(0, Key::image_before),
+        // One more tells that there are more; those of the first image may stand before the page.
+        tags_max: limit as usize,
+    };
+    let found = paging::read(&ctx.store, limit, move |at, room| {
+        let repository = access.repository(at, &name)?;
+        Ok(page(at, &repository, wanted, room)?)
+    })
+    .await?;
 
     let (ids, next) = entries(&found, after.as_ref(), limit as usize);
     let next_token = next.map(|key| listing.token(&key.bytes()));
@@ -77,7 +84,7 @@ fn entries(found: &ImagePage, after: Option<&Key>, limit: usize) -> (Vec<ImageId
         image_id,
         tag: tag.to_owned(),
     };
-    for (image, tags) in &found.images {
+    for (image, tags) in &found.items {
         let resumed = after
             .filter(|key| key.image_id == image.id)
             .map(|key| key.tag.as_str());

@@ -3,6 +3,7 @@
 use ecru_model::RepositoryName;
 use ecru_store::Value;
 
+use crate::paging::{Filling, Room};
 use crate::{Context, Error, Page};
 
 pub fn list_tags(
@@ -13,17 +14,23 @@ pub fn list_tags(
 ) -> Result<Page<String, String>, Error> {
     let access = ctx.access("ListImages", None);
 
-    let tags = ctx.store.read(|at| {
+    // A thousand tags are small: they are read in place.
+    ctx.store.read(|at| {
         let repository = access.repository(at, repository)?;
-        Ok::<_, Error>(at.query(
+        let room = Room::new(limit);
+        let mut filling = Filling::new(&room);
+        at.each(
             "SELECT tag FROM tags WHERE repository_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3",
             &[
                 Value::Integer(repository.id),
                 Value::Text(last.unwrap_or_default()),
                 Value::Integer(i64::from(limit) + 1),
             ],
-            |row| Ok(row.text(0)?.to_owned()),
-        )?)
-    })?;
-    Ok(Page::cut(tags, limit, String::clone))
+            &mut |row| {
+                let tag = row.text(0)?;
+                Ok(filling.push(tag.len(), tag.to_owned()))
+            },
+        )?;
+        Ok(filling.page_by(String::clone))
+    })
 }

@@ -90,7 +90,9 @@ fn read(
             bytes,
         },
     };
-    Ok((kept, is_for_all))
+    // What another region has is looked for again each time.
+    let is_here = repository.scope == key.scope;
+    Ok((kept, is_for_all && is_here))
 }
 
 /// An archived image, or one on its way back, is answered as one that is not there.

@@ -1,10 +1,14 @@
-//! Reads a manifest of any kind that ECR stores, strictly, into what the registry needs to know of it.
+//! Reads a manifest of any kind that ECR stores into what the registry needs to know of it: strictly what comes in, and
+//! everything that an earlier build stored.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ecru_model::{Digest, json};
+use ecru_model::{Digest, DigestAlgorithm, json};
 use serde::Deserialize;
+
+use super::media_type::is_media_type;
+use super::{members, schema_1};
 
 pub const MANIFEST_BYTES_MAX: usize = 4_194_304;
 
@@ -31,16 +35,31 @@ pub(crate) enum Kind {
     Artifact,
 }
 
+const KINDS: [(&str, Kind); 8] = [
+    (DOCKER_SCHEMA_1, Kind::Schema1),
+    (DOCKER_SCHEMA_1_SIGNED, Kind::Schema1),
+    (DOCKER_SCHEMA_2, Kind::Image),
+    (OCI_MANIFEST, Kind::Image),
+    (DOCKER_LIST, Kind::Index),
+    (OCI_INDEX, Kind::Index),
+    (OCI_ARTIFACT, Kind::Artifact),
+    (ORAS_ARTIFACT, Kind::Artifact),
+];
+
 impl Kind {
     fn of(media_type: &str) -> Option<Self> {
-        match media_type {
-            DOCKER_SCHEMA_1 | DOCKER_SCHEMA_1_SIGNED => Some(Self::Schema1),
-            DOCKER_SCHEMA_2 | OCI_MANIFEST => Some(Self::Image),
-            DOCKER_LIST | OCI_INDEX => Some(Self::Index),
-            OCI_ARTIFACT | ORAS_ARTIFACT => Some(Self::Artifact),
-            _ => None,
-        }
+        let known = KINDS.iter().find(|(known, _)| *known == media_type);
+        known.map(|(_, kind)| *kind)
     }
+}
+
+/// A media type as it came in a header, without its parameters and in the case of its registration.
+fn canonical(declared: &str) -> &str {
+    let declared = declared.split(';').next().unwrap_or_default().trim();
+    let mut known = KINDS.iter().map(|(known, _)| *known);
+    known
+        .find(|known| known.eq_ignore_ascii_case(declared))
+        .unwrap_or(declared)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +74,8 @@ pub(crate) struct Manifest {
     /// The `artifactType`, else the media type of the config.
     pub(crate) artifact_media_type: Option<String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Whether every type in it is a media type by the grammar.
+    has_media_types: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +97,30 @@ pub(crate) enum ManifestError {
     Rule(String),
 }
 
-fn rule(text: impl fmt::Display) -> ManifestError {
+pub(super) fn rule(text: impl fmt::Display) -> ManifestError {
     ManifestError::Rule(text.to_string())
 }
 
 impl Manifest {
-    /// `declared` is the media type that came beside the document.
+    /// Reads what comes in: a document that every client reads alike, with short types. `declared` is the media type that
+    /// came beside it.
+    pub(crate) fn accept(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
+        let manifest = Self::parse(bytes, declared)?;
+        if !manifest.has_media_types {
+            return Err(rule("a media type or artifact type is not one of RFC 6838"));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
+        members::check(text, manifest.kind)?;
+        if manifest.kind == Kind::Schema1
+            && schema_1::payload(bytes)?.is_none()
+            && manifest.media_type == DOCKER_SCHEMA_1_SIGNED
+        {
+            return Err(rule("it is not signed"));
+        }
+        Ok(manifest)
+    }
+
+    /// Reads what is stored, which an earlier build may have taken although `accept` refuses it.
     pub(crate) fn parse(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(rule("it is longer than 4 MiB"));
@@ -102,10 +141,29 @@ impl Manifest {
             children: document.children(),
             subject: document.subject.as_ref().map(|subject| subject.digest.0),
             artifact_media_type: document.artifact_media_type(kind),
+            has_media_types: document.has_media_types(),
             annotations: document.annotations.unwrap_or_default(),
             media_type,
         })
     }
+
+    /// The digest that names the manifest, which `accept` has read from these bytes.
+    pub(crate) fn digest(&self, bytes: &[u8], algorithm: DigestAlgorithm) -> Digest {
+        let payload = (self.kind == Kind::Schema1).then(|| schema_1::payload(bytes));
+        match payload {
+            Some(Ok(Some(payload))) => Digest::computed(algorithm, &payload),
+            _ => Digest::computed(algorithm, bytes),
+        }
+    }
+}
+
+/// Whether a digest names a manifest that is stored. Earlier builds named a signed one by all of its bytes.
+pub(super) fn is_named_by(digest: &Digest, media_type: &str, bytes: &[u8]) -> bool {
+    if Digest::computed(digest.algorithm(), bytes) == *digest {
+        return true;
+    }
+    let payload = (Kind::of(media_type) == Some(Kind::Schema1)).then(|| schema_1::payload(bytes));
+    matches!(payload, Some(Ok(Some(payload))) if Digest::computed(digest.algorithm(), &payload) == *digest)
 }
 
 /// The members that mean something to a registry. A member given twice is refused by the derived reader.
@@ -130,8 +188,13 @@ struct Descriptor {
     media_type: String,
     digest: DigestText,
     size: u64,
-    #[serde(default)]
-    urls: Vec<String>,
+    urls: Option<Vec<String>>,
+}
+
+impl Descriptor {
+    fn is_elsewhere(&self) -> bool {
+        self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
@@ -155,7 +218,7 @@ impl TryFrom<String> for DigestText {
 impl Document {
     /// The type in the document and the one beside it must be the same; one of them is enough.
     fn agreed_media_type(&self, declared: Option<&str>) -> Result<String, ManifestError> {
-        match (self.media_type.as_deref(), declared) {
+        match (self.media_type.as_deref(), declared.map(canonical)) {
             (Some(own), Some(declared)) if own != declared => {
                 Err(rule("its media type is not the one it was sent with"))
             }
@@ -169,10 +232,10 @@ impl Document {
         let names_blobs = self.config.is_some() || self.layers.is_some() || self.blobs.is_some();
         let fits = match kind {
             Kind::Schema1 => self.schema_version == Some(1) && self.fs_layers.is_some(),
+            // BuildKit writes no layers where an image `FROM scratch` has none.
             Kind::Image => {
                 self.schema_version == Some(2)
                     && self.config.is_some()
-                    && self.layers.is_some()
                     && self.blobs.is_none()
                     && self.manifests.is_none()
             }
@@ -191,6 +254,20 @@ impl Document {
         }
     }
 
+    /// An empty artifact type is none.
+    fn has_media_types(&self) -> bool {
+        let descriptors = self.config.iter().chain(&self.subject);
+        let listed = [&self.layers, &self.manifests, &self.blobs]
+            .into_iter()
+            .flatten()
+            .flatten();
+        let artifact_type = self.artifact_type.as_deref().filter(|kind| !kind.is_empty());
+        let types = descriptors
+            .chain(listed)
+            .map(|descriptor| descriptor.media_type.as_str());
+        types.chain(artifact_type).all(is_media_type)
+    }
+
     fn blobs(&self, kind: Kind) -> Result<Vec<BlobReference>, ManifestError> {
         let mut blobs = Vec::<BlobReference>::new();
         let mut seen = std::collections::HashSet::new();
@@ -199,7 +276,7 @@ impl Document {
             .config
             .iter()
             .map(|config| (config, false))
-            .chain(layers.map(|layer| (layer, !layer.urls.is_empty())));
+            .chain(layers.map(|layer| (layer, layer.is_elsewhere())));
         for (descriptor, foreign) in described {
             if i64::try_from(descriptor.size).is_err() {
                 return Err(rule("a size is too large"));
@@ -311,6 +388,30 @@ mod tests {
 
         let typed = Manifest::parse(image(r#","artifactType":"text/sbom""#).as_bytes(), None).unwrap();
         assert_eq!(typed.artifact_media_type.as_deref(), Some("text/sbom"));
+    }
+
+    #[test]
+    fn a_type_outside_the_grammar_is_refused_where_it_comes_in_and_read_where_it_is_stored() {
+        let long = format!("application/{}", "x".repeat(4 << 20 >> 1));
+        let config = "application/vnd.oci.image.config.v1+json";
+        let documents = ["", "plain", "text/a b", &long].map(|kind| {
+            let descriptor = CONFIG.replace(config, kind);
+            [
+                image("").replace(config, kind),
+                image("").replace(r#""layers":[]"#, &format!(r#""layers":[{descriptor}]"#)),
+                image(&format!(r#","subject":{descriptor}"#)),
+                format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{descriptor}]}}"#),
+                image(&format!(r#","artifactType":"{kind}""#)),
+            ]
+        });
+        for (place, document) in documents.iter().flatten().enumerate() {
+            // An empty artifact type stands for none.
+            let is_taken = place == 4;
+            let accepted = Manifest::accept(document.as_bytes(), None);
+            assert_eq!(accepted.is_ok(), is_taken, "{place}: {accepted:.200?}");
+            assert!(Manifest::parse(document.as_bytes(), None).is_ok(), "{place}");
+        }
+        assert!(Manifest::accept(image("").as_bytes(), None).is_ok());
     }
 
     #[test]

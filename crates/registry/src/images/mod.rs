@@ -12,18 +12,19 @@ mod list_images;
 mod list_tags;
 mod load_manifest;
 mod manifest;
+mod media_type;
+mod members;
 mod needs;
 mod page;
 pub(crate) mod pulls;
 mod put_image;
 mod put_manifest;
+mod schema_1;
 mod selection;
 mod storage_class;
 mod store_image;
 mod upstream;
 mod verify;
-
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageIdentifier, ImageStatus, ImageTag, Timestamp};
@@ -44,6 +45,7 @@ pub use list_tags::list_tags;
 pub use load_manifest::{StoredManifest, load_manifest, pull_manifest};
 pub use manifest::MANIFEST_BYTES_MAX;
 pub(crate) use manifest::Manifest;
+pub(crate) use media_type::MEDIA_TYPE_BYTES_MAX;
 pub(crate) use pulls::Pulls;
 pub use put_image::put_image;
 pub use put_manifest::{ManifestStored, PutManifest, put_manifest};
@@ -79,6 +81,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// Of the texts that an earlier build took at any length.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.media_type.len() + self.artifact_media_type.as_ref().map_or(0, String::len)
+    }
+
     /// Reads the columns in the order in which every query here names them.
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -200,12 +207,8 @@ pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, Sto
 
 fn checked(image: &Image, manifest: Bytes) -> Result<Bytes, StoreError> {
     Some(manifest)
-        .filter(|manifest| Digest::computed(image.digest.algorithm(), manifest) == image.digest)
+        .filter(|manifest| manifest::is_named_by(&image.digest, &image.media_type, manifest))
         .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
-}
-
-fn annotations_of(text: Option<&str>) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-    text.map(|text| stored(serde_json::from_str(text))).transpose()
 }
 
 pub(crate) fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {

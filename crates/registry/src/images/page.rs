@@ -6,10 +6,12 @@ use ecru_model::{ImageStatus, ImageStatusFilter, ImageTag, TagStatus};
 use ecru_store::{Snapshot, StoreError, Value};
 
 use super::Image;
+use crate::Page;
+use crate::paging::{Filling, Room};
 use crate::repositories::{Repository, stored};
 
-/// A filter that few images pass gives a short page with a token, rather than a walk over all of them.
-pub(super) const ROWS_EXAMINED_PER_ROW: u32 = 10;
+/// What a tag costs beside its text.
+const TAG_BYTES: usize = 32;
 
 /// Which images a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,83 +49,113 @@ impl Accept {
     }
 }
 
-pub(super) struct ImagePage {
-    pub(super) images: Vec<(Image, Vec<ImageTag>)>,
-    /// The id after which the next page begins.
-    pub(super) next: Option<i64>,
+/// A page of images that a list reads.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) accept: Accept,
+    /// The id after which the page begins.
+    pub(super) after: i64,
+    /// Tags of all images but the first, beyond which no more are read.
+    pub(super) tags_max: usize,
 }
+
+pub(super) type ImagePage = Page<(Image, Vec<ImageTag>), i64>;
 
 pub(super) fn page(
     at: &Snapshot<'_>,
     repository: &Repository,
-    accept: Accept,
-    after: i64,
-    limit: u32,
+    wanted: Wanted,
+    room: &Room,
 ) -> Result<ImagePage, StoreError> {
-    let mut page = examine(at, repository, accept, after, limit)?;
-    add_tags(at, repository, after, &mut page.images)?;
-    Ok(page)
-}
-
-fn examine(
-    at: &Snapshot<'_>,
-    repository: &Repository,
-    accept: Accept,
-    after: i64,
-    limit: u32,
-) -> Result<ImagePage, StoreError> {
-    let rows_max = i64::from(limit) * i64::from(ROWS_EXAMINED_PER_ROW);
-    let mut images = Vec::with_capacity(limit as usize);
+    let Wanted { accept, after, .. } = wanted;
     let mut examined = 0;
-    let mut reached = after;
-    let mut next = None;
+    let mut filling = Filling::new(room);
     at.each(
         "SELECT id, digest, status, pushed_at, size, manifest_size, media_type, artifact_media_type, subject,
                 last_pulled_at, last_archived_at, last_activated_at, tagged
          FROM images WHERE repository_id = ?1 AND id > ?2 ORDER BY id",
         &[Value::Integer(repository.id), Value::Integer(after)],
         &mut |row| {
-            if images.len() == limit as usize || examined == rows_max {
-                next = Some(reached);
-                return Ok(ControlFlow::Break(()));
-            }
             let image = Image::from_row(row)?;
+            let tagged = row.boolean(12)?;
             examined += 1;
-            reached = image.id;
-            if accept.accepts(&image, row.boolean(12)?) {
-                images.push((image, Vec::new()));
-            }
-            Ok(ControlFlow::Continue(()))
+            filling.put(image.id, image.text_bytes(), || {
+                Ok(accept.accepts(&image, tagged).then(|| (image, Vec::new())))
+            })
         },
     )?;
-    Ok(ImagePage { images, next })
+    let mut page = filling.page();
+    examined -= usize::from(page.next.is_some());
+    if accept.tagged != Some(false) {
+        let is_gapless = examined == page.items.len();
+        add_tags(at, repository, (wanted, is_gapless, room), &mut page)?;
+    }
+    Ok(page)
 }
 
-/// Gives each image its tags, which come in the order of the images.
+/// Gives each image its tags, which come in the order of the images. The page ends before an image whose tags it
+/// cannot hold, unless that is its first.
 fn add_tags(
     at: &Snapshot<'_>,
     repository: &Repository,
-    after: i64,
-    images: &mut [(Image, Vec<ImageTag>)],
+    (wanted, is_gapless, room): (Wanted, bool, &Room),
+    page: &mut ImagePage,
 ) -> Result<(), StoreError> {
-    let last = images.last().map_or(after, |(image, _)| image.id);
-    let mut images = images.iter_mut();
-    let mut current = images.next();
-    at.each(
-        "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
-         ORDER BY image_id, tag",
-        &[repository.id, after, last].map(Value::Integer),
-        &mut |row| {
-            let image_id = row.integer(0)?;
-            while current.as_ref().is_some_and(|(image, _)| image.id < image_id) {
-                current = images.next();
-            }
-            if let Some((image, tags)) = &mut current
-                && image.id == image_id
-            {
-                tags.push(stored(ImageTag::parse(row.text(1)?))?);
-            }
-            Ok(ControlFlow::Continue(()))
-        },
-    )
+    let Some(last) = page.items.last().map(|(image, _)| image.id) else {
+        return Ok(());
+    };
+    // Tags of images that a filter leaves out are not walked over.
+    let ranges = if is_gapless {
+        vec![(wanted.after, last)]
+    } else {
+        page.items
+            .iter()
+            .map(|(image, _)| (image.id - 1, image.id))
+            .collect()
+    };
+    let mut place = 0;
+    let mut of_others = 0;
+    let mut end = None;
+    for (after, last) in ranges {
+        if end.is_some() || of_others > wanted.tags_max {
+            break;
+        }
+        at.each(
+            "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
+             ORDER BY image_id, tag",
+            &[repository.id, after, last].map(Value::Integer),
+            &mut |row| {
+                let (image_id, tag) = (row.integer(0)?, row.text(1)?);
+                while page
+                    .items
+                    .get(place)
+                    .is_some_and(|(image, _)| image.id < image_id)
+                {
+                    place += 1;
+                }
+                let Some((_, tags)) = page
+                    .items
+                    .get_mut(place)
+                    .filter(|(image, _)| image.id == image_id)
+                else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                of_others += usize::from(place > 0);
+                if of_others > wanted.tags_max {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if !room.take(tag.len() + TAG_BYTES) && place > 0 {
+                    end = Some(place);
+                    return Ok(ControlFlow::Break(()));
+                }
+                tags.push(stored(ImageTag::parse(tag))?);
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+    }
+    if let Some(end) = end {
+        page.items.truncate(end);
+        page.next = page.items.last().map(|(image, _)| image.id);
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! `PutImage`: stores a manifest whose layers are there, and gives it a tag.
 
 use bytes::Bytes;
-use ecru_model::{Digest, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output};
+use ecru_model::{
+    Digest, DigestAlgorithm, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output,
+};
 
 use super::identifier;
 use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
@@ -46,7 +48,7 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
 fn accept(ctx: &Context, input: Input) -> Result<NewImage, Error> {
     let bytes = Bytes::from(input.image_manifest);
     let manifest = read_manifest(&bytes, input.image_manifest_media_type.as_deref())?;
-    let digest = Digest::of(&bytes);
+    let digest = manifest.digest(&bytes, DigestAlgorithm::Sha256);
     if let Some(claimed) = input.image_digest
         && claimed != digest.to_string()
     {

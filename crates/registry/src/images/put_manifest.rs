@@ -1,7 +1,7 @@
 //! `PUT /v2/<name>/manifests/<reference>`: a push by tag or digest, through the same code as `PutImage`.
 
 use bytes::Bytes;
-use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName};
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageTag, RepositoryName};
 
 use super::Reference;
 use super::put_image::digest_does_not_match;
@@ -80,14 +80,19 @@ fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
             "The manifest is longer than 4194304 bytes",
         ));
     }
+    let read = read_manifest(&put.bytes, put.content_type.as_deref());
+    let digest = |algorithm| match &read {
+        Ok(manifest) => manifest.digest(&put.bytes, algorithm),
+        Err(_) => Digest::computed(algorithm, &put.bytes),
+    };
     let mut tags = put.tags;
     let digest = match put.reference {
         Reference::Tag(tag) => {
             tags.insert(0, tag);
-            Digest::of(&put.bytes)
+            digest(DigestAlgorithm::Sha256)
         }
         Reference::Digest(claimed) => {
-            let digest = Digest::computed(claimed.algorithm(), &put.bytes);
+            let digest = digest(claimed.algorithm());
             if claimed != digest {
                 return Err(digest_does_not_match(&claimed.to_string(), &digest));
             }
@@ -96,7 +101,7 @@ fn accept(ctx: &Context, put: PutManifest) -> Result<NewImage, Error> {
     };
     Ok(NewImage {
         digest,
-        manifest: read_manifest(&put.bytes, put.content_type.as_deref())?,
+        manifest: read?,
         bytes: put.bytes,
         tags,
         pushed_at: ctx.clock.now(),

@@ -85,7 +85,7 @@ pub(crate) fn store_image(
     // A new image says from the beginning whether it has tags, and has no others than these.
     if !is_new || moves.len() as u64 > quotas.count(Quota::TagsPerImage) {
         set_tagged(tx, repository, image_id)?;
-        check_tag_quota(tx, quotas, repository, image_id)?;
+        check_tag_quota(tx, quotas, (repository, image_id), &moves)?;
     }
     if new.origin == Origin::Push {
         signing::on_push(tx, repository, image_id, &new.manifest)?;
@@ -103,11 +103,16 @@ pub(crate) fn store_image(
     Ok(Outcome::Changed)
 }
 
-/// A stored manifest that has decayed is mended by whoever pushes it again.
+/// A stored manifest that has decayed is mended by whoever pushes it again; one that was signed again is replaced.
 fn mend(tx: &Tx<'_>, image: &Image, manifest: &[u8]) -> Result<(), StoreError> {
+    let size = i64::try_from(manifest.len()).unwrap_or(i64::MAX);
     tx.execute(
-        "UPDATE images SET manifest = ?2 WHERE id = ?1 AND manifest <> ?2",
-        &[Value::Integer(image.id), Value::Blob(manifest)],
+        "UPDATE images SET manifest = ?2, manifest_size = ?3 WHERE id = ?1 AND manifest <> ?2",
+        &[
+            Value::Integer(image.id),
+            Value::Blob(manifest),
+            Value::Integer(size),
+        ],
     )
     .map(drop)
 }
@@ -206,7 +211,7 @@ fn find_linked(
     // A blob known to be damaged is answered as absent everywhere, so that the push brings it anew.
     tx.find(
         "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
-         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0",
+         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0 AND (b.bytes IS NULL OR length(b.bytes) = b.size)",
         &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
         |row| Ok((row.integer(0)?, row.integer(1)?)),
     )
@@ -246,7 +251,7 @@ fn tags_to_move<'a>(
     Ok(moves)
 }
 
-/// What is attached to another image needs no signature of its own.
+/// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
 fn verify(
     terms: &Terms,
     tx: &Tx<'_>,
@@ -254,9 +259,6 @@ fn verify(
     new: &NewImage,
     moves: &[Move<'_>],
 ) -> Result<(), Error> {
-    if new.manifest.subject.is_some() {
-        return Ok(());
-    }
     let subject = Subject {
         digest: &new.digest,
         manifest: &new.bytes,
@@ -316,7 +318,7 @@ fn insert(
     Ok(image_id)
 }
 
-fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
+pub(super) fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
     if manifest.subject.is_none() || manifest.annotations.is_empty() {
         return Ok(None);
     }
@@ -373,23 +375,33 @@ pub(super) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) ->
     Ok(())
 }
 
+/// Refuses the first of the tags that is one too many.
 fn check_tag_quota(
     tx: &Tx<'_>,
     quotas: &Quotas,
-    repository: &Repository,
-    image_id: i64,
+    (repository, image_id): (&Repository, i64),
+    moves: &[Move<'_>],
 ) -> Result<(), Error> {
     let max = quotas.of(Quota::TagsPerImage);
-    let over = tx.find(
-        "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT 1 OFFSET ?3",
-        &[repository.id, image_id, max].map(Value::Integer),
+    let over = tx.query(
+        "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT ?4 OFFSET ?3",
+        &[
+            Value::Integer(repository.id),
+            Value::Integer(image_id),
+            Value::Integer(max),
+            Value::Integer(i64::try_from(moves.len()).unwrap_or(i64::MAX)),
+        ],
         |row| row.integer(0),
     )?;
-    match over {
+    match moves.get(moves.len().saturating_sub(over.len())) {
         None => Ok(()),
-        Some(_) => Err(Error::new(
+        Some(excess) => Err(Error::new(
             ErrorCode::LimitExceededException,
-            format!("The image already has the maximum allowed number of tags which is '{max}'"),
+            format!(
+                "Adding tag '{}' to an image in the repository with name '{}' in registry with id '{}' exceeds the \
+                 maximum allowed number of tags per image which is '{max}'",
+                excess.tag, repository.name, repository.scope.registry_id
+            ),
         )),
     }
 }
@@ -434,7 +446,7 @@ fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
 
 /// A manifest that both wires accept, or ECR's one sentence about those it does not.
 pub(super) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
-    Manifest::parse(bytes, media_type)
+    Manifest::accept(bytes, media_type)
         .map_err(|error| Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(error))
 }
 

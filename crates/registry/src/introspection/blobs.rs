@@ -3,7 +3,8 @@
 use ecru_model::Digest;
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
-use super::{Extent, Place};
+use super::{Extent, PLACE_BYTES, Place};
+use crate::paging::{self, Filling};
 use crate::{Error, Page, Service, repositories::stored};
 
 #[derive(Clone, Debug)]
@@ -13,23 +14,37 @@ pub struct StoredBlob {
     pub size_bytes: i64,
     /// None when all were deleted and the blob awaits collection.
     pub repositories: Vec<Place>,
+    /// Whether it can be read through others than these, too.
+    pub more_repositories: bool,
 }
 
 const LIST: &str = "SELECT id, digest, size FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2";
 
+const REPOSITORIES_MAX: usize = 1_000;
+/// In the order of the index, so that no more are read than these.
 const REPOSITORIES: &str =
     "SELECT r.account, r.region, r.name FROM links l JOIN repositories r ON r.id = l.repository_id
-    WHERE l.blob_id = ?1 AND r.deleted = 0 ORDER BY r.account, r.region, r.name";
+    WHERE l.blob_id = ?1 AND r.deleted = 0 ORDER BY l.repository_id LIMIT ?2";
 
 pub async fn list_blobs(service: &Service, extent: Extent) -> Result<Page<StoredBlob, i64>, Error> {
-    let found = service.store.read_many(move |at| {
-        let mut found = at.query(LIST, &extent.values(), from_row)?;
-        for blob in &mut found {
+    paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        for mut blob in at.query(LIST, &extent.values(), from_row)? {
             blob.repositories = repositories(at, blob.id)?;
+            blob.more_repositories = blob.repositories.len() > REPOSITORIES_MAX;
+            blob.repositories.truncate(REPOSITORIES_MAX);
+            blob.repositories.sort_unstable_by(Place::order);
+            let places = blob
+                .repositories
+                .iter()
+                .map(|place| place.text_bytes() + PLACE_BYTES);
+            if filling.put(blob.id, places.sum(), || Ok(Some(blob)))?.is_break() {
+                break;
+            }
         }
-        Ok::<_, Error>(found)
-    });
-    Ok(extent.page(found.await?, |blob| blob.id))
+        Ok(filling.page())
+    })
+    .await
 }
 
 fn from_row(row: &Row<'_>) -> Result<StoredBlob, StoreError> {
@@ -38,11 +53,13 @@ fn from_row(row: &Row<'_>) -> Result<StoredBlob, StoreError> {
         digest: stored(Digest::from_bytes(row.blob(1)?))?,
         size_bytes: row.integer(2)?,
         repositories: Vec::new(),
+        more_repositories: false,
     })
 }
 
 fn repositories(at: &Snapshot<'_>, blob_id: i64) -> Result<Vec<Place>, StoreError> {
-    at.query(REPOSITORIES, &[Value::Integer(blob_id)], |row| {
+    let limit = i64::try_from(REPOSITORIES_MAX + 1).unwrap_or(i64::MAX);
+    at.query(REPOSITORIES, &[blob_id, limit].map(Value::Integer), |row| {
         Place::from_row(row, 0)
     })
 }

@@ -4,6 +4,7 @@ use ecru_model::{Digest, RepositoryName, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
 use super::{Extent, Place};
+use crate::paging::{self, Filling};
 use crate::{Error, Page, Service, repositories::stored};
 
 #[derive(Clone, Debug)]
@@ -29,6 +30,9 @@ const LIST_OF_NAME: &str =
     WHERE i.repository_id IN (SELECT id FROM repositories WHERE name = ?3 AND deleted = 0)
         AND i.id > ?1 ORDER BY i.id LIMIT ?2";
 
+/// What a tag costs beside its text.
+const TAG_BYTES: usize = 32;
+
 const TAGS: &str = "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag";
 
 pub async fn list_images(
@@ -36,22 +40,27 @@ pub async fn list_images(
     repository_name: Option<RepositoryName>,
     extent: Extent,
 ) -> Result<Page<ImageSummary, i64>, Error> {
-    let found = service.store.read_many(move |at| {
+    paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
         let [after, limit] = extent.values();
-        let mut found = match &repository_name {
-            Some(name) => at.query(
+        let mut filling = Filling::new(room);
+        let mut put = |row: &Row<'_>| {
+            let mut image = from_row(row)?;
+            image.tags = tags(at, &image)?;
+            let tags = image.tags.iter().map(|tag| tag.len() + TAG_BYTES).sum::<usize>();
+            let bytes = image.place.text_bytes() + image.manifest_media_type.len() + tags;
+            filling.put(image.id, bytes, || Ok(Some(image)))
+        };
+        match &repository_name {
+            Some(name) => at.each(
                 LIST_OF_NAME,
                 &[after, limit, Value::Text(name.as_str())],
-                from_row,
+                &mut put,
             )?,
-            None => at.query(LIST, &[after, limit], from_row)?,
-        };
-        for image in &mut found {
-            image.tags = tags(at, image)?;
+            None => at.each(LIST, &[after, limit], &mut put)?,
         }
-        Ok::<_, Error>(found)
-    });
-    Ok(extent.page(found.await?, |image| image.id))
+        Ok(filling.page())
+    })
+    .await
 }
 
 fn from_row(row: &Row<'_>) -> Result<ImageSummary, StoreError> {

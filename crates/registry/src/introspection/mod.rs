@@ -6,10 +6,12 @@ mod blobs;
 mod images;
 mod repositories;
 
+use std::cmp::Ordering;
+
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_store::{Row, StoreError, Value};
 
-use crate::{Page, repositories::stored};
+use crate::repositories::stored;
 
 pub use blobs::{StoredBlob, list_blobs};
 pub use images::{ImageSummary, list_images};
@@ -31,15 +33,10 @@ impl Extent {
             Value::Integer(i64::from(self.limit) + 1),
         ]
     }
-
-    pub(crate) fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> i64) -> Page<T, i64> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(id) } else { None };
-        Page { items, next }
-    }
 }
+
+/// What a place costs beside the name of its repository.
+const PLACE_BYTES: usize = 96;
 
 /// A repository anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +55,22 @@ impl Place {
             scope: Scope { registry_id, region },
             repository_name,
         })
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        fn key(place: &Place) -> [&str; 3] {
+            let Scope { registry_id, region } = &place.scope;
+            [
+                registry_id.as_str(),
+                region.as_str(),
+                place.repository_name.as_str(),
+            ]
+        }
+        key(self).cmp(&key(other))
+    }
+
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.repository_name.as_str().len()
     }
 
     pub fn arn(&self) -> String {

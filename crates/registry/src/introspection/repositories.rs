@@ -6,6 +6,7 @@ use ecru_model::Timestamp;
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
 use super::{Extent, Place};
+use crate::paging::{self, Filling};
 use crate::{Caller, Context, Endpoint, Error, Page, Service};
 
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ const LIST: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, r.ta
         EXISTS (SELECT 1 FROM lifecycle_policies p WHERE p.repository_id = r.id)
     FROM repositories r WHERE r.id > ?1 AND r.deleted = 0 ORDER BY r.id LIMIT ?2";
 
+/// What a resource tag costs beside its texts.
+const TAG_BYTES: usize = 32;
+
 const TAGS: &str = "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key";
 
 pub async fn list_repositories(
@@ -39,14 +43,22 @@ pub async fn list_repositories(
     endpoint: &Endpoint,
     extent: Extent,
 ) -> Result<Page<RepositorySummary, i64>, Error> {
-    let found = service.store.read_many(move |at| {
-        let mut found = at.query(LIST, &extent.values(), from_row)?;
-        for repository in &mut found {
+    let mut page = paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(LIST, &extent.values(), &mut |row| {
+            let mut repository = from_row(row)?;
             repository.tags = tags(at, repository.id)?;
-        }
-        Ok::<_, Error>(found)
-    });
-    let mut page = extent.page(found.await?, |repository| repository.id);
+            let tags = repository
+                .tags
+                .iter()
+                .map(|(key, value)| key.len() + value.len() + TAG_BYTES);
+            // The name stands in the ARN and in the URI, too.
+            let bytes = 3 * repository.place.text_bytes() + tags.sum::<usize>();
+            filling.put(repository.id, bytes, || Ok(Some(repository)))
+        })?;
+        Ok(filling.page())
+    })
+    .await?;
     for repository in &mut page.items {
         repository.uri = uri(service, endpoint, &repository.place);
     }
@@ -76,7 +88,7 @@ fn tags(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<(String, String)>, 
 }
 
 fn uri(service: &Arc<Service>, endpoint: &Endpoint, place: &Place) -> String {
-    let owner = Caller::root(place.scope.registry_id.clone());
+    let owner = Caller::root(&place.scope);
     let ctx = Context::new(service, owner, place.scope.clone(), endpoint.clone());
     format!(
         "{}/{}",

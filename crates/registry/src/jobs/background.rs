@@ -69,8 +69,8 @@ async fn run_jobs(service: &Arc<Service>) {
 
 /// How long to wait then.
 async fn begin_what_is_due(service: &Arc<Service>, running: &mut JoinSet<()>) -> Result<Duration, Error> {
-    while let Some(place) = Place::try_take(service) {
-        let Some((job, lease)) = claim(service).await? else {
+    while let Some(mut place) = Place::try_take(service) {
+        let Some((job, lease)) = claim(service, &mut place).await? else {
             return Ok(idle_time(service)?.map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX)));
         };
         let own = Arc::clone(service);

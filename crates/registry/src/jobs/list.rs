@@ -4,6 +4,7 @@ use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_store::{Row, StoreError};
 
 use crate::introspection::Extent;
+use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Error, Page, Service};
 
@@ -20,16 +21,22 @@ pub struct WaitingJob {
     pub last_error: Option<String>,
 }
 
-pub fn list_jobs(service: &Service, extent: Extent) -> Result<Page<WaitingJob, i64>, Error> {
-    let found = service.store.read(|at| {
-        at.query(
+pub async fn list_jobs(service: &Service, extent: Extent) -> Result<Page<WaitingJob, i64>, Error> {
+    paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT id, kind, account, region, subject, due, CASE WHEN lease_owner IS NULL THEN 0 ELSE 1 END, attempts, last_error
              FROM jobs WHERE id > ?1 ORDER BY id LIMIT ?2",
             &extent.values(),
-            from_row,
-        )
-    });
-    Ok(extent.page(found.map_err(Error::from)?, |job| job.id))
+            &mut |row| {
+                let job = from_row(row)?;
+                let bytes = job.subject.len() + job.last_error.as_ref().map_or(0, String::len);
+                filling.put(job.id, bytes, || Ok(Some(job)))
+            },
+        )?;
+        Ok(filling.page())
+    })
+    .await
 }
 
 fn from_row(row: &Row<'_>) -> Result<WaitingJob, StoreError> {

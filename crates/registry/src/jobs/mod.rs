@@ -14,7 +14,7 @@ mod schedule;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
@@ -33,7 +33,7 @@ pub(crate) use schedule::{forget, schedule_everywhere};
 
 /// Announced by every transaction that schedules a job.
 const SCHEDULED: Topic = Topic::new(0);
-const RUNNING_MAX: usize = 2;
+const RUNNING_MAX: usize = 3;
 /// Runs whose result somebody may still want to hear of.
 const HEARD_MAX: usize = 256;
 
@@ -92,6 +92,15 @@ impl Kind {
             Self::ImageScan => "image-scan",
             Self::ScanSweep => "scan-sweep",
             Self::CacheImport => "cache-import",
+        }
+    }
+
+    /// How many may run at once. One place is always left to other kinds: what a stranger can make slow must not stop
+    /// the rest. The scanner looks at one image at a time, so that another scan would only wait in its place.
+    fn running_max(self) -> usize {
+        match self {
+            Self::ImageScan => 1,
+            _ => RUNNING_MAX - 1,
         }
     }
 
@@ -160,6 +169,10 @@ pub enum Ended {
 /// What the runs of this process share.
 pub(crate) struct Runs {
     permits: Arc<Semaphore>,
+    /// The kinds of those that run.
+    kinds: Mutex<Vec<Kind>>,
+    /// Held while a job is chosen by the kinds that run, until its own is among them.
+    choosing: tokio::sync::Mutex<()>,
     /// How many places are taken, those of runs that are only looked for among them.
     taken: watch::Sender<usize>,
     ended: broadcast::Sender<Ran>,
@@ -171,6 +184,8 @@ impl Default for Runs {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(RUNNING_MAX)),
+            kinds: Mutex::default(),
+            choosing: tokio::sync::Mutex::default(),
             taken: watch::Sender::new(0),
             ended: broadcast::Sender::new(HEARD_MAX),
             vacated: Notify::new(),
@@ -178,9 +193,25 @@ impl Default for Runs {
     }
 }
 
-/// Leave for one run.
+/// Of so few runs, no more kinds can be full.
+type FullKinds = [&'static str; RUNNING_MAX];
+
+impl Runs {
+    /// The kinds of which no other may begin; no text where there are fewer.
+    fn full_kinds(&self) -> FullKinds {
+        let running = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |kind: Kind| running.iter().filter(|other| **other == kind).count();
+        let mut full = Kind::ALL
+            .into_iter()
+            .filter(|kind| count(*kind) >= kind.running_max());
+        std::array::from_fn(|_| full.next().map_or("", Kind::as_str))
+    }
+}
+
+/// Permission for one run.
 struct Place {
     service: Arc<Service>,
+    kind: Option<Kind>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -201,13 +232,31 @@ impl Place {
         service.runs.taken.send_modify(|taken| *taken += 1);
         Self {
             service: Arc::clone(service),
+            kind: None,
             _permit: permit,
         }
+    }
+
+    /// Counts the run among those of its kind until the place is left.
+    fn hold_for(&mut self, kind: Kind) {
+        self.kinds().push(kind);
+        self.kind = Some(kind);
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, Vec<Kind>> {
+        let kinds = &self.service.runs.kinds;
+        kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(kind) = self.kind {
+            let mut running = self.kinds();
+            if let Some(place) = running.iter().position(|other| *other == kind) {
+                running.swap_remove(place);
+            }
+        }
         self.service.runs.taken.send_modify(|taken| *taken -= 1);
     }
 }

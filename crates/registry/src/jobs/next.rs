@@ -5,37 +5,49 @@ use std::time::Duration;
 use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use super::Job;
 use super::lease::{Lease, lease_until};
+use super::{FullKinds, Job, Place};
 use crate::clock::Moment;
 use crate::{Error, Service};
 
-/// Takes the lease of the job that has been due for longest, if any may run.
-pub(super) async fn claim(service: &Service) -> Result<Option<(Job, Lease)>, Error> {
+/// Takes the lease of the job that has been due for longest, if any may run, and counts it in the place.
+pub(super) async fn claim(service: &Service, place: &mut Place) -> Result<Option<(Job, Lease)>, Error> {
+    let _choosing = service.runs.choosing.lock().await;
+    let full = service.runs.full_kinds();
     let moment = service.clock.moment();
-    if service.store.read(|at| first_due(at, moment))?.is_none() {
+    if service.store.read(|at| first_due(at, moment, full))?.is_none() {
         return Ok(None);
     }
     let owner = service.random.uuid()?.to_string();
     let taken_by = owner.clone();
     let taken = service
         .store
-        .write(move |tx| match first_due(tx, moment)? {
+        .write(move |tx| match first_due(tx, moment, full)? {
             Some(id) => take(tx, id, &taken_by, moment),
             None => Ok(None),
         })
         .await?;
     Ok(taken.map(|job| {
+        place.hold_for(job.kind);
         let lease = Lease::of(&job, owner, service.clock.clone());
         (job, lease)
     }))
 }
 
-fn first_due(at: &Snapshot<'_>, moment: Moment) -> Result<Option<i64>, StoreError> {
+fn first_due(at: &Snapshot<'_>, moment: Moment, full: FullKinds) -> Result<Option<i64>, StoreError> {
+    let [first, second, third] = full.map(Value::Text);
+    let (now, machine_now) = (moment.now.as_millis(), moment.machine_now);
     at.find(
         "SELECT id FROM jobs WHERE due <= ?1 AND not_before <= ?2 AND (lease_until IS NULL OR lease_until <= ?2)
+             AND kind NOT IN (?3, ?4, ?5)
          ORDER BY due, id LIMIT 1",
-        &[Value::Integer(moment.now.as_millis()), Value::Integer(moment.machine_now)],
+        &[
+            Value::Integer(now),
+            Value::Integer(machine_now),
+            first,
+            second,
+            third,
+        ],
         |row| row.integer(0),
     )
 }
@@ -56,14 +68,16 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<Job>
     )?)
 }
 
-/// How long it is until a job may run, if nothing new is scheduled and nobody moves the clock.
+/// How long it is until a job may run, if nothing new is scheduled and nobody moves the clock. What waits for a run of its
+/// own kind is begun when that ends.
 pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
     let moment = service.clock.moment();
+    let [first, second, third] = service.runs.full_kinds().map(Value::Text);
     let by_machine = service.store.read(|at| {
         at.find(
             "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)
-             FROM jobs WHERE due <= ?1",
-            &[Value::Integer(moment.now.as_millis())],
+             FROM jobs WHERE due <= ?1 AND kind NOT IN (?2, ?3, ?4)",
+            &[Value::Integer(moment.now.as_millis()), first, second, third],
             |row| row.optional_integer(0),
         )
     })?;

@@ -50,10 +50,10 @@ pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
 
 /// Whether there was one.
 async fn run_one(service: &Arc<Service>) -> Result<bool, Error> {
-    let Some(place) = Place::wait(service).await else {
+    let Some(mut place) = Place::wait(service).await else {
         return Ok(false);
     };
-    let Some((job, lease)) = claim(service).await? else {
+    let Some((job, lease)) = claim(service, &mut place).await? else {
         return Ok(false);
     };
     // On a task of its own, a run does not end with the request that asked for it.

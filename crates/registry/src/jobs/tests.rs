@@ -29,6 +29,8 @@ fn service_on(directory: &Path) -> Arc<Service> {
         public_endpoint: None,
         repository_uri: RepositoryUriShape::Request,
         events_kept: Duration::from_hours(168),
+        organization_id: crate::OrganizationId::default(),
+        pace: crate::Pace::Fast,
         quotas: crate::registry_settings::Quotas::default(),
         key_source: Arc::new(crate::verification::NoKeys),
     };
@@ -41,13 +43,17 @@ pub(crate) fn service() -> (Arc<Service>, TempDir) {
 }
 
 async fn add(service: &Service, subject: &'static str, due: i64) {
+    add_kind(service, Kind::RepositoryRemoval, subject, due).await;
+}
+
+async fn add_kind(service: &Service, kind: Kind, subject: &'static str, due: i64) {
     let scope = Scope {
         registry_id: RegistryId::parse("111122223333").unwrap(),
         region: Region::parse("eu-west-1").unwrap(),
     };
     let added = service.store.write(move |tx| {
         let job = NewJob {
-            kind: Kind::RepositoryRemoval,
+            kind,
             scope: &scope,
             subject,
             due: Timestamp::from_millis(due),
@@ -57,11 +63,13 @@ async fn add(service: &Service, subject: &'static str, due: i64) {
     added.await.unwrap();
 }
 
-async fn next(service: &Service) -> Option<(Job, Lease)> {
-    claim(service).await.unwrap()
+/// What would run next if nothing ran.
+async fn next(service: &Arc<Service>) -> Option<(Job, Lease)> {
+    let mut place = Place::wait(service).await.unwrap();
+    claim(service, &mut place).await.unwrap()
 }
 
-async fn subject(service: &Service) -> Option<String> {
+async fn subject(service: &Arc<Service>) -> Option<String> {
     next(service).await.map(|(job, _)| job.subject)
 }
 
@@ -248,4 +256,50 @@ async fn jobs_of_an_account_go_with_it() {
     assert_eq!(count(), 2);
     service.store.write(|tx| forget(tx, None)).await.unwrap();
     assert_eq!(count(), 1);
+}
+
+/// A job in a place of its own.
+async fn begin(service: &Arc<Service>) -> Option<(Job, Lease, Place)> {
+    let mut place = Place::try_take(service)?;
+    let (job, lease) = claim(service, &mut place).await.unwrap()?;
+    Some((job, lease, place))
+}
+
+#[tokio::test]
+async fn no_kind_of_work_holds_all_places() {
+    for kind in Kind::ALL {
+        let (service, _directory) = service();
+        for subject in ["one", "two", "three", "four"] {
+            add_kind(&service, kind, subject, NOW - 10).await;
+        }
+        let mut running = Vec::new();
+        while let Some(run) = begin(&service).await {
+            running.push(run);
+        }
+        let expected = if kind == Kind::ImageScan {
+            1
+        } else {
+            RUNNING_MAX - 1
+        };
+        assert_eq!(running.len(), expected, "{kind:?}");
+        // Nothing is looked for again until a run ends, or other work comes.
+        assert_eq!(idle_time(&service).unwrap(), None, "{kind:?}");
+
+        let other = if kind == Kind::Lifecycle {
+            Kind::Referrers
+        } else {
+            Kind::Lifecycle
+        };
+        add_kind(&service, other, "other", NOW).await;
+        assert_eq!(idle_time(&service).unwrap(), Some(Duration::ZERO), "{kind:?}");
+        let (job, _, place) = begin(&service).await.unwrap();
+        assert_eq!((job.kind, job.subject.as_str()), (other, "other"), "{kind:?}");
+        drop(place);
+
+        let (first, lease, place) = running.remove(0);
+        end(&service, (first, lease), Ok(done())).await;
+        drop(place);
+        let (next, ..) = begin(&service).await.unwrap();
+        assert_eq!(next.kind, kind, "the next of its kind follows");
+    }
 }

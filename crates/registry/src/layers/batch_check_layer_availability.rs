@@ -7,6 +7,7 @@ use ecru_model::{
 use ecru_store::Blob;
 
 use super::{answered_as_existing, find_linked, is_archived, load, media_type};
+use crate::paging::{ROW_BYTES, Room};
 use crate::repositories::Repository;
 use crate::{Context, Error};
 
@@ -14,6 +15,7 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
     let access = ctx.access("BatchCheckLayerAvailability", input.registry_id.as_ref());
     let repository = load(ctx, &access, &input.repository_name)?;
 
+    let room = Room::new(0);
     let mut layers = Vec::new();
     let mut failures = Vec::new();
     let mut available = Vec::new();
@@ -29,6 +31,8 @@ pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Resu
         }
         match look_up(ctx, &repository, text).await? {
             Some(found) => {
+                let bytes = found.media_type.as_ref().map_or(0, String::len);
+                room.take_named(bytes + ROW_BYTES)?;
                 available.push((found.blob.id, layers.len()));
                 layers.push(layer(
                     text,

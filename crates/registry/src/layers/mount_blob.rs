@@ -60,7 +60,8 @@ impl Mount {
         if !registry_settings::mounts_blobs(at, &target.scope)? {
             return Ok(None);
         }
-        let source = match self.reading.find_repository(at, source) {
+        let reading = self.reading.in_region(target.scope.region.clone());
+        let source = match reading.find_repository(at, source) {
             // Who may not read the source is answered as if it did not have the layer.
             Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
             found => found?,

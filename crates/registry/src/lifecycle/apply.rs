@@ -1,13 +1,14 @@
 //! Carries out the policy of a repository: now, after a push, and when the next image grows too old.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use ecru_model::{RepositoryName, Scope, Timestamp};
-use ecru_store::{Tx, Value};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
 use serde_json::{Value as Json, json};
 
-use super::evaluate::{Candidate, Verdict, evaluate};
-use super::inventory::{self, Inventory, Key};
+use super::evaluate::{Candidate, Census, Rules, Verdict};
+use super::inventory;
 use super::policy::{Action, Policy};
 use super::{find, parse_stored, schedule_application};
 use crate::clock::Moment;
@@ -23,54 +24,82 @@ const PASSES_MAX: usize = 8;
 /// A policy is evaluated at least this often, so that what nobody announced is seen.
 const INTERVAL_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
-/// What is to be done with the images of a repository.
+/// What is to be done with the images of a repository, in the order of their ids. Of each image it takes sixteen bytes,
+/// because it lives as long as the work.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
+    print: Print,
+    /// The priority and the action of each rule, in the order of priorities.
+    acts: Vec<(i32, Action)>,
     blocked: usize,
     next_due: Option<Timestamp>,
 }
 
-/// What is to be done with one image, and how it looked when that was decided.
+/// An image on which a rule acts.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
-    pub(super) key: Key,
-    pub(super) candidate: Candidate,
-    pub(super) rule: i32,
-    pub(super) action: Action,
+    pub(super) image_id: i64,
+    /// How it looked when that was decided, and in the lowest bits the place of the rule.
+    mark: u64,
 }
 
-/// In the order of image ids.
-pub(super) fn plan(policy: &Policy, inventory: Inventory, now: Timestamp) -> Plan {
-    let mut acts = vec![None; inventory.keys.len()];
-    let mut blocked = 0;
-    let next_due = evaluate(
-        policy,
-        &inventory.candidates,
-        now,
-        &mut |finding| match finding.verdict {
-            Verdict::Act(action) => {
-                if let Some(act) = acts.get_mut(finding.image) {
-                    *act = Some((finding.rule, action));
-                }
-            }
-            Verdict::Blocked => blocked += 1,
-            Verdict::Kept | Verdict::OutOfReach => {}
-        },
-    );
-    let images = inventory.keys.into_iter().zip(inventory.candidates);
-    let steps = images.zip(acts).filter_map(|((key, candidate), act)| {
-        act.map(|(rule, action)| Step {
-            key,
-            candidate,
-            rule,
-            action,
-        })
-    });
-    Plan {
-        steps: steps.collect(),
-        blocked,
-        next_due,
+const PLACE_BITS: u32 = 8;
+
+/// Tells images apart by 56 bits.
+#[derive(Default, Clone)]
+struct Print(RandomState);
+
+impl Print {
+    fn of(&self, candidate: &Candidate) -> u64 {
+        self.0.hash_one(candidate) >> PLACE_BITS
     }
+}
+
+impl Plan {
+    /// The rule and what it does, unless the image looks other than when that was decided.
+    pub(super) fn still_acts(&self, step: Step, candidate: &Candidate) -> Option<(i32, Action)> {
+        let place = usize::try_from(step.mark & ((1 << PLACE_BITS) - 1)).ok()?;
+        let same = step.mark >> PLACE_BITS == self.print.of(candidate);
+        self.acts.get(place).copied().filter(|_| same)
+    }
+}
+
+/// Everything is decided of one state of the repository, a part of which is in memory at a time.
+pub(super) fn plan(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Plan, StoreError> {
+    let rules = Rules::new(policy, now);
+    let mut census = Census::default();
+    if rules.count() {
+        inventory::each(at, repository, &mut |_, candidate| census.note(&rules, candidate))?;
+    }
+    let bounds = census.bounds(&rules);
+
+    let mut plan = Plan {
+        acts: rules.acts(),
+        ..Plan::default()
+    };
+    inventory::each(at, repository, &mut |key, candidate| {
+        let mut acts = None;
+        let rank = |place| bounds.rank(place, candidate.sequence);
+        let due = rules.judge(candidate, &rank, &mut |finding| match finding.verdict {
+            Verdict::Act(_) => acts = Some(rules.place_of(finding.rule)),
+            Verdict::Blocked => plan.blocked += 1,
+            Verdict::Kept | Verdict::OutOfReach => {}
+        });
+        plan.next_due = plan.next_due.into_iter().chain(due).min();
+        if let Some(place) = acts.and_then(|place| u64::try_from(place).ok()) {
+            plan.steps.push(Step {
+                image_id: key.id,
+                mark: plan.print.of(candidate) << PLACE_BITS | place,
+            });
+        }
+    })?;
+    Ok(plan)
 }
 
 pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
@@ -89,8 +118,9 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
         let Some((policy, plan)) = application.read(moment.now).await? else {
             break;
         };
-        let settled = application.carry_out(&policy, plan.steps, moment).await?;
-        if settled || plan.blocked == 0 {
+        let plan = Arc::new(plan);
+        application.carry_out(&policy, &plan, moment).await?;
+        if plan.steps.is_empty() || plan.blocked == 0 {
             application.end(policy, moment.now, plan.next_due).await?;
             break;
         }
@@ -135,19 +165,16 @@ impl Application<'_> {
                     return Ok(None);
                 };
                 let rules = parse_stored(&policy.text)?;
-                let inventory = inventory::inventory(at, &repository)?;
-                Ok(Some((policy.text, plan(&rules, inventory, now))))
+                let plan = plan(at, &repository, &rules, now)?;
+                Ok(Some((policy.text, plan)))
             })
             .await
     }
 
-    /// Whether nothing was to be done.
-    async fn carry_out(&mut self, policy: &str, steps: Vec<Step>, moment: Moment) -> Result<bool, Error> {
-        let settled = steps.is_empty();
-        let steps = Arc::new(steps);
+    async fn carry_out(&mut self, policy: &str, plan: &Arc<Plan>, moment: Moment) -> Result<(), Error> {
         let policy: Arc<str> = Arc::from(policy);
-        for first in (0..steps.len()).step_by(IMAGES_PER_BATCH) {
-            let (steps, policy, lease) = (Arc::clone(&steps), Arc::clone(&policy), self.lease.clone());
+        for first in (0..plan.steps.len()).step_by(IMAGES_PER_BATCH) {
+            let (plan, policy, lease) = (Arc::clone(plan), Arc::clone(&policy), self.lease.clone());
             let (scope, name) = (self.scope.clone(), self.name.clone());
             let done = self
                 .service
@@ -162,8 +189,8 @@ impl Application<'_> {
                         return Ok(Done::default());
                     }
                     let mut done = Done::default();
-                    for step in steps.iter().skip(first).take(IMAGES_PER_BATCH) {
-                        act(tx, &repository, step, moment, &mut done)?;
+                    for step in plan.steps.iter().skip(first).take(IMAGES_PER_BATCH) {
+                        act(tx, &repository, (&plan, *step), moment, &mut done)?;
                     }
                     Ok::<_, Error>(done)
                 })
@@ -172,7 +199,7 @@ impl Application<'_> {
             self.done.archived += done.archived;
             self.done.left += done.left;
         }
-        Ok(settled)
+        Ok(())
     }
 
     /// Records the evaluation, and has the next one made when an image grows too old.
@@ -213,19 +240,21 @@ impl Application<'_> {
 fn act(
     tx: &Tx<'_>,
     repository: &Repository,
-    step: &Step,
+    (plan, step): (&Plan, Step),
     moment: Moment,
     done: &mut Done,
 ) -> Result<(), Error> {
-    let now = inventory::find(tx, repository, step.key.id)?;
-    let Some(image) = images::find(tx, repository, &step.key.digest)? else {
+    let Some((key, candidate)) = inventory::find(tx, repository, step.image_id)? else {
         return Ok(());
     };
-    if now.as_ref() != Some(&step.candidate) || image.id != step.key.id {
+    let Some((_, action)) = plan.still_acts(step, &candidate) else {
         done.left += 1;
         return Ok(());
-    }
-    match step.action {
+    };
+    let Some(image) = images::find(tx, repository, &key.digest)? else {
+        return Ok(());
+    };
+    match action {
         Action::Expire => match images::delete_image(tx, repository, &image, moment)? {
             Deleted::Done { .. } => done.expired += 1,
             Deleted::ReferencedBy(_) => {}

@@ -1,12 +1,14 @@
 //! What a lifecycle policy says of the images of a repository: a pure decision over plain values.
 
+use std::collections::{HashMap, HashSet};
+
 use ecru_model::Timestamp;
 
-use super::policy::{Action, Limit, Policy, Rule, Since, StorageClass, TagRequirement};
-use crate::repositories::matches_wildcard;
+use super::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
+use super::tag_matcher::TagMatcher;
 
 /// All that a policy can ask of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Candidate {
     pub(super) tags: Vec<String>,
     /// None while an image is on its way back from the archive.
@@ -22,7 +24,7 @@ pub(super) struct Candidate {
 }
 
 /// Whether other images decide over an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Tie {
     Free,
     /// Indexes that are there name it, and all of them are archived.
@@ -36,8 +38,6 @@ pub(super) enum Tie {
 /// What a rule found of an image that meets its tag requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// Its place among the candidates.
-    pub(super) image: usize,
     /// The priority of the rule.
     pub(super) rule: i32,
     pub(super) standing: Standing,
@@ -66,61 +66,188 @@ pub(super) enum Verdict {
     Act(Action),
 }
 
-/// Tells `visit` every finding, rule by rule, and answers when the next image grows too old.
-pub(super) fn evaluate(
-    policy: &Policy,
-    images: &[Candidate],
+/// The rules of a policy at a moment, ready for one image after the other: of a repository only what ranks need is kept.
+pub(super) struct Rules<'p> {
+    /// In the order in which they claim images.
+    by_priority: Vec<&'p Rule>,
+    tag_lists: TagMatcher,
     now: Timestamp,
-    visit: &mut dyn FnMut(Finding),
-) -> Option<Timestamp> {
-    let mut newest_first = images.iter().enumerate().collect::<Vec<_>>();
-    newest_first.sort_by_key(|(_, image)| std::cmp::Reverse(image.sequence));
-    let mut rules = policy.rules.iter().collect::<Vec<_>>();
-    rules.sort_by_key(|rule| rule.priority);
+}
 
-    let mut claims = vec![None; images.len()];
-    let mut next_due: Option<Timestamp> = None;
-    for rule in rules {
-        let matched = newest_first.iter().filter(|(_, image)| meets(rule, image));
-        for (rank, (place, image)) in matched.enumerate() {
-            let Some(claim) = claims.get_mut(*place) else {
+/// The images that rules with a count see. Each takes sixteen bytes.
+#[derive(Default)]
+pub(super) struct Census {
+    counted: Vec<Counted>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    sequence: i64,
+    /// A bit for each rule, in the order of their priorities.
+    rules: u64,
+}
+
+/// For each rule the sequence of the newest image beyond its count, none of which is pushed later.
+pub(super) struct Bounds(Vec<i64>);
+
+impl<'p> Rules<'p> {
+    pub(super) fn new(policy: &'p Policy, now: Timestamp) -> Self {
+        let mut by_priority = policy.rules.iter().collect::<Vec<_>>();
+        by_priority.sort_by_key(|rule| rule.priority);
+        let tag_lists = TagMatcher::new(&by_priority);
+        Self {
+            by_priority,
+            tag_lists,
+            now,
+        }
+    }
+
+    /// The rules that an image meets, a bit for each, in the order of their priorities.
+    fn met(&self, image: &Candidate) -> u64 {
+        if image.class.is_none() || image.tie == Tie::Referrer {
+            return 0;
+        }
+        let rules = self.by_priority.iter().enumerate();
+        let of_class = rules
+            .filter(|(_, rule)| image.class == Some(rule.class))
+            .fold(0, |met, (place, _)| met | bit(place));
+        of_class & self.tag_lists.met_rules(&image.tags)
+    }
+
+    /// Whether some rule counts, so that a census is needed.
+    pub(super) fn count(&self) -> bool {
+        self.counting().next().is_some()
+    }
+
+    /// The places of the rules with a count, with that count.
+    fn counting(&self) -> impl Iterator<Item = (usize, usize)> {
+        let rules = self.by_priority.iter().enumerate();
+        rules.filter_map(|(place, rule)| match rule.limit {
+            Limit::Count(kept) => Some((place, usize::try_from(kept).unwrap_or(usize::MAX))),
+            Limit::Age { .. } => None,
+        })
+    }
+
+    /// The place of the rule of a priority.
+    pub(super) fn place_of(&self, priority: i32) -> usize {
+        self.by_priority.partition_point(|rule| rule.priority < priority)
+    }
+
+    /// The priority and the action of each, in their order.
+    pub(super) fn acts(&self) -> Vec<(i32, Action)> {
+        self.by_priority
+            .iter()
+            .map(|rule| (rule.priority, rule.action))
+            .collect()
+    }
+
+    /// Reports every finding about an image to `visit`, in the order of the rules, and returns when the image grows too
+    /// old, if it does. `rank` gives its place among those that the rule at a place counts.
+    pub(super) fn judge(
+        &self,
+        image: &Candidate,
+        rank: &dyn Fn(usize) -> usize,
+        visit: &mut dyn FnMut(Finding),
+    ) -> Option<Timestamp> {
+        let met = self.met(image);
+        let (mut claim, mut next_due) = (None, None);
+        for (place, rule) in self.by_priority.iter().enumerate() {
+            if met & bit(place) == 0 {
                 continue;
+            }
+            let rank = match rule.limit {
+                Limit::Count(_) => rank(place),
+                Limit::Age { .. } => 0,
             };
-            let standing = standing(rule.limit, image, rank + 1);
-            let verdict = judge(rule, image, standing, *claim, now);
-            if let (Standing::DueAt(due), Verdict::Kept, None) = (standing, verdict, *claim) {
-                next_due = Some(next_due.map_or(due, |next| next.min(due)));
+            let standing = standing(rule.limit, image, rank);
+            let verdict = judge(rule, image, standing, claim, self.now);
+            if let (Standing::DueAt(due), Verdict::Kept, None) = (standing, verdict, claim) {
+                next_due = Some(due);
             }
             visit(Finding {
-                image: *place,
                 rule: rule.priority,
                 standing,
-                claimed_by: *claim,
+                claimed_by: claim,
                 verdict,
             });
             // An image is claimed by the first rule it meets, whether that rule acts on it or not.
             claim.get_or_insert(rule.priority);
         }
+        next_due
     }
-    next_due
 }
 
-fn meets(rule: &Rule, image: &Candidate) -> bool {
-    image.class == Some(rule.class) && image.tie != Tie::Referrer && meets_tags(&rule.tags, &image.tags)
+impl Census {
+    pub(super) fn note(&mut self, rules: &Rules<'_>, image: &Candidate) {
+        let counting = rules.counting().fold(0, |places, (place, _)| places | bit(place));
+        let met = rules.met(image) & counting;
+        if met != 0 {
+            self.counted.push(Counted {
+                sequence: image.sequence,
+                rules: met,
+            });
+        }
+    }
+
+    pub(super) fn bounds(mut self, rules: &Rules<'_>) -> Bounds {
+        let mut bounds = vec![i64::MIN; rules.by_priority.len()];
+        let mut left = rules.counting().collect::<Vec<_>>();
+        for counted in self.newest_first() {
+            left.retain_mut(|(place, kept)| {
+                if counted.rules & bit(*place) == 0 {
+                    return true;
+                }
+                if *kept == 0
+                    && let Some(bound) = bounds.get_mut(*place)
+                {
+                    *bound = counted.sequence;
+                    return false;
+                }
+                *kept = kept.saturating_sub(1);
+                true
+            });
+            if left.is_empty() {
+                break;
+            }
+        }
+        Bounds(bounds)
+    }
+
+    /// The ranks of some images, by their sequences: one for each rule.
+    pub(super) fn ranks(mut self, rules: &Rules<'_>, of: &HashSet<i64>) -> HashMap<i64, Vec<usize>> {
+        let mut ranks = vec![0; rules.by_priority.len()];
+        let mut found = HashMap::new();
+        for counted in self.newest_first() {
+            for (place, rank) in ranks.iter_mut().enumerate() {
+                *rank += usize::from(counted.rules & bit(place) != 0);
+            }
+            if of.contains(&counted.sequence) {
+                found.insert(counted.sequence, ranks.clone());
+            }
+        }
+        found
+    }
+
+    fn newest_first(&mut self) -> &[Counted] {
+        self.counted
+            .sort_unstable_by_key(|counted| std::cmp::Reverse(counted.sequence));
+        &self.counted
+    }
 }
 
-/// Every entry of a list must be met, each by any tag.
-fn meets_tags(requirement: &TagRequirement, tags: &[String]) -> bool {
-    match requirement {
-        TagRequirement::Any => true,
-        TagRequirement::Untagged => tags.is_empty(),
-        TagRequirement::Prefixes(prefixes) => prefixes
-            .iter()
-            .all(|prefix| tags.iter().any(|tag| tag.starts_with(prefix))),
-        TagRequirement::Patterns(patterns) => patterns
-            .iter()
-            .all(|pattern| tags.iter().any(|tag| matches_wildcard(pattern, tag))),
+impl Bounds {
+    /// A rank within the count of the rule at a place, or one beyond any.
+    pub(super) fn rank(&self, place: usize, sequence: i64) -> usize {
+        let bound = self.0.get(place).copied().unwrap_or(i64::MIN);
+        if sequence <= bound { usize::MAX } else { 1 }
     }
+}
+
+fn bit(place: usize) -> u64 {
+    u32::try_from(place)
+        .ok()
+        .and_then(|place| 1_u64.checked_shl(place))
+        .unwrap_or(0)
 }
 
 fn standing(limit: Limit, image: &Candidate, rank: usize) -> Standing {
@@ -180,6 +307,8 @@ mod tests {
 
     use super::*;
     use crate::lifecycle::grammar;
+    use crate::lifecycle::policy::TagRequirement;
+    use crate::repositories::matches_wildcard;
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
     const NOW: Timestamp = Timestamp::from_millis(1_000 * DAY);
@@ -256,10 +385,37 @@ mod tests {
         grammar::parse(&json!({ "rules": rules }).to_string()).unwrap()
     }
 
-    fn findings(policy: &Policy, images: &[Candidate]) -> Vec<Finding> {
-        let mut found = Vec::new();
-        evaluate(policy, images, NOW, &mut |finding| found.push(finding));
-        found
+    /// What is found of each image, and when the next one grows too old. What a run decides by bounds is the same.
+    fn evaluate(policy: &Policy, images: &[Candidate]) -> (Vec<(usize, Finding)>, Option<Timestamp>) {
+        let rules = Rules::new(policy, NOW);
+        let census = || {
+            let mut census = Census::default();
+            for image in images {
+                census.note(&rules, image);
+            }
+            census
+        };
+        let ranks = census().ranks(&rules, &images.iter().map(|image| image.sequence).collect());
+        let bounds = census().bounds(&rules);
+        let (mut found, mut next_due) = (Vec::new(), None);
+        for (place, image) in images.iter().enumerate() {
+            let rank = |rule: usize| ranks[&image.sequence][rule];
+            let mut findings = Vec::new();
+            let due = rules.judge(image, &rank, &mut |finding| findings.push(finding));
+            let mut verdicts = Vec::new();
+            let bounded = rules.judge(image, &|rule| bounds.rank(rule, image.sequence), &mut |finding| {
+                verdicts.push((finding.rule, finding.verdict));
+            });
+            let exact = findings.iter().map(|finding| (finding.rule, finding.verdict));
+            assert_eq!((exact.collect::<Vec<_>>(), due), (verdicts, bounded));
+            found.extend(findings.into_iter().map(|finding| (place, finding)));
+            next_due = next_due.into_iter().chain(due).min();
+        }
+        (found, next_due)
+    }
+
+    fn findings(policy: &Policy, images: &[Candidate]) -> Vec<(usize, Finding)> {
+        evaluate(policy, images).0
     }
 
     /// The letters of the images that are acted on, each with the priority of its rule.
@@ -267,9 +423,9 @@ mod tests {
     fn check(rules: &[&str], images: &[Candidate], expected: &str) {
         let mut acted = findings(&policy(rules), images)
             .into_iter()
-            .filter(|finding| matches!(finding.verdict, Verdict::Act(_)))
-            .map(|finding| {
-                let letter = char::from(b'A' + u8::try_from(finding.image).unwrap());
+            .filter(|(_, finding)| matches!(finding.verdict, Verdict::Act(_)))
+            .map(|(image, finding)| {
+                let letter = char::from(b'A' + u8::try_from(image).unwrap());
                 format!("{letter}{}", finding.rule)
             })
             .collect::<Vec<_>>();
@@ -323,7 +479,7 @@ mod tests {
         check(&["a older 5"], &images, "");
         images[0].pushed_at = Timestamp::from_millis(days_ago(5).as_millis() - 1);
         check(&["a older 5"], &images, "A1");
-        let due = evaluate(&policy(&["a older 7"]), &images, NOW, &mut |_| {});
+        let (_, due) = evaluate(&policy(&["a older 7"]), &images);
         assert_eq!(due, Some(Timestamp::from_millis(days_ago(-2).as_millis())));
     }
 
@@ -368,10 +524,10 @@ mod tests {
         let blocked = findings(&policy(&["a keep 2"]), &images);
         let blocked = blocked
             .iter()
-            .filter(|finding| finding.verdict == Verdict::Blocked);
+            .filter(|(_, finding)| finding.verdict == Verdict::Blocked);
         assert_eq!(
             blocked
-                .map(|finding| (finding.image, finding.standing))
+                .map(|(image, finding)| (*image, finding.standing))
                 .collect::<Vec<_>>(),
             [(1, Standing::Rank(3))]
         );
@@ -490,8 +646,8 @@ mod tests {
 
             let acted = findings(&policy, &images)
                 .into_iter()
-                .filter(|finding| matches!(finding.verdict, Verdict::Act(_)))
-                .map(|finding| (finding.image, finding.rule))
+                .filter(|(_, finding)| matches!(finding.verdict, Verdict::Act(_)))
+                .map(|(image, finding)| (image, finding.rule))
                 .collect::<BTreeSet<_>>();
             prop_assert_eq!(&acted, &naive(&policy, &images));
             let once = acted.iter().map(|(image, _)| image).collect::<BTreeSet<_>>();

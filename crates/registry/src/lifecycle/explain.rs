@@ -1,17 +1,19 @@
 //! Why each image of a repository is kept or goes: what the evaluation found, told rule by rule.
 
-use std::collections::HashMap;
-
 use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::{Snapshot, StoreError, Value};
 
-use super::evaluate::{Candidate, Finding, Standing, Tie, Verdict, evaluate};
-use super::inventory::{Key, inventory};
+use super::evaluate::{Candidate, Census, Finding, Rules, Standing, Tie, Verdict};
+use super::inventory::{self, Key};
 use super::policy::{Action, Limit, Policy, StorageClass};
 use super::{load, parse_stored};
 use crate::introspection::Extent;
+use crate::paging::{Filling, Room};
 use crate::repositories::{self, Repository, stored};
 use crate::{Error, Page, Service};
+
+/// What a tag or a rule costs beside its texts.
+const PART_BYTES: usize = 64;
 
 /// What the policy of a repository says of its images now.
 #[derive(Debug, Clone)]
@@ -35,6 +37,18 @@ pub struct ExplainedImage {
     pub reason: String,
     /// The rules whose tag requirement the image meets, in the order of their priorities.
     pub rules: Vec<ExplainedRule>,
+}
+
+impl ExplainedImage {
+    fn text_bytes(&self) -> usize {
+        let tags = self.tags.iter().map(|tag| tag.len() + PART_BYTES).sum::<usize>();
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| rule.reason.len() + PART_BYTES)
+            .sum::<usize>();
+        tags + rules + self.reason.len()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -74,34 +88,37 @@ fn explain_page(
     now: Timestamp,
     extent: Extent,
 ) -> Result<Page<ExplainedImage, i64>, Error> {
-    let inventory = inventory(at, repository)?;
-    let first = inventory.keys.partition_point(|key| key.id <= extent.after);
-    let end = first
-        .saturating_add(extent.limit as usize)
-        .min(inventory.keys.len());
+    // The one beyond the limit tells whether more follow.
+    let page = inventory::page(at, repository, extent.after, extent.limit.saturating_add(1))?;
 
-    // All images count, but only those of the page are told of.
-    let mut findings = HashMap::<usize, Vec<Finding>>::new();
-    evaluate(policy, &inventory.candidates, now, &mut |finding| {
-        if (first..end).contains(&finding.image) {
-            findings.entry(finding.image).or_default().push(finding);
-        }
-    });
+    // All images count, but only those of the page are reported.
+    let rules = Rules::new(policy, now);
+    let mut census = Census::default();
+    if rules.count() {
+        inventory::each(at, repository, &mut |_, candidate| census.note(&rules, candidate))?;
+    }
+    let sequences = page.iter().map(|(_, candidate)| candidate.sequence).collect();
+    let ranks = census.ranks(&rules, &sequences);
 
-    let more = end < inventory.keys.len();
-    let images = inventory.keys.into_iter().zip(inventory.candidates).enumerate();
-    let mut items = Vec::new();
-    for (place, (key, candidate)) in images.skip(first).take(end - first) {
-        let findings = findings.remove(&place).unwrap_or_default();
+    let room = Room::new(extent.limit);
+    let mut filling = Filling::new(&room);
+    for (key, candidate) in page {
+        let ranks = ranks.get(&candidate.sequence);
+        let rank = |place| ranks.and_then(|ranks| ranks.get(place)).copied().unwrap_or(0);
+        let mut findings = Vec::new();
+        rules.judge(&candidate, &rank, &mut |finding| findings.push(finding));
         let indexes = if candidate.tie == Tie::Free {
             Vec::new()
         } else {
             indexes_of(at, repository, &key)?
         };
-        items.push(explain_image(policy, &key, candidate, &findings, &indexes));
+        let image = explain_image(policy, &key, candidate, &findings, &indexes);
+        let put = filling.put(key.id, image.text_bytes(), || Ok(Some(image)))?;
+        if put.is_break() {
+            break;
+        }
     }
-    let next = items.last().filter(|_| more).map(|image| image.id);
-    Ok(Page { items, next })
+    Ok(filling.page())
 }
 
 fn indexes_of(at: &Snapshot<'_>, repository: &Repository, key: &Key) -> Result<Vec<Digest>, StoreError> {

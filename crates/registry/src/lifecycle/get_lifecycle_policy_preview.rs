@@ -10,12 +10,9 @@ use ecru_store::Snapshot;
 
 use super::policy::Action;
 use super::preview::{self, Preview, PreviewResult};
-use crate::paging::{self, Listing};
+use crate::paging::{self, Filling, Listing, ROW_BYTES, Room};
 use crate::repositories::{Repository, stored};
 use crate::{Context, Error, Page, images};
-
-/// A filter that few results pass gives a short page with a token.
-const ROWS_EXAMINED_PER_ROW: u32 = 10;
 
 pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetLifecyclePolicyPreview", input.registry_id.as_ref());
@@ -24,7 +21,9 @@ pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result
     let tag_status = input.filter.and_then(|filter| filter.tag_status);
     let limit = paging::limit(input.max_results);
 
-    ctx.store.read(|at| {
+    let ctx = ctx.clone();
+    let store = ctx.store.clone();
+    paging::read(&store, limit, move |at, room| {
         let repository = access.repository(at, &input.repository_name)?;
         let preview = preview::find(at, &repository)?.ok_or_else(|| not_found(&repository))?;
         let listing = Listing {
@@ -34,18 +33,15 @@ pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result
             repository: input.repository_name.as_str(),
             filter: format!("{tag_status:?} {}", preview.started_at.as_millis()),
         };
-        let after = listing.integer_key(token)?;
+        let after = listing.integer_key(input.next_token.as_deref())?;
         let found = match &input.image_ids {
             // Results are shown once they are all there.
             _ if preview.status != Status::Complete => Page {
                 items: Vec::new(),
                 next: None,
             },
-            Some(ids) => Page {
-                items: named(at, &repository, ids, tag_status)?,
-                next: None,
-            },
-            None => page(at, &repository, tag_status, after, limit)?,
+            Some(ids) => named(at, &repository, (ids, tag_status), room)?,
+            None => page(at, &repository, (after, tag_status), room)?,
         };
         Ok(Output {
             lifecycle_policy_text: Some(stored(LifecyclePolicyText::parse(preview.text.as_str()))?),
@@ -57,6 +53,7 @@ pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result
             repository_name: Some(repository.name),
         })
     })
+    .await
 }
 
 fn passes(result: &PreviewResult, tag_status: Option<TagStatus>) -> bool {
@@ -70,43 +67,25 @@ fn passes(result: &PreviewResult, tag_status: Option<TagStatus>) -> bool {
 fn page(
     at: &Snapshot<'_>,
     repository: &Repository,
-    tag_status: Option<TagStatus>,
-    after: i64,
-    limit: u32,
+    (after, tag_status): (i64, Option<TagStatus>),
+    room: &Room,
 ) -> Result<Page<PreviewResult, i64>, Error> {
-    let rows_max = match tag_status {
-        Some(TagStatus::Tagged | TagStatus::Untagged) => limit * ROWS_EXAMINED_PER_ROW,
-        Some(TagStatus::Any) | None => limit,
-    };
-    let rows = preview::results(at, repository, after, rows_max + 1)?;
-    let more = rows.len() > rows_max as usize;
-    let mut items = Vec::new();
-    let mut reached = after;
-    for row in rows.into_iter().take(rows_max as usize) {
-        if items.len() == limit as usize {
-            return Ok(Page {
-                items,
-                next: Some(reached),
-            });
-        }
-        reached = row.position;
-        if passes(&row, tag_status) {
-            items.push(row);
-        }
-    }
-    Ok(Page {
-        items,
-        next: more.then_some(reached),
-    })
+    let mut filling = Filling::new(room);
+    preview::results(at, repository, after, &mut |result| {
+        filling.put(result.position, result.text_bytes(), || {
+            Ok(passes(&result, tag_status).then_some(result))
+        })
+    })?;
+    Ok(filling.page())
 }
 
 /// Of the named images those that would go; the others are left out.
 fn named(
     at: &Snapshot<'_>,
     repository: &Repository,
-    ids: &[ImageIdentifier],
-    tag_status: Option<TagStatus>,
-) -> Result<Vec<PreviewResult>, Error> {
+    (ids, tag_status): (&[ImageIdentifier], Option<TagStatus>),
+    room: &Room,
+) -> Result<Page<PreviewResult, i64>, Error> {
     let mut digests = Vec::<Digest>::new();
     for id in ids {
         if let Some(digest) = images::resolve(at, repository, id)?
@@ -115,11 +94,15 @@ fn named(
             digests.push(digest);
         }
     }
-    let mut found = Vec::new();
+    let mut items = Vec::new();
     for digest in &digests {
-        found.extend(preview::result_of(at, repository, digest)?.filter(|result| passes(result, tag_status)));
+        let result = preview::result_of(at, repository, digest)?;
+        if let Some(result) = result.filter(|result| passes(result, tag_status)) {
+            room.take_named(result.text_bytes() + ROW_BYTES)?;
+            items.push(result);
+        }
     }
-    Ok(found)
+    Ok(Page { items, next: None })
 }
 
 fn describe(result: &PreviewResult) -> Result<LifecyclePolicyPreviewResult, Error> {

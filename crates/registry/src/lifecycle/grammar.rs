@@ -32,8 +32,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, Violation> {
             rules.len()
         )));
     }
-    let rules = rules.iter().map(read_rule).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = rules.iter().map(read_rule).collect::<Result<Vec<_>, _>>()?;
     check_together(&rules)?;
+    rules.sort_by_key(|rule| rule.priority);
     Ok(Policy { rules })
 }
 
@@ -594,7 +595,7 @@ mod tests {
         let printed = parse(&text.replace("\"any\"", "\"untagged\""))
             .unwrap()
             .minified();
-        insta::assert_snapshot!(printed, @r#"{"rules":[{"rulePriority":2,"description":"pulled é","selection":{"tagStatus":"tagged","tagPatternList":["v*","rel*"],"storageClass":"standard","countType":"sinceImagePulled","countUnit":"days","countNumber":30},"action":{"type":"transition","targetStorageClass":"archive"}},{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":3},"action":{"type":"expire"}}]}"#);
+        insta::assert_snapshot!(printed, @r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":3},"action":{"type":"expire"}},{"rulePriority":2,"description":"pulled é","selection":{"tagStatus":"tagged","tagPatternList":["v*","rel*"],"storageClass":"standard","countType":"sinceImagePulled","countUnit":"days","countNumber":30},"action":{"type":"transition","targetStorageClass":"archive"}}]}"#);
         assert_eq!(parse(&printed).unwrap().minified(), printed);
     }
 }

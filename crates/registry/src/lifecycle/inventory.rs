@@ -1,6 +1,5 @@
 //! The images of a repository as a policy sees them.
 
-use std::collections::HashSet;
 use std::iter::Peekable;
 
 use ecru_model::{Digest, ImageStatus, Timestamp};
@@ -18,50 +17,71 @@ pub(super) struct Key {
     pub(super) subject: Option<Digest>,
 }
 
-/// All images in the order of their ids; a candidate and its key stand at the same place.
-#[derive(Debug, Default)]
-pub(super) struct Inventory {
-    pub(super) keys: Vec<Key>,
-    pub(super) candidates: Vec<Candidate>,
+/// So many images are in memory at once.
+const IMAGES_PER_PAGE: u32 = 500;
+
+const COLUMNS_AFTER: &str =
+    "SELECT i.id, i.digest, i.subject, i.status, i.push_sequence, i.pushed_at, i.last_pulled_at, i.last_activated_at,
+            i.last_archived_at, s.id
+     FROM images i LEFT JOIN images s ON s.repository_id = i.repository_id AND s.digest = i.subject
+     WHERE i.repository_id = ?1 AND i.id > ?2 ORDER BY i.id LIMIT ?3";
+
+/// Visits every image of a repository in the order of ids, however many there are: for the blocking pool.
+pub(super) fn each(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    visit: &mut dyn FnMut(&Key, &Candidate),
+) -> Result<(), StoreError> {
+    let mut last = i64::MIN;
+    loop {
+        let page = page(at, repository, last, IMAGES_PER_PAGE)?;
+        let Some((end, _)) = page.last() else {
+            return Ok(());
+        };
+        last = end.id;
+        for (key, candidate) in &page {
+            visit(key, candidate);
+        }
+    }
 }
 
-/// Reads every image of a repository, however many: for the blocking pool.
-pub(super) fn inventory(at: &Snapshot<'_>, repository: &Repository) -> Result<Inventory, StoreError> {
-    let by_repository = [Value::Integer(repository.id)];
-    let images = at.query(
-        "SELECT id, digest, subject, status, push_sequence, pushed_at, last_pulled_at, last_activated_at,
-                last_archived_at
-         FROM images WHERE repository_id = ?1 ORDER BY id",
-        &by_repository,
-        from_row,
+/// Images after an id, in the order of ids.
+pub(super) fn page(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(Key, Candidate)>, StoreError> {
+    let mut images = at.query(
+        COLUMNS_AFTER,
+        &[repository.id, after, limit.into()].map(Value::Integer),
+        |row| Ok((from_row(row)?, row.optional_integer(9)?)),
     )?;
+    let Some(((end, _), _)) = images.last() else {
+        return Ok(Vec::new());
+    };
+    let between = [repository.id, after, end.id].map(Value::Integer);
     let tags = at.query(
-        "SELECT image_id, tag FROM tags WHERE repository_id = ?1 ORDER BY image_id, tag",
-        &by_repository,
+        "SELECT image_id, tag FROM tags WHERE repository_id = ?1 AND image_id > ?2 AND image_id <= ?3
+         ORDER BY image_id, tag",
+        &between,
         |row| Ok((row.integer(0)?, row.text(1)?.to_owned())),
     )?;
     let parents = at.query(
         "SELECT c.child_id, i.status FROM image_children c JOIN images i ON i.id = c.index_id
-         WHERE c.repository_id = ?1 ORDER BY c.child_id",
-        &by_repository,
+         WHERE c.repository_id = ?1 AND c.child_id > ?2 AND c.child_id <= ?3 ORDER BY c.child_id",
+        &between,
         |row| Ok((row.integer(0)?, is_archived(row.text(1)?))),
     )?;
 
-    let present = images.iter().map(|(key, _)| key.digest).collect::<HashSet<_>>();
     let mut tags = tags.into_iter().peekable();
     let mut parents = parents.into_iter().peekable();
-    let mut found = Inventory::default();
-    for (key, mut candidate) in images {
+    for ((key, candidate), subject_id) in &mut images {
         candidate.tags = take(&mut tags, key.id);
-        let followed = key.subject.filter(|subject| *subject != key.digest);
-        candidate.tie = tie(
-            followed.is_some_and(|subject| present.contains(&subject)),
-            &take(&mut parents, key.id),
-        );
-        found.keys.push(key);
-        found.candidates.push(candidate);
+        let follows = subject_id.is_some_and(|subject_id| subject_id != key.id);
+        candidate.tie = tie(follows, &take(&mut parents, key.id));
     }
-    Ok(found)
+    Ok(images.into_iter().map(|(image, _)| image).collect())
 }
 
 /// One image again, as it is now.
@@ -69,7 +89,7 @@ pub(super) fn find(
     at: &Snapshot<'_>,
     repository: &Repository,
     image_id: i64,
-) -> Result<Option<Candidate>, StoreError> {
+) -> Result<Option<(Key, Candidate)>, StoreError> {
     let key = [Value::Integer(repository.id), Value::Integer(image_id)];
     let found = at.find(
         "SELECT id, digest, subject, status, push_sequence, pushed_at, last_pulled_at, last_activated_at,
@@ -101,7 +121,7 @@ pub(super) fn find(
         )?,
     };
     candidate.tie = tie(followed.is_some(), &parents);
-    Ok(Some(candidate))
+    Ok(Some((image, candidate)))
 }
 
 /// Without tags and ties, which stand in other tables.

@@ -13,6 +13,7 @@ mod policy;
 mod preview;
 mod put_lifecycle_policy;
 mod start_lifecycle_policy_preview;
+mod tag_matcher;
 
 use ecru_model::{ErrorCode, LifecyclePolicyText, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};

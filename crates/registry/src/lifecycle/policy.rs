@@ -12,7 +12,7 @@ const DAY_MILLISECONDS: i64 = 24 * HOUR_MILLISECONDS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// In the order of the document, each with a priority of its own.
+    /// In the order of their priorities, of which each has its own.
     pub(super) rules: Vec<Rule>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum TagRequirement {
     Patterns(Vec<String>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum StorageClass {
     Standard,
     Archive,

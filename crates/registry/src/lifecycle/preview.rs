@@ -1,5 +1,6 @@
 //! What a policy would do, worked out once and kept for a day: the rows of a preview, and the work on it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ecru_model::{
@@ -8,7 +9,7 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 use serde_json::json;
 
-use super::apply::{Step, plan};
+use super::apply::{Plan, Step, plan};
 use super::inventory;
 use super::parse_stored;
 use super::policy::{Action, StorageClass};
@@ -17,6 +18,8 @@ use crate::repositories::{self, Repository, stored};
 use crate::{Error, Service, images};
 
 const ROWS_PER_BATCH: usize = 200;
+/// What a tag costs beside its text.
+const TAG_BYTES: usize = 32;
 /// [unknown] when a preview expires.
 const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
@@ -111,19 +114,19 @@ fn schedule_work(tx: &Tx<'_>, repository: &Repository, due: Timestamp) -> Result
     )
 }
 
-pub(super) const RESULT_COLUMNS_FROM: &str =
-    "SELECT position, digest, tags, pushed_at, rule, action, storage_class FROM lifecycle_preview_results
-     WHERE repository_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
-
 /// Results in their order, from the one after `after`.
 pub(super) fn results(
     at: &Snapshot<'_>,
     repository: &Repository,
     after: i64,
-    limit: u32,
-) -> Result<Vec<PreviewResult>, StoreError> {
-    let parameters = [repository.id, after, i64::from(limit)].map(Value::Integer);
-    at.query(RESULT_COLUMNS_FROM, &parameters, PreviewResult::from_row)
+    visit: &mut dyn FnMut(PreviewResult) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    at.each(
+        "SELECT position, digest, tags, pushed_at, rule, action, storage_class FROM lifecycle_preview_results
+         WHERE repository_id = ?1 AND position > ?2 ORDER BY position",
+        &[repository.id, after].map(Value::Integer),
+        &mut |row| visit(PreviewResult::from_row(row)?),
+    )
 }
 
 /// What the preview says of one image.
@@ -141,6 +144,10 @@ pub(super) fn result_of(
 }
 
 impl PreviewResult {
+    pub(super) fn text_bytes(&self) -> usize {
+        self.tags.iter().map(|tag| tag.len() + TAG_BYTES).sum()
+    }
+
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             position: row.integer(0)?,
@@ -232,29 +239,33 @@ impl Work<'_> {
         let policy = parse_stored(&preview.text)?;
         let repository = self.repository.clone();
         let plan = self.service.store.read_many(move |at| {
-            let inventory = inventory::inventory(at, &repository)?;
-            Ok::<_, Error>(plan(&policy, inventory, now))
+            let plan = plan(at, &repository, &policy, now)?;
+            Ok::<_, Error>(plan)
         });
-        let steps = Arc::new(plan.await?.steps);
+        let plan = Arc::new(plan.await?);
 
-        for first in (0..steps.len()).step_by(ROWS_PER_BATCH) {
-            let (steps, lease, repository_id) = (Arc::clone(&steps), self.lease.clone(), self.repository.id);
+        for first in (0..plan.steps.len()).step_by(ROWS_PER_BATCH) {
+            let (plan, lease, repository) = (Arc::clone(&plan), self.lease.clone(), self.repository.clone());
             let inserted = self.service.store.write(move |tx| {
                 lease.check(tx)?;
-                if !exists(tx, repository_id)? {
-                    return Ok(());
+                let (mut expiring, mut archiving) = (0, 0);
+                if !exists(tx, repository.id)? {
+                    return Ok((expiring, archiving));
                 }
-                for step in steps.iter().skip(first).take(ROWS_PER_BATCH) {
-                    insert(tx, repository_id, step)?;
+                for step in plan.steps.iter().skip(first).take(ROWS_PER_BATCH) {
+                    match insert(tx, &repository, (&plan, *step))? {
+                        Some(Action::Expire) => expiring += 1,
+                        Some(Action::Archive) => archiving += 1,
+                        None => {}
+                    }
                 }
-                Ok::<_, Error>(())
+                Ok::<_, Error>((expiring, archiving))
             });
-            inserted.await?;
+            let (expiring, archiving) = inserted.await?;
+            preview.expiring += expiring;
+            preview.archiving += archiving;
         }
 
-        let count = |action| steps.iter().filter(|step| step.action == action).count();
-        preview.expiring = i64::try_from(count(Action::Expire)).unwrap_or(i64::MAX);
-        preview.archiving = i64::try_from(count(Action::Archive)).unwrap_or(i64::MAX);
         preview.status = Status::Complete;
         self.set(preview.clone(), Some(preview.expires_at())).await
     }
@@ -288,8 +299,19 @@ fn exists(tx: &Tx<'_>, repository_id: i64) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
-fn insert(tx: &Tx<'_>, repository_id: i64, step: &Step) -> Result<(), StoreError> {
-    let class = match step.candidate.class {
+/// What is to be done with the image, unless it has gone or changed since that was decided.
+fn insert(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    (plan, step): (&Plan, Step),
+) -> Result<Option<Action>, StoreError> {
+    let Some((key, candidate)) = inventory::find(tx, repository, step.image_id)? else {
+        return Ok(None);
+    };
+    let Some((rule, action)) = plan.still_acts(step, &candidate) else {
+        return Ok(None);
+    };
+    let class = match candidate.class {
         Some(StorageClass::Archive) => LifecyclePolicyStorageClass::Archive,
         _ => LifecyclePolicyStorageClass::Standard,
     };
@@ -298,18 +320,18 @@ fn insert(tx: &Tx<'_>, repository_id: i64, step: &Step) -> Result<(), StoreError
              storage_class)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         &[
-            Value::Integer(repository_id),
-            Value::Integer(step.key.id),
-            Value::Blob(step.key.digest.as_bytes()),
-            Value::Text(&step.candidate.tags.join(" ")),
-            Value::Integer(step.candidate.pushed_at.as_millis()),
-            Value::Integer(step.rule.into()),
-            Value::Text(match step.action {
+            Value::Integer(repository.id),
+            Value::Integer(key.id),
+            Value::Blob(key.digest.as_bytes()),
+            Value::Text(&candidate.tags.join(" ")),
+            Value::Integer(candidate.pushed_at.as_millis()),
+            Value::Integer(rule.into()),
+            Value::Text(match action {
                 Action::Expire => "EXPIRE",
                 Action::Archive => "TRANSITION",
             }),
             Value::Text(class.as_str()),
         ],
     )?;
-    Ok(())
+    Ok(Some(action))
 }

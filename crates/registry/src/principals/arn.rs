@@ -1,6 +1,6 @@
 //! ARNs of those who can call.
 
-use ecru_model::{Arn, RegistryId};
+use ecru_model::{Arn, RegistryId, Scope};
 
 const CHARACTERS_MAX: usize = 2_048;
 
@@ -52,8 +52,15 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// The account of a principal; none for what cannot be one.
-pub(super) fn account(arn: &str) -> Option<RegistryId> {
+/// Whether a role belongs to the account, in the partition of the scope's region.
+pub(crate) fn is_role_of(scope: &Scope, arn: &str) -> bool {
+    let identity = Identity::parse(arn).filter(Identity::is_role);
+    identity.is_some_and(|identity| identity.arn.partition == scope.region.partition())
+        && account(arn).as_ref() == Some(&scope.registry_id)
+}
+
+/// The account of a principal; none for what cannot be one, such as a group or a name with a wildcard.
+pub(crate) fn account(arn: &str) -> Option<RegistryId> {
     let identity = Identity::parse(arn).filter(|_| arn.len() <= CHARACTERS_MAX)?;
     let resource = identity.arn.resource;
     let can_call = match (identity.arn.service, identity.kind) {
@@ -67,20 +74,21 @@ pub(super) fn account(arn: &str) -> Option<RegistryId> {
         .flatten()
 }
 
-/// Names behind the kind, at least as many as `least`.
+/// Names behind the kind, at least as many as `least`; those before the last may be any path.
 fn is_path(resource: &str, least: usize) -> bool {
-    let names = resource.split('/').skip(1).collect::<Vec<_>>();
-    let name = |name: &&str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-    };
-    names.len() >= least && names.iter().all(name)
+    let mut path = resource.split('/').skip(1).collect::<Vec<_>>();
+    let enough = path.len() >= least;
+    let Some(name) = path.pop() else { return false };
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    let in_path = |byte: u8| byte.is_ascii_graphic() && !b"*?".contains(&byte);
+    let is_part = |part: &&str| !part.is_empty() && part.bytes().all(in_path);
+    enough && !name.is_empty() && name.bytes().all(in_name) && path.iter().all(is_part)
 }
 
 #[cfg(test)]
 mod tests {
+    use ecru_model::Region;
+
     use super::*;
 
     #[test]
@@ -89,12 +97,35 @@ mod tests {
             "arn:aws:iam::111122223333:root",
             "arn:aws:iam::111122223333:user/alice",
             "arn:aws:iam::111122223333:role/team/ci",
+            "arn:aws:iam::111122223333:role/a!b:c/ci",
             "arn:aws-us-gov:iam::111122223333:role/ci@x",
             "arn:aws:sts::111122223333:assumed-role/ci/session",
             "arn:aws:sts::111122223333:federated-user/bob",
         ] {
             let found = account(arn).map(|account| account.to_string());
             assert_eq!(found.as_deref(), Some("111122223333"), "{arn}");
+        }
+    }
+
+    #[test]
+    fn a_role_belongs_to_an_account_of_a_partition() {
+        let scope = Scope {
+            registry_id: RegistryId::parse("111122223333").unwrap(),
+            region: Region::parse("us-gov-west-1").unwrap(),
+        };
+        for (arn, own) in [
+            ("arn:aws-us-gov:iam::111122223333:role/cache", true),
+            ("arn:aws-us-gov:iam::111122223333:role/team/cache", true),
+            ("arn:aws-us-gov:iam::444455556666:role/cache", false),
+            ("arn:aws:iam::111122223333:role/cache", false),
+            ("arn:aws-us-gov:iam::111122223333:role/*", false),
+            ("arn:aws-us-gov:iam::111122223333:user/cache", false),
+            ("arn:aws-us-gov:iam::111122223333:root", false),
+            ("arn:aws-us-gov:sts::111122223333:assumed-role/cache/x", false),
+            ("lambda.amazonaws.com", false),
+            ("", false),
+        ] {
+            assert_eq!(is_role_of(&scope, arn), own, "{arn}");
         }
     }
 
@@ -111,6 +142,9 @@ mod tests {
             "arn:aws:iam::111122223333:group/a",
             "arn:aws:iam::111122223333:user/a\nb",
             "arn:aws:iam::111122223333:user/a*",
+            "arn:aws:iam::111122223333:role/*",
+            "arn:aws:iam::111122223333:role/te?m/ci",
+            "arn:aws:iam::111122223333:role//ci",
             "arn:aws:sts::111122223333:assumed-role/ci",
             "arn:awsx:iam::111122223333:root",
             "arn:aws:ecr::111122223333:user/alice",

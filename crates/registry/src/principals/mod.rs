@@ -8,10 +8,11 @@ use std::sync::{PoisonError, RwLock};
 use ecru_model::{ErrorCode, RegistryId};
 use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
 
+use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Caller, Error, Page, Service};
 
-pub(crate) use arn::Identity;
+pub(crate) use arn::{Identity, account, is_role_of};
 
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
@@ -52,7 +53,7 @@ pub async fn bind_principal(service: &Service, access_key_id: String, arn: Strin
             "must have 1 to 128 letters, digits, '_', '-' or '.'",
         ));
     }
-    let Some(account) = arn::account(&arn) else {
+    let Some(account) = account(&arn) else {
         return Err(Error::parameter(
             "arn",
             "must be the ARN of a user, a role, an assumed role or an account's root",
@@ -88,23 +89,27 @@ pub async fn release_principal(service: &Service, access_key_id: String) -> Resu
 }
 
 /// A page in the order of the access keys, from the one after `after`.
-pub fn list_principals(service: &Service, after: &str, limit: u32) -> Result<Page<Principal, String>, Error> {
-    let found = service.store.read(|at| {
-        at.query(
+pub async fn list_principals(
+    service: &Service,
+    after: String,
+    limit: u32,
+) -> Result<Page<Principal, String>, Error> {
+    paging::read_elsewhere(&service.store, limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT access_key_id, arn FROM principals WHERE access_key_id > ?1 ORDER BY access_key_id LIMIT ?2",
-            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
-            |row| {
-                Ok(Principal {
+            &[Value::Text(&after), Value::Integer(i64::from(limit) + 1)],
+            &mut |row| {
+                let principal = Principal {
                     access_key_id: row.text(0)?.to_owned(),
                     arn: row.text(1)?.to_owned(),
-                })
+                };
+                Ok(filling.push(principal.access_key_id.len() + principal.arn.len(), principal))
             },
-        )
-    });
-    let found = found.map_err(Error::from)?;
-    Ok(Page::cut(found, limit, |principal| {
-        principal.access_key_id.clone()
-    }))
+        )?;
+        Ok(filling.page_by(|last| last.access_key_id.clone()))
+    })
+    .await
 }
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
@@ -136,10 +141,8 @@ fn load_all(at: &Snapshot<'_>) -> Result<HashMap<String, Caller>, StoreError> {
         "SELECT access_key_id, account, arn FROM principals",
         &[],
         |row: &Row<'_>| {
-            let caller = Caller {
-                registry_id: stored(RegistryId::parse(row.text(1)?))?,
-                principal: row.text(2)?.to_owned(),
-            };
+            let registry_id = stored(RegistryId::parse(row.text(1)?))?;
+            let caller = Caller::identity(registry_id, row.text(2)?.to_owned());
             Ok((row.text(0)?.to_owned(), caller))
         },
     )?;

@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, RegistryId, RepositoryName};
-use ecru_store::{AppendError, BlobReader, Received, Tx};
+use ecru_store::BlobReader;
 use tokio::sync::mpsc;
 
-use super::flights::Flight;
-use super::manifest::{claim, is_absence, open};
+use super::manifest::{Claim, claim, is_absence, open};
+use super::order::{Order, still_there};
 use super::origin::{Origin, Source};
-use super::tee::{Tee, WITHHELD_BYTES};
-use super::{Trouble, UpstreamBlob, UpstreamError, upstreams};
-use crate::repositories::{self, Repository};
+use super::{Trouble, Upstream, UpstreamError, upstreams};
+use crate::repositories::Repository;
 use crate::{Context, Error, Service, images, layers};
-
-/// How many pieces may wait for a slow client, so that a stream stays small in memory.
-const PIECES_WAITING: usize = 1;
 
 pub enum OpenedBlob {
     Stored(BlobReader),
@@ -51,10 +47,24 @@ async fn size_upstream(
     let Some(claim) = claim(ctx, ctx.access(action, None), name)? else {
         return Ok(None);
     };
+    size_of_claim(ctx, claim, name, digest).await
+}
+
+/// None where the upstream does not say it.
+async fn size_of_claim(
+    ctx: &Context,
+    claim: Claim,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<u64>, Trouble> {
     let source = claim.source?;
     match &source.origin {
         Origin::Here { .. } => source.size_here(ctx, digest).map(Some),
-        Origin::Elsewhere(upstream) => Ok(upstreams(ctx)?.blob_size(upstream, &source.name, digest).await?),
+        Origin::Elsewhere(upstream) => {
+            let asked = upstreams(ctx)?.blob_size(upstream, &source.name, digest);
+            let key = (claim.access.scope.clone(), name.clone(), *digest);
+            Ok(ctx.caching.absences.ask(key, asked).await?)
+        }
     }
 }
 
@@ -68,22 +78,8 @@ pub(crate) async fn offers_layer(
     let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", registry_id), name)? else {
         return Ok(false);
     };
-    let offered = match claim.source {
-        Ok(source) => match &source.origin {
-            Origin::Here { .. } => source.size_here(ctx, digest).map(drop),
-            Origin::Elsewhere(upstream) => match upstreams(ctx) {
-                Ok(upstreams) => upstreams
-                    .blob_size(upstream, &source.name, digest)
-                    .await
-                    .map(drop)
-                    .map_err(Trouble::from),
-                Err(error) => Err(error.into()),
-            },
-        },
-        Err(trouble) => Err(trouble),
-    };
-    match offered {
-        Ok(()) => Ok(true),
+    match size_of_claim(ctx, claim, name, digest).await {
+        Ok(_) => Ok(true),
         Err(Trouble::Upstream(UpstreamError::NotFound)) => Ok(false),
         Err(Trouble::Registry(error)) => Err(error),
         Err(trouble) => Err(Error::new(
@@ -119,10 +115,11 @@ pub(crate) async fn bring_layers(
         }
         let target = Target {
             service: Arc::clone(&ctx.service),
+            size_max: ctx.caching.sizes.find(&repository.scope, name, *digest),
             repository,
             digest: *digest,
         };
-        match target.bring(&source, |_| Ok(())).await {
+        match target.bring(&source).await {
             Ok(()) => came = true,
             Err(Trouble::Registry(error)) => return Err(error),
             Err(trouble) => {
@@ -162,15 +159,20 @@ async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<
     let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", None), name)? else {
         return Ok(None);
     };
-    let source = claim.source?;
-    let opened = match &source.origin {
-        Origin::Here { .. } => {
-            source.size_here(ctx, digest)?;
-            None
-        }
-        Origin::Elsewhere(upstream) => Some(upstreams(ctx)?.blob(upstream, &source.name, digest).await?),
-    };
-    let (access, name, quotas) = (claim.access, name.clone(), ctx.configuration.quotas);
+    let (source, access) = (claim.source?, claim.access);
+    if let Origin::Elsewhere(upstream) = source.origin {
+        let order = Order {
+            service: Arc::clone(&ctx.service),
+            upstream,
+            source: source.name,
+            key: (access.scope.clone(), name.clone(), *digest),
+            size_max: ctx.caching.sizes.find(&access.scope, name, *digest),
+            access: Some(access),
+        };
+        return order.stream().await;
+    }
+    source.size_here(ctx, digest)?;
+    let (name, quotas) = (name.clone(), ctx.configuration.quotas);
     let repository = match claim.repository {
         Some(repository) => repository,
         None => {
@@ -183,20 +185,9 @@ async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<
         service: Arc::clone(&ctx.service),
         repository,
         digest: *digest,
+        size_max: None,
     };
-    let Some(blob) = opened else {
-        target.link(source).await?;
-        return Ok(None);
-    };
-    // One that is on its way already is given to this client too, at the cost of fetching it twice.
-    let flight = ctx.caching.flights.begin((target.repository.id, *digest)).ok();
-    match blob.size_bytes {
-        Some(size_bytes) if size_bytes > WITHHELD_BYTES as u64 => {
-            Ok(Some(target.stream(blob, size_bytes, flight)))
-        }
-        // What would wait for its last byte anyway is verified first, so that a failure can still be told.
-        _ => target.receive(blob, |_| Ok(())).await.map(|()| None),
-    }
+    target.link(source).await.map(|()| None)
 }
 
 /// A blob and the repository that is to have it.
@@ -204,88 +195,29 @@ pub(super) struct Target {
     pub(super) service: Arc<Service>,
     pub(super) repository: Repository,
     pub(super) digest: Digest,
+    /// What a manifest says the blob has.
+    pub(super) size_max: Option<u64>,
 }
 
 impl Target {
-    fn stream(self, blob: UpstreamBlob, size_bytes: u64, flight: Option<Flight>) -> Arriving {
-        let (sender, pieces) = mpsc::channel(PIECES_WAITING);
-        let mut tee = Tee::new(blob.pieces, blob.size_bytes, Some(sender));
-        tokio::spawn(async move {
-            let stored = match self.take(&mut tee).await {
-                Ok(received) => self.publish(received, |_| Ok(())).await,
-                Err(trouble) => Err(trouble),
-            };
-            drop(flight);
-            match stored {
-                Ok(()) => tee.release().await,
-                Err(trouble) => {
-                    tracing::warn!(reason = trouble.sentence(), "a layer from upstream was not kept");
-                    tee.break_off().await;
-                }
-            }
-        });
-        Arriving { size_bytes, pieces }
-    }
-
     /// From wherever it is.
-    pub(super) async fn bring(
-        self,
-        source: &Source,
-        check: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Trouble> {
-        let Origin::Elsewhere(upstream) = &source.origin else {
-            return self.link(source.clone()).await;
-        };
-        let blob = upstreams(&self.service)?
-            .blob(upstream, &source.name, &self.digest)
-            .await?;
-        self.receive(blob, check).await
-    }
-
-    /// Stores a blob of which nobody is given anything before. `check` looks at the transaction first.
-    async fn receive(
-        &self,
-        blob: UpstreamBlob,
-        check: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Trouble> {
-        let received = self
-            .take(&mut Tee::new(blob.pieces, blob.size_bytes, None))
-            .await?;
-        self.publish(received, check).await
-    }
-
-    async fn take(&self, tee: &mut Tee) -> Result<Received, Trouble> {
-        let limit = layers::layer_bytes_max(&self.service);
-        let uploads = self.service.store.uploads();
-        let received = uploads.receive(self.digest.algorithm(), tee, limit).await;
-        let received = received.map_err(|error| match error {
-            AppendError::Source(error) => UpstreamError::Unavailable(error.into()).into(),
-            AppendError::TooLarge => UpstreamError::Unusable("a layer that is too large").into(),
-            AppendError::Gone => Trouble::Registry(Error::server("a layer could not be received")),
-            AppendError::Store(error) => Trouble::from(error),
-        })?;
-        if *received.digest() != self.digest {
-            return Err(UpstreamError::Unusable("a layer of another digest").into());
+    pub(super) async fn bring(self, source: &Source) -> Result<(), Trouble> {
+        match &source.origin {
+            Origin::Here { .. } => self.link(source.clone()).await,
+            Origin::Elsewhere(upstream) => self.order(upstream, &source.name).bring().await,
         }
-        Ok(received)
     }
 
-    async fn publish(
-        &self,
-        received: Received,
-        check: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Trouble> {
-        let (store, wanted) = (self.service.store.clone(), self.repository.clone());
-        let machine_now = self.service.clock.machine_milliseconds();
-        self.service
-            .store
-            .write(move |tx| {
-                check(tx)?;
-                let repository = still_there(tx, &wanted)?;
-                Ok::<_, Error>(layers::publish(&store, tx, &repository, &received, machine_now)?)
-            })
-            .await?;
-        Ok(())
+    fn order(self, upstream: &Upstream, source: &str) -> Order {
+        let repository = self.repository;
+        Order {
+            service: self.service,
+            upstream: upstream.clone(),
+            source: source.to_owned(),
+            key: (repository.scope, repository.name, self.digest),
+            access: None,
+            size_max: self.size_max,
+        }
     }
 
     /// Lets the repository read what one of another registry here has.
@@ -301,13 +233,6 @@ impl Target {
             })
             .await
     }
-}
-
-fn still_there(tx: &Tx<'_>, wanted: &Repository) -> Result<Repository, Error> {
-    let found = repositories::find(tx, &wanted.scope, &wanted.name)?;
-    found
-        .filter(|found| found.id == wanted.id)
-        .ok_or_else(|| repositories::not_found(&wanted.scope, &wanted.name))
 }
 
 impl Source {

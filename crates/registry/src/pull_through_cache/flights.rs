@@ -1,44 +1,94 @@
-//! Blobs that are on their way, so that what a client is being given is not fetched a second time beside it.
+//! Blobs on their way from upstream: one flight for a repository and digest, which everybody who asks follows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ecru_model::Digest;
-use tokio::sync::watch;
+use ecru_model::{Digest, ErrorCode, RepositoryName, Scope};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use super::{Trouble, UpstreamError};
+use crate::Error;
+
+/// Each holds a connection, a file and a megabyte at most.
+const FLIGHTS_MAX: usize = 32;
+/// How long one waits for a place among them.
+const PLACE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client waits for a flight that another client began.
+const FOLLOWING_PATIENCE: Duration = Duration::from_mins(10);
 
 /// A repository and a blob that it is to have.
-type Key = (i64, Digest);
+pub(super) type Key = (Scope, RepositoryName, Digest);
 
-#[derive(Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<HashMap<Key, watch::Receiver<()>>>>);
+#[derive(Clone)]
+pub(crate) struct Flights {
+    under_way: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Landed>>>>>,
+    places: Arc<Semaphore>,
+}
 
-/// Held while a blob is on its way.
+/// How a flight has ended.
+#[derive(Clone)]
+enum Landed {
+    Stored,
+    Failed(Arc<Trouble>),
+}
+
+/// Held by whatever brings a blob.
 pub(super) struct Flight {
     flights: Flights,
     key: Key,
-    _landing: watch::Sender<()>,
+    landing: watch::Sender<Option<Landed>>,
 }
 
-/// The blob is on its way already.
-pub(super) struct UnderWay(watch::Receiver<()>);
+/// Waits for the end of a flight.
+pub(super) struct Follower(watch::Receiver<Option<Landed>>);
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self {
+            under_way: Arc::default(),
+            places: Arc::new(Semaphore::new(FLIGHTS_MAX)),
+        }
+    }
+}
 
 impl Flights {
-    pub(super) fn begin(&self, key: Key) -> Result<Flight, UnderWay> {
-        let mut flights = self.lock();
-        if let Some(under_way) = flights.get(&key) {
-            return Err(UnderWay(under_way.clone()));
+    /// The flight is the caller's to make if it comes along.
+    pub(super) fn join(&self, key: Key) -> (Follower, Option<Flight>) {
+        let mut under_way = self.lock();
+        if let Some(landed) = under_way.get(&key) {
+            return (Follower(landed.clone()), None);
         }
-        let (landing, landed) = watch::channel(());
-        flights.insert(key, landed);
-        Ok(Flight {
+        let (landing, landed) = watch::channel(None);
+        under_way.insert(key.clone(), landed.clone());
+        let flight = Flight {
             flights: self.clone(),
             key,
-            _landing: landing,
-        })
+            landing,
+        };
+        (Follower(landed), Some(flight))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until few enough blobs are on their way.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Trouble> {
+        let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(busy)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Landed>>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    /// Says how it ended to all who follow.
+    pub(super) fn land(self, outcome: &Result<(), Trouble>) {
+        let landed = match outcome {
+            Ok(()) => Landed::Stored,
+            Err(trouble) => Landed::Failed(Arc::new(trouble.again())),
+        };
+        self.landing.send_replace(Some(landed));
     }
 }
 
@@ -48,27 +98,94 @@ impl Drop for Flight {
     }
 }
 
-impl UnderWay {
-    /// Until it has landed or failed.
-    pub(super) async fn ended(mut self) {
-        // Nothing is ever sent: the end of the sender is what wakes.
-        let _ = self.0.changed().await;
+impl Follower {
+    pub(super) async fn landed(mut self) -> Result<(), Trouble> {
+        let landed = timeout(FOLLOWING_PATIENCE, self.0.wait_for(Option::is_some)).await;
+        match landed.map_err(|_| busy())? {
+            Ok(landed) => match &*landed {
+                Some(Landed::Failed(trouble)) => Err(trouble.again()),
+                _ => Ok(()),
+            },
+            // It ended without a word, by a panic.
+            Err(_) => Err(Error::server("a layer could not be fetched").into()),
+        }
+    }
+}
+
+fn busy() -> Trouble {
+    Trouble::Registry(Error::new(
+        ErrorCode::ThrottlingException,
+        "The registry is fetching as many layers from upstream registries as it can. Try again later.",
+    ))
+}
+
+impl Trouble {
+    /// The same for somebody else.
+    fn again(&self) -> Self {
+        match self {
+            Self::Upstream(error) => Self::Upstream(match error {
+                UpstreamError::NotFound => UpstreamError::NotFound,
+                UpstreamError::Denied => UpstreamError::Denied,
+                UpstreamError::TooManyRequests => UpstreamError::TooManyRequests,
+                UpstreamError::Forbidden(why) => UpstreamError::Forbidden(why),
+                UpstreamError::Unusable(why) => UpstreamError::Unusable(why),
+                UpstreamError::Failed(status) => UpstreamError::Failed(*status),
+                UpstreamError::Unavailable(cause) => UpstreamError::Unavailable(cause.to_string().into()),
+            }),
+            Self::Secret(error) => Self::Secret(Error::new(error.code, error.message.clone())),
+            Self::Registry(error) => Self::Registry(Error::new(error.code, error.message.clone())),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ecru_model::{Region, RegistryId};
+
     use super::*;
 
+    fn key(name: &str) -> Key {
+        let scope = Scope {
+            registry_id: RegistryId::parse("000000000000").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        };
+        (scope, RepositoryName::parse(name).unwrap(), Digest::of(b"blob"))
+    }
+
     #[tokio::test]
-    async fn a_blob_is_on_its_way_once_in_each_repository() {
+    async fn a_blob_is_on_its_way_once_in_each_repository_and_all_learn_how_it_ended() {
         let flights = Flights::default();
-        let digest = Digest::of(b"blob");
-        let first = flights.begin((1, digest)).ok().expect("nobody else");
-        let second = flights.begin((1, digest)).err().expect("somebody else");
-        assert!(flights.begin((2, digest)).is_ok());
-        drop(first);
-        second.ended().await;
-        assert!(flights.begin((1, digest)).is_ok());
+        let (first, flight) = flights.join(key("first"));
+        let (second, other) = flights.join(key("first"));
+        assert!(other.is_none() && flights.join(key("second")).1.is_some());
+        flight
+            .unwrap()
+            .land(&Err(UpstreamError::Unusable("no good").into()));
+        for follower in [first, second] {
+            let trouble = follower.landed().await.unwrap_err();
+            assert!(matches!(
+                trouble,
+                Trouble::Upstream(UpstreamError::Unusable("no good"))
+            ));
+        }
+        let (follower, flight) = flights.join(key("first"));
+        flight.unwrap().land(&Ok(()));
+        assert!(follower.landed().await.is_ok());
+        let (follower, flight) = flights.join(key("first"));
+        drop(flight);
+        assert!(matches!(follower.landed().await, Err(Trouble::Registry(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_are_on_their_way_and_the_others_are_asked_to_come_again() {
+        let flights = Flights::default();
+        let mut places = Vec::new();
+        for _ in 0..FLIGHTS_MAX {
+            places.push(flights.place().await.unwrap());
+        }
+        let refused = flights.place().await.unwrap_err();
+        assert!(matches!(refused, Trouble::Registry(error) if error.code == ErrorCode::ThrottlingException));
+        let (waiting, ()) = tokio::join!(flights.place(), async { drop(places.pop()) });
+        assert!(waiting.is_ok());
     }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName, Scope, Timestamp};
 use ecru_store::{StoreError, Tx};
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::blob::Target;
 use super::origin::{Fetched, Source, origin_of};
@@ -25,8 +23,6 @@ const IMAGES_MAX: usize = 1_000;
 const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// After so many failed runs the import is given up, until the image is pulled again.
 const ATTEMPTS_MAX: i64 = 5;
-/// How long a blob that is on its way to a client is waited for.
-const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What is to be brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,37 +232,21 @@ impl Bringing<'_> {
         source: &Source,
         fetched: &Fetched,
     ) -> Result<(), Trouble> {
+        let sizes = &self.service.caching.sizes;
+        sizes.note(&repository.scope, &repository.name, &fetched.manifest);
         for blob in fetched.manifest.blobs.iter().filter(|blob| !blob.foreign) {
             let target = Target {
                 service: Arc::clone(self.service),
                 repository: repository.clone(),
                 digest: blob.digest,
+                size_max: sizes.find(&repository.scope, &repository.name, blob.digest),
             };
-            self.bring_blob(target, source).await?;
+            // A client may be given it at the same time: then this waits for the end of that flight.
+            if !self.has(&target)? {
+                target.bring(source).await?;
+            }
         }
         Ok(())
-    }
-
-    async fn bring_blob(&self, target: Target, source: &Source) -> Result<(), Trouble> {
-        if self.has(&target)? {
-            return Ok(());
-        }
-        let key = (target.repository.id, target.digest);
-        let flight = match self.service.caching.flights.begin(key) {
-            Ok(flight) => Some(flight),
-            Err(under_way) => {
-                // A client is being given it, and the store at the same time.
-                let _ = timeout(PATIENCE, under_way.ended()).await;
-                if self.has(&target)? {
-                    return Ok(());
-                }
-                self.service.caching.flights.begin(key).ok()
-            }
-        };
-        let lease = self.lease.clone();
-        let brought = target.bring(source, move |tx| lease.check(tx)).await;
-        drop(flight);
-        brought
     }
 
     fn has(&self, target: &Target) -> Result<bool, Trouble> {

@@ -129,6 +129,7 @@ pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Res
     }
     let access = access.and("BatchImportUpstreamImage");
     ctx.store.read(|at| {
+        let access = access.clone().at_home_of(at, name)?;
         let Some(rule) = rules::find_covering(at, &access.scope, name)? else {
             return Ok(None);
         };
@@ -139,7 +140,7 @@ pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Res
         let source = origin_of(ctx, at, &access.scope, &rule)
             .and_then(|origin| Source::new(origin, &rule, name).ok_or(UpstreamError::NotFound.into()));
         Ok(Some(Claim {
-            access: access.clone(),
+            access,
             rule,
             source,
             repository,
@@ -193,6 +194,9 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
             return Err(trouble);
         }
     };
+    ctx.caching
+        .sizes
+        .note(&import.scope, &import.name, &fetched.manifest);
     if wanted.is_pull {
         pulls::note_ahead(ctx, import.arriving(fetched.digest))?;
     }
@@ -281,8 +285,12 @@ fn is_to_be_compared(
     wanted: &Wanted<'_>,
     tag: &ImageTag,
 ) -> Result<bool, Error> {
-    let scope = ctx.access("BatchGetImage", wanted.registry_id).scope;
-    let Some(repository) = repositories::find(at, &scope, wanted.name)? else {
+    let access = ctx.access("BatchGetImage", wanted.registry_id);
+    let repository = match repositories::find(at, &access.scope, wanted.name)? {
+        None => repositories::find(at, &access.at_home_of(at, wanted.name)?.scope, wanted.name)?,
+        found => found,
+    };
+    let Some(repository) = repository else {
         return Ok(false);
     };
     let Some(checked_at) = tags::checked_at(at, repository.id, tag.as_str())? else {

@@ -8,7 +8,9 @@ pub(crate) mod credentials;
 mod flights;
 mod import;
 mod manifest;
+mod order;
 mod origin;
+mod recollection;
 mod referrers;
 mod rules;
 mod tags;
@@ -25,11 +27,12 @@ use crate::{Error, Service};
 
 pub use blob::{Arriving, OpenedBlob, find_blob, open_blob};
 pub(crate) use blob::{bring_layers, offers_layer};
-pub(crate) use flights::Flights;
+use flights::Flights;
 pub(crate) use import::run as run_import;
 pub(crate) use manifest::{Wanted, fetch_missing};
 pub use manifest::{look_at_manifest, pull_manifest};
 pub(crate) use origin::{Origin, origin_of};
+use recollection::{Absences, Sizes};
 pub(crate) use referrers::list_upstream_referrers;
 pub use rules::{
     ListedRule, create_pull_through_cache_rule, delete_pull_through_cache_rule,
@@ -46,6 +49,8 @@ pub(crate) struct Caching {
     /// Whether any registry may have a rule, so that a pull where nobody uses the cache need not look.
     on: AtomicBool,
     flights: Flights,
+    absences: Absences,
+    sizes: Sizes,
 }
 
 impl Caching {
@@ -58,6 +63,7 @@ impl Caching {
     }
 
     fn begins(&self) {
+        self.absences.forget();
         self.on.store(true, Ordering::Release);
     }
 
@@ -150,7 +156,10 @@ impl Trouble {
                     | UpstreamError::Failed(_)
             ),
             Self::Secret(_) => false,
-            Self::Registry(error) => error.code == ErrorCode::ServerException,
+            Self::Registry(error) => matches!(
+                error.code,
+                ErrorCode::ServerException | ErrorCode::ThrottlingException
+            ),
         }
     }
 }

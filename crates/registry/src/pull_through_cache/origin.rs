@@ -1,15 +1,19 @@
 //! Where the images of a rule come from, and how one manifest is had from there.
 
 use bytes::Bytes;
-use ecru_model::{Digest, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::Snapshot;
 
 use super::rules::{Rule, private_registry, upstream_name};
-use super::{Trouble, Upstream, UpstreamError, credentials, upstreams};
+use super::{Trouble, Upstream, UpstreamError, UpstreamManifest, credentials, upstreams};
 use crate::access::{Access, Circumstances};
 use crate::images::{self, Manifest, Reference};
-use crate::repositories::Repository;
-use crate::{Caller, Error, Service};
+use crate::principals::is_role_of;
+use crate::repositories::{Repository, stored};
+use crate::{Caller, Error, OrganizationId, Service};
+
+const SERVICE_ROLE: &str =
+    "role/aws-service-role/pullthroughcache.ecr.amazonaws.com/AWSServiceRoleForECRPullThroughCache";
 
 /// A registry of which repositories are cached.
 #[derive(Debug, Clone)]
@@ -18,6 +22,7 @@ pub(crate) enum Origin {
     Here {
         scope: Scope,
         caller: Caller,
+        organization_id: OrganizationId,
     },
     Elsewhere(Upstream),
 }
@@ -52,7 +57,8 @@ pub(crate) fn origin_of(
     if let Some(source) = private_registry(host).filter(|_| !admitted) {
         return Ok(Origin::Here {
             scope: source,
-            caller: role_of(scope, rule),
+            caller: role_of(scope, rule)?,
+            organization_id: service.configuration.organization_id.clone(),
         });
     }
     if rule.upstream_registry.is_none() && !admitted {
@@ -68,23 +74,19 @@ pub(crate) fn origin_of(
     }))
 }
 
-/// The role of the rule, or the one that the service makes for itself.
-fn role_of(scope: &Scope, rule: &Rule) -> Caller {
-    let Scope { registry_id, region } = scope;
-    let principal = rule.custom_role_arn.as_ref().map_or_else(
-        || {
-            format!(
-                "arn:{}:iam::{registry_id}:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/\
-                 AWSServiceRoleForECRPullThroughCache",
-                region.partition()
-            )
-        },
-        |arn| arn.as_str().to_owned(),
-    );
-    Caller {
-        registry_id: registry_id.clone(),
-        principal,
-    }
+/// The role of the rule, or the one that the service makes for itself. Earlier versions stored rules with any text as
+/// their role: such a rule acts as nobody.
+fn role_of(scope: &Scope, rule: &Rule) -> Result<Caller, UpstreamError> {
+    let arn = match &rule.custom_role_arn {
+        None => scope.iam_arn(SERVICE_ROLE),
+        Some(custom) if is_role_of(scope, custom.as_str()) => custom.as_str().to_owned(),
+        Some(_) => {
+            return Err(UpstreamError::Forbidden(
+                "the custom role of the rule is no role of its account",
+            ));
+        }
+    };
+    Ok(Caller::identity(scope.registry_id.clone(), arn))
 }
 
 impl Source {
@@ -94,25 +96,30 @@ impl Source {
     }
 
     pub(super) async fn fetch(&self, service: &Service, reference: &Reference) -> Result<Fetched, Trouble> {
-        let (bytes, media_type) = match &self.origin {
-            Origin::Here { .. } => service
-                .store
-                .read(|at| self.read_here(service.clock.now(), at, reference))?,
-            Origin::Elsewhere(upstream) => {
-                let manifest = upstreams(service)?
-                    .manifest(upstream, &self.name, &reference.text())
-                    .await?;
-                (manifest.bytes, manifest.media_type)
+        let upstream = match &self.origin {
+            Origin::Here { .. } => {
+                return service
+                    .store
+                    .read(|at| self.read_here(service.clock.now(), at, reference));
             }
+            Origin::Elsewhere(upstream) => upstream,
         };
-        let digest = match reference {
-            Reference::Tag(_) => Digest::of(&bytes),
-            Reference::Digest(digest) => Digest::computed(digest.algorithm(), &bytes),
+        let UpstreamManifest { bytes, media_type } = upstreams(service)?
+            .manifest(upstream, &self.name, &reference.text())
+            .await?;
+        let read = Manifest::accept(&bytes, media_type.as_deref());
+        let algorithm = match reference {
+            Reference::Tag(_) => DigestAlgorithm::Sha256,
+            Reference::Digest(digest) => digest.algorithm(),
+        };
+        let digest = match &read {
+            Ok(manifest) => manifest.digest(&bytes, algorithm),
+            Err(_) => Digest::computed(algorithm, &bytes),
         };
         if matches!(reference, Reference::Digest(wanted) if *wanted != digest) {
             return Err(UpstreamError::Unusable("a manifest of another digest").into());
         }
-        let manifest = Manifest::parse(&bytes, media_type.as_deref()).map_err(|error| {
+        let manifest = read.map_err(|error| {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a manifest is not stored here"
@@ -140,12 +147,13 @@ impl Source {
             .await?)
     }
 
+    /// What this server has stored, whichever build took it.
     fn read_here(
         &self,
         now: Timestamp,
         at: &Snapshot<'_>,
         reference: &Reference,
-    ) -> Result<(Bytes, Option<String>), Trouble> {
+    ) -> Result<Fetched, Trouble> {
         let repository = self.repository_here(now, at, "BatchGetImage")?;
         let image = match reference {
             Reference::Tag(tag) => images::find_tagged(at, &repository, tag.as_str())?,
@@ -154,7 +162,13 @@ impl Source {
         let image = image
             .filter(|image| image.status == ImageStatus::Active)
             .ok_or(UpstreamError::NotFound)?;
-        Ok((images::manifest_of(at, &image)?, Some(image.media_type)))
+        let bytes = images::manifest_of(at, &image)?;
+        let manifest = stored(Manifest::parse(&bytes, Some(&image.media_type)))?;
+        Ok(Fetched {
+            digest: image.digest,
+            bytes,
+            manifest,
+        })
     }
 
     /// The repository of another registry of this server, as its policies allow.
@@ -164,13 +178,18 @@ impl Source {
         at: &Snapshot<'_>,
         action: &'static str,
     ) -> Result<Repository, Trouble> {
-        let Origin::Here { scope, caller } = &self.origin else {
+        let Origin::Here {
+            scope,
+            caller,
+            organization_id,
+        } = &self.origin
+        else {
             return Err(Error::server("the registry is not here").into());
         };
         let circumstances = Circumstances {
             now,
             source: None,
-            secure: None,
+            organization_id: organization_id.clone(),
             granted: false,
         };
         let access = Access::new(caller.clone(), scope.clone(), action, circumstances);

@@ -1,6 +1,8 @@
 //! What refers to a cached image upstream.
 
-use ecru_model::{ArtifactStatus, Digest, ErrorCode, ImageReferrer, RegistryId, RepositoryName};
+use std::collections::BTreeMap;
+
+use ecru_model::{Annotations, ArtifactStatus, Digest, ErrorCode, ImageReferrer, RegistryId, RepositoryName};
 use serde::Deserialize;
 
 use super::import::{Import, schedule_import};
@@ -24,7 +26,7 @@ struct Descriptor {
     digest: String,
     size: i64,
     artifact_type: Option<String>,
-    annotations: Option<std::collections::BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// What the upstream says refers to an image, each of which is brought here in time. Empty where no rule covers the
@@ -106,8 +108,14 @@ impl Descriptor {
             media_type: self.media_type,
             artifact_type: self.artifact_type,
             size: self.size,
-            annotations: self.annotations,
+            annotations: self.annotations.as_ref().and_then(as_text),
             artifact_status: Some(ArtifactStatus::Active),
         }
     }
+}
+
+fn as_text(annotations: &BTreeMap<String, String>) -> Option<Annotations> {
+    serde_json::to_string(annotations)
+        .ok()
+        .map(Annotations::from_json)
 }

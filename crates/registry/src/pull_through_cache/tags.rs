@@ -20,8 +20,10 @@ pub(super) fn checked_at(
     )
 }
 
+/// A tag that was compared more than a turn ahead of now is due too: the clock was moved back since.
 pub(super) fn is_due(checked_at: Timestamp, now: Timestamp) -> bool {
-    now.as_millis().saturating_sub(checked_at.as_millis()) > CHECKED_EVERY_MILLISECONDS
+    let age = now.as_millis().saturating_sub(checked_at.as_millis());
+    !(-CHECKED_EVERY_MILLISECONDS..=CHECKED_EVERY_MILLISECONDS).contains(&age)
 }
 
 /// The moment to note for a tag that could not be compared, so that it is due again after a pause.
@@ -57,7 +59,8 @@ mod tests {
         let at = |hours: i64| Timestamp::from_millis(hours * 60 * 60 * 1_000);
         assert!(!is_due(at(0), at(24)));
         assert!(is_due(at(0), at(25)));
-        assert!(!is_due(at(25), at(0)));
+        assert!(!is_due(at(24), at(0)));
+        assert!(is_due(at(25), at(0)), "the clock was moved back");
         assert!(!is_due(after_trouble(at(100)), at(100)));
         assert!(is_due(after_trouble(at(100)), at(101)));
     }

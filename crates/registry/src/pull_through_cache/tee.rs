@@ -7,24 +7,46 @@ use std::time::Duration;
 use bytes::Bytes;
 use ecru_store::ByteSource;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Pieces;
 
 /// What a client does not get before digest and size agree.
 pub(super) const WITHHELD_BYTES: usize = 64 * 1024;
-/// How long a client may take nothing before the store goes on without it.
+/// How long the store waits for a client in all, since others wait for the store. After that the client reads on from there.
+const WAITING_MAX: Duration = Duration::from_secs(10);
+/// How long a client may take nothing once the blob is stored.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// An upstream that takes longer is given up, since it holds one of a few places.
+const PACE_BYTES_PER_SECOND: u64 = 32 * 1024;
+const PACE_GRACE: Duration = Duration::from_mins(1);
 
 pub(super) struct Tee {
     pieces: Box<dyn Pieces>,
     /// What the upstream announced.
     size_bytes: Option<u64>,
     seen_bytes: u64,
+    begun: Instant,
+    /// None once it has gone away.
+    client: Option<Client>,
+}
+
+/// A client who is given a blob while it comes in.
+pub(super) struct Client {
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+    given_bytes: u64,
     withheld: VecDeque<Bytes>,
     withheld_bytes: usize,
-    /// None once it has gone away.
-    client: Option<mpsc::Sender<io::Result<Bytes>>>,
+    waited: Duration,
+    /// Whether the flight goes on without it.
+    is_slow: bool,
+}
+
+/// Why a client did not take a piece.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    Gone,
+    Slow,
 }
 
 impl Tee {
@@ -37,31 +59,66 @@ impl Tee {
             pieces,
             size_bytes,
             seen_bytes: 0,
-            withheld: VecDeque::new(),
-            withheld_bytes: 0,
-            client,
+            begun: Instant::now(),
+            client: client.map(Client::new),
         }
     }
 
-    /// Gives the client the rest, which is as it should be.
-    pub(super) async fn release(mut self) {
-        while let Some(piece) = self.withheld.pop_front() {
-            self.give(piece).await;
+    /// The client, where it is still there.
+    pub(super) fn end(self) -> Option<Client> {
+        self.client
+    }
+
+    fn is_too_slow(&self) -> bool {
+        let allowed = PACE_GRACE + Duration::from_secs(self.seen_bytes / PACE_BYTES_PER_SECOND);
+        self.begun.elapsed() > allowed
+    }
+}
+
+impl Client {
+    fn new(pieces: mpsc::Sender<io::Result<Bytes>>) -> Self {
+        Self {
+            pieces,
+            given_bytes: 0,
+            withheld: VecDeque::new(),
+            withheld_bytes: 0,
+            waited: Duration::ZERO,
+            is_slow: false,
         }
+    }
+
+    /// Gives the rest, which is as it should be. A client who was too slow comes back, to read on from the store.
+    pub(super) async fn release(mut self) -> Result<(), Self> {
+        if self.is_slow {
+            return Err(self);
+        }
+        while let Some(piece) = self.withheld.pop_front() {
+            if self.give(piece).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Cuts the client off.
-    pub(super) async fn break_off(mut self) {
-        if let Some(client) = self.client.take() {
-            let broken = io::Error::new(io::ErrorKind::InvalidData, "the upstream sent another blob");
-            // Who takes nothing any more is cut off by the end of the channel.
-            let _ = timeout(PATIENCE, client.send(Err(broken))).await;
-        }
+    pub(super) async fn break_off(self) {
+        let broken = io::Error::new(io::ErrorKind::InvalidData, "the upstream sent another blob");
+        // Who takes nothing any more is cut off by the end of the channel.
+        let _ = timeout(PATIENCE, self.pieces.send(Err(broken))).await;
     }
 
-    async fn hold(&mut self, piece: Bytes) {
-        if self.client.is_none() {
-            return;
+    pub(super) fn given_bytes(&self) -> u64 {
+        self.given_bytes
+    }
+
+    /// A piece of a blob that is stored.
+    pub(super) async fn give(&mut self, piece: Bytes) -> Result<(), ClientGone> {
+        self.send(piece, PATIENCE).await.map_err(|_| ClientGone)
+    }
+
+    async fn hold(&mut self, piece: Bytes) -> Result<(), Refusal> {
+        if self.is_slow {
+            return Ok(());
         }
         self.withheld_bytes += piece.len();
         self.withheld.push_back(piece);
@@ -76,19 +133,34 @@ impl Tee {
             if !first.is_empty() {
                 self.withheld.push_front(first);
             }
-            self.give(given).await;
+            let begun = Instant::now();
+            let sent = self.send(given, WAITING_MAX.saturating_sub(self.waited)).await;
+            self.waited += begun.elapsed();
+            if sent == Err(Refusal::Slow) {
+                self.is_slow = true;
+                self.withheld = VecDeque::new();
+                return Ok(());
+            }
+            sent?;
         }
+        Ok(())
     }
 
-    async fn give(&mut self, piece: Bytes) {
-        let Some(client) = &self.client else { return };
-        if !matches!(timeout(PATIENCE, client.send(Ok(piece))).await, Ok(Ok(()))) {
-            self.client = None;
-            self.withheld.clear();
-            self.withheld_bytes = 0;
+    async fn send(&mut self, piece: Bytes, patience: Duration) -> Result<(), Refusal> {
+        let length = piece.len() as u64;
+        match timeout(patience, self.pieces.send(Ok(piece))).await {
+            Ok(Ok(())) => {
+                self.given_bytes += length;
+                Ok(())
+            }
+            Ok(Err(_)) => Err(Refusal::Gone),
+            Err(_) => Err(Refusal::Slow),
         }
     }
 }
+
+/// Nobody takes what is given.
+pub(super) struct ClientGone;
 
 impl ByteSource for Tee {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
@@ -105,7 +177,15 @@ impl ByteSource for Tee {
             let longer = io::Error::new(io::ErrorKind::InvalidData, "more bytes came than were announced");
             return Some(Err(longer));
         }
-        self.hold(piece.clone()).await;
+        if self.is_too_slow() {
+            let slow = io::Error::new(io::ErrorKind::TimedOut, "the bytes come too slowly");
+            return Some(Err(slow));
+        }
+        if let Some(client) = &mut self.client
+            && client.hold(piece.clone()).await.is_err()
+        {
+            self.client = None;
+        }
         Some(Ok(piece))
     }
 }
@@ -163,11 +243,12 @@ mod tests {
             assert_eq!(drain(&mut tee).await.unwrap(), size);
             let before = usize::try_from(size).unwrap() - WITHHELD_BYTES;
             assert_eq!(received(&mut client), (before, false));
+            let reader = tee.end().expect("a client");
             if good {
-                tee.release().await;
+                assert!(reader.release().await.is_ok());
                 assert_eq!(received(&mut client), (WITHHELD_BYTES, false));
             } else {
-                tee.break_off().await;
+                reader.break_off().await;
                 assert_eq!(received(&mut client), (0, true));
             }
         }
@@ -189,5 +270,39 @@ mod tests {
         drop(client);
         let mut tee = Tee::new(given(&[200_000, 200_000]), None, Some(sender));
         assert_eq!(drain(&mut tee).await.unwrap(), 400_010);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_goes_on_without_a_client_that_is_slow_and_knows_where_it_was() {
+        let (sender, mut client) = mpsc::channel(1);
+        let mut tee = Tee::new(given(&[200_000, 200_000, 200_000]), None, Some(sender));
+        let before = Instant::now();
+        assert_eq!(drain(&mut tee).await.unwrap(), 600_010);
+        assert_eq!(before.elapsed(), WAITING_MAX);
+        let (taken, broken) = received(&mut client);
+        let Err(slow) = tee.end().expect("a client").release().await else {
+            panic!("it is slow");
+        };
+        assert_eq!((slow.given_bytes(), broken), (taken as u64, false));
+    }
+
+    struct Dripping(u32);
+
+    impl Pieces for Dripping {
+        fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<io::Result<Bytes>>> + Send + '_>> {
+            self.0 += 1;
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                Some(Ok(Bytes::from_static(b"drop")))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_drips_is_given_up() {
+        let mut tee = Tee::new(Box::new(Dripping(0)), None, None);
+        let problem = drain(&mut tee).await.unwrap_err();
+        assert_eq!(problem.kind(), io::ErrorKind::TimedOut);
+        assert!(tee.begun.elapsed() < PACE_GRACE * 2);
     }
 }

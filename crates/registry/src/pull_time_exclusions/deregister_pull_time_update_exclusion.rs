@@ -5,7 +5,7 @@ use ecru_model::{
     ErrorCode, PrincipalArn, Scope,
 };
 
-use super::key;
+use super::{HELD, key};
 use crate::{Context, Error};
 
 pub async fn deregister_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -23,6 +23,7 @@ pub async fn deregister_pull_time_update_exclusion(ctx: &Context, input: Input) 
             if removed == 0 {
                 return Err(not_found(scope, &principal));
             }
+            HELD.give_back(tx, scope)?;
             Ok(Output {
                 principal_arn: Some(principal.clone()),
             })

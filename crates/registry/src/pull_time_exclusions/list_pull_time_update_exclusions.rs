@@ -5,7 +5,7 @@ use ecru_model::{
 };
 use ecru_store::Value;
 
-use crate::paging::{self, Listing};
+use crate::paging::{self, Filling, Listing};
 use crate::repositories::stored;
 use crate::{Context, Error};
 
@@ -15,16 +15,17 @@ pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Re
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListPullTimeUpdateExclusions",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: "",
         filter: String::new(),
     };
     let after = listing.text_key(input.next_token.as_deref())?;
 
-    let found = ctx.store.read(|at| {
+    let page = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
         let scope = &access.scope;
-        let found = at.query(
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT principal FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 AND principal > ?3
              ORDER BY principal LIMIT ?4",
             &[
@@ -33,14 +34,17 @@ pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Re
                 Value::Text(&after),
                 Value::Integer(i64::from(limit) + 1),
             ],
-            |row| stored(PrincipalArn::parse(row.text(0)?)),
+            &mut |row| {
+                let principal = row.text(0)?;
+                Ok(filling.push(principal.len(), stored(PrincipalArn::parse(principal))?))
+            },
         )?;
-        Ok::<_, Error>(found)
-    })?;
-    let (exclusions, last) = paging::cut(found, limit);
+        Ok(filling.page_by(|last| last.as_str().to_owned()))
+    })
+    .await?;
 
     Ok(Output {
-        next_token: last.map(|last| listing.token(last.as_str().as_bytes())),
-        pull_time_update_exclusions: Some(exclusions),
+        next_token: page.next.map(|last| listing.token(last.as_bytes())),
+        pull_time_update_exclusions: Some(page.items),
     })
 }

@@ -9,17 +9,25 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Caller;
 use crate::principals::Identity;
+use crate::registry_settings::{Held, Quota};
 
 pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclusion;
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;
 pub use register_pull_time_update_exclusion::register_pull_time_update_exclusion;
+
+// [unknown] in its words.
+const HELD: Held = Held {
+    quota: Quota::PullTimeExclusionsPerRegistry,
+    things: "pull time update exclusions",
+    counter: "pull-time-exclusions",
+};
 
 /// Whether the pulls of a caller do not count in a registry.
 pub(crate) fn excludes(at: &Snapshot<'_>, scope: &Scope, caller: &Caller) -> Result<bool, StoreError> {
     let excluded = at.query(
         "SELECT principal FROM pull_time_exclusions WHERE account = ?1 AND region = ?2",
         &[scope.registry_id.as_str(), scope.region.as_str()].map(Value::Text),
-        |row| Ok(is_meant(row.text(0)?, &caller.principal)),
+        |row| Ok(is_meant(row.text(0)?, caller.name())),
     )?;
     Ok(excluded.contains(&true))
 }

@@ -6,16 +6,8 @@ use ecru_model::{
 };
 use ecru_store::{Tx, Value};
 
-use super::key;
-use crate::registry_settings::{Held, Quota};
+use super::{HELD, key};
 use crate::{Context, Error};
-
-// [unknown] in its words.
-const HELD: Held = Held {
-    quota: Quota::PullTimeExclusionsPerRegistry,
-    things: "pull time update exclusions",
-    at_offset: "SELECT 1 FROM pull_time_exclusions WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
-};
 
 pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("RegisterPullTimeUpdateExclusion", None);
@@ -28,7 +20,7 @@ pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) ->
             access.registry(tx)?;
             let scope = &access.scope;
             refuse_known(tx, scope, &principal)?;
-            quotas.check(tx, scope, &HELD)?;
+            quotas.take(tx, scope, &HELD)?;
             let [account, region, arn] = key(scope, &principal);
             tx.execute(
                 "INSERT INTO pull_time_exclusions (account, region, principal, created_at) VALUES (?1, ?2, ?3, ?4)",

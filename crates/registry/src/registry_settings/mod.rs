@@ -12,7 +12,7 @@ use ecru_model::{ErrorCode, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Error;
-use crate::access::{Holder, Policy};
+use crate::access::Policy;
 
 pub use delete_registry_policy::delete_registry_policy;
 pub use describe_registry::describe_registry;
@@ -20,7 +20,7 @@ pub use get_account_setting::get_account_setting;
 pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
 pub use put_registry_policy::put_registry_policy;
-pub(crate) use quotas::Held;
+pub(crate) use quotas::{Held, forget_counters};
 pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 
 /// The account settings that ECR knows, each with its values; the first is the default.
@@ -96,8 +96,8 @@ pub(crate) fn read_policy(
     scope: &Scope,
     text: &str,
 ) -> Result<(Policy, PolicyScope), Error> {
-    let policy = Policy::parse(text, Holder::Registry)
-        .ok_or_else(|| StoreError::damaged("a stored registry policy is none"))?;
+    let policy =
+        Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored registry policy is none"))?;
     let reach = match find(at, scope, REGISTRY_POLICY_SCOPE)?.as_deref() {
         Some("V1") => PolicyScope::V1,
         _ => PolicyScope::V2,

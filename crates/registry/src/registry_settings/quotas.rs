@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use ecru_model::{ErrorCode, Scope};
-use ecru_store::{Snapshot, Value};
+use ecru_store::{StoreError, Tx, Value};
 
 use crate::Error;
 
@@ -57,14 +57,41 @@ const TABLE: [(Quota, &str, i64); 9] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas([i64; TABLE.len()]);
 
-/// What a registry holds a limited number of.
+/// What a registry holds a limited number of, and counts: a question that looked for the last one would cost more with
+/// each that is there.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) quota: Quota,
     /// As the refusal calls them.
     pub(crate) things: &'static str,
-    /// Finds one of an account and a region behind so many others.
-    pub(crate) at_offset: &'static str,
+    /// As the rows of their counters call them.
+    pub(crate) counter: &'static str,
+}
+
+impl Held {
+    /// There is one less.
+    pub(crate) fn give_back(&self, tx: &Tx<'_>, scope: &Scope) -> Result<(), StoreError> {
+        let [account, region, counter] = self.key(scope);
+        tx.execute(
+            "UPDATE registry_counters SET held = held - 1
+             WHERE account = ?1 AND region = ?2 AND thing = ?3 AND held > 0",
+            &[account, region, counter],
+        )
+        .map(drop)
+    }
+
+    fn key<'a>(&self, scope: &'a Scope) -> [Value<'a>; 3] {
+        [scope.registry_id.as_str(), scope.region.as_str(), self.counter].map(Value::Text)
+    }
+}
+
+/// Everything that is counted goes: of one account, or of all.
+pub(crate) fn forget_counters(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM registry_counters WHERE (?1 IS NULL OR account = ?1)",
+        &[Value::from(account)],
+    )
+    .map(drop)
 }
 
 /// A quota and the number that it is to be, written `<name>=<number>`.
@@ -92,17 +119,19 @@ impl Quotas {
         self.of(quota).unsigned_abs()
     }
 
-    /// Refuses one more of what a registry holds as many of as it may.
-    pub(crate) fn check(&self, at: &Snapshot<'_>, scope: &Scope, held: &Held) -> Result<(), Error> {
+    /// Counts one more, unless the registry already holds the maximum.
+    pub(crate) fn take(&self, tx: &Tx<'_>, scope: &Scope, held: &Held) -> Result<(), Error> {
         let max = self.of(held.quota);
-        let last = [
-            Value::Text(scope.registry_id.as_str()),
-            Value::Text(scope.region.as_str()),
-            Value::Integer(max - 1),
-        ];
-        match at.find(held.at_offset, &last, |row| row.integer(0))? {
-            None => Ok(()),
-            Some(_) => Err(Error::new(
+        let [account, region, counter] = held.key(scope);
+        let changed = tx.execute(
+            "INSERT INTO registry_counters (account, region, thing, held) VALUES (?1, ?2, ?3, 1)
+             ON CONFLICT (account, region, thing) DO UPDATE SET held = registry_counters.held + 1
+                 WHERE registry_counters.held < ?4",
+            &[account, region, counter, Value::Integer(max)],
+        )?;
+        match changed {
+            1 => Ok(()),
+            _ => Err(Error::new(
                 ErrorCode::LimitExceededException,
                 format!(
                     "The registry with id '{}' already has the maximum allowed number of {} which is '{max}'",

@@ -5,7 +5,6 @@ use ecru_store::{Snapshot, Tx};
 
 use super::Route;
 use crate::access::{Access, Circumstances};
-use crate::clock::Moment;
 use crate::context::Terms;
 use crate::creation_templates::create_repository;
 use crate::repositories::Repository;
@@ -13,7 +12,7 @@ use crate::{Caller, Error};
 
 /// The repository, made where it is missing, if the destination lets the source write there.
 pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
-    let access = access(route, terms.at);
+    let access = access(route, terms);
     match access.find_repository(tx, &route.name)? {
         Some(repository) => Ok(repository),
         None => create_repository(tx, &access, &route.name, AppliedFor::Replication, &terms.quotas),
@@ -21,28 +20,29 @@ pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Reposito
 }
 
 /// The repository if it is there, and if the destination lets the source write there.
-pub(super) fn find(snapshot: &Snapshot<'_>, route: &Route, at: Moment) -> Result<Option<Repository>, Error> {
-    access(route, at).find_repository(snapshot, &route.name)
+pub(super) fn find(
+    snapshot: &Snapshot<'_>,
+    route: &Route,
+    terms: &Terms,
+) -> Result<Option<Repository>, Error> {
+    access(route, terms).find_repository(snapshot, &route.name)
 }
 
 /// The account of the source asks, as a whole.
-fn access(route: &Route, at: Moment) -> Access {
+fn access(route: &Route, terms: &Terms) -> Access {
     let Route {
         source, destination, ..
     } = route;
-    let caller = Caller {
-        registry_id: source.registry_id.clone(),
-        principal: format!(
-            "arn:{}:iam::{}:root",
-            source.region.partition(),
-            source.registry_id
-        ),
-    };
     let circumstances = Circumstances {
-        now: at.now,
+        now: terms.at.now,
         source: None,
-        secure: None,
+        organization_id: terms.organization_id.clone(),
         granted: false,
     };
-    Access::new(caller, destination.clone(), "ReplicateImage", circumstances)
+    Access::new(
+        Caller::root(source),
+        destination.clone(),
+        "ReplicateImage",
+        circumstances,
+    )
 }

@@ -52,7 +52,7 @@ pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<
     }
     let image_goes = !exists && pending.image.is_some_and(|task| task.removal);
     if image_goes || !gone.is_empty() {
-        settled.removed = remove(tx, shipment, image_goes, &gone, terms.at)?;
+        settled.removed = remove(tx, shipment, image_goes, &gone, terms)?;
     }
     record::settle(tx, &pending)?;
     Ok(settled)
@@ -93,11 +93,12 @@ fn remove(
     shipment: &Shipment,
     image_goes: bool,
     tags: &[&ImageTag],
-    at: Moment,
+    terms: &Terms,
 ) -> Result<usize, Error> {
-    let Some(there) = destination::find(tx, &shipment.route, at)? else {
+    let Some(there) = destination::find(tx, &shipment.route, terms)? else {
         return Ok(0);
     };
+    let at = terms.at;
     for tag in tags {
         remove_copied_tag(tx, &there, tag, &shipment.digest, at)?;
     }

@@ -45,7 +45,7 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
             if access.find_repository(tx, &stored.name)?.is_some() {
                 return Err(already_exists(&stored.scope, &stored.name));
             }
-            quotas.check(tx, &stored.scope, &HELD)?;
+            quotas.take(tx, &stored.scope, &HELD)?;
             let id = insert(tx, &stored)?;
             tagging::save(tx, id, &tags)?;
             Ok::<_, Error>(id)

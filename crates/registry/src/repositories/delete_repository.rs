@@ -5,6 +5,7 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, Value};
 
+use super::HELD;
 use crate::jobs::{self, Kind};
 use crate::{Context, Error};
 
@@ -24,6 +25,7 @@ pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Er
                 "UPDATE repositories SET deleted = 1 WHERE id = ?1",
                 &[Value::Integer(repository.id)],
             )?;
+            HELD.give_back(tx, &repository.scope)?;
             jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
             Ok::<_, Error>(repository)
         })

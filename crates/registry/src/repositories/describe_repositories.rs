@@ -2,9 +2,9 @@
 
 use ecru_model::{DescribeRepositoriesInput as Input, DescribeRepositoriesOutput as Output, RepositoryName};
 
-use super::list;
+use super::{Repository, list};
 use crate::access::Access;
-use crate::paging::{self, Listing};
+use crate::paging::{self, Listing, ROW_BYTES};
 use crate::{Context, Error};
 
 pub async fn describe_repositories(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -19,50 +19,56 @@ pub async fn describe_repositories(ctx: &Context, input: Input) -> Result<Output
     )?;
 
     match input.repository_names {
-        Some(names) => describe_named(ctx, &access, &names),
-        None => describe_page(ctx, &access, paging::limit(input.max_results), token),
+        Some(names) => describe_named(ctx, access, names).await,
+        None => describe_page(ctx, access, paging::limit(input.max_results), token).await,
     }
 }
 
-fn describe_named(ctx: &Context, access: &Access, names: &[RepositoryName]) -> Result<Output, Error> {
-    let mut distinct = Vec::with_capacity(names.len());
-    for name in names {
-        if !distinct.contains(&name) {
-            distinct.push(name);
+async fn describe_named(ctx: &Context, access: Access, names: Vec<RepositoryName>) -> Result<Output, Error> {
+    let repositories = paging::read(&ctx.store, 0, move |at, room| {
+        let mut found = Vec::with_capacity(names.len());
+        for (place, name) in names.iter().enumerate() {
+            if names.iter().take(place).any(|before| before == name) {
+                continue;
+            }
+            let repository = access.repository(at, name)?;
+            room.take_named(repository.text_bytes() + ROW_BYTES)?;
+            found.push(repository);
         }
-    }
-    let repositories = ctx.store.read(|at| {
-        distinct
-            .iter()
-            .map(|name| Ok(access.repository(at, name)?.describe(ctx)))
-            .collect::<Result<Vec<_>, Error>>()
-    })?;
-    Ok(Output {
-        repositories: Some(repositories),
-        next_token: None,
+        Ok(found)
     })
+    .await?;
+    Ok(output(ctx, &repositories, None))
 }
 
-fn describe_page(ctx: &Context, access: &Access, limit: u32, token: Option<&str>) -> Result<Output, Error> {
+async fn describe_page(
+    ctx: &Context,
+    access: Access,
+    limit: u32,
+    token: Option<&str>,
+) -> Result<Output, Error> {
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeRepositories",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;
 
-    let repositories = ctx.store.read(|at| {
+    let page = paging::read(&ctx.store, limit, move |at, room| {
         access.every_repository(at)?;
-        Ok::<_, Error>(list(at, &access.scope, &after, limit + 1)?)
-    })?;
-    let (page, last) = paging::cut(repositories, limit);
-    let next_token = last.map(|last| listing.token(last.name.as_str().as_bytes()));
-
-    let repositories = page.iter().map(|repository| repository.describe(ctx)).collect();
-    Ok(Output {
-        repositories: Some(repositories),
-        next_token,
+        Ok(list(at, &access.scope, &after, room)?)
     })
+    .await?;
+    let next_token = page.next.map(|name| listing.token(name.as_bytes()));
+    Ok(output(ctx, &page.items, next_token))
+}
+
+fn output(ctx: &Context, repositories: &[Repository], next_token: Option<String>) -> Output {
+    let described = repositories.iter().map(|repository| repository.describe(ctx));
+    Output {
+        repositories: Some(described.collect()),
+        next_token,
+    }
 }

@@ -1,8 +1,11 @@
 //! How a repository is encrypted: recorded, reported and compared; the bytes themselves are not encrypted.
 
-use ecru_model::{Arn, EncryptionType, ErrorCode, Scope};
+use ecru_model::{Arn, Digest, EncryptionType, ErrorCode, Scope};
 
 use crate::{Detail, Error};
+
+/// The name of the default key.
+const DEFAULT_KEY_ALIAS: &str = "alias/aws/ecr";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Encryption {
@@ -20,7 +23,7 @@ impl Default for Encryption {
 }
 
 impl Encryption {
-    /// KMS without a key means the account's own key for ECR; a key is kept as its ARN.
+    /// KMS without a key means the default key; a key is kept as its ARN.
     pub(crate) fn accept(scope: &Scope, kind: EncryptionType, key: Option<&str>) -> Result<Self, Error> {
         match kind {
             EncryptionType::Aes256 if key.is_some() => Err(Error::parameter(
@@ -29,7 +32,10 @@ impl Encryption {
             )),
             EncryptionType::Aes256 => Ok(Self::default()),
             kind => {
-                let arn = kms_arn(scope, key.unwrap_or("alias/aws/ecr"))?;
+                let arn = match key {
+                    None | Some(DEFAULT_KEY_ALIAS) => default_key_arn(scope),
+                    Some(key) => kms_arn(scope, key)?,
+                };
                 Ok(Self {
                     kind,
                     kms_key: Some(arn),
@@ -39,17 +45,22 @@ impl Encryption {
     }
 }
 
+/// The key of ECR in an account and region. Its id follows from these two, so that it needs no row, and a KMS that
+/// creates the key later knows the id.
+pub(crate) fn default_key_arn(scope: &Scope) -> String {
+    let name = format!("the default KMS key of ECR in {scope}");
+    let digest = Digest::of(name.as_bytes());
+    let bytes = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    scope.arn("kms", "key/", &id.to_string())
+}
+
 /// The ARN of a key given by ARN, id or alias. Keys of another region cannot serve a repository.
 fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
-    let Scope { registry_id, region } = scope;
+    let region = &scope.region;
     if !key.starts_with("arn:") {
-        let resource = if key.starts_with("alias/") {
-            key.to_owned()
-        } else {
-            format!("key/{key}")
-        };
-        let partition = region.partition();
-        return Ok(format!("arn:{partition}:kms:{region}:{registry_id}:{resource}"));
+        let kind = if key.starts_with("alias/") { "" } else { "key/" };
+        return Ok(scope.arn("kms", kind, key));
     }
     let is_regional_key = |arn: Arn<'_>| {
         arn.service == "kms"
@@ -66,4 +77,60 @@ fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
             error: "NotFoundException".to_owned(),
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use ecru_model::{Region, RegistryId};
+
+    use super::*;
+
+    fn scope(account: &str, region: &str) -> Scope {
+        Scope {
+            registry_id: RegistryId::parse(account).unwrap(),
+            region: Region::parse(region).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_default_key_is_the_same_for_an_account_and_a_region() {
+        let arns = [
+            scope("000000000000", "us-east-1"),
+            scope("000000000000", "eu-west-1"),
+            scope("111122223333", "us-east-1"),
+            scope("111122223333", "us-iso-east-1"),
+        ]
+        .each_ref()
+        .map(default_key_arn);
+        // Stored with repositories, so that it must never change.
+        assert_eq!(
+            arns.each_ref().map(String::as_str),
+            [
+                "arn:aws:kms:us-east-1:000000000000:key/ce505e1c-fddd-48da-88b8-c20bafa567da",
+                "arn:aws:kms:eu-west-1:000000000000:key/5619aecd-5b8b-4993-8b34-23374abceb37",
+                "arn:aws:kms:us-east-1:111122223333:key/1161c839-5104-4dd3-8e87-4f03a8a8ad23",
+                "arn:aws-iso:kms:us-iso-east-1:111122223333:key/0edfcf4a-3f57-411a-b7a6-c6ba9d055160",
+            ]
+        );
+        for arn in arns {
+            let id = arn
+                .rsplit('/')
+                .next()
+                .and_then(|id| uuid::Uuid::parse_str(id).ok());
+            assert_eq!(id.map(|id| id.get_version_num()), Some(4), "{arn}");
+        }
+    }
+
+    #[test]
+    fn the_alias_of_the_default_key_means_that_key() {
+        let scope = scope("000000000000", "us-east-1");
+        for kind in [EncryptionType::Kms, EncryptionType::KmsDsse] {
+            let without = Encryption::accept(&scope, kind, None).unwrap();
+            assert_eq!(without.kms_key, Some(default_key_arn(&scope)));
+            assert_eq!(
+                Encryption::accept(&scope, kind, Some("alias/aws/ecr")).unwrap(),
+                without
+            );
+        }
+    }
 }

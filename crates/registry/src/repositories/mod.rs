@@ -7,6 +7,7 @@ mod describe_repositories;
 mod encryption;
 mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
+mod regions;
 pub(crate) mod removal;
 mod tag_mutability;
 
@@ -15,8 +16,9 @@ use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, 
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use crate::access::Access;
+use crate::paging::{Filling, Room};
 use crate::registry_settings::{self, Held, Quota};
-use crate::{Context, Error};
+use crate::{Context, Error, Page};
 
 pub use catalog::catalog;
 pub use create_repository::create_repository;
@@ -25,12 +27,14 @@ pub use describe_repositories::describe_repositories;
 pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
+pub use regions::other_regions;
+pub(crate) use regions::the_other_region;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
 
 pub(crate) const HELD: Held = Held {
     quota: Quota::RepositoriesPerRegistry,
     things: "repositories",
-    at_offset: "SELECT 1 FROM repositories WHERE account = ?1 AND region = ?2 AND deleted = 0 LIMIT 1 OFFSET ?3",
+    counter: "repositories",
 };
 
 /// One repository as it is stored.
@@ -49,6 +53,13 @@ pub(crate) struct Repository {
 impl Repository {
     pub(crate) fn arn(&self) -> String {
         self.scope.repository_arn(&self.name)
+    }
+
+    pub(crate) fn text_bytes(&self) -> usize {
+        let filters = self.exclusion_filters.iter().map(String::len).sum::<usize>();
+        let key = self.encryption.kms_key.as_ref().map_or(0, String::len);
+        // The name stands in the ARN and in the URI, too.
+        3 * self.name.as_str().len() + filters + key
     }
 
     fn from_row(row: &Row<'_>, scope: &Scope) -> Result<Self, StoreError> {
@@ -162,20 +173,25 @@ pub(crate) fn load(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> R
     find(at, scope, name)?.ok_or_else(|| not_found(scope, name))
 }
 
-/// At most `limit` repositories in the order of their names, from the one after `after`.
+/// A page of repositories in the order of their names, from the one after `after`.
 pub(crate) fn list(
     at: &Snapshot<'_>,
     scope: &Scope,
     after: &str,
-    limit: u32,
-) -> Result<Vec<Repository>, StoreError> {
+    room: &Room,
+) -> Result<Page<Repository, String>, StoreError> {
     let parameters = [
         Value::Text(scope.registry_id.as_str()),
         Value::Text(scope.region.as_str()),
         Value::Text(after),
-        Value::Integer(limit.into()),
+        Value::Integer(i64::from(room.rows()) + 1),
     ];
-    at.query(LIST, &parameters, |row| Repository::from_row(row, scope))
+    let mut filling = Filling::new(room);
+    at.each(LIST, &parameters, &mut |row| {
+        let repository = Repository::from_row(row, scope)?;
+        Ok(filling.push(repository.text_bytes(), repository))
+    })?;
+    Ok(filling.page_by(|last| last.name.as_str().to_owned()))
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreError> {

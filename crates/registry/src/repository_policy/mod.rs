@@ -8,7 +8,7 @@ use ecru_model::ErrorCode;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Error;
-use crate::access::{Holder, Policy};
+use crate::access::Policy;
 use crate::repositories::Repository;
 
 pub use delete_repository_policy::delete_repository_policy;
@@ -17,8 +17,7 @@ pub use set_repository_policy::set_repository_policy;
 
 /// What a stored policy decides by.
 pub(crate) fn read(text: &str) -> Result<Policy, StoreError> {
-    Policy::parse(text, Holder::Repository)
-        .ok_or_else(|| StoreError::damaged("a stored repository policy is none"))
+    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is none"))
 }
 
 fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String>, StoreError> {

@@ -141,6 +141,12 @@ impl Configuration {
         }
     }
 
+    /// Whether images of this name are looked at again and again, so that their scans never end.
+    pub(super) fn scans_continuously(&self, name: &RepositoryName) -> bool {
+        self.scan_type() == ScanType::Enhanced
+            && self.applied_to(name).frequency == Some(ScanFrequency::ContinuousScan)
+    }
+
     pub(super) fn describe(&self) -> RegistryScanningConfiguration {
         let rules = self.rules.iter().filter_map(|rule| {
             Some(RegistryScanningRule {

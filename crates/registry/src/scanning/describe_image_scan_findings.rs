@@ -11,15 +11,20 @@ use super::record::{self, Scan};
 use super::shapes::{Found, basic, enhanced};
 use super::{answered_id, scan_not_found, sweep};
 use crate::images::{Image, tags_of};
-use crate::paging::{self, Listing};
+use crate::paging::{self, Listing, Room};
 use crate::repositories::Repository;
 use crate::{Context, Error, images};
+
+/// What a tag costs beside its text.
+const TAG_BYTES: usize = 32;
 
 pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeImageScanFindings", input.registry_id.as_ref());
     let limit = paging::limit(input.max_results);
 
-    ctx.store.read(|at| {
+    let ctx = ctx.clone();
+    let store = ctx.store.clone();
+    paging::read(&store, limit, move |at, room| {
         let repository = access.repository(at, &input.repository_name)?;
         let image = images::load(at, &repository, &input.image_id)?;
         let configuration = Configuration::find(at, &access.scope)?;
@@ -50,7 +55,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
         if let Some(scan) = scan {
             output.image_scan_status = Some(scan.describe_status());
             if let Some(mut findings) = completed(&scan) {
-                let next = fill(at, (&repository, &image, &scan), (after, limit), &mut findings)?;
+                let next = fill(at, (&repository, &image, &scan), (after, room), &mut findings)?;
                 output.next_token = next.map(|position| listing.token(&position.to_be_bytes()));
                 output.image_scan_findings = Some(findings);
             }
@@ -61,6 +66,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
         output.image_scan_status = Some(status(standing));
         Ok(output)
     })
+    .await
 }
 
 fn status(status: ScanStatus) -> ImageScanStatus {
@@ -80,27 +86,29 @@ fn completed(scan: &Scan) -> Option<ImageScanFindings> {
     })
 }
 
-/// Adds a page of findings, and says where the next one begins.
+/// Adds a page of findings, and says where the next one begins. Each enhanced finding names all tags of the image.
 fn fill(
     at: &Snapshot<'_>,
     (repository, image, scan): (&Repository, &Image, &Scan),
-    (after, limit): (i64, u32),
+    (after, room): (i64, &Room),
     findings: &mut ImageScanFindings,
 ) -> Result<Option<i64>, Error> {
-    let (found, more) = record::findings(at, scan, after, limit as usize)?;
-    let reached = after.saturating_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
-    match scan.kind {
-        ScanType::Basic => findings.findings = Some(found.into_iter().map(basic).collect()),
-        ScanType::Enhanced => {
-            let of = Found {
-                repository,
-                image,
-                tags: tags_of(at, repository, image.id)?,
-                scan,
-            };
-            findings.enhanced_findings =
-                Some(found.into_iter().map(|finding| enhanced(&of, finding)).collect());
-        }
+    if scan.kind == ScanType::Basic {
+        let page = record::findings(at, scan, after, (room, 0))?;
+        findings.findings = Some(page.items.into_iter().map(basic).collect());
+        return Ok(page.next);
     }
-    Ok(more.then_some(reached))
+    let of = Found {
+        repository,
+        image,
+        tags: tags_of(at, repository, image.id)?,
+        scan,
+    };
+    let tag_bytes = of.tags.iter().map(|tag| tag.as_str().len() + TAG_BYTES).sum();
+    let page = record::findings(at, scan, after, (room, tag_bytes))?;
+    // A scan that found nothing says so in the words of both types.
+    findings.findings = page.items.is_empty().then(Vec::new);
+    let described = page.items.into_iter().map(|finding| enhanced(&of, finding));
+    findings.enhanced_findings = Some(described.collect());
+    Ok(page.next)
 }

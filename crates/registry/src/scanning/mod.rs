@@ -31,10 +31,10 @@ pub use get_registry_scanning_configuration::get_registry_scanning_configuration
 pub(crate) use presets::forget as forget_presets;
 pub use presets::{PresetFinding, preset_findings, release_findings};
 pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
-pub(crate) use record::forget_image;
+pub(crate) use record::{forget_image, miscounted};
 pub(crate) use request::{Pushed, image_pushed};
 pub use scanner::{
-    CvssScore, Finding, FoundPackage, ImageScanner, ScanLayer, ScanProblem, ScanReport, Severity,
+    CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,
 };
 pub use start_image_scan::start_image_scan;
 
@@ -55,8 +55,8 @@ fn is_scannable(media_type: &str, artifact_media_type: Option<&str>) -> bool {
         && artifact_media_type.is_some_and(|kind| IMAGE_CONFIGS.contains(&kind))
 }
 
-/// Says of images what was found in them, in a list of images. The basic scanner of today leaves that to
-/// `DescribeImageScanFindings`; the one before it and enhanced scanning do not.
+/// Says of images what was found in them, in a list of images. Only the basic scanner before today's does so: its
+/// successor and enhanced scanning leave that to `DescribeImageScanFindings`.
 pub(crate) fn summarize(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -64,7 +64,7 @@ pub(crate) fn summarize(
     described: &mut [ImageDetail],
 ) -> Result<(), Error> {
     let scan_type = Configuration::find(at, &repository.scope)?.scan_type();
-    if scan_type == ScanType::Basic && !registry_settings::scans_as_before(at, &repository.scope)? {
+    if scan_type == ScanType::Enhanced || !registry_settings::scans_as_before(at, &repository.scope)? {
         return Ok(());
     }
     for (image_id, detail) in image_ids.iter().zip(described) {

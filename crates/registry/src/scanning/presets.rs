@@ -198,7 +198,9 @@ async fn begin(
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(None);
         }
-        let scan_type = Configuration::find(tx, &scope)?.scan_type();
+        let configuration = Configuration::find(tx, &scope)?;
+        let scan_type = configuration.scan_type();
+        let continuous = configuration.scans_continuously(&repository.name);
         record::begin(
             tx,
             (repository.id, image.id),
@@ -210,7 +212,7 @@ async fn begin(
             repository,
             image,
             scan,
-            continuous: false,
+            continuous,
             now,
         }))
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ecru_model::{ScanStatus, ScanType, Timestamp};
+use ecru_model::{ImageTag, ScanStatus, ScanType, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx};
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use super::shapes::{Found, finding_arn, told};
 use crate::events::{self, Scanned};
 use crate::images::{Image, tags_of};
 use crate::jobs::Lease;
+use crate::paging::Room;
 use crate::repositories::Repository;
 use crate::{Error, Service};
 
@@ -20,7 +21,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
 const EVENTS_PER_BATCH: usize = 100;
-const FINDINGS_PER_PAGE: usize = 1_000;
+const FINDINGS_PER_PAGE: u32 = 1_000;
 
 const COMPLETE: &str = "The scan was completed successfully.";
 const CONTINUOUS: &str = "Continuous scan is selected for image.";
@@ -117,21 +118,18 @@ fn observe(at: &Snapshot<'_>, subject: &Subject, found: &[Finding]) -> Result<Ob
     let of = Found {
         repository,
         image,
-        tags: tags_of(at, repository, image.id)?,
+        tags: events::first_of(tags_of(at, repository, image.id)?, ImageTag::as_str),
         scan: &ended,
     };
     let mut before = BTreeMap::new();
     let mut position = 0;
     loop {
-        let (page, more) = record::findings(at, scan, position, FINDINGS_PER_PAGE)?;
-        position += i64::try_from(page.len()).unwrap_or(i64::MAX);
-        before.extend(
-            page.into_iter()
-                .map(|finding| (finding_arn(&of, &finding), finding)),
-        );
-        if !more {
-            break;
-        }
+        let room = Room::new(FINDINGS_PER_PAGE);
+        let page = record::findings(at, scan, position, (&room, 0))?;
+        let findings = page.items.into_iter();
+        before.extend(findings.map(|finding| (finding_arn(&of, &finding), finding)));
+        let Some(reached) = page.next else { break };
+        position = reached;
     }
     for finding in &mut observed.findings {
         let known = before.remove(&finding_arn(&of, finding));
@@ -214,7 +212,7 @@ fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError
         return Ok(false);
     }
     record::end(tx, scan.id, verdict)?;
-    let tags = tags_of(tx, repository, image.id)?;
+    let tags = events::first_of(tags_of(tx, repository, image.id)?, ImageTag::as_str);
     let tags: Vec<String> = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let scanned = Scanned {
         scope: &repository.scope,
@@ -271,7 +269,8 @@ fn judge(
         // An empty list would look like a clean bill. [unknown] to ECR, which always has its data.
         Ok(report) if report.is_uncovered && report.findings.is_empty() => {
             end.description = format!(
-                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image.",
+                "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image. \
+                 {LOAD}",
                 named(" for ", &report.uncovered)
             );
             end.lacking_revision = Some(revision.unwrap_or(0));
@@ -286,7 +285,10 @@ fn judge(
             let text = if continuous { CONTINUOUS } else { COMPLETE };
             end.description = match report.uncovered.as_slice() {
                 [] => text.to_owned(),
-                uncovered => format!("{text} No advisory data is loaded{}.", named(" for ", uncovered)),
+                uncovered => format!(
+                    "{text} No advisory data is loaded{}. {LOAD}",
+                    named(" for ", uncovered)
+                ),
             };
             end.source_updated_at = report.source_updated_at.map(Timestamp::from_millis);
             for finding in &report.findings {
@@ -297,6 +299,9 @@ fn judge(
     }
     end
 }
+
+/// What a user can do about it.
+const LOAD: &str = "The command `ecru advisories update` loads it.";
 
 fn named(before: &str, names: &[String]) -> String {
     if names.is_empty() {

@@ -1,17 +1,21 @@
 //! The rows of scans and of what they found.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use ecru_model::{ImageScanStatus, ScanStatus, ScanType, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use super::scanner::Finding;
+use crate::Page;
+use crate::paging::{Filling, Room};
 use crate::repositories::stored;
 
 /// A scan of some thousand findings is a few dozen rows.
 pub(super) const FINDINGS_PER_ROW: usize = 50;
 const VERSION: u32 = 1;
+const SCANS_AT_ONCE: i64 = 200;
 
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -198,30 +202,91 @@ pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) ->
     Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
 }
 
-/// Findings from a position on, with whether more follow.
+/// A page of findings after a position, which is how many stand before. `more_bytes` is what each costs beside its own
+/// texts.
 pub(super) fn findings(
     at: &Snapshot<'_>,
     scan: &Scan,
     position: i64,
-    limit: usize,
-) -> Result<(Vec<Finding>, bool), StoreError> {
+    (room, more_bytes): (&Room, usize),
+) -> Result<Page<Finding, i64>, StoreError> {
     let per_row = i64::try_from(FINDINGS_PER_ROW).unwrap_or(i64::MAX);
-    let skipped = usize::try_from(position % per_row).unwrap_or(0);
-    let rows = (skipped + limit) / FINDINGS_PER_ROW + 1;
-    let chunks = at.query(
-        "SELECT findings FROM image_scan_findings WHERE scan_id = ?1 AND generation = ?2 AND first_position >= ?3
-         ORDER BY first_position LIMIT ?4",
+    let mut filling = Filling::new(room);
+    at.each(
+        "SELECT findings, first_position FROM image_scan_findings
+         WHERE scan_id = ?1 AND generation = ?2 AND first_position >= ?3 ORDER BY first_position",
         &[
             Value::Integer(scan.id),
             Value::Integer(scan.generation),
             Value::Integer(position - position % per_row),
-            Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX)),
         ],
-        |row| stored(serde_json::from_str::<Chunk>(row.text(0)?)),
+        &mut |row| {
+            let text = row.text(0)?;
+            let mut reached = row.integer(1)?;
+            let chunk = stored(serde_json::from_str::<Chunk>(text))?;
+            let bytes = text.len() / chunk.findings.len().max(1) + more_bytes;
+            for finding in chunk.findings {
+                reached += 1;
+                if reached <= position {
+                    continue;
+                }
+                if filling.put(reached, bytes, || Ok(Some(finding)))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        },
     )?;
-    let mut found = chunks.into_iter().flat_map(|chunk| chunk.findings).skip(skipped);
-    let page: Vec<_> = found.by_ref().take(limit).collect();
-    Ok((page, found.next().is_some()))
+    Ok(filling.page())
+}
+
+/// Scans that count other findings than there are to be seen, in a line each: verification asks.
+pub(crate) fn miscounted(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
+    let mut complaints = Vec::new();
+    let mut last = 0;
+    loop {
+        let scans = at.query(
+            "SELECT id, generation, severity_counts FROM image_scans WHERE id > ?1 ORDER BY id LIMIT ?2",
+            &[last, SCANS_AT_ONCE].map(Value::Integer),
+            |row| Ok((row.integer(0)?, row.integer(1)?, row.text(2)?.to_owned())),
+        )?;
+        let Some((end, ..)) = scans.last() else {
+            return Ok(complaints);
+        };
+        last = *end;
+        for (id, generation, counts) in scans {
+            let counts = serde_json::from_str::<BTreeMap<String, i64>>(&counts).ok();
+            if counts != count_again(at, id, generation)? {
+                complaints.push(format!("a scan counts other findings than it has: number {id}"));
+            }
+        }
+    }
+}
+
+/// None where the findings do not follow each other, or cannot be read.
+fn count_again(
+    at: &Snapshot<'_>,
+    scan_id: i64,
+    generation: i64,
+) -> Result<Option<BTreeMap<String, i64>>, StoreError> {
+    let (mut counts, mut position, mut whole) = (BTreeMap::new(), 0_i64, true);
+    at.each(
+        "SELECT first_position, findings FROM image_scan_findings WHERE scan_id = ?1 AND generation = ?2
+         ORDER BY first_position",
+        &[scan_id, generation].map(Value::Integer),
+        &mut |row| {
+            let findings = serde_json::from_str::<Chunk>(row.text(1)?).map(|chunk| chunk.findings);
+            whole &= findings.is_ok() && row.integer(0)? == position;
+            for finding in findings.unwrap_or_default() {
+                position += 1;
+                *counts
+                    .entry(finding.severity.as_model().as_str().to_owned())
+                    .or_insert(0) += 1;
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    Ok(whole.then_some(counts))
 }
 
 /// The image goes, and what was found in it.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ecru_model::{Digest, ScanFrequency, ScanType, Timestamp};
-use ecru_store::{BlobError, Snapshot};
+use ecru_model::{Digest, ScanType, Timestamp};
+use ecru_store::{BlobContent, BlobError, Snapshot};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::configuration::Configuration;
 use super::publish::{Subject, publish};
@@ -40,7 +41,8 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
             result => result,
         },
     };
-    let again = (work.frequency == Some(ScanFrequency::ContinuousScan))
+    let again = work
+        .continuous
         .then(|| Timestamp::from_millis(now.as_millis().saturating_add(DAY_MILLISECONDS)));
     let mut ended = Vec::new();
     for scan in &work.scans {
@@ -73,7 +75,7 @@ struct Work {
     image: Image,
     layers: Vec<Digest>,
     scans: Vec<Scan>,
-    frequency: Option<ScanFrequency>,
+    continuous: bool,
 }
 
 impl Work {
@@ -88,13 +90,7 @@ impl Work {
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(None);
         }
-        let configuration = Configuration::find(at, &job.scope)?;
-        let enhanced = configuration.scan_type() == ScanType::Enhanced;
-        let frequency = configuration
-            .applied_to(&repository.name)
-            .frequency
-            .filter(|_| enhanced);
-        let continuous = frequency == Some(ScanFrequency::ContinuousScan);
+        let continuous = Configuration::find(at, &job.scope)?.scans_continuously(&repository.name);
         let mut scans = Vec::new();
         for scan_type in [ScanType::Basic, ScanType::Enhanced] {
             let scan = record::find(at, image.id, scan_type)?;
@@ -109,7 +105,7 @@ impl Work {
             repository,
             image,
             scans,
-            frequency,
+            continuous,
         }))
     }
 }
@@ -127,25 +123,27 @@ async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanPro
             ..ScanReport::default()
         });
     };
-    let mut layers = Vec::new();
-    for digest in &work.layers {
-        layers.extend(open(service, *digest).await?);
-    }
+    let layers = work.layers.iter().map(|digest| layer(service, *digest)).collect();
     run_blocking(move || scanner.scan(layers)).await
 }
 
+fn layer(service: &Arc<Service>, digest: Digest) -> ScanLayer {
+    let (service, runtime) = (Arc::clone(service), Handle::current());
+    ScanLayer {
+        digest,
+        open: Box::new(move || runtime.block_on(open(&service, digest))),
+    }
+}
+
 /// None for a layer that is kept elsewhere.
-async fn open(service: &Service, digest: Digest) -> Result<Option<ScanLayer>, ScanProblem> {
+async fn open(service: &Service, digest: Digest) -> Result<Option<BlobContent>, ScanProblem> {
     let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
     let found = service.store.read(|at| service.store.blobs().find(at, &digest));
     let Some(blob) = found.map_err(|error| failed(error.into()))? else {
         return Ok(None);
     };
     match service.store.blobs().open(&blob).await {
-        Ok(reader) => Ok(Some(ScanLayer {
-            digest,
-            content: reader.into_content(),
-        })),
+        Ok(reader) => Ok(Some(reader.into_content())),
         Err(BlobError::Damaged | BlobError::Missing) => {
             Err(ScanProblem::Image(format!("the layer `{digest}` is damaged")))
         }

@@ -15,8 +15,12 @@ pub trait ImageScanner: Send + Sync {
 /// A layer of an image, the lowest first.
 pub struct ScanLayer {
     pub digest: Digest,
-    pub content: BlobContent,
+    /// Called at most once, when the turn of the layer comes: an image may have more layers than a process may open files.
+    pub open: OpenLayer,
 }
+
+/// Blocks. None for a layer that is kept elsewhere.
+pub type OpenLayer = Box<dyn FnOnce() -> Result<Option<BlobContent>, ScanProblem> + Send>;
 
 /// Why nothing was found out.
 #[derive(Debug, thiserror::Error)]

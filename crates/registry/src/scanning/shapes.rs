@@ -117,12 +117,7 @@ pub(super) fn finding_arn(of: &Found<'_>, finding: &Finding) -> String {
         .get(..32)
         .unwrap_or_default()
         .to_owned();
-    format!(
-        "arn:{}:inspector2:{}:{}:finding/{hex}",
-        scope.region.partition(),
-        scope.region,
-        scope.registry_id
-    )
+    scope.arn("inspector2", "finding/", &hex)
 }
 
 fn resource(of: &Found<'_>) -> Resource {

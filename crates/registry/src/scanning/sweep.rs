@@ -14,6 +14,7 @@ use super::request::request;
 use super::{is_scannable, record};
 use crate::images::Image;
 use crate::jobs::{Job, Lease, Outcome};
+use crate::paging::Room;
 use crate::repositories::{self, Repository, stored};
 use crate::{Error, Service, events};
 
@@ -64,12 +65,12 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
     loop {
         let page = service
             .store
-            .read(|at| Ok::<_, Error>(repositories::list(at, scope, &last, ROWS_PER_BATCH)?))?;
-        let Some(reached) = page.last() else { break };
-        reached.name.as_str().clone_into(&mut last);
-        for repository in page {
+            .read(|at| Ok::<_, Error>(repositories::list(at, scope, &last, &Room::new(ROWS_PER_BATCH))?))?;
+        for repository in page.items {
             images += sweep.repository(service, repository).await?;
         }
+        let Some(reached) = page.next else { break };
+        last = reached;
     }
     sweep.finish(service).await?;
     Ok(Outcome::Done(json!({ "images": images })))

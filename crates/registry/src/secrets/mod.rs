@@ -5,6 +5,7 @@ use std::fmt;
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
+use crate::paging::{self, Filling};
 use crate::{Error, Page, Service};
 
 const SECRETS_MAX: i64 = 10_000;
@@ -103,25 +104,28 @@ pub async fn delete_secret(service: &Service, arn: String) -> Result<bool, Error
 }
 
 /// A page in the order of the ARNs, from the one after `after`; values are not among what is listed.
-pub fn list_secrets(
+pub async fn list_secrets(
     service: &Service,
-    after: &str,
+    after: String,
     limit: u32,
 ) -> Result<Page<SecretSummary, String>, Error> {
-    let found = service.store.read(|at| {
-        at.query(
+    paging::read_elsewhere(&service.store, limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT arn, kms_key FROM secrets WHERE arn > ?1 ORDER BY arn LIMIT ?2",
-            &[Value::Text(after), Value::Integer(i64::from(limit) + 1)],
-            |row| {
-                Ok(SecretSummary {
+            &[Value::Text(&after), Value::Integer(i64::from(limit) + 1)],
+            &mut |row| {
+                let secret = SecretSummary {
                     arn: row.text(0)?.to_owned(),
                     kms_key: row.optional_text(1)?.map(str::to_owned),
-                })
+                };
+                let bytes = secret.arn.len() + secret.kms_key.as_ref().map_or(0, String::len);
+                Ok(filling.push(bytes, secret))
             },
-        )
-        .map_err(Error::from)
-    })?;
-    Ok(Page::cut(found, limit, |secret| secret.arn.clone()))
+        )?;
+        Ok(filling.page_by(|last| last.arn.clone()))
+    })
+    .await
 }
 
 pub(crate) fn find(at: &Snapshot<'_>, arn: &str) -> Result<Option<Found>, StoreError> {
@@ -153,21 +157,20 @@ pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
     let registry_id = RegistryId::parse(parts.next()?).ok()?;
     let (kind, name) = (parts.next()?, parts.next()?);
     let regular = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
-    let known = service == "secretsmanager" && partition == region.partition() && kind == "secret";
+    // Secrets that earlier versions stored name `aws` in the partitions that those did not know.
+    let named_before = partition == "aws" && !matches!(region.partition(), "aws-cn" | "aws-us-gov");
+    let placed = partition == region.partition() || named_before;
+    let known = service == "secretsmanager" && placed && kind == "secret";
     let named = (1..=NAME_CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(regular);
     (known && named).then_some(Scope { registry_id, region })
 }
 
 /// Ends in six characters, as every ARN of a secret does: the same ones for the same name.
 fn arn_of(scope: &Scope, name: &str) -> String {
-    let Scope { registry_id, region } = scope;
     let digest = Digest::of(name.as_bytes()).to_string();
     let (_, hexadecimal) = digest.split_once(':').unwrap_or_default();
-    format!(
-        "arn:{}:secretsmanager:{region}:{registry_id}:secret:{name}-{}",
-        region.partition(),
-        hexadecimal.get(..6).unwrap_or_default(),
-    )
+    let name = format!("{name}-{}", hexadecimal.get(..6).unwrap_or_default());
+    scope.arn("secretsmanager", "secret:", &name)
 }
 
 fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {

@@ -28,7 +28,8 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
         .collect::<BTreeMap<_, _>>();
     for (key, value) in &accepted {
         check_key(key)?;
-        if value.chars().count() > VALUE_CHARACTERS_MAX || value.contains(char::is_control) {
+        let regular = key.chars().chain(value.chars()).all(is_regular);
+        if !regular || value.chars().count() > VALUE_CHARACTERS_MAX {
             return Err(invalid_tag());
         }
     }
@@ -36,6 +37,13 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
     Ok(accepted)
 }
 
+/// Letters, numbers and spaces of any script, and a few signs.
+fn is_regular(character: char) -> bool {
+    let space = character.is_whitespace() && !character.is_control();
+    character.is_alphabetic() || character.is_numeric() || space || "_.:/=+-@".contains(character)
+}
+
+/// What a key of any tag is, also of one that an earlier version has taken and that can only be removed.
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     let reserved = key
         .get(..4)
@@ -106,4 +114,49 @@ fn invalid_tag() -> Error {
         ErrorCode::InvalidTagParameterException,
         "Tag parameters are invalid",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(key: &str, value: &str, taken: bool) {
+        let tag = Tag {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let refused = accept(vec![tag]).err().map(|error| error.code);
+        let expected = (!taken).then_some(ErrorCode::InvalidTagParameterException);
+        assert_eq!(refused, expected, "{key:?} {value:?}");
+    }
+
+    #[test]
+    fn a_tag_has_letters_numbers_spaces_and_a_few_signs() {
+        for text in [
+            "team",
+            "Größe",
+            "命名",
+            "किताब",
+            "a b\u{a0}c\u{3000}d",
+            "x_.:/=+-@1",
+            "Ⅷ½²",
+        ] {
+            check(text, "v", true);
+            check("k", text, true);
+        }
+        check("k", "", true);
+        for text in [
+            "a(b", "a)b", "a,b", "a;b", "a%b", "a&b", "a\"b", "a'b", "a*b", "a?b", "a#b", "a<b", "a\\b",
+            "a\nb", "a\tb", "🚀", "a\u{0}",
+        ] {
+            check(text, "v", false);
+            check("k", text, false);
+        }
+        check("", "v", false);
+        check("AWS:x", "v", false);
+        check(&"k".repeat(128), &"v".repeat(256), true);
+        check(&"k".repeat(129), "v", false);
+        check("k", &"v".repeat(257), false);
+    }
 }

@@ -4,6 +4,7 @@ use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
 use super::{KeyReference, KmsKeyArn, PublicKey};
 use crate::introspection::{Extent, Place};
+use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Error, Page, Service, repositories};
 
@@ -50,22 +51,28 @@ pub async fn delete_requirement(service: &Service, place: Place) -> Result<bool,
 
 /// Every repository that requires signatures.
 pub async fn list_requirements(service: &Service, extent: Extent) -> Result<Page<Requirement, i64>, Error> {
-    let listed = service.store.read_many(move |at| {
-        Ok::<_, Error>(at.query(
+    paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
+        let mut filling = Filling::new(room);
+        at.each(
             "SELECT v.public_key, v.kms_key_arn, r.id, r.account, r.region, r.name
              FROM verification_keys v JOIN repositories r ON r.id = v.repository_id
              WHERE v.repository_id > ?1 AND r.deleted = 0 ORDER BY v.repository_id LIMIT ?2",
             &extent.values(),
-            |row| {
-                Ok(Requirement {
+            &mut |row| {
+                let requirement = Requirement {
                     key: key(row)?,
                     repository_id: row.integer(2)?,
                     place: Place::from_row(row, 3)?,
-                })
+                };
+                let key = row.optional_blob(0)?.map_or(0, <[u8]>::len);
+                let arn = row.optional_text(1)?.map_or(0, str::len);
+                let bytes = requirement.place.text_bytes() + 2 * key + arn;
+                filling.put(requirement.repository_id, bytes, || Ok(Some(requirement)))
             },
-        )?)
-    });
-    Ok(extent.page(listed.await?, |requirement| requirement.repository_id))
+        )?;
+        Ok(filling.page())
+    })
+    .await
 }
 
 pub(super) fn find(at: &Snapshot<'_>, repository_id: i64) -> Result<Option<KeyReference>, StoreError> {

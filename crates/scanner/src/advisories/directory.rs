@@ -58,7 +58,7 @@ fn modified_at(metadata: &fs::Metadata) -> i64 {
 
 impl Advisories {
     /// Takes in what has changed in the directory since it was last looked at.
-    pub(crate) fn refresh(&self) -> Result<(), ScanError> {
+    pub(super) fn refresh_directory(&self) -> Result<(), ScanError> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };

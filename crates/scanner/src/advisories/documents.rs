@@ -1,17 +1,19 @@
 //! The documents in a file: one advisory, a list of them, or an archive of many.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::import::ImportError;
+use super::zip::{Archive, ZipError};
 use crate::osv::Document;
 
-/// The largest documents that databases publish have a few megabytes.
-const DOCUMENT_BYTES_MAX: u64 = 32 << 20;
 const FILE_BYTES_MAX: u64 = 256 << 20;
+/// A value of two bytes takes many times that in memory.
+const VALUES_MAX: usize = 150_000;
+const OBJECTS_MAX: usize = 50_000;
 
 /// Visits every advisory of a file. What is not one is said so, and left out.
 pub(super) fn for_each_document(
@@ -20,7 +22,7 @@ pub(super) fn for_each_document(
 ) -> Result<(), ImportError> {
     let open = || File::open(path).map_err(|error| ImportError::Read(path.to_owned(), error));
     if has_extension(path, "zip") {
-        return for_each_in_archive(path, open()?, visit);
+        return for_each_in_archive(path, &open()?, visit);
     }
     let mut bytes = Vec::new();
     let read = open()?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
@@ -46,23 +48,52 @@ pub(super) fn for_each_document(
     }
 }
 
-fn for_each_in_archive(
+/// Also of a file with another name.
+pub(super) fn for_each_in_archive(
     path: &Path,
-    file: File,
+    file: &File,
     visit: &mut dyn FnMut(Result<Document, String>) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let broken = |error: zip::result::ZipError| ImportError::Archive(path.to_owned(), error);
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(broken)?;
-    for place in 0..archive.len() {
-        let entry = archive.by_index(place).map_err(broken)?;
-        let is_json = entry.name().map_err(broken)?.ends_with(".json");
-        if !entry.is_file() || !is_json {
-            continue;
+    let broken = |error: ZipError| ImportError::Archive(path.to_owned(), error);
+    let archive = Archive::open(file).map_err(broken)?;
+    let visited = archive.for_each(".json", &mut |bytes| {
+        let document = fits(bytes).and_then(|()| parse(bytes));
+        visit(document).map_err(Failure::Visit)
+    });
+    visited.map_err(|failure| match failure {
+        Failure::Archive(error) => broken(error),
+        Failure::Visit(error) => error,
+    })
+}
+
+enum Failure {
+    Archive(ZipError),
+    Visit(ImportError),
+}
+
+impl From<ZipError> for Failure {
+    fn from(error: ZipError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+/// Counts what a parser would make of a document, before it does.
+fn fits(bytes: &[u8]) -> Result<(), String> {
+    let (mut values, mut objects) = (0, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' => objects += 1,
+            b',' | b'[' => values += 1,
+            _ => {}
         }
-        let mut bytes = Vec::new();
-        let read = entry.take(DOCUMENT_BYTES_MAX).read_to_end(&mut bytes);
-        read.map_err(|error| ImportError::Read(path.to_owned(), error))?;
-        visit(parse(&bytes))?;
+    }
+    if values > VALUES_MAX || objects > OBJECTS_MAX {
+        return Err("it has more parts than are read".to_owned());
     }
     Ok(())
 }
@@ -74,4 +105,21 @@ fn parse(bytes: &[u8]) -> Result<Document, String> {
 pub(super) fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_of_too_many_parts_is_not_parsed() {
+        let versions = |count: usize| format!("{{\"a\":[{}\"1\"]}}", "\"1\",".repeat(count));
+        assert!(fits(versions(140_000).as_bytes()).is_ok());
+        assert!(fits(versions(150_000).as_bytes()).is_err());
+        let objects = |count: usize| format!("[{}{{}}]", "{},".repeat(count));
+        assert!(fits(objects(45_000).as_bytes()).is_ok());
+        assert!(fits(objects(50_000).as_bytes()).is_err());
+        let text = format!("\"{}\\\"{}\"", "{,".repeat(300_000), "{,".repeat(300_000));
+        assert!(fits(text.as_bytes()).is_ok());
+    }
 }

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::directory::files_below;
 use super::documents::for_each_document;
+use super::zip::ZipError;
 use super::{Advisories, Record};
+use crate::ScanError;
 use crate::osv::{Affected, AffectedVersions, Document, SeverityScore, Specific};
 use crate::release::canonical_ecosystem;
 
@@ -26,7 +28,17 @@ pub enum ImportError {
     #[error("`{0}` is larger than 256 MiB: give it as a zip file or as one file for each advisory")]
     TooLarge(PathBuf),
     #[error("`{0}` is not a zip file that can be read")]
-    Archive(PathBuf, #[source] zip::result::ZipError),
+    Archive(PathBuf, #[source] ZipError),
+    #[error("{0} is no advisory in the OSV format")]
+    NoAdvisory(String),
+    #[error("`{0}` has no advisories")]
+    Empty(PathBuf),
+    #[error("the advisories could not be written")]
+    Write(#[source] io::Error),
+    #[error("the advisories could not be opened")]
+    Open(#[source] ScanError),
+    #[error("the import was stopped")]
+    Stopped,
     #[error("the advisories could not be stored")]
     Store(#[from] rusqlite::Error),
     #[error("an advisory could not be stored")]
@@ -103,28 +115,37 @@ pub(super) fn import_file(
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
     for_each_document(path, &mut |document| {
-        let refusal = match document {
-            Ok(document) if document.id.is_empty() || document.id.len() > ID_BYTES_MAX => {
-                Some("its `id` is missing or too long".to_owned())
-            }
-            Ok(document) => {
-                store(connection, source, document)?;
-                imported.advisories += 1;
-                // Scans go on between the parts of a large import.
-                if imported.advisories.is_multiple_of(ADVISORIES_PER_COMMIT) {
-                    connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
-                }
-                None
-            }
-            Err(problem) => Some(problem),
-        };
-        if let Some(problem) = refusal {
-            imported.refused += 1;
-            let first = || format!("`{}`: {problem}", path.display());
-            imported.first_refusal.get_or_insert_with(first);
-        }
-        Ok(())
+        take(connection, source, path, document, imported)
     })
+}
+
+/// What is no advisory is counted, and left out.
+pub(super) fn take(
+    connection: &Connection,
+    source: i64,
+    path: &Path,
+    document: Result<Document, String>,
+    imported: &mut Imported,
+) -> Result<(), ImportError> {
+    let refusal = match document {
+        Ok(document) if document.id.is_empty() || document.id.len() > ID_BYTES_MAX => {
+            "its `id` is missing or too long".to_owned()
+        }
+        Ok(document) => {
+            store(connection, source, document)?;
+            imported.advisories += 1;
+            // Scans go on between the parts of a large import.
+            if imported.advisories.is_multiple_of(ADVISORIES_PER_COMMIT) {
+                connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+            }
+            return Ok(());
+        }
+        Err(problem) => problem,
+    };
+    imported.refused += 1;
+    let first = || format!("`{}`: {refusal}", path.display());
+    imported.first_refusal.get_or_insert_with(first);
+    Ok(())
 }
 
 /// An advisory that was withdrawn takes the older one away.
@@ -159,10 +180,10 @@ fn store_affected(
     connection: &Connection,
     advisory_id: i64,
     place: usize,
-    mut affected: Affected,
+    affected: Affected,
 ) -> Result<(), ImportError> {
-    affected.versions.drop_commits();
-    let Some(package) = affected.package.filter(|_| !affected.versions.is_empty()) else {
+    let versions = AffectedVersions::of(affected.ranges, affected.versions);
+    let Some(package) = affected.package.filter(|_| !versions.is_empty()) else {
         return Ok(());
     };
     let specific = [affected.ecosystem_specific, affected.database_specific];
@@ -172,7 +193,7 @@ fn store_affected(
             .flatten()
             .find_map(Specific::word)
             .map(str::to_owned),
-        versions: affected.versions,
+        versions,
         severity: affected.severity,
     };
     connection

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::import::{AffectedRecord, canonical_name};
 use super::{Advisories, Record};
-use crate::ScanError;
+use crate::limits::Budget;
 use crate::package::Package;
+use crate::{ScanError, VersionOrder};
 
 /// An advisory that concerns a version of a package.
 #[derive(Debug)]
@@ -29,41 +30,99 @@ pub(crate) struct Affected {
 impl Advisories {
     /// When the newest of the advisories was last changed; none when there are none.
     pub(crate) fn updated_at(&self) -> Result<Option<i64>, ScanError> {
-        let newest = self
-            .connection()
-            .query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+        let mut newest = None;
+        self.each(&mut |connection| {
+            let found: Option<i64> =
+                connection.query_row("SELECT MAX(modified_at) FROM advisories", [], |row| row.get(0))?;
+            newest = newest.max(found);
+            Ok(())
+        })?;
         Ok(newest)
     }
 
     /// Whether anything is known of an ecosystem, or of all its releases together.
     pub(crate) fn cover(&self, ecosystem: &str) -> Result<bool, ScanError> {
-        let connection = self.connection();
-        for name in with_base(ecosystem) {
-            let known = connection
-                .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
-                .exists([name])?;
-            if known {
-                return Ok(true);
+        let mut covered = false;
+        self.each(&mut |connection| {
+            for name in with_base(ecosystem) {
+                covered |= connection
+                    .prepare_cached("SELECT 1 FROM affected WHERE ecosystem = ?1 LIMIT 1")?
+                    .exists([name])?;
             }
-        }
-        Ok(false)
+            Ok(())
+        })?;
+        Ok(covered)
     }
 
-    pub(crate) fn about(&self, ecosystem: &str, package: &Package) -> Result<Vec<Match>, ScanError> {
-        let connection = self.connection();
-        let mut matches = Vec::<Match>::new();
-        for (name, version) in identities(package) {
-            for ecosystem in with_base(ecosystem) {
-                let name = canonical_name(ecosystem, name);
-                for found in affecting(&connection, ecosystem, &name, version, package)? {
-                    if !matches.iter().any(|other| other.osv_id == found.osv_id) {
-                        matches.push(found);
-                    }
+    /// Visits each advisory that concerns a package, once. Of one that was loaded more than once, the newest says what is
+    /// affected.
+    pub(crate) fn about(
+        &self,
+        ecosystem: &str,
+        package: &Package,
+        budget: &Budget,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), ScanError> {
+        self.with_all(|connections| {
+            let mut seen = BTreeSet::new();
+            let mut visit_once = |found: Match| {
+                if !seen.contains(&found.osv_id) && !has_newer(connections, &found)? {
+                    seen.insert(found.osv_id.clone());
+                    visit(found)?;
                 }
+                Ok(())
+            };
+            for connection in connections {
+                about(connection, ecosystem, package, budget, &mut visit_once)?;
             }
-        }
-        Ok(matches)
+            Ok(())
+        })
     }
+}
+
+fn has_newer(connections: &[&Connection], candidate: &Match) -> Result<bool, ScanError> {
+    for connection in connections {
+        let newer = connection
+            .prepare_cached("SELECT 1 FROM advisories WHERE osv_id = ?1 AND modified_at > ?2")?
+            .exists((&candidate.osv_id, candidate.modified_at))?;
+        if newer {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn about(
+    connection: &Connection,
+    ecosystem: &str,
+    package: &Package,
+    budget: &Budget,
+    visit: &mut Visit<'_>,
+) -> Result<(), ScanError> {
+    for (name, version) in identities(package) {
+        for ecosystem in with_base(ecosystem) {
+            let name = canonical_name(ecosystem, name);
+            let asked = Asked {
+                ecosystem,
+                name: &name,
+                version,
+                order: package.manager().order(),
+            };
+            affecting(connection, &asked, budget, visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one advisory after the other: of a kernel there are thousands.
+type Visit<'v> = dyn FnMut(Match) -> Result<(), ScanError> + 'v;
+
+/// A name and version that advisories may use for a package.
+struct Asked<'a> {
+    ecosystem: &'a str,
+    name: &'a str,
+    version: &'a str,
+    order: VersionOrder,
 }
 
 /// `Debian:12`, and `Debian` for what is said of all its releases.
@@ -75,11 +134,11 @@ fn with_base(ecosystem: &str) -> impl Iterator<Item = &str> {
 /// The names that advisories use for a package, each with the version that goes with it: distributions name the source
 /// that a package was built from, some of those that use rpm the package itself.
 fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
-    let own = (package.name.as_str(), package.version.as_str());
-    let source_name = package.source_name.as_deref().unwrap_or(&package.name);
-    let source_version = package.source_version.as_deref().unwrap_or(&package.version);
+    let own = (package.name(), package.version());
+    let source_name = package.source_name().unwrap_or(package.name());
+    let source_version = package.source_version().unwrap_or(package.version());
     let source = (source_name, source_version);
-    if package.manager == crate::Manager::Rpm {
+    if package.manager() == crate::Manager::Rpm {
         BTreeSet::from([own, source])
     } else {
         BTreeSet::from([source])
@@ -88,17 +147,16 @@ fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
 
 fn affecting(
     connection: &Connection,
-    ecosystem: &str,
-    name: &str,
-    version: &str,
-    package: &Package,
-) -> Result<Vec<Match>, ScanError> {
-    let order = package.manager.order();
+    asked: &Asked<'_>,
+    budget: &Budget,
+    visit: &mut Visit<'_>,
+) -> Result<(), ScanError> {
+    let (version, order) = (asked.version, asked.order);
     let mut statement = connection
         .prepare_cached("SELECT advisory_id, record FROM affected WHERE ecosystem = ?1 AND name = ?2")?;
-    let mut rows = statement.query([ecosystem, name])?;
-    let mut matches = Vec::new();
+    let mut rows = statement.query([asked.ecosystem, asked.name])?;
     while let Some(row) = rows.next()? {
+        budget.clock()?;
         // What another version of this program wrote says nothing.
         let Ok(record) = serde_json::from_str::<AffectedRecord>(row.get_ref(1)?.as_str().unwrap_or_default())
         else {
@@ -110,10 +168,12 @@ fn affecting(
                 word: record.word,
                 severity: record.severity,
             };
-            matches.extend(load(connection, row.get(0)?, affected)?);
+            if let Some(found) = load(connection, row.get(0)?, affected)? {
+                visit(found)?;
+            }
         }
     }
-    Ok(matches)
+    Ok(())
 }
 
 fn load(connection: &Connection, advisory_id: i64, affected: Affected) -> rusqlite::Result<Option<Match>> {

@@ -1,10 +1,14 @@
-//! The advisories that the user has loaded, in a database of their own, by ecosystem and package.
+//! The advisories that the user has loaded, in databases of their own, by ecosystem and package.
 
 mod directory;
 mod documents;
 mod import;
 mod lookup;
+mod private_file;
+mod sets;
+mod zip;
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,11 +16,15 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use crate::ScanError;
 use crate::osv::SeverityScore;
+use crate::{Ecosystem, ScanError, cache};
+
+use sets::Sets;
 
 pub use import::{ImportError, Imported};
 pub(crate) use lookup::Match;
+pub use sets::{Part, SetUpdate};
+pub use zip::ZipError;
 
 const FILE_NAME: &str = "advisories.db";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -84,16 +92,18 @@ pub(crate) struct Record {
     pub(crate) references: Vec<String>,
 }
 
-/// The database, open. It may be shared with an import that another process makes.
+/// The databases, open. They may be shared with an import or an update that another process makes.
 pub struct Advisories {
     connection: Mutex<Connection>,
+    sets: Mutex<Sets>,
+    data: PathBuf,
     directory: Option<PathBuf>,
 }
 
 impl Advisories {
-    /// Opens the database in a data directory. The files of `directory` are looked at before each scan.
+    /// Opens the databases in a data directory. The files of `directory` are looked at before each scan.
     pub fn open(data: &Path, directory: Option<PathBuf>) -> Result<Self, ScanError> {
-        let connection = Connection::open(data.join(FILE_NAME))?;
+        let connection = private_file::open_database(&data.join(FILE_NAME)).map_err(ScanError::Database)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
@@ -102,13 +112,46 @@ impl Advisories {
         prepare(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
+            sets: Mutex::default(),
+            data: data.to_owned(),
             directory,
         })
+    }
+
+    /// The ecosystems of the images that were scanned on this data directory. Nothing is made where none was.
+    pub fn ecosystems_of_images(data: &Path) -> Result<Vec<Ecosystem>, ScanError> {
+        if !data.join(FILE_NAME).exists() {
+            return Ok(Vec::new());
+        }
+        cache::ecosystems(&Self::open(data, None)?)
     }
 
     /// A panic has rolled back what it was in the middle of.
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what was imported and every set that was fetched. Nothing else holds both locks.
+    fn with_all<T>(
+        &self,
+        read: impl FnOnce(&[&Connection]) -> Result<T, ScanError>,
+    ) -> Result<T, ScanError> {
+        let imported = self.connection();
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections: Vec<_> = iter::once(&*imported).chain(sets.connections()).collect();
+        read(&connections)
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&Connection) -> Result<(), ScanError>) -> Result<(), ScanError> {
+        self.with_all(|connections| connections.iter().try_for_each(|connection| visit(connection)))
+    }
+
+    /// Takes in what has changed since it was last looked at.
+    pub(crate) fn refresh(&self) -> Result<(), ScanError> {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.refresh(&self.data)?;
+        drop(sets);
+        self.refresh_directory()
     }
 
     /// A number that changes with what is loaded.

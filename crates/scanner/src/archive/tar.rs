@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 const BLOCK_BYTES: usize = 512;
 const EXTENSION_BYTES_MAX: u64 = 1 << 20;
+/// No system opens a longer one.
+const PATH_BYTES_MAX: usize = 4 << 10;
 const SKIP_BUFFER_BYTES: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,9 @@ impl<R: Read> Tar<R> {
                     self.begin_content(size);
                     let path = extensions.path.take().unwrap_or_else(|| header.path());
                     extensions = Extensions::default();
+                    if path.len() > PATH_BYTES_MAX {
+                        return Err(broken("an entry has too long a name"));
+                    }
                     if let Some(path) = within_image(&path) {
                         let kind = match kind {
                             b'0' | b'7' | 0 if header.path().ends_with(b"/") => Kind::Directory,

@@ -1,6 +1,6 @@
 //! The bytes of a layer without their packing, counted against what is left for the image.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::rc::Rc;
 
@@ -16,11 +16,12 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 
 /// Packing is told by the bytes themselves: media types are often wrong.
-pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a RefCell<Budget>) -> io::Result<Unpacked<'a>> {
+pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a Budget) -> io::Result<Unpacked<'a>> {
     let stored = Rc::new(Cell::new(0));
     let source = Stored {
         source,
-        stored: Rc::clone(&stored),
+        count: Rc::clone(&stored),
+        budget,
     };
     let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
     let head = source.fill_buf()?;
@@ -42,16 +43,19 @@ pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a RefCell<Budget>) ->
 }
 
 /// Counts what is stored, and tells its failures from those of the archive.
-struct Stored<R> {
+struct Stored<'a, R> {
     source: R,
-    stored: Rc<Cell<u64>>,
+    count: Rc<Cell<u64>>,
+    budget: &'a Budget,
 }
 
-impl<R: Read> Read for Stored<R> {
+impl<R: Read> Read for Stored<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Much that is stored may unpack to nothing.
+        self.budget.clock()?;
         match self.source.read(buffer) {
             Ok(length) => {
-                self.stored.set(self.stored.get() + length as u64);
+                self.count.set(self.count.get() + length as u64);
                 Ok(length)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
@@ -64,7 +68,7 @@ pub(crate) struct Unpacked<'a> {
     content: Box<dyn Read + 'a>,
     stored: Rc<Cell<u64>>,
     given: u64,
-    budget: &'a RefCell<Budget>,
+    budget: &'a Budget,
 }
 
 impl Unpacked<'_> {
@@ -81,7 +85,7 @@ impl Read for Unpacked<'_> {
             stored: self.stored.get(),
             unpacked: self.given,
         };
-        self.budget.borrow_mut().unpacked(length as u64, layer)?;
+        self.budget.unpacked(length as u64, layer)?;
         Ok(length)
     }
 }

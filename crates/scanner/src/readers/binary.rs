@@ -3,13 +3,15 @@
 //! A program goes by in a window of bounded size. Both kinds of list can be told by how they begin, so that neither the
 //! table of sections at the end of a program nor its segments are needed.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 use flate2::{Decompress, FlushDecompress};
 
-use super::{cargo, go::BuildInfo};
-use crate::package::Package;
+use super::sink::Sink;
+use super::{ReadError, cargo, go::BuildInfo};
+use crate::error::Carried;
+use crate::limits::{Budget, LayerBytes};
 
 const ELF: [u8; 4] = *b"\x7fELF";
 /// How much is looked at together, and so how long a list may be.
@@ -27,13 +29,15 @@ const GO_MARK_BYTES: usize = 16;
 
 /// Enough to tell how a list begins: the codes of a block are shorter.
 const AUDIT_HEAD_BYTES: usize = 1024;
+/// The first byte of compressed data.
+const ZLIB: u8 = 0x78;
 const AUDIT_START: [u8; 13] = *br#"{"packages":["#;
 
-/// None for what is no program.
-pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
+/// Finds nothing in what is no program.
+pub(super) fn read(content: &mut dyn Read, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     let mut window = Vec::new();
     if content.take(4).read_to_end(&mut window)? < 4 || window != ELF {
-        return Ok(None);
+        return Ok(());
     }
     let mut inflater = Decompress::new(true);
     let mut ended = false;
@@ -47,33 +51,45 @@ pub(super) fn read(content: &mut dyn Read) -> io::Result<Option<Vec<Package>>> {
         } else {
             window.len() - LIST_BYTES_MAX
         };
-        if let Some(packages) = search(&mut inflater, &window, (searched, offset)) {
-            return Ok(Some(packages));
+        if search(&mut inflater, &window, (searched, offset), sink)? {
+            return Ok(());
         }
         window.drain(..searched);
         offset += searched;
     }
-    Ok(Some(Vec::new()))
+    Ok(())
 }
 
-/// What a list says that begins before `searched`.
+/// Whether there is a list that begins before `searched`. Looking at a place that only looks like the beginning of one
+/// costs much more than the place takes up, so that each asks for the time.
 fn search(
     inflater: &mut Decompress,
     window: &[u8],
     (searched, offset): (usize, usize),
-) -> Option<Vec<Package>> {
+    sink: &mut Sink<'_>,
+) -> Result<bool, Carried> {
     let to_alignment = offset.next_multiple_of(GO_ALIGNMENT) - offset;
-    let go = (to_alignment..searched)
-        .step_by(GO_ALIGNMENT)
-        .filter_map(|place| window.get(place..))
-        .find_map(|rest| Some(go_info(rest)?.packages()));
-    go.or_else(|| {
-        let candidates = window.get(..searched)?.iter().enumerate();
-        candidates
-            .filter(|(_, byte)| **byte == 0x78)
-            .filter_map(|(place, _)| audit(inflater, window.get(place..)?))
-            .find_map(|json| cargo::read_audit(&json).ok())
-    })
+    let rest_at = |place: usize| window.get(place..).unwrap_or_default();
+    for place in (to_alignment..searched).step_by(GO_ALIGNMENT) {
+        if !rest_at(place).starts_with(&GO_MAGIC) {
+            continue;
+        }
+        sink.budget().clock()?;
+        if let Some(info) = go_info(rest_at(place)) {
+            info.read(sink)?;
+            return Ok(true);
+        }
+    }
+    let places = window.get(..searched).unwrap_or_default().iter().enumerate();
+    for (place, _) in places.filter(|(_, byte)| **byte == ZLIB) {
+        if begins_list(rest_at(place))
+            && let Some(json) = audit(inflater, rest_at(place), sink.budget())?
+            && cargo::read_audit(&json, sink)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn go_info(bytes: &[u8]) -> Option<BuildInfo<'_>> {
@@ -109,28 +125,29 @@ fn go_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
+/// Whether these may be the two bytes that compressed data begins with.
+fn begins_list(bytes: &[u8]) -> bool {
+    let header = bytes.first_chunk().map(|header| u16::from_be_bytes(*header));
+    header.is_some_and(|header| header.is_multiple_of(31))
+}
+
 /// The list of crates, if these bytes are one that was compressed.
-fn audit(inflater: &mut Decompress, bytes: &[u8]) -> Option<Vec<u8>> {
-    let header = u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]);
-    if !header.is_multiple_of(31) {
-        return None;
-    }
+fn audit(inflater: &mut Decompress, bytes: &[u8], budget: &Budget) -> Result<Option<Vec<u8>>, Carried> {
+    budget.clock()?;
     let mut start = [0; AUDIT_START.len()];
     inflater.reset(true);
     let head = bytes.get(..AUDIT_HEAD_BYTES).unwrap_or(bytes);
-    inflater
-        .decompress(head, &mut start, FlushDecompress::None)
-        .ok()?;
-    if start != AUDIT_START {
-        return None;
+    let begun = inflater.decompress(head, &mut start, FlushDecompress::None);
+    if begun.is_err() || start != AUDIT_START {
+        return Ok(None);
     }
     let mut json = Vec::new();
     let list = bytes.get(..LIST_BYTES_MAX).unwrap_or(bytes);
-    ZlibDecoder::new(list)
+    let whole = ZlibDecoder::new(list)
         .take(AUDIT_BYTES_MAX)
-        .read_to_end(&mut json)
-        .ok()?;
-    Some(json)
+        .read_to_end(&mut json);
+    budget.unpacked(json.len() as u64, LayerBytes::default())?;
+    Ok(whole.is_ok().then_some(json))
 }
 
 #[cfg(test)]
@@ -139,8 +156,13 @@ mod tests {
 
     use flate2::write::ZlibEncoder;
 
+    use super::super::packages;
     use super::*;
-    use crate::package::Manager;
+    use crate::package::{Manager, Package};
+
+    fn found(program: &[u8]) -> Result<Vec<Package>, ReadError> {
+        packages(|content, _, sink| read(content, sink), program)
+    }
 
     /// A program with these bytes at a place.
     fn program(place: usize, bytes: &[u8], size: usize) -> Vec<u8> {
@@ -175,11 +197,10 @@ mod tests {
             WINDOW_BYTES + 160,
         ] {
             let program = program(place, &list, place + 4096);
-            let packages = read(&mut program.as_slice()).unwrap().unwrap();
-            assert_eq!(packages.len(), 2, "at {place}");
+            assert_eq!(found(&program).unwrap().len(), 2, "at {place}");
         }
         let unaligned = program(24, &list, 4096);
-        assert_eq!(read(&mut unaligned.as_slice()).unwrap(), Some(Vec::new()));
+        assert_eq!(found(&unaligned).unwrap(), []);
     }
 
     #[test]
@@ -190,18 +211,17 @@ mod tests {
         let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::new(7));
         encoder.write_all(json).unwrap();
         let program = program(5001, &encoder.finish().unwrap(), 9000);
-        let packages = read(&mut program.as_slice()).unwrap();
         assert_eq!(
-            packages,
-            Some(vec![Package::new(Manager::Cargo, "time", "0.1.43").unwrap()])
+            found(&program).unwrap(),
+            [Package::named(Manager::Cargo, "time", "0.1.43").unwrap()]
         );
     }
 
     #[test]
     fn other_files_are_no_programs() {
         for content in [&b""[..], b"\x7fEL", b"#!/bin/sh\n"] {
-            assert_eq!(read(&mut &content[..]).unwrap(), None);
+            assert_eq!(found(content).unwrap(), []);
         }
-        assert_eq!(read(&mut &ELF[..]).unwrap(), Some(Vec::new()));
+        assert_eq!(found(&ELF).unwrap(), []);
     }
 }

@@ -1,46 +1,57 @@
 //! Crates: `Cargo.lock`, and the list that `cargo auditable` leaves in a binary.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Packages, ReadError, Scratch, toml_lock};
+use super::sink::Sink;
+use super::{ReadError, Scratch, toml_lock};
+use crate::error::Carried;
 use crate::package::{Manager, Package};
 
-pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch) -> Packages {
+pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     // The members of the workspace itself have no source.
-    toml_lock::read(content, Manager::Cargo, |source| {
+    let of_registry = |source: Option<&str>| {
         source.is_some_and(|source| source.starts_with("registry+") || source.starts_with("sparse+"))
-    })
+    };
+    toml_lock::read(content, Manager::Cargo, of_registry, sink)
 }
 
 #[derive(Deserialize)]
-struct Audit {
-    packages: Vec<Crate>,
+struct Audit<'a> {
+    #[serde(borrow)]
+    packages: Vec<Crate<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Crate {
-    name: String,
-    version: String,
-    source: String,
-    #[serde(default)]
-    kind: Option<String>,
+struct Crate<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
 }
 
-pub(super) fn read_audit(json: &[u8]) -> Packages {
-    let audit: Audit = serde_json::from_slice(json).map_err(ReadError::from)?;
-    Ok(audit
-        .packages
-        .iter()
-        .filter(|found| found.source == "crates.io" && found.kind.as_deref() != Some("build"))
-        .filter_map(|found| Package::new(Manager::Cargo, &found.name, &found.version))
-        .collect())
+/// Whether these bytes are such a list.
+pub(super) fn read_audit(json: &[u8], sink: &mut Sink<'_>) -> Result<bool, Carried> {
+    let Ok(audit) = serde_json::from_slice::<Audit<'_>>(json) else {
+        return Ok(false);
+    };
+    for found in audit.packages {
+        if found.source == "crates.io" && found.kind != "build" {
+            sink.take(Package::named(Manager::Cargo, &found.name, &found.version))?;
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_scratch;
+    use super::super::packages;
     use super::*;
 
     #[test]
@@ -48,10 +59,10 @@ mod tests {
         let lock = "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"time\",\n]\n\n\
                     [[package]]\nname = \"time\"\nversion = \"0.1.43\"\n\
                     source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\n[metadata]\nname = \"x\"\n";
-        let packages = read_lock(&mut lock.as_bytes(), &test_scratch()).unwrap();
+        let packages = packages(read_lock, lock.as_bytes()).unwrap();
         assert_eq!(
             packages,
-            [Package::new(Manager::Cargo, "time", "0.1.43").unwrap()]
+            [Package::named(Manager::Cargo, "time", "0.1.43").unwrap()]
         );
     }
 }

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::lines::for_each_line;
-use super::{Packages, Scratch};
-use crate::package::{Manager, Package};
+use super::sink::Sink;
+use super::{ReadError, Scratch};
+use crate::package::{Facts, Manager, Package};
 
 #[derive(Default)]
 struct Paragraph {
@@ -16,56 +17,56 @@ struct Paragraph {
     status: Option<String>,
 }
 
-pub(super) fn read(content: &mut dyn Read, _: &Scratch) -> Packages {
-    let mut packages = Vec::new();
+pub(super) fn read(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     let mut paragraph = Paragraph::default();
     for_each_line(content, |line| {
         if line.is_empty() {
-            packages.extend(std::mem::take(&mut paragraph).package());
+            sink.take(std::mem::take(&mut paragraph).package())?;
         } else if let Some((field, value)) = line.split_once(':') {
             paragraph.set(field, value.trim());
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    packages.extend(paragraph.package());
-    Ok(packages)
+    Ok(sink.take(paragraph.package())?)
 }
 
 impl Paragraph {
     /// A line that goes on with the one before begins with a space, which no field does.
     fn set(&mut self, field: &str, value: &str) {
-        let value = value.to_owned();
         match field {
-            "Package" => self.name = value,
-            "Version" => self.version = value,
-            "Architecture" => self.architecture = Some(value),
-            "Source" => self.source = Some(value),
-            "Status" => self.status = Some(value),
+            "Package" => value.clone_into(&mut self.name),
+            "Version" => value.clone_into(&mut self.version),
+            "Architecture" => self.architecture = Some(value.to_owned()),
+            "Source" => self.source = Some(value.to_owned()),
+            "Status" => self.status = Some(value.to_owned()),
             _ => {}
         }
     }
 
     /// A removed package may keep its paragraph for the sake of its configuration.
-    fn package(self) -> Option<Package> {
+    fn package(&self) -> Option<Package> {
         let state = self.status.as_deref().and_then(|status| status.split(' ').nth(2));
         if matches!(state, Some("not-installed" | "config-files")) {
             return None;
         }
-        let mut package = Package::new(Manager::Dpkg, &self.name, &self.version)?;
-        package.architecture = self.architecture;
-        if let Some(source) = &self.source {
-            let (name, version) = source.split_once(' ').unwrap_or((source, ""));
-            let version = version.trim_matches(['(', ')', ' ']);
-            package.source_name = Some(name.to_owned());
-            package.source_version = (!version.is_empty()).then(|| version.to_owned());
-        }
-        Some(package)
+        let source = self
+            .source
+            .as_deref()
+            .map(|source| source.split_once(' ').unwrap_or((source, "")));
+        let facts = Facts {
+            name: &self.name,
+            version: &self.version,
+            source_name: source.map(|(name, _)| name),
+            source_version: source.map(|(_, version)| version.trim_matches(['(', ')', ' '])),
+            architecture: self.architecture.as_deref(),
+        };
+        Package::new(Manager::Dpkg, &facts)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_scratch;
+    use super::super::packages;
     use super::*;
 
     #[test]
@@ -74,16 +75,15 @@ mod tests {
                       Source: glibc\nVersion: 2.36-9+deb12u3\nDescription: binaries\n of the library\n Version: 9\n\n\
                       Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\n\
                       Package: libssl3\nSource: openssl (3.0.11-1~deb12u1)\nVersion: 3.0.11-1~deb12u1+b1";
-        let packages = read(&mut status.as_bytes(), &test_scratch()).unwrap();
+        let packages = packages(read, status.as_bytes()).unwrap();
         let seen: Vec<_> = packages
             .iter()
             .map(|package| {
-                let source = package.source_version.as_deref();
                 (
-                    package.name.as_str(),
-                    package.version.as_str(),
-                    package.source_name.as_deref(),
-                    source,
+                    package.name(),
+                    package.version(),
+                    package.source_name(),
+                    package.source_version(),
                 )
             })
             .collect();

@@ -4,11 +4,12 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::lines::for_each_line;
-use super::{Packages, Scratch};
+use super::sink::Sink;
+use super::{ReadError, Scratch};
+use crate::error::Carried;
 use crate::package::{Manager, Package};
 
-pub(super) fn read_mod(content: &mut dyn Read, _: &Scratch) -> Packages {
-    let mut packages = Vec::new();
+pub(super) fn read_mod(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     let mut in_block = false;
     for_each_line(content, |line| {
         let line = line.split("//").next().unwrap_or_default().trim();
@@ -25,11 +26,11 @@ pub(super) fn read_mod(content: &mut dyn Read, _: &Scratch) -> Packages {
             _ => in_block.then_some(line),
         };
         if let Some((name, version)) = required.and_then(|line| line.split_once(char::is_whitespace)) {
-            packages.extend(Package::new(Manager::Go, name, version));
+            sink.take(Package::named(Manager::Go, name, version))?;
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(packages)
+    Ok(())
 }
 
 /// What the linker wrote: the version of Go, and the modules, each replaced one followed by what stands in its place.
@@ -39,33 +40,28 @@ pub(super) struct BuildInfo<'a> {
 }
 
 impl BuildInfo<'_> {
-    pub(super) fn packages(&self) -> Vec<Package> {
-        let mut packages = Vec::new();
+    pub(super) fn read(&self, sink: &mut Sink<'_>) -> Result<(), Carried> {
         // The standard library has the version of the compiler.
         if let Some(version) = self.go_version.strip_prefix("go") {
             let version = version.split(' ').next().unwrap_or_default();
-            packages.extend(Package::new(Manager::Go, "stdlib", &release_of(version)));
+            sink.take(Package::named(Manager::Go, "stdlib", &release_of(version)))?;
         }
-        let mut replaceable = false;
+        // A module is taken once the line after it does not replace it.
+        let mut module = None;
         for line in self.modules.lines() {
             let mut fields = line.split('\t');
             let (Some(kind), Some(name), version) = (fields.next(), fields.next(), fields.next()) else {
                 continue;
             };
-            if kind == "=>" && replaceable {
-                packages.pop();
-            }
-            replaceable = false;
+            let before = module.take().filter(|_| kind != "=>");
+            sink.take(before)?;
             // A module built in place has no version to compare.
             let version = version.filter(|version| *version != "(devel)");
-            if matches!(kind, "mod" | "dep" | "=>")
-                && let Some(package) = version.and_then(|version| Package::new(Manager::Go, name, version))
-            {
-                packages.push(package);
-                replaceable = true;
+            if matches!(kind, "mod" | "dep" | "=>") {
+                module = version.and_then(|version| Package::named(Manager::Go, name, version));
             }
         }
-        packages
+        sink.take(module)
     }
 }
 
@@ -82,33 +78,25 @@ fn release_of(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_scratch;
+    use super::super::check;
     use super::*;
-
-    fn seen(packages: &[Package]) -> Vec<(&str, &str)> {
-        let seen = packages
-            .iter()
-            .map(|package| (package.name.as_str(), package.version.as_str()));
-        seen.collect()
-    }
 
     #[test]
     fn modules_are_read_from_a_go_mod() {
         let text = "module example.com/app\n\ngo 1.21\n\nrequire golang.org/x/text v0.3.5 // indirect\n\
                     require (\n\tgolang.org/x/net v0.16.0\n\tgithub.com/a/b v1.0.0 // indirect\n)\n\
                     replace (\n\texample.com/x => ../x\n)\n";
-        let packages = read_mod(&mut text.as_bytes(), &test_scratch()).unwrap();
         let expected = [
             ("golang.org/x/text", "v0.3.5"),
             ("golang.org/x/net", "v0.16.0"),
             ("github.com/a/b", "v1.0.0"),
         ];
-        assert_eq!(seen(&packages), expected);
+        check(read_mod, text, &expected);
     }
 
     #[test]
     fn modules_are_read_from_build_information() {
-        let info = BuildInfo {
+        const INFO: BuildInfo<'_> = BuildInfo {
             go_version: "go1.21.3 X:boringcrypto",
             modules: "path\texample.com/app\nmod\texample.com/app\t(devel)\t\ndep\tgolang.org/x/net\tv0.16.0\th1:x=\n\
                       dep\texample.com/old\tv1.0.0\n=>\texample.com/new\tv2.0.0\th1:y=\nbuild\t-compiler=gc\n",
@@ -118,7 +106,9 @@ mod tests {
             ("golang.org/x/net", "v0.16.0"),
             ("example.com/new", "v2.0.0"),
         ];
-        assert_eq!(seen(&info.packages()), expected);
+        let read: fn(&mut dyn Read, &Scratch, &mut Sink<'_>) -> Result<(), ReadError> =
+            |_, _, sink| Ok(INFO.read(sink)?);
+        check(read, "", &expected);
         assert_eq!(release_of("1.22rc1"), "1.22-rc1");
     }
 }

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
+use crate::error::Carried;
+
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// Visits each line without its end until the visitor breaks. What is longer than a line may be comes in several.
 pub(super) fn for_each_line(
     content: &mut dyn Read,
-    mut visit: impl FnMut(&str) -> ControlFlow<()>,
+    mut visit: impl FnMut(&str) -> Result<ControlFlow<()>, Carried>,
 ) -> io::Result<()> {
     let mut content = BufReader::new(content);
     let mut line = Vec::new();
@@ -18,7 +20,7 @@ pub(super) fn for_each_line(
             return Ok(());
         }
         let text = String::from_utf8_lossy(&line);
-        if visit(text.trim_end_matches(['\n', '\r'])).is_break() {
+        if visit(text.trim_end_matches(['\n', '\r']))?.is_break() {
             return Ok(());
         }
     }

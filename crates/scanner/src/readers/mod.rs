@@ -5,10 +5,12 @@ mod binary;
 mod cargo;
 mod dpkg;
 mod go;
+mod json;
 mod lines;
 mod node;
 mod python;
 mod rpm;
+mod sink;
 mod toml_lock;
 
 use std::fs::File;
@@ -17,8 +19,9 @@ use std::path::PathBuf;
 
 use crate::error::Carried;
 use crate::inventory::Content;
-use crate::package::Package;
+use crate::limits::Budget;
 use crate::release::Release;
+use sink::Sink;
 
 const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
 
@@ -48,6 +51,12 @@ impl From<io::Error> for ReadError {
     }
 }
 
+impl From<Carried> for ReadError {
+    fn from(carried: Carried) -> Self {
+        Self::Io(carried.into())
+    }
+}
+
 impl From<serde_json::Error> for ReadError {
     fn from(error: serde_json::Error) -> Self {
         if error.is_io() {
@@ -58,36 +67,39 @@ impl From<serde_json::Error> for ReadError {
     }
 }
 
-type Packages = Result<Vec<Package>, ReadError>;
-type Reader = fn(&mut dyn Read, &Scratch) -> Packages;
+type Reader = fn(&mut dyn Read, &Scratch, &mut Sink<'_>) -> Result<(), ReadError>;
 
-/// None for a file that has nothing to do with packages.
-pub(crate) fn read(path: &str, content: &mut dyn Read, scratch: &Scratch) -> io::Result<Option<Content>> {
+/// None for a file that has nothing to do with packages, or lists none.
+pub(crate) fn read(
+    path: &str,
+    content: &mut dyn Read,
+    scratch: &Scratch,
+    budget: &Budget,
+) -> io::Result<Option<Content>> {
     if matches!(path, "etc/os-release" | "usr/lib/os-release") {
         let mut text = Vec::new();
         content.take(OS_RELEASE_BYTES_MAX).read_to_end(&mut text)?;
         let release = Release::parse(&String::from_utf8_lossy(&text));
         return Ok(Some(Content::Release(release)));
     }
-    let packages = match recognise(path) {
-        Some(reader) => reader(content, scratch),
-        None => match binary::read(content)? {
-            Some(packages) => Ok(packages),
-            None => return Ok(None),
-        },
+    let mut sink = Sink::new(budget);
+    let read = match recognise(path) {
+        Some(reader) => reader(content, scratch, &mut sink),
+        None => binary::read(content, &mut sink),
     };
-    match packages {
-        Ok(packages) => Ok(Some(Content::Packages(packages))),
-        Err(ReadError::Io(error)) => Err(error),
-        Err(ReadError::Format(problem)) => {
-            tracing::debug!(
-                path,
-                problem,
-                "a file that should tell of packages cannot be read"
-            );
-            Ok(Some(Content::Packages(Vec::new())))
-        }
+    // Before the error of the reader, which may take a limit for a fault of the file.
+    let packages = sink.finish()?;
+    match read {
+        Ok(()) => {}
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(ReadError::Format(problem)) => tracing::debug!(
+            path,
+            problem,
+            packages = packages.len(),
+            "a file that lists packages could not be read to its end"
+        ),
     }
+    Ok((!packages.is_empty()).then_some(Content::Packages(packages)))
 }
 
 fn recognise(path: &str) -> Option<Reader> {
@@ -158,14 +170,23 @@ pub(crate) fn test_scratch() -> Scratch {
     }
 }
 
+/// What a reader finds in some bytes.
+#[cfg(test)]
+fn packages(reader: Reader, mut bytes: &[u8]) -> Result<Vec<crate::Package>, ReadError> {
+    let budget = Budget::new(crate::Limits::default());
+    let mut sink = Sink::new(&budget);
+    reader(&mut bytes, &test_scratch(), &mut sink)?;
+    Ok(sink.finish()?)
+}
+
 /// Names and versions that a reader finds in a text.
 #[cfg(test)]
 #[track_caller]
 fn check(reader: Reader, text: &str, expected: &[(&str, &str)]) {
-    let packages = reader(&mut text.as_bytes(), &test_scratch()).unwrap();
+    let packages = packages(reader, text.as_bytes()).unwrap();
     let seen: Vec<_> = packages
         .iter()
-        .map(|package| (package.name.as_str(), package.version.as_str()))
+        .map(|package| (package.name(), package.version()))
         .collect();
     assert_eq!(seen, expected);
 }

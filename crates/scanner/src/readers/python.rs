@@ -1,78 +1,114 @@
 //! Python distributions: the metadata of what is installed, and lock files.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
+use super::json::{self, Members, Text};
 use super::lines::for_each_line;
-use super::{Packages, Scratch, toml_lock};
+use super::sink::Sink;
+use super::{ReadError, Scratch, toml_lock};
 use crate::package::{Manager, Package};
 
 const LOCK_BYTES_MAX: u64 = 16 << 20;
 
-pub(super) fn read_metadata(content: &mut dyn Read, _: &Scratch) -> Packages {
+pub(super) fn read_metadata(
+    content: &mut dyn Read,
+    _: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
     let (mut name, mut version) = (String::new(), String::new());
     for_each_line(content, |line| {
         match line.split_once(':') {
             Some(("Name", value)) => value.trim().clone_into(&mut name),
             Some(("Version", value)) => value.trim().clone_into(&mut version),
             // What follows the first empty line is the description.
-            _ if line.is_empty() => return ControlFlow::Break(()),
+            _ if line.is_empty() => return Ok(ControlFlow::Break(())),
             _ => {}
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(Package::new(Manager::Python, &name, &version)
-        .into_iter()
-        .collect())
+    Ok(sink.take(Package::named(Manager::Python, &name, &version))?)
 }
 
-pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch) -> Packages {
+pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     // uv lists the project itself, as editable or virtual.
-    toml_lock::read(content, Manager::Python, |source| {
-        source.is_none_or(|source| source.contains("registry"))
-    })
+    let of_registry = |source: Option<&str>| source.is_none_or(|source| source.contains("registry"));
+    toml_lock::read(content, Manager::Python, of_registry, sink)
 }
 
 /// Only what is pinned to one version says what is installed.
-pub(super) fn read_requirements(content: &mut dyn Read, _: &Scratch) -> Packages {
-    let mut packages = Vec::new();
+pub(super) fn read_requirements(
+    content: &mut dyn Read,
+    _: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
     for_each_line(content, |line| {
         let line = line.split(['#', ';']).next().unwrap_or_default();
         if let Some((name, version)) = line.split_once("==") {
             let name = name.split('[').next().unwrap_or_default();
             let version = version.trim_start_matches('=').trim();
             let version = version.split([' ', ',', '\\']).next().unwrap_or_default();
-            packages.extend(Package::new(Manager::Python, name, version));
+            sink.take(Package::named(Manager::Python, name, version))?;
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(packages)
+    Ok(())
 }
 
-#[derive(Deserialize)]
-struct Pipfile {
-    #[serde(default)]
-    default: BTreeMap<String, Pinned>,
-}
+/// `Pipfile.lock`, of which only the section of what is installed by default counts.
+struct Pipfile<'s, 'b>(&'s mut Sink<'b>);
 
 #[derive(Deserialize)]
 struct Pinned {
-    version: Option<String>,
+    #[serde(default)]
+    version: Text,
 }
 
-pub(super) fn read_pipfile_lock(content: &mut dyn Read, _: &Scratch) -> Packages {
-    let lock: Pipfile = serde_json::from_reader(std::io::BufReader::new(content.take(LOCK_BYTES_MAX)))?;
-    Ok(lock
-        .default
-        .iter()
-        .filter_map(|(name, pinned)| {
-            let version = pinned.version.as_deref()?.trim_start_matches('=');
-            Package::new(Manager::Python, name, version)
-        })
-        .collect())
+pub(super) fn read_pipfile_lock(
+    content: &mut dyn Read,
+    _: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
+    json::read(content, LOCK_BYTES_MAX, sink.budget(), Pipfile(sink))
+}
+
+impl<'de> DeserializeSeed<'de> for Pipfile<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pipfile<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a lock file of pipenv")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
+        let sink = self.0;
+        while let Some(member) = members.next_key::<Text>()? {
+            if member.as_str() == Some("default") {
+                members.next_value_seed(Members::new(|name: &str, pinned: Pinned| {
+                    let version = pinned.version.as_str().unwrap_or_default();
+                    sink.take(Package::named(
+                        Manager::Python,
+                        name,
+                        version.trim_start_matches('='),
+                    ))
+                }))?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

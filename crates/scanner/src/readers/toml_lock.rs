@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::ReadError;
 use super::lines::for_each_line;
+use super::sink::Sink;
 use crate::package::{Manager, Package};
 
 #[derive(Default)]
@@ -19,16 +20,16 @@ pub(super) fn read(
     content: &mut dyn Read,
     manager: Manager,
     from: fn(Option<&str>) -> bool,
-) -> Result<Vec<Package>, ReadError> {
-    let mut packages = Vec::new();
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
     let mut table: Option<Table> = None;
     let finish = |table: Option<Table>| {
         let table = table.filter(|table| from(table.source.as_deref()))?;
-        Package::new(manager, &table.name, &table.version)
+        Package::named(manager, &table.name, &table.version)
     };
     for_each_line(content, |line| {
         if line.starts_with('[') {
-            packages.extend(finish(table.take()));
+            sink.take(finish(table.take()))?;
             table = (line.trim_end() == "[[package]]").then(Table::default);
         } else if let (Some(table), Some((key, value))) = (&mut table, line.split_once('=')) {
             let value = value.trim();
@@ -40,8 +41,7 @@ pub(super) fn read(
                 _ => {}
             }
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    packages.extend(finish(table));
-    Ok(packages)
+    Ok(sink.take(finish(table))?)
 }

@@ -16,12 +16,17 @@ use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
 use ecru_registry::registry_settings::{QuotaSetting, Quotas};
-use ecru_registry::{Endpoint, RepositoryUriShape};
+use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
+use ecru_scanner::Ecosystem;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::public_endpoint;
+use super::{
+    advisories::{AdvisoriesCommand, parse_archives},
+    public_endpoint,
+};
 use crate::{
-    DataDirectory, EventOptions, Options, TlsFiles, UpstreamOptions,
+    AdvisoriesRefresh, DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
+    advisories::PUBLISHED_AT,
     logs::{Format, Logging},
 };
 
@@ -85,7 +90,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct DataArguments {
+pub(super) struct DataArguments {
     /// The data directory
     /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
     #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
@@ -114,28 +119,29 @@ struct RestoreArguments {
 
 /// What is to be done by a process that does not serve.
 pub(super) enum Work<'a> {
-    Import { data: PathBuf, sources: &'a [PathBuf] },
-    Gc { data: PathBuf },
-    Verify { data: PathBuf },
-    Backup { data: PathBuf, to: &'a Path },
-    Restore { from: &'a Path, data: PathBuf },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdvisoriesCommand {
-    /// Load advisories in the OSV format: JSON files, zip files of them, or directories of both; also while the
-    /// server runs
-    Import(ImportArguments),
-}
-
-#[derive(Debug, Args)]
-struct ImportArguments {
-    #[command(flatten)]
-    data: DataArguments,
-
-    /// Where the advisories are, such as the `all.zip` of an ecosystem at osv.dev
-    #[arg(required = true, value_name = "FILE OR DIRECTORY")]
-    sources: Vec<PathBuf>,
+    Import {
+        data: PathBuf,
+        sources: &'a [PathBuf],
+    },
+    Update {
+        data: PathBuf,
+        from: &'a Url,
+        ecosystems: &'a [Ecosystem],
+    },
+    Gc {
+        data: PathBuf,
+    },
+    Verify {
+        data: PathBuf,
+    },
+    Backup {
+        data: PathBuf,
+        to: &'a Path,
+    },
+    Restore {
+        from: &'a Path,
+        data: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -168,10 +174,25 @@ struct ServeArguments {
     #[arg(value_parser = parse_account_id)]
     account_id: RegistryId,
 
+    /// Organization of every account, which conditions of policies ask about
+    #[arg(
+        long,
+        env = "ECRU_ORGANIZATION_ID",
+        value_name = "ID",
+        default_value = "o-ecru000000"
+    )]
+    organization_id: OrganizationId,
+
     /// Scheme and authority to name in answers, where clients reach this server by another address than they
     /// ask for, such as `https://registry.example` behind a proxy [default: what each request came to]
     #[arg(long, env = "ECRU_PUBLIC_ENDPOINT", value_name = "URL", value_parser = public_endpoint::parse)]
     public_endpoint: Option<Endpoint>,
+
+    /// Answer for this host name too, such as `registry.corp.example.com`, `*.corp.example.com` or `*` for any; may be
+    /// given again, with commas in the variable [always: addresses, `localhost`, names without a dot or below
+    /// localhost, internal, local, svc, test and example, this machine's name, hosts of ECR's own form]
+    #[arg(long, env = "ECRU_ALLOW_HOST", value_name = "PATTERN", value_delimiter = ',')]
+    allow_host: Vec<HostPattern>,
 
     /// Shape of `repositoryUri`: `request` can be pushed to as it stands, `aws` looks like Amazon's
     #[arg(
@@ -192,6 +213,17 @@ struct ServeArguments {
         hide_possible_values = true
     )]
     error_names: Names,
+
+    /// How long waits take that only imitate Amazon's, such as 20 minutes until an archived image is back: `fast` does
+    /// not wait, `aws` does, by the clock
+    #[arg(
+        long,
+        env = "ECRU_PACE",
+        value_name = "PACE",
+        default_value = "fast",
+        hide_possible_values = true
+    )]
+    pace: Waits,
 
     /// Do not let users whose name begins with `test` push and pull with any password
     #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
@@ -236,8 +268,19 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
     advisories: Option<PathBuf>,
 
+    /// Fetch the advisories of the ecosystems that scanned images use, at once and again after so many hours
+    #[arg(long, env = "ECRU_ADVISORIES_REFRESH", value_name = "HOURS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=8760))]
+    advisories_refresh: Option<u16>,
+
+    /// Where the archives of advisories are: `<URL>/<ecosystem>/all.zip`
+    #[arg(long, env = "ECRU_ADVISORIES_FROM", value_name = "URL", default_value = PUBLISHED_AT)]
+    #[arg(value_parser = parse_archives)]
+    advisories_from: Url,
+
     /// Ask this address in the place of an upstream registry of the pull-through cache, such as
-    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable
+    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable; a second one for the
+    /// same host is a place that it may lead to
     #[arg(long, env = "ECRU_UPSTREAM", value_name = "HOST=URL", value_delimiter = ',')]
     #[arg(value_parser = ecru_outbound::parse_redirection)]
     upstream: Vec<(String, Url)>,
@@ -282,6 +325,12 @@ enum Names {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum Waits {
+    Fast,
+    Aws,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
     Text,
     Json,
@@ -312,6 +361,11 @@ impl Arguments {
                 data: import.data.directory()?,
                 sources: &import.sources,
             },
+            Some(Command::Advisories(AdvisoriesCommand::Update(update))) => Work::Update {
+                data: update.data.directory()?,
+                from: &update.from,
+                ecosystems: &update.ecosystems,
+            },
             Some(Command::Gc(data)) => Work::Gc {
                 data: data.directory()?,
             },
@@ -338,7 +392,7 @@ impl Arguments {
 }
 
 impl DataArguments {
-    fn directory(&self) -> Result<PathBuf, String> {
+    pub(super) fn directory(&self) -> Result<PathBuf, String> {
         self.data_dir.clone().map_or_else(default_data_directory, Ok)
     }
 }
@@ -371,7 +425,9 @@ impl ServeArguments {
             listen: self.listen,
             data,
             account_id: self.account_id,
+            organization_id: self.organization_id,
             public_endpoint: self.public_endpoint,
+            allowed_hosts: self.allow_host,
             repository_uri: match self.repository_uri {
                 RepositoryUri::Request => RepositoryUriShape::Request,
                 RepositoryUri::Aws => RepositoryUriShape::Aws,
@@ -379,6 +435,10 @@ impl ServeArguments {
             error_names: match self.error_names {
                 Names::Ecru => ErrorNames::Ecru,
                 Names::Aws => ErrorNames::Aws,
+            },
+            pace: match self.pace {
+                Waits::Fast => Pace::Fast,
+                Waits::Aws => Pace::Aws,
             },
             dev_users: !self.no_dev_users,
             introspection: !self.no_introspection,
@@ -388,6 +448,10 @@ impl ServeArguments {
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
             advisories: self.advisories,
+            advisories_refresh: self.advisories_refresh.map(|hours| AdvisoriesRefresh {
+                every: Duration::from_hours(u64::from(hours)),
+                from: self.advisories_from,
+            }),
             upstreams: UpstreamOptions {
                 redirected: self.upstream,
                 allowed: self.allow_upstream,
@@ -472,6 +536,30 @@ mod tests {
     }
 
     #[test]
+    fn an_organization_and_a_pace_have_defaults_and_are_checked() {
+        let read = |words: &[&str]| {
+            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
+            let (options, _) = arguments.into_options().expect("good options");
+            Ok::<_, clap::Error>((options.organization_id.to_string(), options.pace))
+        };
+        let default = (OrganizationId::default().to_string(), Pace::Fast);
+        assert_eq!(read(&[]).expect("no arguments"), default);
+        let told = read(&["--organization-id", "o-a1b2c3d4e5", "--pace", "aws"]);
+        assert_eq!(
+            told.expect("good arguments"),
+            ("o-a1b2c3d4e5".to_owned(), Pace::Aws)
+        );
+        for words in [
+            ["--organization-id", "o-short"],
+            ["--organization-id", "a1b2c3d4e5"],
+            ["--organization-id", "o-A1B2C3D4E5"],
+            ["--pace", "slow"],
+        ] {
+            assert!(read(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
     fn the_help_names_every_quota() {
         let refusal = "=1".parse::<QuotaSetting>().expect_err("a quota without a name");
         let refusal = refusal.to_string();
@@ -517,6 +605,29 @@ mod tests {
         ] {
             assert!(read(&words).is_err(), "{words:?}");
         }
+    }
+
+    #[test]
+    fn advisories_are_fetched_from_an_address_without_secrets() {
+        let read = |words: &[&str]| {
+            let update = ["ecru", "advisories", "update", "--data-dir", "/data"];
+            Arguments::read(update.iter().chain(words)).map(|_| ())
+        };
+        assert!(read(&["--from", "http://localhost:8000/osv", "--ecosystem", "Red Hat"]).is_ok());
+        for bad in [
+            ["--from", "ftp://localhost"],
+            ["--from", "https://me:secret@localhost"],
+            ["--from", "https://localhost/?a=b"],
+            ["--ecosystem", "../npm"],
+            ["--ecosystem", ""],
+        ] {
+            assert!(read(&bad).is_err(), "{bad:?}");
+        }
+        let arguments = Arguments::read(["ecru", "--ephemeral", "--advisories-refresh", "24"]);
+        let options = arguments.expect("good").into_options().expect("good").0;
+        let refresh = options.advisories_refresh.expect("a refresh");
+        assert_eq!(refresh.every, Duration::from_hours(24));
+        assert_eq!(refresh.from.as_str(), PUBLISHED_AT);
     }
 
     #[test]

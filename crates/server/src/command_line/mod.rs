@@ -4,6 +4,7 @@ mod advisories;
 mod arguments;
 mod greeting;
 mod maintenance;
+mod progress;
 mod public_endpoint;
 mod serve;
 
@@ -44,6 +45,11 @@ pub fn run() -> ExitCode {
 fn work_on(work: &Work<'_>) -> ExitCode {
     match work {
         Work::Import { data, sources } => advisories::import(data, sources),
+        Work::Update {
+            data,
+            from,
+            ecosystems,
+        } => advisories::update(data, from, ecosystems),
         Work::Gc { data } => maintenance::gc(data),
         Work::Verify { data } => maintenance::verify(data),
         Work::Backup { data, to } => maintenance::back_up(data, to),

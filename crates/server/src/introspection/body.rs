@@ -1,26 +1,58 @@
-//! The body of a request that sets something: small, and soon there.
+//! The body of a request that sets something: small, and counted with all bodies that are held whole.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use ecru_registry::{BodyBudget, HeldBody};
 use http_body::Body;
-use http_body_util::{BodyExt, Limited};
-use tokio::time::timeout;
+use http_body_util::BodyExt;
 
 use super::Problem;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What is read of it as JSON takes several times its size.
+const MADE_FACTOR: usize = 8;
 
-pub(super) async fn receive<B>(body: &mut B) -> Result<Bytes, Problem>
+/// A body, and the memory that is taken for it.
+pub(super) struct Received {
+    pub(super) bytes: Bytes,
+    pub(super) held: HeldBody,
+}
+
+pub(super) async fn receive<B>(body: &mut B, budget: &BodyBudget) -> Result<Received, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    const BROKEN: Problem = Problem::BadRequest("the body is longer than 1 MiB, or did not come");
-    let received = timeout(PATIENCE, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    match received {
-        Ok(Ok(received)) => Ok(received.to_bytes()),
-        _ => Err(BROKEN),
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(Problem::TooLong);
     }
+    let mut held = budget.body();
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = held.next(body.frame()).await.map_err(Problem::Body)? {
+        let Ok(data) = frame
+            .map_err(|_| Problem::BadRequest("the body ended early or is malformed"))?
+            .into_data()
+        else {
+            continue;
+        };
+        let length = bytes.len() + data.len();
+        if length > BODY_BYTES_MAX {
+            return Err(Problem::TooLong);
+        }
+        held.arrived(data.len());
+        held.grow_to(length).await.map_err(Problem::Body)?;
+        if bytes.capacity() < length {
+            let rest = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+            bytes.reserve(data.len() + rest.min(BODY_BYTES_MAX));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    held.grow_to(MADE_FACTOR * bytes.len())
+        .await
+        .map_err(Problem::Body)?;
+    Ok(Received {
+        bytes: bytes.freeze(),
+        held,
+    })
 }

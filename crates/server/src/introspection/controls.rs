@@ -11,6 +11,15 @@ use serde_json::{Value, json};
 use super::{Answered, Asked, Problem, duration, findings, secrets, time, verification, with};
 use crate::{own_door::not_allowed, reply::Content};
 
+/// Whether a request says in its body what is to be set. No other body is read.
+pub(super) fn takes_body(method: &Method, path: &str) -> bool {
+    method == Method::PUT
+        && matches!(
+            path,
+            "clock" | "principals" | "findings" | "verification" | "secrets"
+        )
+}
+
 /// None for a path that is no control, and for the lists that stand at some of them.
 pub(super) async fn control(
     asked: &Asked<'_>,
@@ -32,7 +41,7 @@ pub(super) async fn control(
         ("verification", &Method::GET | &Method::HEAD) => verification::get(asked).await,
         ("verification", &Method::PUT) => verification::put(asked).await,
         ("verification", &Method::DELETE) => verification::delete(asked).await,
-        ("secrets", &Method::GET | &Method::HEAD) => secrets::list(asked),
+        ("secrets", &Method::GET | &Method::HEAD) => secrets::list(asked).await,
         ("secrets", &Method::PUT) => secrets::put(asked).await,
         ("secrets", &Method::DELETE) => secrets::delete(asked).await,
         ("clock" | "principals" | "secrets" | "verification", _) => {

@@ -1,6 +1,7 @@
 //! `/_ecru/…`: lists in pages, each entry with the account and region it belongs to.
 
 use ecru_model::{Region, RegistryId, RepositoryName};
+use ecru_registry::Error;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::{
     ImageSummary, Place, StoredBlob, list_blobs, list_images, list_repositories,
@@ -21,9 +22,9 @@ pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
         "images" => images(asked).await,
         "blobs" => blobs(asked).await,
         "lifecycle/explain" => lifecycle::explain_images(asked).await,
-        "events" => events(asked),
-        "jobs" => jobs(asked),
-        "principals" => principals(asked),
+        "events" => events(asked).await,
+        "jobs" => jobs(asked).await,
+        "principals" => principals(asked).await,
         _ => return None,
     })
 }
@@ -48,7 +49,7 @@ async fn blobs(asked: &Asked<'_>) -> Answered {
     Ok(page("blobs", &found, blob))
 }
 
-fn events(asked: &Asked<'_>) -> Answered {
+async fn events(asked: &Asked<'_>) -> Answered {
     const ACCOUNT: Problem = Problem::BadRequest("an account is 12 digits");
     const REGION: Problem = Problem::BadRequest("`region` is not the name of a region");
 
@@ -60,20 +61,22 @@ fn events(asked: &Asked<'_>) -> Answered {
         repository: asked.query.get("repository").map(str::to_owned),
         detail_type: asked.query.get("detail-type").map(str::to_owned),
     };
-    let found = list_events(asked.service, &filter, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?)?;
-    Ok(page("events", &found, Envelope::to_json))
+    let found = list_events(asked.service, filter, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?).await?;
+    // A page of events may be large, and is taken apart to be shown.
+    let shown = tokio::task::spawn_blocking(move || page("events", &found, Envelope::to_json)).await;
+    shown.map_err(|panic| Problem::Registry(Error::server("events were not shown").caused_by(panic)))
 }
 
-fn jobs(asked: &Asked<'_>) -> Answered {
-    let found = list_jobs(asked.service, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?)?;
+async fn jobs(asked: &Asked<'_>) -> Answered {
+    let found = list_jobs(asked.service, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?).await?;
     Ok(page("jobs", &found, job))
 }
 
 /// By access key, so that a page begins after one.
-fn principals(asked: &Asked<'_>) -> Answered {
+async fn principals(asked: &Asked<'_>) -> Answered {
     let after = asked.query.get("after").unwrap_or_default();
     let limit = asked.limit(LIMIT_DEFAULT, LIMIT_MAX)?;
-    let found = list_principals(asked.service, after, limit)?;
+    let found = list_principals(asked.service, after.to_owned(), limit).await?;
     let items = found.items.iter().map(principal).collect::<Vec<_>>();
     let body = json!({ "principals": items });
     Ok(match found.next {
@@ -128,7 +131,12 @@ fn image(image: &ImageSummary) -> Value {
 
 fn blob(blob: &StoredBlob) -> Value {
     let repositories: Vec<Value> = blob.repositories.iter().map(place).collect();
-    json!({ "digest": blob.digest.to_string(), "size": blob.size_bytes, "repositories": repositories })
+    let shown =
+        json!({ "digest": blob.digest.to_string(), "size": blob.size_bytes, "repositories": repositories });
+    if blob.more_repositories {
+        return with(shown, "moreRepositories", true);
+    }
+    shown
 }
 
 fn place(place: &Place) -> Value {

@@ -4,7 +4,7 @@ use ecru_registry::introspection::{ImageSummary, StoredBlob, list_blobs, list_im
 use ecru_registry::pull_through_cache::{ListedRule, list_rules};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, ecru::repository_name, page, repository, time, with};
+use super::{Answered, Asked, Problem, ecru::repository_name, page, repository, time, with};
 
 /// These helpers know no pages, so that one answer holds all that a test makes.
 const LIMIT: u32 = 10_000;
@@ -43,8 +43,21 @@ async fn blobs(asked: &Asked<'_>) -> Answered {
 }
 
 async fn pull_through_rules(asked: &Asked<'_>) -> Answered {
-    let found = list_rules(asked.service, LIMIT).await?;
-    Ok(json!({ "rules": found.iter().map(rule).collect::<Vec<_>>() }))
+    const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+
+    let mut after = [(); 3].map(|()| String::new());
+    if let Some(key) = asked.query.get("after") {
+        let mut parts = key.splitn(3, '/');
+        for part in &mut after {
+            parts.next().ok_or(AFTER)?.clone_into(part);
+        }
+    }
+    let found = list_rules(asked.service, after, asked.limit(LIMIT, LIMIT)?).await?;
+    let body = json!({ "rules": found.items.iter().map(rule).collect::<Vec<_>>() });
+    Ok(match found.next {
+        Some(next) => with(body, "next", next.join("/")),
+        None => body,
+    })
 }
 
 fn rule(rule: &ListedRule) -> Value {

@@ -16,7 +16,7 @@ use std::{error::Error as StdError, sync::Arc};
 use bytes::Bytes;
 use ecru_model::{ErrorCode, RegistryId, Timestamp};
 use ecru_registry::{
-    Endpoint, Error, Page, ResetFilter, Service,
+    BodyRefused, Endpoint, Error, Page, ResetFilter, Service,
     introspection::{Extent, RepositorySummary},
 };
 use http::{Method, Request, Response, StatusCode};
@@ -37,7 +37,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Endpoint,
     query: Query,
-    /// What came with the request; a control has it read.
+    /// What came with the request, if it is one that sets something.
     body: Bytes,
 }
 
@@ -47,6 +47,8 @@ enum Problem {
     NotFound(&'static str),
     /// A bad request too, in words made for it.
     Wrong(String),
+    TooLong,
+    Body(BodyRefused),
     Registry(Error),
 }
 
@@ -76,15 +78,20 @@ where
     let Some(query) = Query::parse(uri.query().unwrap_or_default()) else {
         return Some(bad_request("the query is not percent-encoded UTF-8"));
     };
-    let body = match body::receive(request.body_mut()).await {
-        Ok(body) => body,
+    let received = if family == "ecru" && controls::takes_body(&method, rest) {
+        body::receive(request.body_mut(), &service.bodies).await.map(Some)
+    } else {
+        Ok(None)
+    };
+    let (body, _held) = match received {
+        Ok(received) => received.map(|received| (received.bytes, received.held)).unzip(),
         Err(problem) => return Some(problem.answer()),
     };
     let asked = Asked {
         service,
         endpoint,
         query,
-        body,
+        body: body.unwrap_or_default(),
     };
     if let Some(named) = reset_path(rest) {
         return Some(if method == Method::POST {
@@ -129,6 +136,19 @@ impl Problem {
             Problem::BadRequest(message) => bad_request(message),
             Problem::NotFound(message) => json_answer(StatusCode::NOT_FOUND, &json!({ "message": message })),
             Problem::Wrong(message) => bad_request(message),
+            Problem::TooLong => refused_body(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB"),
+            Problem::Body(BodyRefused::Silent) => refused_body(
+                StatusCode::REQUEST_TIMEOUT,
+                "no byte of the body arrived for 60 seconds",
+            ),
+            Problem::Body(BodyRefused::Slow) => refused_body(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body arrived at less than 64 KiB a second while others waited",
+            ),
+            Problem::Body(BodyRefused::Crowded) => refused_body(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "other bodies took all memory that is set aside for bodies: try again",
+            ),
             Problem::Registry(error) if error.code == ErrorCode::RepositoryNotFoundException => {
                 json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
             }
@@ -154,6 +174,10 @@ impl Problem {
             }
         }
     }
+}
+
+fn refused_body(status: StatusCode, message: &str) -> Response<Content> {
+    json_answer(status, &json!({ "message": message }))
 }
 
 fn bad_request(message: &str) -> Response<Content> {

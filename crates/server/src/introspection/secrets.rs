@@ -71,9 +71,14 @@ pub(super) async fn put(asked: &Asked<'_>) -> Answered {
 }
 
 /// By ARN, so that a page begins after one.
-pub(super) fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     let after = asked.query.get("after").unwrap_or_default();
-    let found = list_secrets(asked.service, after, asked.limit(LIMIT_DEFAULT, LIMIT_MAX)?)?;
+    let found = list_secrets(
+        asked.service,
+        after.to_owned(),
+        asked.limit(LIMIT_DEFAULT, LIMIT_MAX)?,
+    )
+    .await?;
     let body = json!({ "secrets": found.items.iter().map(secret).collect::<Vec<_>>() });
     Ok(match found.next {
         Some(next) => with(body, "next", next),

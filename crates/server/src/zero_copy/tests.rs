@@ -52,7 +52,7 @@ async fn connect(road: Road) -> Client {
         let handover = matches!(road, Road::Sendfile).then_some(handover);
         let answer = move |request: Request<Incoming>| {
             let content = answer(&file, request.uri().path());
-            let reply = Reply::new(content, handover.as_ref(), None);
+            let reply = Reply::new(content, handover.as_ref(), None, None);
             async { Ok::<_, Infallible>(Response::new(reply)) }
         };
         http1::Builder::new()

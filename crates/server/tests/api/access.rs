@@ -32,8 +32,17 @@ async fn put_registry_policy(api: &Api, statements: Value) {
     api.ok("PutRegistryPolicy", input).await;
 }
 
+/// Of a repository itself: it names no resource.
+fn repository_policy(mut statements: Value) -> String {
+    for statement in statements.as_array_mut().unwrap() {
+        statement.as_object_mut().unwrap().remove("Resource");
+    }
+    policy(&statements)
+}
+
 async fn set_repository_policy(api: &Api, statements: Value) {
-    let input = json!({ "repositoryName": "demo", "policyText": policy(&statements), "force": true });
+    let policy = repository_policy(statements);
+    let input = json!({ "repositoryName": "demo", "policyText": policy, "force": true });
     api.ok("SetRepositoryPolicy", input).await;
 }
 
@@ -348,7 +357,36 @@ async fn conditions_look_at_the_request_and_the_repository() {
         ("Null", "ecr:ResourceTag/owner", json!("true"), true),
         ("IpAddress", "aws:SourceIp", json!("127.0.0.0/8"), true),
         ("NotIpAddress", "aws:SourceIp", json!("127.0.0.0/8"), false),
-        ("Bool", "aws:SecureTransport", json!("false"), true),
+        ("Bool", "aws:SecureTransport", json!("true"), true),
+        ("Bool", "aws:SecureTransport", json!("false"), false),
+        ("StringEquals", "aws:PrincipalOrgID", json!("o-ecru000000"), true),
+        (
+            "StringNotEquals",
+            "aws:PrincipalOrgID",
+            json!("o-ecru000000"),
+            false,
+        ),
+        (
+            "StringEquals",
+            "aws:PrincipalOrgID",
+            json!("o-other000000"),
+            false,
+        ),
+        (
+            "ForAnyValue:StringLike",
+            "aws:PrincipalOrgPaths",
+            json!("o-ecru000000/*"),
+            true,
+        ),
+        (
+            "StringEquals",
+            "aws:ResourceOrgID",
+            json!("${aws:PrincipalOrgID}"),
+            true,
+        ),
+        ("Bool", "aws:PrincipalIsAWSService", json!("false"), true),
+        ("Bool", "aws:ViaAWSService", json!("true"), false),
+        ("Null", "aws:SourceAccount", json!("true"), true),
         ("StringEquals", "aws:RequestedRegion", json!("us-east-1"), true),
         (
             "StringNotEquals",
@@ -401,7 +439,7 @@ async fn conditions_look_at_the_request_and_the_repository() {
 #[tokio::test]
 async fn a_policy_that_locks_its_caller_out_needs_force() {
     let api = demo().await;
-    let set = |statements: Value, force: bool| json!({ "repositoryName": "demo", "policyText": policy(&statements), "force": force });
+    let set = |statements: Value, force: bool| json!({ "repositoryName": "demo", "policyText": repository_policy(statements), "force": force });
     let locks = json!([statement("Deny", &json!("*"), &json!("ecr:Set*"))]);
     let reason = "The policy would prevent you from setting another policy; use force to set it nevertheless";
     api.call("SetRepositoryPolicy", set(locks.clone(), false))
@@ -629,4 +667,53 @@ async fn a_user_reaches_the_repositories_that_have_its_name() {
         "ListImages",
         "arn:aws:ecr:us-east-1:000000000000:repository/bob/app",
     );
+}
+
+#[tokio::test]
+async fn the_guards_that_are_usual_let_the_owner_in() {
+    let api = Api::with(|configuration| {
+        configuration.organization_id = "o-a1b2c3d4e5".parse().unwrap();
+    });
+    api.create("demo").await;
+    let deny = |operator: &str, key: &str, value: &str| {
+        let mut deny = statement("Deny", &json!("*"), &json!("ecr:*"));
+        deny["Condition"] = json!({ operator: { key: value } });
+        json!({ "repositoryName": "demo", "policyText": repository_policy(json!([deny])) })
+    };
+    let list = json!({ "repositoryName": "demo" });
+    for guard in [
+        deny("Bool", "aws:SecureTransport", "false"),
+        deny("StringNotEquals", "aws:PrincipalOrgID", "o-a1b2c3d4e5"),
+        deny("StringNotEquals", "aws:ResourceOrgID", "${aws:PrincipalOrgID}"),
+        deny(
+            "StringNotEquals",
+            "aws:ResourceAccount",
+            "${aws:PrincipalAccount}",
+        ),
+    ] {
+        // Without force: the policy would be refused if it locked its owner out.
+        api.ok("SetRepositoryPolicy", guard).await;
+        api.ok("ListImages", list.clone()).await;
+    }
+    let other = deny("StringNotEquals", "aws:PrincipalOrgID", "o-ecru000000");
+    let locked_out = api.call("SetRepositoryPolicy", other).await;
+    locked_out.refuses_code(ErrorCode::InvalidParameterException);
+}
+
+#[tokio::test]
+async fn a_caller_is_named_in_the_partition_of_its_region() {
+    let api = Api::new().in_region("us-isob-east-1");
+    api.create("demo").await;
+    let stranger = api.by_account(OTHER_ACCOUNT);
+    let list = json!({ "registryId": ACCOUNT, "repositoryName": "demo" });
+    stranger.call("ListImages", list.clone()).await.is_not_allowed(
+        "arn:aws-iso-b:iam::111122223333:root",
+        "ListImages",
+        "arn:aws-iso-b:ecr:us-isob-east-1:000000000000:repository/demo",
+    );
+    let mut allow = statement("Allow", &json!("*"), &json!("ecr:ListImages"));
+    allow["Condition"] =
+        json!({ "ArnEquals": { "aws:PrincipalArn": "arn:aws-iso-b:iam::111122223333:root" } });
+    set_repository_policy(&api, json!([allow])).await;
+    stranger.ok("ListImages", list).await;
 }

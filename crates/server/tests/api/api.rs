@@ -7,9 +7,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
+use ecru_registry::events::{Envelope, EventFilter, list_events};
+use ecru_registry::introspection::Extent;
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Context, Endpoint, Random, RepositoryUriShape, Scheme, Service};
+use ecru_registry::{
+    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Page, Random, RepositoryUriShape, Scheme,
+    Service,
+};
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -58,6 +63,8 @@ impl Api {
             quotas: Quotas::default(),
             key_source: Arc::new(NoKeys),
             events_kept: std::time::Duration::from_hours(7 * 24),
+            organization_id: OrganizationId::default(),
+            pace: Pace::Fast,
         };
         change(&mut configuration);
         let service = Service::open(&options, clock, Random::default(), configuration);
@@ -172,6 +179,16 @@ impl Api {
         found
             .unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"))
             .flatten()
+    }
+
+    /// A page of events, for tests to look at in the middle of an expression.
+    pub(crate) fn list_events(&self, filter: EventFilter, extent: Extent) -> Page<Envelope, i64> {
+        let list = list_events(self.service(), filter, extent);
+        let wait = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(list).unwrap()
+        };
+        std::thread::scope(|scope| scope.spawn(wait).join().unwrap())
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {

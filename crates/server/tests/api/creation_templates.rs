@@ -545,6 +545,7 @@ async fn replication_makes_a_repository_by_its_template() {
     let there = api.by_account(OTHER_ACCOUNT);
     let mut input = full("team");
     input["encryptionConfiguration"] = json!({ "encryptionType": "AES256" });
+    input["customRoleArn"] = json!(format!("arn:aws:iam::{OTHER_ACCOUNT}:role/ecr"));
     create(&there, input).await;
     api.replicate(&[rule(&[(OTHER_ACCOUNT, EAST)], &[], false)]).await;
     there

@@ -1,6 +1,6 @@
 //! What the operations tell of: each event with the change that caused it, in EventBridge's form, and none without.
 
-use ecru_registry::events::{Envelope, EventFilter, list_events};
+use ecru_registry::events::{Envelope, EventFilter};
 use ecru_registry::introspection::Extent;
 use ecru_registry::{ResetFilter, reset};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const ALL: Extent = Extent {
 };
 
 fn events(api: &Api) -> Vec<Value> {
-    let page = list_events(api.service(), &EventFilter::default(), ALL).unwrap();
+    let page = api.list_events(EventFilter::default(), ALL);
     page.items.iter().map(Envelope::to_json).collect()
 }
 
@@ -134,7 +134,7 @@ async fn events_are_listed_by_account_region_repository_and_type_in_pages() {
             caller.push("bb", Some(tag), &Image::new(2)).await;
         }
     }
-    let count = |filter: EventFilter| list_events(api.service(), &filter, ALL).unwrap().items.len();
+    let count = |filter: EventFilter| api.list_events(filter, ALL).items.len();
     let account = Some(ecru_model::RegistryId::parse(OTHER_ACCOUNT).unwrap());
     let region = Some(ecru_model::Region::parse("eu-west-1").unwrap());
     let all = EventFilter::default();
@@ -174,7 +174,7 @@ async fn events_are_listed_by_account_region_repository_and_type_in_pages() {
     let mut found = 0;
     let mut after = 0;
     loop {
-        let page = list_events(api.service(), &of_aa, Extent { after, limit: 4 }).unwrap();
+        let page = api.list_events(of_aa.clone(), Extent { after, limit: 4 });
         assert!(page.items.len() <= 4);
         found += page.items.len();
         match page.next {
@@ -194,7 +194,7 @@ async fn events_go_with_a_reset_and_no_sequence_comes_again() {
         caller.push("demo", Some("v1"), &Image::new(1)).await;
     }
     let sequences = || {
-        let page = list_events(api.service(), &EventFilter::default(), ALL).unwrap();
+        let page = api.list_events(EventFilter::default(), ALL);
         page.items.iter().map(|event| event.sequence).collect::<Vec<_>>()
     };
     assert_eq!(sequences(), [1, 2]);

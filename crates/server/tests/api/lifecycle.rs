@@ -653,3 +653,30 @@ async fn a_hundred_thousand_stored_images_are_judged() {
     let explained = api.explained("demo").await;
     assert_eq!(explained.images.items.len(), 1000);
 }
+
+#[tokio::test]
+async fn rules_come_back_in_the_order_of_their_priorities() {
+    let api = Api::new();
+    api.create("demo").await;
+    let rule = |priority: u32| {
+        json!({
+            "rulePriority": priority,
+            "selection": {
+                "tagStatus": "tagged", "tagPrefixList": [format!("v{priority}")],
+                "countType": "imageCountMoreThan", "countNumber": 1,
+            },
+            "action": { "type": "expire" },
+        })
+    };
+    let given = json!({ "rules": [rule(9), rule(2), rule(5)] }).to_string();
+    let sorted = json!({ "rules": [rule(2), rule(5), rule(9)] });
+    let put = json!({ "repositoryName": "demo", "lifecyclePolicyText": given });
+    let put = api.ok("PutLifecyclePolicy", put).await;
+    let got = api
+        .ok("GetLifecyclePolicy", json!({ "repositoryName": "demo" }))
+        .await;
+    for answer in [put, got] {
+        let text = answer["lifecyclePolicyText"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), sorted);
+    }
+}

@@ -27,7 +27,7 @@ impl Api {
     }
 
     /// What verification says of images and what they need.
-    async fn complaints(&self) -> Vec<String> {
+    pub(crate) async fn complaints(&self) -> Vec<String> {
         let (report, mut heard) = Report::new();
         let store = self.service().store.clone();
         let verifying = tokio::spawn(async move { verify_images(&store, &report).await });

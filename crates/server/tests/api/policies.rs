@@ -44,7 +44,7 @@ async fn a_policy_is_taken_although_its_own_form_is_longer_than_may_be_sent() {
 async fn a_policy_comes_back_in_the_form_of_the_service() {
     let api = demo().await;
     let text = r#"{"Statement":[{"Condition":{"StringLike":{"aws:SourceArn":["a","b"]}},
-        "Resource":"*","Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Principal":
+        "Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Principal":
         {"AWS":"arn:aws:iam::123456789012:role/a","Service":["lambda.amazonaws.com"]},"Effect":"Allow",
         "Sid":"new statement"},{"Effect":"Deny","Principal":"*","Action":"ecr:Put*"}],"Id":"a","Version":"2008-10-17"}"#;
     let answer = api.ok("SetRepositoryPolicy", set(text)).await;
@@ -60,7 +60,6 @@ async fn a_policy_comes_back_in_the_form_of_the_service() {
           "Service" : [ "lambda.amazonaws.com" ]
         },
         "Action" : [ "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer" ],
-        "Resource" : "*",
         "Condition" : {
           "StringLike" : {
             "aws:SourceArn" : [ "a", "b" ]
@@ -126,12 +125,20 @@ async fn what_a_policy_may_say_is_taken() {
         with("Action", json!("*")),
         with("Action", json!("ECR:batchgetimage")),
         with("Action", json!(["ecr:Describe*", "ecr:ReplicateImage"])),
+        // Actions that are never done on a repository have no effect.
+        with(
+            "Action",
+            json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage"]),
+        ),
+        with(
+            "Action",
+            json!(["ecr:GetImageCopyStatus", "ecr:DescribeRegistry"]),
+        ),
         with(
             "Principal",
             json!({ "AWS": ["*", "123456789012", "arn:aws:iam::123456789012:user/a"] }),
         ),
         with("Principal", json!({ "Service": "codebuild.amazonaws.com" })),
-        with("Resource", json!("*")),
         with(
             "Condition",
             json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } }),
@@ -178,12 +185,25 @@ async fn a_text_that_is_no_policy_is_refused_and_the_policy_stays() {
         with("Principal", json!({ "AWS": "12345" })),
         with("Principal", json!({ "AWS": "arn:aws:s3:::bucket" })),
         with("Principal", json!({ "Nobody": "x" })),
+        with("Principal", json!({ "AWS": "arn:aws:iam::111122223333:role/*" })),
+        with(
+            "Principal",
+            json!({ "AWS": ["111122223333", "arn:aws:iam::111122223333:group/developers"] }),
+        ),
         with("Action", json!([])),
         with("Action", json!("s3:GetObject")),
         with("Action", json!("ecr:NoSuchAction")),
-        with("Action", json!("ecr:GetAuthorizationToken")),
         with("Action", json!(1)),
         with("Resource", json!({})),
+        with("Resource", json!("*")),
+        with(
+            "Resource",
+            json!(["arn:aws:ecr:us-east-1:000000000000:repository/demo"]),
+        ),
+        with(
+            "NotResource",
+            json!("arn:aws:ecr:us-east-1:000000000000:repository/other"),
+        ),
         with("Condition", json!("x")),
         with("Condition", json!({ "StringEquals": "x" })),
         with("Unknown", json!("x")),
@@ -238,4 +258,62 @@ async fn policies_need_a_repository() {
         let unnamed = api.call(operation, json!({})).await;
         unnamed.refuses_parameter("repositoryName", "must not be null");
     }
+}
+
+/// As earlier versions have taken and stored it.
+const STORED_BEFORE: &str = r#"{"Version":"2012-10-17","Statement":[
+    {"Effect":"Allow","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:group/developers"]},
+     "Action":"ecr:*","Resource":"arn:aws:ecr:us-east-1:000000000000:repository/demo"},
+    {"Effect":"Deny","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:role/*"]},
+     "Action":"ecr:DescribeImages","NotResource":"arn:aws:ecr:us-east-1:000000000000:repository/other"}]}"#;
+
+#[tokio::test]
+async fn a_policy_that_was_stored_before_is_decided_by_returned_and_deleted() {
+    let api = demo().await;
+    let policy = STORED_BEFORE.to_owned();
+    let put = api.service().store.write(move |tx| {
+        tx.execute(
+            "UPDATE repositories SET policy = ?1 WHERE name = 'demo'",
+            &[ecru_store::Value::Text(&policy)],
+        )
+    });
+    let _: u64 = put.await.unwrap();
+
+    let stranger = api.by_account(crate::api::OTHER_ACCOUNT);
+    let list = json!({ "registryId": ACCOUNT, "repositoryName": "demo" });
+    stranger.ok("ListImages", list.clone()).await;
+    let denied = stranger.call("DescribeImages", list).await;
+    denied.refuses_code(ErrorCode::AccessDeniedException);
+
+    let stored = api.ok("GetRepositoryPolicy", named("demo")).await;
+    assert_eq!(stored["policyText"], STORED_BEFORE);
+    let again = api.call("SetRepositoryPolicy", set(STORED_BEFORE)).await;
+    again.refuses_parameter("PolicyText", "Invalid repository policy provided");
+    assert_eq!(api.ok("DeleteRepositoryPolicy", named("demo")).await, stored);
+}
+
+#[tokio::test]
+async fn a_registry_policy_may_name_any_action_and_its_resources() {
+    let api = demo().await;
+    for action in ["ecr:GetAuthorizationToken", "ecr:GetImageCopyStatus", "ecr:*"] {
+        let mut taken = allow();
+        taken["Action"] = json!([action, "ecr:ReplicateImage"]);
+        taken["Resource"] = json!("*");
+        api.ok("PutRegistryPolicy", json!({ "policyText": statement(&taken) }))
+            .await;
+    }
+    // Nothing that a policy of a registry says has an effect on tokens.
+    let mut deny = allow();
+    deny["Effect"] = json!("Deny");
+    deny["Action"] = json!("ecr:GetAuthorizationToken");
+    api.ok("PutRegistryPolicy", json!({ "policyText": statement(&deny) }))
+        .await;
+    api.ok("GetAuthorizationToken", json!({})).await;
+
+    let mut refused = allow();
+    refused["Principal"] = json!({ "AWS": "arn:aws:iam::111122223333:role/*" });
+    let refused = api
+        .call("PutRegistryPolicy", json!({ "policyText": statement(&refused) }))
+        .await;
+    refused.refuses_parameter("PolicyText", "Invalid registry policy provided");
 }

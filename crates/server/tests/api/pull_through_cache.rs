@@ -784,3 +784,90 @@ async fn rules_and_what_they_cached_are_there_after_a_restart_and_go_with_a_rese
     api.run_due().await;
     assert_eq!(api.count("SELECT count(*) FROM cached_tags"), 0);
 }
+
+#[tokio::test]
+async fn a_rule_acts_as_a_role_of_its_own_account_only() {
+    let api = Api::new();
+    let url = format!("{OTHER_ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com");
+    let sentence = "The custom role must be a role of the account and partition of the registry";
+    let template = json!({ "prefix": "priv", "appliedFor": ["CREATE_ON_PUSH"] });
+    let own = "arn:aws:iam::000000000000:role/team/puller";
+    let with = |mut input: Value, role: &str| {
+        input["customRoleArn"] = json!(role);
+        input
+    };
+    for role in [
+        "",
+        "lambda.amazonaws.com",
+        "*",
+        OTHER_ACCOUNT,
+        "arn:aws:iam::111122223333:role/puller",
+        "arn:aws-cn:iam::000000000000:role/puller",
+        "arn:aws:iam::000000000000:root",
+        "arn:aws:iam::000000000000:user/puller",
+        "arn:aws:iam::000000000000:role/*",
+        "arn:aws:sts::000000000000:assumed-role/puller/session",
+    ] {
+        for (operation, input) in [
+            ("CreatePullThroughCacheRule", rule("priv", &url)),
+            ("CreateRepositoryCreationTemplate", template.clone()),
+        ] {
+            let refused = api.call(operation, with(input, role)).await;
+            refused.refuses_parameter("customRoleArn", sentence);
+        }
+    }
+    api.ok("CreatePullThroughCacheRule", with(rule("priv", &url), own))
+        .await;
+    api.ok("CreateRepositoryCreationTemplate", with(template, own))
+        .await;
+    for (operation, input) in [
+        (
+            "UpdatePullThroughCacheRule",
+            json!({ "ecrRepositoryPrefix": "priv" }),
+        ),
+        ("UpdateRepositoryCreationTemplate", json!({ "prefix": "priv" })),
+    ] {
+        let foreign = api
+            .call(operation, with(input, "arn:aws:iam::111122223333:role/puller"))
+            .await;
+        foreign.refuses_parameter("customRoleArn", sentence);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_was_stored_with_a_foreign_role_acts_as_nobody() {
+    let api = Api::new();
+    let source = api.by_account(OTHER_ACCOUNT).in_region("eu-west-1");
+    source.create("team/app").await;
+    source.push("team/app", Some("v1"), &Image::new(1)).await;
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "ecr:*",
+        "Principal": { "AWS": OTHER_ACCOUNT, "Service": "lambda.amazonaws.com" },
+    }] });
+    let policy = json!({ "repositoryName": "team/app", "policyText": policy.to_string() });
+    source.ok("SetRepositoryPolicy", policy).await;
+    let mut new = rule(
+        "priv",
+        &format!("{OTHER_ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"),
+    );
+    new["customRoleArn"] = json!("arn:aws:iam::000000000000:role/puller");
+    api.ok("CreatePullThroughCacheRule", new).await;
+
+    let image = || get("priv/team/app", &json!({ "imageTag": "v1" }));
+    for update in [
+        "UPDATE pull_through_cache_rules SET custom_role_arn = 'lambda.amazonaws.com'",
+        "UPDATE pull_through_cache_rules SET custom_role_arn = 'arn:aws:iam::111122223333:root'",
+        "UPDATE pull_through_cache_rules SET custom_role_arn = 'arn:aws:iam::111122223333:role/puller'",
+    ] {
+        api.execute(update).await;
+        let refused = api.call("BatchGetImage", image()).await;
+        refused.refuses_code(ErrorCode::UnableToGetUpstreamImageException);
+        // It is read all the same, and says what is wrong with it.
+        let prefix = json!({ "ecrRepositoryPrefix": "priv" });
+        let validated = api.ok("ValidatePullThroughCacheRule", prefix).await;
+        assert_eq!(validated["isValid"], false, "{validated}");
+    }
+    let prefix = json!({ "ecrRepositoryPrefix": "priv" });
+    let deleted = api.ok("DeletePullThroughCacheRule", prefix).await;
+    assert_eq!(deleted["customRoleArn"], "arn:aws:iam::111122223333:role/puller");
+}

@@ -272,7 +272,8 @@ async fn an_image_has_so_many_tags_and_no_more() {
         .await;
     over.refuses(
         ErrorCode::LimitExceededException,
-        "The image already has the maximum allowed number of tags which is '1000'",
+        "Adding tag 'over' to an image in the repository with name 'demo' in registry with id '000000000000' exceeds \
+         the maximum allowed number of tags per image which is '1000'",
     );
     assert_eq!(api.count("SELECT count(*) FROM tags"), 1000);
 }

@@ -37,6 +37,56 @@ async fn repositories_are_counted_for_each_registry() {
 }
 
 #[tokio::test]
+async fn what_went_leaves_its_place_to_another() {
+    let api = with(&[
+        "repositories-per-registry=1",
+        "pull-time-exclusions-per-registry=1",
+        "creation-templates-per-registry=1",
+        "pull-through-cache-rules-per-registry=1",
+    ]);
+    let exclusion = |name: &str| json!({ "principalArn": format!("arn:aws:iam::000000000000:role/{name}") });
+    let template = |prefix: &str| json!({ "prefix": prefix, "appliedFor": ["CREATE_ON_PUSH"] });
+    let rule =
+        |prefix: &str| json!({ "ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": "public.ecr.aws" });
+    let calls = async |name: &str| {
+        [
+            api.call("CreateRepository", json!({ "repositoryName": name }))
+                .await,
+            api.call("RegisterPullTimeUpdateExclusion", exclusion(name)).await,
+            api.call("CreateRepositoryCreationTemplate", template(name)).await,
+            api.call("CreatePullThroughCacheRule", rule(name)).await,
+        ]
+    };
+    for answer in calls("one").await {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+    for answer in calls("two").await {
+        answer.refuses_code(ErrorCode::LimitExceededException);
+    }
+    api.ok("DeleteRepository", json!({ "repositoryName": "one" }))
+        .await;
+    api.ok("DeregisterPullTimeUpdateExclusion", exclusion("one"))
+        .await;
+    api.ok("DeleteRepositoryCreationTemplate", json!({ "prefix": "one" }))
+        .await;
+    api.ok(
+        "DeletePullThroughCacheRule",
+        json!({ "ecrRepositoryPrefix": "one" }),
+    )
+    .await;
+    for answer in calls("two").await {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+    assert_eq!(api.count("SELECT sum(held) FROM registry_counters"), 4);
+    ecru_registry::reset(api.service(), ecru_registry::ResetFilter::default())
+        .await
+        .unwrap();
+    for answer in calls("three").await {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn pull_time_exclusions_are_counted_for_each_registry() {
     let api = with(&["pull-time-exclusions-per-registry=1"]);
     let arn = |name| json!({ "principalArn": format!("arn:aws:iam::000000000000:role/{name}") });
@@ -64,7 +114,8 @@ async fn images_are_counted_for_each_repository_and_tags_for_each_image() {
     api.ok("PutImage", tag("b")).await;
     exceeds(
         &api.call("PutImage", tag("c")).await,
-        "The image already has the maximum allowed number of tags which is '2'",
+        "Adding tag 'c' to an image in the repository with name 'demo' in registry with id '000000000000' exceeds the \
+         maximum allowed number of tags per image which is '2'",
     );
 }
 

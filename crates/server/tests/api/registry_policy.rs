@@ -50,7 +50,7 @@ async fn a_text_that_is_no_policy_is_refused_and_the_policy_stays() {
         "[]",
         r#"{"Statement":[]}"#,
         r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*"}]}"#,
-        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:GetAuthorizationToken"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:NoSuchAction"}]}"#,
         r#"{"Statement":[{"Effect":"Allow","Action":"ecr:*"}]}"#,
         r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"ecr:*","Condition":{"Near":{"aws:SourceIp":"::1"}}}]}"#,
     ] {

@@ -112,9 +112,24 @@ async fn a_key_is_kept_as_its_arn_in_the_partition_of_the_region() {
         key("us-east-1", json!({ "encryptionType": "KMS", "kmsKey": arn })).await,
         json!({ "encryptionType": "KMS", "kmsKey": arn })
     );
-    assert_eq!(
-        key("us-east-1", json!({ "encryptionType": "KMS" })).await["kmsKey"],
-        "arn:aws:kms:us-east-1:000000000000:alias/aws/ecr"
+    let default = key("us-east-1", json!({ "encryptionType": "KMS" })).await;
+    let id = default["kmsKey"]
+        .as_str()
+        .and_then(|arn| arn.strip_prefix("arn:aws:kms:us-east-1:000000000000:key/"));
+    assert!(uuid::Uuid::parse_str(id.unwrap()).is_ok(), "{default}");
+    for encryption in [
+        json!({ "encryptionType": "KMS_DSSE" }),
+        json!({ "encryptionType": "KMS", "kmsKey": "alias/aws/ecr" }),
+    ] {
+        assert_eq!(key("us-east-1", encryption).await["kmsKey"], default["kmsKey"]);
+    }
+    let elsewhere = key("us-iso-east-1", json!({ "encryptionType": "KMS" })).await;
+    assert!(
+        elsewhere["kmsKey"]
+            .as_str()
+            .unwrap()
+            .starts_with("arn:aws-iso:kms:us-iso-east-1:000000000000:key/"),
+        "{elsewhere}"
     );
     assert_eq!(
         key(
@@ -229,6 +244,8 @@ async fn a_registry_holds_so_many_repositories_and_no_more() {
          SELECT '000000000000', 'us-east-1', 'r' || n, 0, 'MUTABLE', 0, 'AES256' FROM numbers",
     )
     .await;
+    api.execute("INSERT INTO registry_counters VALUES ('000000000000', 'us-east-1', 'repositories', 99999)")
+        .await;
     api.create("last").await;
     let one_more = api.call("CreateRepository", named("over")).await;
     one_more.refuses(

@@ -102,6 +102,11 @@ async fn keys_and_values_have_their_limits() {
         ("a\u{0}b", "x"),
         ("a\r\nb", "x"),
         ("k", "a\u{0}b"),
+        ("k(1)", "x"),
+        ("k", "a, b; c"),
+        ("100%", "x"),
+        ("k", "\"quoted\" & more"),
+        ("k", "🚀"),
     ] {
         let answer = api.call("TagResource", tag(&[("fine", "x"), wrong])).await;
         answer.refuses(
@@ -189,4 +194,19 @@ async fn a_repository_of_another_account_is_out_of_reach_by_its_arn() {
             ),
         );
     }
+}
+
+#[tokio::test]
+async fn a_tag_that_was_stored_before_is_listed_and_can_be_removed() {
+    let api = demo().await;
+    api.execute(
+        "INSERT INTO resource_tags (repository_id, key, value) SELECT id, 'cost (team)', 'a, b; 100% 🚀' FROM repositories",
+    )
+    .await;
+    // Others can be added beside it.
+    api.ok("TagResource", tag(&[("Größe", "x_.:/=+-@ 1")])).await;
+    let expected = pairs(&[("Größe", "x_.:/=+-@ 1"), ("cost (team)", "a, b; 100% 🚀")]);
+    assert_eq!(tags(&api).await, expected);
+    api.ok("UntagResource", untag(&["cost (team)"])).await;
+    assert_eq!(tags(&api).await, expected[..1]);
 }

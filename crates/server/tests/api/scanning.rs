@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ecru_model::{Digest, ErrorCode};
-use ecru_registry::events::{EventFilter, list_events};
+use ecru_registry::events::EventFilter;
 use ecru_registry::introspection::Extent;
 use ecru_registry::scanning::{
     Finding, FoundPackage, ImageScanner, PresetFinding, ScanLayer, ScanProblem, ScanReport, Severity,
@@ -130,7 +130,7 @@ impl Api {
             after: 0,
             limit: 1000,
         };
-        let page = list_events(self.service(), &filter, all).unwrap();
+        let page = self.list_events(filter, all);
         page.items.into_iter().map(|event| event.detail).collect()
     }
 }
@@ -222,7 +222,7 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
         (
             Ok(uncovered.clone()),
             "AdvisoryDataError: No advisory data is loaded for Debian:12, so nothing is known of vulnerabilities in \
-             this image.",
+             this image. The command `ecru advisories update` loads it.",
         ),
         (
             Err("a layer cannot be unpacked"),
@@ -255,7 +255,9 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
     api.ok("StartImageScan", v1()).await;
     api.run_due().await;
     let described = api.findings().await;
-    let expected = format!("{COMPLETE} No advisory data is loaded for Debian:12.");
+    let expected = format!(
+        "{COMPLETE} No advisory data is loaded for Debian:12. The command `ecru advisories update` loads it."
+    );
     assert_eq!(described["imageScanStatus"]["description"], expected);
     assert_eq!(
         described["imageScanFindings"]["findingSeverityCounts"],
@@ -739,4 +741,56 @@ async fn findings_go_with_their_image_and_their_repository() {
     .await;
     api.run_due().await;
     assert_eq!(counts(), [0, 0]);
+}
+
+#[tokio::test]
+async fn findings_that_are_set_leave_a_continuous_scan_active() {
+    let (api, _) = bench().await;
+    api.put_rules("ENHANCED", &[("CONTINUOUS_SCAN", "demo")]).await;
+    let image = Image::new(1);
+    let digest = Digest::parse(&api.push("demo", Some("v1"), &image).await).unwrap();
+    let active = json!({ "status": "ACTIVE", "description": "Continuous scan is selected for image." });
+    for _ in 0..2 {
+        let found = PresetFinding {
+            name: "CVE-2099-0009".to_owned(),
+            ..PresetFinding::default()
+        };
+        assert_eq!(
+            preset_findings(api.service(), digest, vec![found]).await.unwrap(),
+            1
+        );
+        assert_eq!(api.findings().await["imageScanStatus"], active);
+        api.run_due().await;
+        assert_eq!(api.findings().await["imageScanStatus"], active);
+    }
+    api.put_rules("ENHANCED", &[("SCAN_ON_PUSH", "demo")]).await;
+    preset_findings(api.service(), digest, Vec::new()).await.unwrap();
+    let described = api.findings().await;
+    assert_eq!(described["imageScanStatus"]["status"], "COMPLETE");
+    let findings = &described["imageScanFindings"];
+    assert_eq!(
+        (&findings["findings"], &findings["enhancedFindings"]),
+        (&json!([]), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_images_says_nothing_of_enhanced_scans() {
+    let (api, _) = bench().await;
+    api.put_rules("ENHANCED", &[("CONTINUOUS_SCAN", "demo")]).await;
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.run_due().await;
+    assert_eq!(api.findings().await["imageScanStatus"]["status"], "ACTIVE");
+    for scanner in ["AWS_NATIVE", "CLAIR"] {
+        api.put_basic_scanner(scanner).await;
+        for input in [
+            json!({ "repositoryName": "demo" }),
+            json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": "v1" }] }),
+        ] {
+            let described = api.ok("DescribeImages", input).await;
+            let detail = described["imageDetails"][0].as_object().unwrap();
+            assert!(!detail.contains_key("imageScanStatus"), "{detail:?}");
+            assert!(!detail.contains_key("imageScanFindingsSummary"), "{detail:?}");
+        }
+    }
 }

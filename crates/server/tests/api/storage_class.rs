@@ -1,6 +1,7 @@
 //! Archived images: out of reach of pulls, and brought back after a while or by a push.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
+use ecru_registry::Pace;
 use ecru_registry::images::{Reference, load_manifest};
 use ecru_registry::layers::open_blob;
 use serde_json::{Value, json};
@@ -52,8 +53,9 @@ impl Api {
     }
 }
 
+/// At the pace of the service, so that the wait can be looked at.
 async fn pushed() -> (Api, Image) {
-    let api = Api::new();
+    let api = Api::with(|configuration| configuration.pace = Pace::Aws);
     api.create("demo").await;
     let image = Image::new(1);
     api.push("demo", Some("v1"), &image).await;
@@ -248,4 +250,17 @@ async fn referrers_are_archived_within_a_day_and_come_back_with_their_subject() 
     ECR Image Action STANDARD 2026-01-02T00:20:00.5Z
     ECR Referrer Action STANDARD 2026-01-02T00:20:00.5Z
     ");
+}
+
+#[tokio::test]
+async fn a_restore_does_not_wait_by_default_also_while_the_clock_is_frozen() {
+    let api = Api::new();
+    api.create("demo").await;
+    let image = Image::new(1);
+    api.push("demo", Some("v1"), &image).await;
+    api.archive(&image.digest()).await;
+    assert_eq!(api.restore(&image.digest()).await["imageStatus"], "ACTIVATING");
+    api.run_due().await;
+    assert_eq!(api.status(&image.digest()).await["imageStatus"], "ACTIVE");
+    assert!(api.can_pull(&image.digest()));
 }

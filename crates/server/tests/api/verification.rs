@@ -259,18 +259,43 @@ async fn one_of_several_signatures_is_enough() {
 
 #[tokio::test]
 async fn what_is_attached_to_an_image_is_stored_without_a_signature() {
-    let (api, _, image) = guarded().await;
+    let (api, signer, image) = guarded().await;
     let attached = Image::new(2).with(
         "subject",
         json!({ "mediaType": OCI_MANIFEST, "digest": image.digest(), "size": 1 }),
     );
-    api.push("demo", Some("report"), &attached).await;
+    api.push("demo", None, &attached).await;
+    api.push("demo", None, &signer.enveloped(&image.digest())).await;
+    let tag = format!("{}.sbom", image.digest().replace(':', "-"));
+    api.ok("PutImage", put("demo", &attached.text(), Some(&tag)))
+        .await;
     for kind in ["sig", "att", "sbom"] {
         let tag = format!("{}.{kind}", image.digest().replace(':', "-"));
         api.push("demo", Some(&tag), &Image::new(3)).await;
     }
     assert!(!tagged(&api, &Image::new(3), "v1").await);
-    assert_eq!(api.tags("demo").await.len(), 4);
+    assert_eq!(api.tags("demo").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_subject_frees_nothing_from_its_signature() {
+    let (api, signer, image) = guarded().await;
+    for subject in [image.digest(), digest(b"made up")] {
+        let claiming = Image::new(4).with(
+            "subject",
+            json!({ "mediaType": OCI_MANIFEST, "digest": subject, "size": 1 }),
+        );
+        api.push("demo", None, &claiming).await;
+        let input = put("demo", &claiming.text(), Some("latest"));
+        let refused = api.call("PutImage", input.clone()).await;
+        refused.refuses(
+            ErrorCode::LayerInaccessibleException,
+            &not_signed(&claiming.digest()),
+        );
+        api.push("demo", None, &signer.enveloped(&claiming.digest()))
+            .await;
+        api.ok("PutImage", input).await;
+    }
 }
 
 #[tokio::test]

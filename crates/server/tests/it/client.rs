@@ -38,14 +38,27 @@ impl Registry {
             .await;
     }
 
+    /// Freezes the clock that users see.
+    pub(crate) async fn freeze(&self, at: &str) {
+        let change = json!({ "frozen": at }).to_string();
+        let set = self.put("/_ecru/clock").anonymously().body(change).send().await;
+        assert_eq!(set.status, 200, "{}", set.text());
+    }
+
     /// An operation of the JSON API that has to succeed.
     pub(crate) async fn aws(&self, operation: &str, input: Value) -> Value {
         self.aws_as("test", "us-east-1", operation, input).await
     }
 
     pub(crate) async fn aws_as(&self, key: &str, region: &str, operation: &str, input: Value) -> Value {
-        let reply = self
-            .ask("POST", "/")
+        let reply = self.aws_request(key, region, operation, &input).send().await;
+        assert_eq!(reply.status, 200, "{operation}: {}", reply.text());
+        reply.json()
+    }
+
+    /// An operation of the JSON API, not sent yet.
+    pub(crate) fn aws_request(&self, key: &str, region: &str, operation: &str, input: &Value) -> Request<'_> {
+        self.ask("POST", "/")
             .anonymously()
             .header(
                 "X-Amz-Target",
@@ -60,10 +73,6 @@ impl Registry {
                 ),
             )
             .body(input.to_string())
-            .send()
-            .await;
-        assert_eq!(reply.status, 200, "{operation}: {}", reply.text());
-        reply.json()
     }
 
     pub(crate) fn authority(&self) -> String {

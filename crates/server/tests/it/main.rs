@@ -22,6 +22,7 @@ mod oci_mounts;
 mod oci_pull;
 mod oci_push;
 mod oci_ranges;
+mod oci_regions;
 mod oci_replication;
 mod oci_uploads;
 mod oci_uploads_refused;

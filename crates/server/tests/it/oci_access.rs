@@ -302,7 +302,7 @@ async fn a_policy_knows_where_a_request_comes_from() {
             &registry,
             json!({
                 "Effect": "Deny", "Principal": "*", "Action": "ecr:ListImages",
-                "Condition": { operator: { "aws:SourceIp": network }, "Bool": { "aws:SecureTransport": "false" } },
+                "Condition": { operator: { "aws:SourceIp": network }, "Bool": { "aws:SecureTransport": "true" } },
             }),
         )
         .await;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::client::{Registry, Reply};
-use crate::content::{Image, sha256};
+use crate::client::{Registry, Reply, Request};
+use crate::content::{Image, MANIFEST, sha256};
 
 /// The user and password of a token, as `docker login` has them.
 pub(crate) async fn token(registry: &Registry, account: &str, region: &str) -> String {
@@ -92,6 +92,26 @@ async fn a_token_opens_its_registry() {
         reply.refuses(404, "NAME_UNKNOWN");
         let catalog = registry.get("/v2/_catalog").user(&other).send().await;
         assert_eq!(catalog.json(), json!({ "repositories": [] }));
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_twelve_hours_alone_and_not_after_the_clock_was_moved_back() {
+    let registry = Registry::start().await;
+    registry.freeze("2030-01-01T12:00:00Z").await;
+    let user = token(&registry, "test", "us-east-1").await;
+    for (at, status) in [
+        ("2030-01-01T12:00:00Z", 200),
+        ("2030-01-01T23:59:59.999Z", 200),
+        ("2030-01-02T00:00:00Z", 401),
+        ("2030-01-01T11:59:59.999Z", 401),
+        ("2029-01-01T12:00:00Z", 401),
+        ("1970-01-01T00:00:00Z", 401),
+        ("2030-01-01T13:00:00Z", 200),
+    ] {
+        registry.freeze(at).await;
+        let reply = registry.get("/v2/").user(&user).send().await;
+        assert_eq!(reply.status, status, "{at}: {}", reply.text());
     }
 }
 
@@ -223,6 +243,10 @@ async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
     for user in ["test:test", "test:", "tester:x:y", "test-1:z"] {
         registry.get("/v2/demo/tags/list").user(user).send().await.is(200);
     }
+    // A password need not be text.
+    let binary = format!("Basic {}", STANDARD.encode(b"test:\xff\xfe:\x00"));
+    let entered = registry.get("/v2/demo/tags/list").anonymously();
+    entered.header("Authorization", &binary).send().await.is(200);
     for user in ["Test:test", "admin:test", ":", "tes:test"] {
         is_challenged(&registry, &registry.get("/v2/").user(user).send().await);
     }
@@ -275,4 +299,63 @@ async fn addresses_in_answers_begin_with_the_host_that_was_asked() {
         "www-authenticate",
         &format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\""),
     );
+}
+
+/// The request as a proxy passes it on.
+fn by_proxy<'r>(request: Request<'r>, host: &str, (name, value): (&str, &str)) -> Request<'r> {
+    request.host(host).header(name, value)
+}
+
+#[tokio::test]
+async fn addresses_are_https_where_the_client_asked_a_proxy_by_https() {
+    let registry = Registry::start().await;
+    let host = "registry.example:8443";
+    registry.push("demo", "1.0", &Image::new(1)).await;
+    registry.push("demo", "2.0", &Image::new(2)).await;
+    for (name, value) in [
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", "for=192.0.2.1;proto=https"),
+    ] {
+        let by_proxy = |request| by_proxy(request, host, (name, value));
+        let own = format!("https://{host}/v2/");
+
+        let begun = by_proxy(registry.post("/v2/demo/blobs/uploads/")).send().await;
+        let location = begun.is(202).header("location").unwrap().to_owned();
+        assert!(location.starts_with(&own), "{location}");
+        let listed = by_proxy(registry.get("/v2/demo/tags/list?n=1")).send().await;
+        let next = listed.is(200).next_page().unwrap();
+        assert!(next.starts_with(&own), "{next}");
+        let pushed = by_proxy(
+            registry
+                .put("/v2/demo/manifests/3.0")
+                .header("Content-Type", MANIFEST),
+        )
+        .body(Image::new(1).manifest)
+        .send()
+        .await;
+        let location = pushed.is(201).header("location").unwrap().to_owned();
+        assert!(location.starts_with(&own), "{location}");
+        let challenged = by_proxy(registry.get("/v2/")).anonymously().send().await;
+        challenged.is(401).has(
+            "www-authenticate",
+            &format!("Basic realm=\"https://{host}/\",service=\"ecr.amazonaws.com\""),
+        );
+
+        let token = by_proxy(registry.aws_request("test", "us-east-1", "GetAuthorizationToken", &json!({})));
+        let token = token.send().await.json();
+        assert_eq!(
+            token["authorizationData"][0]["proxyEndpoint"],
+            format!("https://{host}")
+        );
+        let download = json!({ "repositoryName": "demo", "layerDigest": sha256(&Image::new(1).blobs[1]) });
+        let grant = by_proxy(registry.aws_request("test", "us-east-1", "GetDownloadUrlForLayer", &download));
+        let url = grant.send().await.json()["downloadUrl"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(url.starts_with(&own), "{url}");
+    }
+    let plain = registry.post("/v2/demo/blobs/uploads/").host(host).send().await;
+    let location = plain.is(202).header("location").unwrap().to_owned();
+    assert!(location.starts_with(&format!("http://{host}/")), "{location}");
 }

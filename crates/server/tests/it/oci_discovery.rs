@@ -395,3 +395,81 @@ async fn a_referrer_counts_before_its_subject_is_there_and_no_longer_than_it_is_
     assert!(referrers(&registry.get(&list).send().await).is_empty());
     registry.get("/v2/demo/manifests/subject").send().await.is(200);
 }
+
+#[tokio::test]
+async fn lists_are_found_with_a_slash_at_their_end() {
+    let registry = Registry::start().await;
+    let image = Image::new(1);
+    registry.push("demo", "1.0", &image).await;
+    for path in [
+        "/v2/_catalog".to_owned(),
+        "/v2/demo/tags/list".to_owned(),
+        format!("/v2/demo/referrers/{}", image.digest()),
+    ] {
+        let without = registry.get(&path).send().await;
+        let with = registry.get(&format!("{path}/")).send().await;
+        assert_eq!(with.is(200).json(), without.is(200).json(), "{path}");
+    }
+    let page = registry.get("/v2/demo/tags/list/?n=1").send().await;
+    page.is(200);
+    registry.get("/v2/demo/manifests/1.0/").send().await.is(404);
+}
+
+#[tokio::test]
+async fn referrers_with_large_annotations_are_given_by_pages_of_four_mebibytes() {
+    let registry = Registry::start().await;
+    let subject = Image::new(1);
+    registry
+        .push_blobs(DigestAlgorithm::Sha256, "demo", &subject)
+        .await;
+    let link = descriptor(MANIFEST, &sha256(&subject.manifest), subject.manifest.len());
+    let text = "\u{e9}\"\\ ".repeat(400_000);
+    let mut pushed = Vec::new();
+    for seed in 2..5 {
+        let referrer = Image::with(seed, |manifest| {
+            manifest["subject"] = link.clone();
+            manifest["annotations"] = json!({ "n": seed.to_string(), "text": text });
+        });
+        registry
+            .push_blobs(DigestAlgorithm::Sha256, "demo", &referrer)
+            .await;
+        let digest = sha256(&referrer.manifest);
+        registry
+            .put_manifest("demo", &digest, &referrer.manifest)
+            .await
+            .is(201);
+        pushed.push(json!(digest));
+    }
+
+    let mut address = Some(format!("/v2/demo/referrers/{}", sha256(&subject.manifest)));
+    let mut found = Vec::new();
+    while let Some(page) = address {
+        let reply = registry.get(&page).send().await;
+        assert!(reply.body.len() <= (4 << 20) + 4096);
+        for described in referrers(&reply) {
+            assert_eq!(described["annotations"]["text"], text);
+            found.push(described["digest"].clone());
+        }
+        address = reply.next_page();
+    }
+    assert_eq!(found, pushed);
+}
+
+#[tokio::test]
+async fn a_manifest_whose_types_are_long_or_no_media_types_is_refused() {
+    let registry = Registry::start().await;
+    let long = format!("application/{}", "x".repeat(1 << 20));
+    for kind in [&long, "thing", "text/a b"] {
+        for member in ["artifactType", "config"] {
+            let image = Image::with(1, |manifest| match member {
+                "config" => manifest["config"]["mediaType"] = json!(kind),
+                _ => manifest["artifactType"] = json!(kind),
+            });
+            registry.push_blobs(DigestAlgorithm::Sha256, "demo", &image).await;
+            registry
+                .put_manifest("demo", "v1", &image.manifest)
+                .await
+                .refuses(400, "MANIFEST_INVALID");
+        }
+    }
+}

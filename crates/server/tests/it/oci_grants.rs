@@ -78,6 +78,28 @@ async fn a_grant_opens_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_grant_is_good_for_its_hour_alone_and_not_after_the_clock_was_moved_back() {
+    let registry = Registry::start().await;
+    registry.freeze("2030-01-01T12:00:00Z").await;
+    let image = Image::new(1);
+    registry.push("demo", "1.0", &image).await;
+    let input = json!({ "repositoryName": "demo", "layerDigest": sha256(&image.blobs[1]) });
+    let answer = registry.aws("GetDownloadUrlForLayer", input).await;
+    let address = answer["downloadUrl"].as_str().unwrap().to_owned();
+    for (at, status) in [
+        ("2030-01-01T12:59:59.999Z", 200),
+        ("2030-01-01T13:00:00Z", 401),
+        ("2030-01-01T11:59:59.999Z", 401),
+        ("2029-12-31T12:00:00Z", 401),
+        ("2030-01-01T12:00:00Z", 200),
+    ] {
+        registry.freeze(at).await;
+        let reply = registry.get(&address).anonymously().send().await;
+        assert_eq!(reply.status, status, "{at}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
 async fn a_grant_that_was_touched_opens_nothing() {
     let (registry, _, _, address) = granted().await;
     let (path, grant) = address.split_once("grant=").unwrap();

@@ -1,5 +1,7 @@
 //! Pushing manifests: by tag, by digest, with further tags and with a subject.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecru_model::DigestAlgorithm;
 use serde_json::{Value, json};
 
@@ -251,6 +253,14 @@ async fn the_media_type_beside_a_manifest_and_in_it_must_agree() {
     )
     .await
     .is(201);
+    put(
+        "APPLICATION/VND.OCI.IMAGE.MANIFEST.V1+JSON;charset=utf-8",
+        &image.manifest,
+    )
+    .await
+    .is(201);
+    let pulled = registry.get("/v2/demo/manifests/1.0").send().await;
+    pulled.is(200).has("content-type", MANIFEST);
 
     let untyped = Image::with(1, |manifest| {
         manifest.as_object_mut().unwrap().remove("mediaType");
@@ -312,4 +322,52 @@ async fn of_racing_pushes_of_a_frozen_tag_one_wins() {
         "docker-content-digest",
         winners[0].header("docker-content-digest").unwrap(),
     );
+}
+
+#[tokio::test]
+async fn an_image_from_scratch_that_only_sets_variables_is_pushed_and_pulled() {
+    let registry = Registry::start().await;
+    // As BuildKit writes it.
+    let image = Image::with(1, |manifest| manifest["layers"] = Value::Null);
+    let digest = registry.push("demo", "scratch", &image).await;
+    let pulled = registry.get("/v2/demo/manifests/scratch").send().await;
+    pulled.is(200).has("docker-content-digest", &digest);
+    assert_eq!(pulled.body, image.manifest);
+    let without = Image::with(1, |manifest| {
+        manifest.as_object_mut().unwrap().remove("layers");
+    });
+    registry.push("demo", "none", &without).await;
+}
+
+#[tokio::test]
+async fn a_signed_manifest_is_pulled_by_the_digest_of_what_was_signed() {
+    const SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let registry = Registry::start().await;
+    let layer = registry.push_blob("demo", b"layer").await;
+    let head = format!(r#"{{"schemaVersion":1,"name":"demo","tag":"1","fsLayers":[{{"blobSum":"{layer}"}}]"#);
+    let protected = format!(r#"{{"formatLength":{},"formatTail":"fQ"}}"#, head.len());
+    let protected = URL_SAFE_NO_PAD.encode(protected);
+    let manifest = format!(r#"{head},"signatures":[{{"protected":"{protected}"}}]}}"#);
+    let named = sha256(format!("{head}}}").as_bytes());
+    let put = |reference: &str| {
+        let put = registry.put(&format!("/v2/demo/manifests/{reference}"));
+        put.header("Content-Type", SIGNED).body(manifest.as_str()).send()
+    };
+    for reference in ["1", &named] {
+        put(reference).await.is(201).has("docker-content-digest", &named);
+    }
+    put(&sha256(manifest.as_bytes()))
+        .await
+        .refuses(400, "DIGEST_INVALID");
+    for reference in ["1", &named] {
+        let pulled = registry
+            .get(&format!("/v2/demo/manifests/{reference}"))
+            .send()
+            .await;
+        pulled
+            .is(200)
+            .has("docker-content-digest", &named)
+            .has("content-type", SIGNED);
+        assert_eq!(pulled.text(), manifest);
+    }
 }

@@ -127,6 +127,17 @@ async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
         changed(|manifest| manifest["layers"][0]["digest"] = json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         changed(|manifest| manifest["config"]["digest"] = json!(7)),
         changed(|manifest| manifest["subject"] = json!({ "digest": "x" })),
+        // Go takes the last of names that differ in case.
+        changed(|manifest| manifest["Layers"] = json!([])),
+        changed(|manifest| manifest["layer\u{17f}"] = json!([])),
+        changed(|manifest| manifest["layers"][0]["Digest"] = json!("x")),
+        changed(|manifest| manifest["config"]["SIZE"] = json!(1)),
+        changed(|manifest| manifest["fsLayers"] = json!([])),
+        changed(|manifest| manifest["config"]["annotations"] = json!({ "a": 1 })),
+        changed(|manifest| manifest["layers"][0]["annotations"] = json!({ "a": null })),
+        changed(|manifest| manifest["annotations"] = json!({ "a": [] })),
+        index_with(&[], |index| index["fsLayers"] = json!([])),
+        index_with(&[], |index| index["Manifests"] = Value::Null),
         index_with(&[], |index| index["layers"] = json!([])),
         index_with(&[], |index| {
             index["config"] = descriptor(CONFIG, &sha256(b"{}"), 2);

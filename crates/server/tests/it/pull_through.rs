@@ -1,5 +1,7 @@
 //! Pulls through the cache from another registry, over real HTTP on both sides.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -206,8 +208,86 @@ async fn clients_that_come_together_are_all_given_the_layer() {
     })
     .await;
     registry.settle().await;
+    assert_eq!(times_asked(&upstream, &image.blobs[1]), 1);
     upstream.stop();
     pull(&registry, "hub/library/app", "1.0", &image).await;
+}
+
+/// How often the upstream was asked for a blob.
+fn times_asked(upstream: &FakeUpstream, blob: &[u8]) -> usize {
+    let wanted = format!("GET /v2/library/app/blobs/{}", sha256(blob));
+    let asked = upstream.asked();
+    asked.iter().filter(|asked| asked.what == wanted).count()
+}
+
+async fn begin_to_get(registry: &Registry, blob: &[u8]) -> TcpStream {
+    let mut client = TcpStream::connect(registry.authority()).await.unwrap();
+    let request = format!(
+        "GET /v2/hub/library/app/blobs/{} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Basic \
+         dGVzdDp0ZXN0\r\n\r\n",
+        sha256(blob),
+        registry.authority()
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn a_layer_is_fetched_once_however_many_clients_give_up() {
+    let upstream = FakeUpstream::start().await;
+    let image = large(7);
+    upstream.push("library/app", "1.0", &image);
+    let registry = upstream.cached(&[]).await;
+    let gate = upstream.gate();
+    for _ in 0..30 {
+        let client = begin_to_get(&registry, &image.blobs[1]).await;
+        // The first of them is given something, the others follow.
+        let _ = client.try_read(&mut [0; 1]);
+    }
+    let target = format!("/v2/hub/library/app/blobs/{}", sha256(&image.blobs[1]));
+    let opening = async {
+        // Half of the layer is on its way, so that what comes now comes beside it.
+        while upstream.asked_so_far() == 0 {
+            tokio::task::yield_now().await;
+        }
+        gate.notify_one();
+    };
+    let (got, ()) = tokio::join!(registry.get(&target).send(), opening);
+    assert!(got.is(200).body == image.blobs[1]);
+    assert_eq!(times_asked(&upstream, &image.blobs[1]), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_holds_up_nobody_and_gets_the_layer_in_the_end() {
+    let upstream = FakeUpstream::start().await;
+    let layer = bytes(9, 32 * MEBIBYTE);
+    upstream.put_blob("library/app", &sha256(&layer), &layer);
+    let registry = upstream.cached(&[]).await;
+    let mut slow = begin_to_get(&registry, &layer).await;
+    let mut head = [0; 12];
+    slow.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+
+    let target = format!("/v2/hub/library/app/blobs/{}", sha256(&layer));
+    let got = registry.get(&target).send().await;
+    assert!(got.is(200).body == layer);
+    assert_eq!(times_asked(&upstream, &layer), 1);
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(&layer));
+}
+
+#[tokio::test]
+async fn an_upstream_is_asked_once_for_a_layer_that_it_does_not_have() {
+    let upstream = FakeUpstream::start().await;
+    let registry = upstream.cached(&[]).await;
+    upstream.asked();
+    let target = format!("/v2/hub/library/app/blobs/{}", sha256(b"absent"));
+    for _ in 0..5 {
+        registry.head(&target).send().await.is(404);
+        registry.get(&target).send().await.refuses(404, "NAME_UNKNOWN");
+    }
+    assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test]
@@ -363,4 +443,36 @@ async fn secrets_are_listed_without_what_they_hold() {
     let gone = format!("/_ecru/secrets?arn={SECRET}");
     assert_eq!(registry.delete(&gone).anonymously().send().await.status, 200);
     assert_eq!(registry.delete(&gone).anonymously().send().await.status, 404);
+}
+
+#[tokio::test]
+async fn a_signed_manifest_comes_by_the_digest_of_what_was_signed() {
+    const SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let upstream = FakeUpstream::start().await;
+    let layer = bytes(1, 700);
+    upstream.put_blob("library/app", &sha256(&layer), &layer);
+    let head = format!(
+        r#"{{"schemaVersion":1,"fsLayers":[{{"blobSum":"{}"}}]"#,
+        sha256(&layer)
+    );
+    let protected = URL_SAFE_NO_PAD.encode(format!(r#"{{"formatLength":{},"formatTail":"fQ"}}"#, head.len()));
+    let manifest = format!(r#"{head},"signatures":[{{"protected":"{protected}"}}]}}"#);
+    let named = sha256(format!("{head}}}").as_bytes());
+    for reference in ["1.0", &named] {
+        upstream.put_manifest("library/app", reference, SIGNED, manifest.as_bytes());
+    }
+    let registry = upstream.cached(&[]).await;
+    for reference in ["1.0", &named] {
+        let target = format!("/v2/hub/library/app/manifests/{reference}");
+        let pulled = registry.get(&target).send().await;
+        pulled
+            .is(200)
+            .has("docker-content-digest", &named)
+            .has("content-type", SIGNED);
+    }
+    registry.settle().await;
+    upstream.stop();
+    let kept = registry.get("/v2/hub/library/app/manifests/1.0").send().await;
+    kept.is(200).has("docker-content-digest", &named);
+    assert_eq!(kept.text(), manifest);
 }

@@ -1,11 +1,13 @@
 //! What the cache does not take, and whom it does not ask.
 
+use ecru_registry::registry_settings::QuotaSetting;
+use ecru_server::UpstreamOptions;
 use serde_json::json;
 
 use crate::client::Registry;
 use crate::content::{Image, bytes, sha256};
 use crate::pull_through::large;
-use crate::upstream::{Door, FakeUpstream};
+use crate::upstream::{Door, FakeUpstream, HUB};
 
 async fn blobs_kept(registry: &Registry) -> usize {
     let listed = registry.get("/_ecru/blobs").anonymously().send().await;
@@ -152,6 +154,87 @@ async fn nobody_is_asked_whom_the_operator_did_not_name() {
 }
 
 #[tokio::test]
+async fn an_upstream_does_not_lead_to_a_place_that_was_named_for_another() {
+    let upstream = FakeUpstream::start().await;
+    let (mirror, allowed) = (FakeUpstream::start().await, FakeUpstream::start().await);
+    let image = Image::new(1);
+    let upstreams = UpstreamOptions {
+        redirected: vec![
+            (HUB.to_owned(), upstream.base()),
+            ("quay.io".to_owned(), mirror.base()),
+        ],
+        allowed: vec![allowed.address.to_string()],
+    };
+    let registry = upstream
+        .cached_with(|options| options.upstreams = upstreams)
+        .await;
+    for (number, other) in [&mirror, &allowed].into_iter().enumerate() {
+        let digest = other.push("secret", "1.0", &image);
+        let to = format!("{}/v2/secret/manifests/{digest}", other.url());
+        upstream.redirect(&format!("/v2/library/app/manifests/{number}"), &to);
+        let target = format!("/v2/hub/library/app/manifests/{number}");
+        registry
+            .get(&target)
+            .send()
+            .await
+            .refuses(404, "MANIFEST_UNKNOWN");
+        upstream.guard(Door::Bearer(format!("{}/token", other.url())));
+        let target = format!("/v2/hub/library/app/manifests/other-{number}");
+        registry
+            .get(&target)
+            .send()
+            .await
+            .refuses(404, "MANIFEST_UNKNOWN");
+        upstream.guard(Door::Open);
+        assert_eq!(other.connections(), 0);
+    }
+}
+
+#[tokio::test]
+async fn no_more_of_a_layer_is_taken_than_its_manifest_says_or_else_the_quota() {
+    let upstream = FakeUpstream::start().await;
+    let image = large(1);
+    let layer = sha256(&image.blobs[1]);
+    upstream.push("library/app", "1.0", &image);
+    let quota = "layer-bytes=3000000".parse::<QuotaSetting>().unwrap();
+    let upstreams = UpstreamOptions {
+        redirected: vec![(HUB.to_owned(), upstream.base())],
+        allowed: Vec::new(),
+    };
+    let registry = upstream
+        .cached_with(|options| {
+            options.upstreams = upstreams;
+            options.quotas = options.quotas.with(quota);
+        })
+        .await;
+    let get = async |digest: &str| {
+        let target = format!("/v2/hub/library/app/blobs/{digest}");
+        let answer = registry.get(&target).send().await;
+        answer.refuses(404, "BLOB_UNKNOWN").message().clone()
+    };
+    // Nobody has seen a manifest of it.
+    let unknown = sha256(b"unknown");
+    for announced in [None, Some(1 << 40)] {
+        upstream.put_endless("library/app", &unknown, announced);
+        let said = get(&unknown).await;
+        assert!(said.contains("a layer that is too large"), "{said}");
+    }
+    let before = upstream.endless_bytes();
+    upstream.put_endless("library/app", &layer, None);
+    let manifest = registry.get("/v2/hub/library/app/manifests/1.0").send().await;
+    manifest.is(200);
+    for announced in [None, Some(1 << 40), Some(2_000_000)] {
+        upstream.put_endless("library/app", &layer, announced);
+        let said = get(&layer).await;
+        assert!(said.contains("larger than its manifest says"), "{said}");
+    }
+    // What lies in the buffers of connections between them is sent in vain.
+    assert!(upstream.endless_bytes() - before < 64 << 20);
+    // The config may be here.
+    assert!(blobs_kept(&registry).await <= 1);
+}
+
+#[tokio::test]
 async fn redirections_come_to_an_end() {
     let upstream = FakeUpstream::start().await;
     upstream.redirect("/v2/library/app/manifests/1.0", "/v2/library/app/manifests/1.0");
@@ -160,4 +243,17 @@ async fn redirections_come_to_an_end() {
     let target = "/v2/hub/library/app/manifests/1.0";
     registry.get(target).send().await.refuses(404, "MANIFEST_UNKNOWN");
     assert_eq!(upstream.asked().len(), 6);
+}
+
+#[tokio::test]
+async fn a_manifest_with_two_readings_is_not_taken_from_upstream_either() {
+    let upstream = FakeUpstream::start().await;
+    let other = Image::with(1, |manifest| manifest["Layers"] = json!([]));
+    let digest = upstream.push("library/app", "1.0", &other);
+    let registry = upstream.cached(&[]).await;
+    for reference in ["1.0", &digest] {
+        let target = format!("/v2/hub/library/app/manifests/{reference}");
+        let refused = registry.get(&target).send().await;
+        refused.refuses(404, "MANIFEST_UNKNOWN");
+    }
 }

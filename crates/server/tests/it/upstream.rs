@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ecru_outbound::Url;
-use ecru_server::UpstreamOptions;
+use ecru_server::{Options, UpstreamOptions};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +36,8 @@ enum Content {
     Bytes(&'static str, Vec<u8>),
     Redirection(String),
     Status(u16),
+    /// Bytes without end, and a length that is announced or not.
+    Endless(Option<u64>),
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ struct State {
     /// Where set, half of a blob waits for it.
     gate: Mutex<Option<Arc<Notify>>>,
     connections: AtomicUsize,
+    /// What endless bodies have given.
+    endless_bytes: AtomicUsize,
 }
 
 impl FakeUpstream {
@@ -70,6 +74,7 @@ impl FakeUpstream {
             asked: Mutex::default(),
             gate: Mutex::default(),
             connections: AtomicUsize::new(0),
+            endless_bytes: AtomicUsize::new(0),
         });
         let address = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
@@ -117,7 +122,7 @@ impl FakeUpstream {
         sha256(index)
     }
 
-    fn put_manifest(&self, name: &str, reference: &str, media_type: &'static str, bytes: &[u8]) {
+    pub(crate) fn put_manifest(&self, name: &str, reference: &str, media_type: &'static str, bytes: &[u8]) {
         self.put(
             &format!("/v2/{name}/manifests/{reference}"),
             Content::Bytes(media_type, bytes.to_vec()),
@@ -137,6 +142,14 @@ impl FakeUpstream {
         self.put(path, Content::Status(status));
     }
 
+    pub(crate) fn put_endless(&self, name: &str, digest: &str, announced: Option<u64>) {
+        self.put(&format!("/v2/{name}/blobs/{digest}"), Content::Endless(announced));
+    }
+
+    pub(crate) fn endless_bytes(&self) -> usize {
+        self.state.endless_bytes.load(Ordering::SeqCst)
+    }
+
     fn put(&self, path: &str, content: Content) {
         self.state
             .content
@@ -150,18 +163,32 @@ impl FakeUpstream {
         self.state.connections.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn asked_so_far(&self) -> usize {
+        self.state.asked.lock().unwrap().len()
+    }
+
     /// What it was asked since this was asked.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.state.asked.lock().unwrap())
     }
 
-    /// A server that knows it in the place of Docker Hub, beside others that the operator allows.
-    pub(crate) async fn cached(&self, allowed: &[&Self]) -> Registry {
+    /// A server that knows it in the place of Docker Hub, beside others that this may lead to.
+    pub(crate) async fn cached(&self, beside: &[&Self]) -> Registry {
+        let redirected = std::iter::once(&self).chain(beside);
         let upstreams = UpstreamOptions {
-            redirected: vec![(HUB.to_owned(), Url::parse(&self.url()).unwrap())],
-            allowed: allowed.iter().map(|other| other.address.to_string()).collect(),
+            redirected: redirected.map(|place| (HUB.to_owned(), place.base())).collect(),
+            allowed: Vec::new(),
         };
-        let registry = Registry::start_with(|options| options.upstreams = upstreams).await;
+        self.cached_with(|options| options.upstreams = upstreams).await
+    }
+
+    pub(crate) fn base(&self) -> Url {
+        Url::parse(&self.url()).unwrap()
+    }
+
+    /// With a rule for Docker Hub and its secret.
+    pub(crate) async fn cached_with(&self, change: impl FnOnce(&mut Options)) -> Registry {
+        let registry = Registry::start_with(change).await;
         let secret = json!({ "arn": SECRET, "value": { "username": "me", "accessToken": "hunter2" } });
         let put = registry
             .put("/_ecru/secrets")
@@ -217,6 +244,13 @@ async fn answer(mut stream: BufReader<TcpStream>, state: &State) -> std::io::Res
     state.asked.lock().unwrap().push(asked);
 
     let path = target.split('?').next().unwrap();
+    let endless = match state.content.lock().unwrap().get(path) {
+        Some(Content::Endless(announced)) if method == "GET" => Some(*announced),
+        _ => None,
+    };
+    if let Some(announced) = endless {
+        return state.pour(stream, announced).await;
+    }
     let (head, mut body) = state.decide(path, authorization.as_deref());
     if method == "HEAD" {
         body.clear();
@@ -240,6 +274,17 @@ async fn answer(mut stream: BufReader<TcpStream>, state: &State) -> std::io::Res
 }
 
 impl State {
+    async fn pour(&self, mut stream: BufReader<TcpStream>, announced: Option<u64>) -> std::io::Result<()> {
+        let length = announced.map_or(String::new(), |length| format!("Content-Length: {length}\r\n"));
+        let head = format!("HTTP/1.1 200 OK\r\n{length}Connection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        let piece = vec![b'a'; 64 * 1024];
+        loop {
+            stream.write_all(&piece).await?;
+            self.endless_bytes.fetch_add(piece.len(), Ordering::SeqCst);
+        }
+    }
+
     /// Status and headers, and the body of a GET.
     fn decide(&self, path: &str, authorization: Option<&str>) -> (String, Vec<u8>) {
         let challenge = match &*self.door.lock().unwrap() {
@@ -270,6 +315,7 @@ impl State {
             (_, None, Some(Content::Redirection(to))) => {
                 format!("307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n")
             }
+            (_, None, Some(Content::Endless(_))) => "200 OK\r\n".to_owned(),
             (_, None, Some(Content::Status(status))) => format!("{status} x\r\nContent-Length: 0\r\n"),
             ("/v2/", None, None) => "200 OK\r\nContent-Length: 0\r\n".to_owned(),
             (_, None, None) => "404 Not Found\r\nContent-Length: 0\r\n".to_owned(),

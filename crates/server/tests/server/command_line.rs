@@ -195,6 +195,15 @@ fn a_failure_to_start_is_one_line_and_exit_code_1() {
     std::fs::write(data.join("ecru.sqlite"), [0x5a; 8192]).expect("damage");
     assert_fails(&mut with_data(&data), 1, "cannot open the data");
 
+    let shared = directory.path().join("shared");
+    std::fs::create_dir(&shared).expect("a directory");
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).expect("a mode");
+    assert_fails(
+        &mut with_data(&shared),
+        1,
+        "others may write to the data directory",
+    );
+
     let mut missing = command();
     missing.args([
         "--ephemeral",

@@ -113,7 +113,7 @@ async fn a_clock_that_is_told_nonsense_stays_as_it_was() {
         );
     }
     let long = " ".repeat(1024 * 1024 + 1);
-    assert_eq!(send(&server, "PUT", "/_ecru/clock", &long).await.status, 400);
+    assert_eq!(send(&server, "PUT", "/_ecru/clock", &long).await.status, 413);
     let answer = send(&server, "POST", "/_ecru/clock", "").await;
     assert_eq!(answer.header("allow"), Some("GET, HEAD, PUT, DELETE"));
     assert_eq!(

@@ -77,6 +77,6 @@ async fn a_head_is_answered_as_its_get_without_the_body() {
         .await;
     assert_eq!(
         (refused.status, refused.header("allow")),
-        (405, Some("GET, HEAD"))
+        (405, Some("GET, HEAD, OPTIONS"))
     );
 }

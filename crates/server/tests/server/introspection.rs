@@ -13,8 +13,21 @@ pub(crate) async fn operate(
     operation: &str,
     input: Value,
 ) -> Answer {
+    let answer = try_to_operate(server, account, region, operation, input).await;
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer
+}
+
+/// Whatever the answer is.
+pub(crate) async fn try_to_operate(
+    server: &Running,
+    account: &str,
+    region: &str,
+    operation: &str,
+    input: Value,
+) -> Answer {
     let body = input.to_string();
-    let answer = server
+    server
         .ask(&format!(
             "POST / HTTP/1.1\r\nHost: localhost:4566\r\nContent-Type: application/x-amz-json-1.1\r\n\
              X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.{operation}\r\n\
@@ -23,9 +36,7 @@ pub(crate) async fn operate(
             "0".repeat(64),
             body.len(),
         ))
-        .await;
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-    answer
+        .await
 }
 
 pub(crate) async fn create(server: &Running, account: &str, region: &str, name: &str) {

@@ -32,8 +32,102 @@ async fn a_request_names_its_host_exactly_once() {
     ] {
         assert_eq!(statuses(&server, headers).await, [400; 3], "{headers:?}");
     }
-    let old = server.ask("GET /healthz HTTP/1.0\r\n\r\n").await;
+    let old = server
+        .ask("GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n")
+        .await;
     assert_eq!(old.status, 400);
+}
+
+#[tokio::test]
+async fn http_1_0_without_a_host_is_answered_with_the_address_it_came_to() {
+    let server = start().await;
+    for check in ["GET /healthz", "GET /readyz", "OPTIONS /", "HEAD /", "OPTIONS *"] {
+        for host in ["", "Host: \r\n"] {
+            let answer = server.ask(&format!("{check} HTTP/1.0\r\n{host}\r\n")).await;
+            assert!(matches!(answer.status, 200 | 204), "{check} {}", answer.status);
+        }
+    }
+    let challenged = server.ask("GET /v2/ HTTP/1.0\r\n\r\n").await;
+    let challenge = format!(
+        "Basic realm=\"http://{}/\",service=\"ecr.amazonaws.com\"",
+        server.address()
+    );
+    assert_eq!(
+        (challenged.status, challenged.header("www-authenticate")),
+        (401, Some(challenge.as_str()))
+    );
+    let begun = server
+        .ask("POST /v2/demo/blobs/uploads/ HTTP/1.0\r\nAuthorization: Basic dGVzdDp0ZXN0\r\n\r\n")
+        .await;
+    assert_eq!(begun.status, 404);
+}
+
+#[tokio::test]
+async fn a_host_that_somebody_else_may_own_is_refused_to_every_client_at_every_door() {
+    let server = start().await;
+    for agent in ["", "User-Agent: Mozilla/5.0\r\n", "User-Agent: aws-cli/2\r\n"] {
+        for host in [
+            "evil.com",
+            "evil.com:4566",
+            "000000000000.dkr.ecr.us-east-1.evil.com",
+        ] {
+            let headers = format!("Host: {host}\r\n{agent}");
+            assert_eq!(statuses(&server, &headers).await, [403; 3], "{headers:?}");
+            let health = format!("GET /healthz HTTP/1.1\r\n{headers}\r\n");
+            assert_eq!(server.ask(&health).await.status, 403);
+        }
+    }
+    let ask = |line: &str| format!("{line} HTTP/1.1\r\nHost: evil.com:4566\r\n\r\n");
+    let oci = server.ask(&ask("GET /v2/")).await.json();
+    assert_eq!(oci["errors"][0]["code"], "DENIED");
+    let aws = server.ask(&ask("POST /")).await.json();
+    assert_eq!(aws["__type"], "AccessDeniedException");
+    let own = server.ask(&ask("GET /_ecru/repositories")).await.json();
+    for message in [&oci["errors"][0]["message"], &aws["message"], &own["message"]] {
+        let message = message.as_str().expect("a sentence");
+        assert!(message.contains("--allow-host evil.com`"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn programs_come_by_the_names_of_their_network() {
+    let server = start().await;
+    for host in [
+        "ecru:4566",
+        "192.0.2.7:80",
+        "ecru.svc",
+        "host.docker.internal:4566",
+        "000000000000.dkr.ecr.us-gov-west-1.amazonaws.com",
+        "api.ecr.us-east-1.amazonaws.com",
+    ] {
+        // As Node's `fetch` asks.
+        let headers = format!("Host: {host}\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n");
+        assert_eq!(statuses(&server, &headers).await, [401, 400, 200], "{host}");
+    }
+    let allowing = crate::client::start_with(|options| {
+        options.allowed_hosts = vec!["*.corp.com".parse().expect("a pattern")];
+    })
+    .await;
+    assert_eq!(
+        statuses(&allowing, "Host: registry.corp.com\r\n").await,
+        [401, 400, 200]
+    );
+    assert_eq!(statuses(&allowing, "Host: corp.com\r\n").await, [403; 3]);
+}
+
+#[tokio::test]
+async fn a_path_of_the_registry_with_a_slash_too_many_is_refused_as_the_registry_does() {
+    let server = start().await;
+    for path in ["//v2/", "//v2/demo/manifests/latest", "///v2/_catalog", "//v2"] {
+        let enter = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
+        let anonymous = server.ask(&format!("{enter}\r\n")).await;
+        assert_eq!(anonymous.status, 401, "{path}");
+        let entered = server
+            .ask(&format!("{enter}Authorization: Basic dGVzdDp0ZXN0\r\n\r\n"))
+            .await;
+        assert_eq!(entered.status, 404, "{path}");
+        assert_eq!(entered.json()["errors"][0]["code"], "UNSUPPORTED", "{path}");
+    }
 }
 
 #[tokio::test]
@@ -56,8 +150,7 @@ async fn a_page_of_another_site_is_refused_at_every_door_and_told_nothing_by_cor
         "Host: localhost\r\nOrigin: https://evil.example\r\n",
         "Host: localhost\r\nOrigin: null\r\n",
         "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
-        "Host: evil.example\r\nUser-Agent: Mozilla/5.0\r\n",
-        "Host: evil.example\r\nSec-Fetch-Mode: cors\r\n",
+        "Host: ecru\r\nOrigin: http://ecru:3000\r\n",
     ] {
         assert_eq!(statuses(&server, headers).await, [403; 3], "{headers:?}");
     }

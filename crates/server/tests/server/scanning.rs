@@ -31,7 +31,7 @@ fn tar(files: &[(&str, &str)]) -> Vec<u8> {
     archive
 }
 
-fn debian() -> Vec<u8> {
+pub(crate) fn debian() -> Vec<u8> {
     tar(&[
         ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
         (
@@ -41,7 +41,7 @@ fn debian() -> Vec<u8> {
     ])
 }
 
-fn glibc() -> Value {
+pub(crate) fn glibc() -> Value {
     json!({
         "id": "DEBIAN-CVE-2023-4911", "modified": "2024-01-02T03:04:05Z", "upstream": ["CVE-2023-4911"],
         "details": "A buffer overflow in the dynamic loader while GLIBC_TUNABLES is read.",
@@ -72,7 +72,7 @@ async fn send(server: &Running, head: &str, media_type: &str, body: &[u8]) -> An
 }
 
 /// Pushes an image of one layer as `demo:v1`, and gives its digest.
-async fn push(server: &Running, layer: &[u8]) -> String {
+pub(crate) async fn push(server: &Running, layer: &[u8]) -> String {
     let create = json!({ "repositoryName": "demo", "imageScanningConfiguration": { "scanOnPush": true } });
     operate(server, "test", "us-east-1", "CreateRepository", create).await;
     let config = b"{}";
@@ -93,7 +93,7 @@ async fn push(server: &Running, layer: &[u8]) -> String {
     digest(manifest.as_bytes())
 }
 
-async fn findings(server: &Running) -> Value {
+pub(crate) async fn findings(server: &Running) -> Value {
     send(server, "POST /_ecru/run-due", "application/json", b"").await;
     let input = json!({ "repositoryName": "demo", "imageId": { "imageTag": "v1" } });
     operate(server, "test", "us-east-1", "DescribeImageScanFindings", input)
@@ -101,7 +101,7 @@ async fn findings(server: &Running) -> Value {
         .json()
 }
 
-fn check_glibc(described: &Value) {
+pub(crate) fn check_glibc(described: &Value) {
     assert_eq!(described["imageScanStatus"]["status"], "COMPLETE");
     let found = &described["imageScanFindings"];
     assert_eq!(found["findingSeverityCounts"], json!({ "HIGH": 1 }));

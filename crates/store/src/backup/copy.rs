@@ -2,14 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ecru_model::Digest;
 
 use crate::hash::Hasher;
-use crate::io::{Disk, Flushing, Io};
+use crate::io::{open_regular, replace_private};
 use crate::tables::blobs::Blob;
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -22,7 +21,7 @@ pub(super) enum NotCopied {
     Target(io::Error),
 }
 
-/// Copies the bytes of a blob, with their age, unless they are others.
+/// Copies the bytes of a blob, with their age, unless they are others, or more or less than its row says.
 pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, NotCopied> {
     let unreadable = |error: io::Error| {
         NotCopied::Source(match error.kind() {
@@ -30,14 +29,16 @@ pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, Not
             _ => format!("its file cannot be read: {error}"),
         })
     };
-    let mut source = Disk::new(Flushing::Always).open(from).map_err(unreadable)?;
-    let written_at = source.metadata().and_then(|metadata| metadata.modified());
-    let written_at = written_at.map_err(unreadable)?;
+    let mut source = open_regular(from).map_err(unreadable)?;
+    let metadata = source.metadata().map_err(unreadable)?;
+    let written_at = metadata.modified().map_err(unreadable)?;
+    check_size(blob, metadata.len())?;
 
     let begun = unfinished(to);
-    let mut target = create(&begun).map_err(NotCopied::Target)?;
+    let mut target = replace_private(&begun).map_err(NotCopied::Target)?;
     let mut hasher = Hasher::new(blob.digest.algorithm());
     let mut buffer = vec![0; CHUNK_BYTES];
+    let mut copied = 0;
     loop {
         let read = match source.read(&mut buffer) {
             Ok(0) => break,
@@ -46,9 +47,14 @@ pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, Not
             Err(error) => return Err(unreadable(error)),
         };
         let chunk = buffer.get(..read).unwrap_or_default();
+        copied += chunk.len() as u64;
+        if copied > blob.size {
+            check_size(blob, copied)?;
+        }
         hasher.update(chunk);
         target.write_all(chunk).map_err(NotCopied::Target)?;
     }
+    check_size(blob, copied)?;
     check(blob, hasher.digest())?;
     settle(&target, written_at)
         .and_then(|()| fs::rename(&begun, to))
@@ -63,14 +69,14 @@ fn check(blob: &Blob, computed: Digest) -> Result<(), NotCopied> {
     Err(NotCopied::Source(format!("its bytes are those of {computed}")))
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+fn check_size(blob: &Blob, size: u64) -> Result<(), NotCopied> {
+    if size == blob.size {
+        return Ok(());
+    }
+    Err(NotCopied::Source(format!(
+        "it has {size} bytes instead of {}",
+        blob.size
+    )))
 }
 
 fn settle(file: &File, written_at: SystemTime) -> io::Result<()> {

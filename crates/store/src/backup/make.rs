@@ -12,9 +12,8 @@ use crate::backup::marker::Marker;
 use crate::backup::place::BackupPlace;
 use crate::backup::{BackedUp, BackupError};
 use crate::core::Core;
-use crate::directory::open_private;
 use crate::files::FileName;
-use crate::io::Flushing;
+use crate::io::{Flushing, create_private};
 use crate::sqlite::SqliteFile;
 use crate::tables::blobs::{self, Blob, Place};
 use crate::{Report, Snapshot, StoreError, Tried};
@@ -30,7 +29,7 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
     let _hold = core.files.hold();
     let name = format!("{}.sqlite", Uuid::new_v4());
     let database = directory.join(&name);
-    open_private(&database).tried("create the database of the backup")?;
+    create_private(&database).tried("create the database of the backup")?;
     let go_on = || report.check_heard().is_ok();
     if !core.readers.backend().copy(&database, &go_on)? {
         return Err(StoreError::Unheard.into());
@@ -44,7 +43,12 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
             "INSERT INTO ended_uploads (id) SELECT id FROM uploads WHERE true ON CONFLICT (id) DO NOTHING",
             &[],
         )?;
-        copy.execute("DELETE FROM uploads", &[]).map(drop)
+        copy.execute("DELETE FROM uploads", &[])?;
+        copy.execute(
+            "UPDATE repository_counters SET uploads = 0 WHERE uploads <> 0",
+            &[],
+        )
+        .map(drop)
     })?;
     let copying = Copying {
         core,
@@ -124,7 +128,7 @@ impl Copying<'_> {
             if blob.damaged {
                 return Ok(());
             }
-            let found = fs::metadata(self.place.blob(name)).map(|metadata| metadata.len());
+            let found = fs::symlink_metadata(self.place.blob(name)).map(|metadata| metadata.len());
             if found.ok() != Some(blob.size) {
                 let what = format!("the file of blob {} has changed meanwhile", blob.digest);
                 return Err(BackupError::Changed(what));
@@ -169,9 +173,12 @@ pub(super) fn in_transaction(
 
 /// A file is written once, so one of the same name, size and age has the same bytes.
 fn is_copied(from: &Path, to: &Path, size: u64) -> bool {
-    let (Ok(from), Ok(to)) = (fs::metadata(from), fs::metadata(to)) else {
+    let (Ok(from), Ok(to)) = (fs::symlink_metadata(from), fs::symlink_metadata(to)) else {
         return false;
     };
     let ages = (from.modified(), to.modified());
-    to.len() == size && from.len() == size && matches!(ages, (Ok(one), Ok(other)) if one == other)
+    to.is_file()
+        && to.len() == size
+        && from.len() == size
+        && matches!(ages, (Ok(one), Ok(other)) if one == other)
 }

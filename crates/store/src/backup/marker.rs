@@ -1,17 +1,20 @@
 //! `backup.json`: that a backup is whole, and where its database is.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::backup::BackupError;
+use crate::io::{open_regular, replace_private};
 use crate::{StoreError, Tried};
 
 const NAME: &str = "backup.json";
 const FORMAT: u32 = 1;
+/// It has five members, so that this is many times its size.
+const SIZE_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Marker {
@@ -34,10 +37,14 @@ impl Marker {
     }
 
     pub(super) fn find(directory: &Path) -> Result<Option<Marker>, BackupError> {
-        let text = match fs::read(directory.join(NAME)) {
+        let file = match open_regular(&directory.join(NAME)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.tried("read `backup.json`")?,
         };
+        let mut text = Vec::new();
+        file.take(SIZE_BYTES_MAX)
+            .read_to_end(&mut text)
+            .tried("read `backup.json`")?;
         let marker: Marker = serde_json::from_slice(&text)
             .map_err(|_| BackupError::Changed("`backup.json` cannot be read".to_owned()))?;
         if marker.format != FORMAT {
@@ -46,8 +53,10 @@ impl Marker {
                 marker.format
             )));
         }
-        // It is joined to a path.
-        if marker.database.contains('/') || marker.database.starts_with('.') {
+        // It is joined to a path, so that it must be a name as `make` gives it.
+        let name = marker.database.strip_suffix(".sqlite");
+        let uuid = name.and_then(|name| Uuid::try_parse(name).ok());
+        if uuid.is_none_or(|uuid| Some(uuid.to_string().as_str()) != name) {
             return Err(BackupError::Changed("`backup.json` names no database".to_owned()));
         }
         Ok(Some(marker))
@@ -58,12 +67,7 @@ impl Marker {
         let (begun, name) = (directory.join("backup.json.part"), directory.join(NAME));
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
         let write = || {
-            let mut file = File::options()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&begun)?;
+            let mut file = replace_private(&begun)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&begun, &name)?;

@@ -30,6 +30,9 @@ pub enum BackupError {
     #[error("the backup is not what it was: {0}")]
     Changed(String),
 
+    #[error("there is no room for the backup: it has {needed} bytes, and {free} are free")]
+    NoRoom { needed: u64, free: u64 },
+
     #[error("somebody else works on the backup")]
     Busy,
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::backup::BackupError;
-use crate::directory::{create, open_private};
+use crate::directory::create;
 use crate::files::FileName;
-use crate::io::{Disk, Flushing, Io};
+use crate::io::{Disk, Flushing, Io, open_private, open_regular};
 use crate::{StoreError, Tried};
 
 /// Says of a directory that it is ours, though its backup may not have been finished.
@@ -41,6 +41,7 @@ impl BackupPlace {
             }
             _ => disk.sync_directory(path).tried("sync the backup")?,
         }
+        refuse_link(&path.join(BLOBS))?;
         Ok(BackupPlace {
             path: path.to_owned(),
             disk,
@@ -50,7 +51,7 @@ impl BackupPlace {
 
     /// To read from, on read-only media too, together with others who read.
     pub(super) fn open_to_read(path: &Path) -> Result<BackupPlace, BackupError> {
-        let lock = match File::open(path.join(LOCK)) {
+        let lock = match open_regular(&path.join(LOCK)) {
             Ok(lock) => {
                 take(&lock, FlockOperation::NonBlockingLockShared)?;
                 Some(lock)
@@ -80,7 +81,7 @@ impl BackupPlace {
             return Ok(());
         };
         match self.disk.create_directory(prefix) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_link(prefix),
             other => other.tried("create a directory of the backup"),
         }
     }
@@ -135,6 +136,20 @@ impl BackupPlace {
         }
         Ok(())
     }
+}
+
+/// Whether the directories above a blob file are directories, and no links to others.
+pub(super) fn is_without_links(blob: &Path) -> bool {
+    let mut above = blob.ancestors().skip(1).take(2);
+    above.all(|directory| refuse_link(directory).is_ok())
+}
+
+fn refuse_link(directory: &Path) -> Result<(), StoreError> {
+    let kind = fs::symlink_metadata(directory).tried("look at a directory of the backup")?;
+    if kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::from(rustix::io::Errno::NOTDIR)).tried("look at a directory of the backup")
 }
 
 pub(super) fn is_empty(directory: &Path) -> Result<bool, StoreError> {

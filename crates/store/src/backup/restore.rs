@@ -1,22 +1,22 @@
 //! Restoring a backup into an empty data directory.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::backend::{Access, Backend, Connection, Moment};
 use crate::backup::copy::{NotCopied, copy_blob};
 use crate::backup::make::{each_blob, in_transaction};
 use crate::backup::marker::Marker;
-use crate::backup::place::BackupPlace;
+use crate::backup::place::{BackupPlace, is_without_links};
 use crate::backup::{BackupError, Restored};
-use crate::directory::{self, HALF_RESTORED, database_path, open_private};
+use crate::directory::{self, HALF_RESTORED, database_path};
 use crate::files::Identity;
-use crate::io::{Disk, Flushing, Io};
+use crate::io::{Disk, Flushing, Io, create_private, open_private, open_regular};
 use crate::migrations::migrate;
 use crate::sqlite::SqliteFile;
 use crate::tables::blobs::Blob;
-use crate::{Report, StoreError, Tried};
+use crate::{Report, Snapshot, StoreError, Tried};
 
 /// Every blob is hashed on its way, so that the restored ones can be served at once. Blocks.
 pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Restored, BackupError> {
@@ -32,17 +32,21 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
 
     let disk = Disk::new(Flushing::Always);
     directory::create(directory, &disk)?;
+    directory::refuse_unless_ours(directory)?;
     refuse_unless_empty(directory)?;
     let _lock = directory::lock(directory)?;
     // Looked at again, now that it is ours.
     refuse_unless_empty(directory)?;
     begin(directory, &disk)?;
+    refuse_unless_it_fits(&marker, directory)?;
 
     let database = database_path(directory);
     copy_database(&backup.join(&marker.database), &database, marker.database_bytes)?;
     // Synced once, at the end.
     let rows = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
+    refuse_programs(rows.as_ref())?;
     migrate(rows.as_ref(), false)?;
+    refuse_more_than(&marker, rows.as_ref())?;
     let restoring = Restoring {
         place: &place,
         blobs: &directory.join("blobs"),
@@ -87,7 +91,11 @@ impl Restoring<'_> {
             if let Some(prefix) = to.parent() {
                 self.make_prefix(prefix)?;
             }
-            match copy_blob(blob, &self.place.blob(name), &to) {
+            let from = self.place.blob(name);
+            if !is_without_links(&from) {
+                return self.leave_out(blob, "its directory is missing or a link", &mut restored);
+            }
+            match copy_blob(blob, &from, &to) {
                 Ok(file) => {
                     restored.blobs += 1;
                     restored.bytes += blob.size;
@@ -169,11 +177,57 @@ fn begin(directory: &Path, disk: &Disk) -> Result<(), StoreError> {
     begin().tried("prepare the data directory")
 }
 
+/// What the backup says of itself is not more than there is room for, whatever its files pretend to be.
+fn refuse_unless_it_fits(marker: &Marker, directory: &Path) -> Result<(), BackupError> {
+    let found = rustix::fs::statvfs(directory).map_err(io::Error::from);
+    let found = found.tried("look at the disk of the data directory")?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let needed = marker.database_bytes.saturating_add(marker.blob_bytes);
+    if needed <= free {
+        return Ok(());
+    }
+    Err(BackupError::NoRoom { needed, free })
+}
+
+/// A database of ours has no triggers and no views, which would run with the statements that follow.
+fn refuse_programs(rows: &dyn Connection) -> Result<(), BackupError> {
+    let found = Snapshot::new(rows).find(
+        "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
+        &[],
+        |row| row.integer(0),
+    )?;
+    match found {
+        None => Ok(()),
+        Some(_) => Err(BackupError::Changed(
+            "its database holds more than tables".to_owned(),
+        )),
+    }
+}
+
+/// Its database names no more bytes than it has said, which there is room for.
+fn refuse_more_than(marker: &Marker, rows: &dyn Connection) -> Result<(), BackupError> {
+    let (mut blobs, mut bytes) = (0_u64, 0_u64);
+    each_blob(rows, |blob, _| {
+        if !blob.damaged {
+            blobs += 1;
+            bytes = bytes.saturating_add(blob.size);
+        }
+        Ok(())
+    })?;
+    if blobs > marker.blobs || bytes > marker.blob_bytes {
+        return Err(BackupError::Changed("its database names more blobs".to_owned()));
+    }
+    Ok(())
+}
+
 fn copy_database(from: &Path, to: &Path, size: u64) -> Result<(), BackupError> {
     let changed = |what: &str| BackupError::Changed(what.to_owned());
-    let mut source = File::open(from).map_err(|_| changed("its database is missing"))?;
-    let mut target = open_private(to).tried("create the database")?;
-    let copied = io::copy(&mut source, &mut target).tried("copy the database")?;
+    let source = open_regular(from).map_err(|_| changed("its database is missing, or no file"))?;
+    if source.metadata().tried("look at the database")?.len() != size {
+        return Err(changed("its database has another size"));
+    }
+    let mut target = create_private(to).tried("create the database")?;
+    let copied = io::copy(&mut source.take(size), &mut target).tried("copy the database")?;
     if copied != size {
         return Err(changed("its database has another size"));
     }

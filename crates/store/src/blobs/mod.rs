@@ -116,16 +116,22 @@ impl Blobs {
         if blob.damaged {
             return Err(BlobError::Damaged);
         }
-        let content = match &blob.place {
-            Place::Row => BlobContent::Bytes(self.verified_bytes(blob).await?),
+        let (size, content) = match &blob.place {
+            Place::Row => {
+                let bytes = self.verified_bytes(blob).await?;
+                (bytes.len() as u64, BlobContent::Bytes(bytes))
+            }
             Place::File { name, identity } => {
-                BlobContent::File(self.verified_file(blob, *name, identity).await?)
+                let (size, file) = self.verified_file(blob, *name, identity).await?;
+                (size, BlobContent::File(file))
             }
         };
-        Ok(BlobReader {
-            size: blob.size,
-            content,
-        })
+        // Others answer with the size of the row, so that no other may be served.
+        if size != blob.size {
+            self.record_damage(blob).await;
+            return Err(BlobError::Damaged);
+        }
+        Ok(BlobReader { size, content })
     }
 
     /// They are few, so they are hashed at each read.
@@ -139,12 +145,13 @@ impl Blobs {
         Err(BlobError::Damaged)
     }
 
+    /// With its size, by the same look that shows whether it has changed.
     async fn verified_file(
         &self,
         blob: &Blob,
         name: FileName,
         verified: &Identity,
-    ) -> Result<File, BlobError> {
+    ) -> Result<(u64, File), BlobError> {
         let file = match self.core.files.open(name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::Missing),
@@ -154,12 +161,14 @@ impl Blobs {
             }
             Err(error) => return Err(BlobError::Io(error)),
         };
-        if Identity::of(&file).map_err(BlobError::Io)? == *verified {
-            return Ok(file);
+        let found = Identity::of(&file).map_err(BlobError::Io)?;
+        let size = found.size().unwrap_or_default();
+        if found == *verified {
+            return Ok((size, file));
         }
 
         match self.rehash.verdict(blob, name).await? {
-            Verdict::Intact => Ok(file),
+            Verdict::Intact => Ok((size, file)),
             Verdict::Missing => Err(BlobError::Missing),
             Verdict::Damaged => {
                 self.record_damage(blob).await;

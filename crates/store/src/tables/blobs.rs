@@ -37,7 +37,7 @@ pub(crate) enum Content<'a> {
 
 pub(crate) fn find(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Blob>, StoreError> {
     at.find(
-        "SELECT id, digest, size, damaged, file, identity FROM blobs WHERE digest = ?1",
+        "SELECT id, digest, size, damaged, file, identity, length(bytes) FROM blobs WHERE digest = ?1",
         &[digest.as_bytes().into()],
         from_row,
     )
@@ -46,9 +46,18 @@ pub(crate) fn find(at: &Snapshot<'_>, digest: &Digest) -> Result<Option<Blob>, S
 /// The blobs after an id, in the order of their ids.
 pub(crate) fn list_after(at: &Snapshot<'_>, last: i64, count_max: i64) -> Result<Vec<Blob>, StoreError> {
     at.query(
-        "SELECT id, digest, size, damaged, file, identity FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, digest, size, damaged, file, identity, length(bytes) FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2",
         &[last.into(), count_max.into()],
         from_row,
+    )
+}
+
+/// Blobs whose rows say twice where their bytes are, by their ids.
+pub(crate) fn list_ambiguous(at: &Snapshot<'_>, count_max: i64) -> Result<Vec<i64>, StoreError> {
+    at.query(
+        "SELECT id FROM blobs WHERE file IS NOT NULL AND bytes IS NOT NULL LIMIT ?1",
+        &[count_max.into()],
+        |row| row.integer(0),
     )
 }
 
@@ -82,12 +91,18 @@ pub(crate) fn insert(
     id.ok_or_else(|| StoreError::damaged("a new blob has no id"))
 }
 
-/// Gives a damaged blob new bytes.
-pub(crate) fn mend(tx: &Tx<'_>, id: i64, content: &Content<'_>) -> Result<(), StoreError> {
+/// Gives a damaged blob new bytes, and their size: the damage may be of that column alone.
+pub(crate) fn mend(tx: &Tx<'_>, id: i64, size: u64, content: &Content<'_>) -> Result<(), StoreError> {
     let (file, identity, bytes) = content.columns();
     tx.execute(
-        "UPDATE blobs SET damaged = 0, file = ?2, identity = ?3, bytes = ?4 WHERE id = ?1",
-        &[id.into(), file.as_deref().into(), identity.into(), bytes.into()],
+        "UPDATE blobs SET damaged = 0, file = ?2, identity = ?3, bytes = ?4, size = ?5 WHERE id = ?1",
+        &[
+            id.into(),
+            file.as_deref().into(),
+            identity.into(),
+            bytes.into(),
+            size.cast_signed().into(),
+        ],
     )
     .map(drop)
 }
@@ -144,11 +159,16 @@ fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
             identity: Identity::from_stored(identity.unwrap_or_default()),
         },
     };
+    let size = row.integer(2)?.cast_unsigned();
+    // Of bytes in the row the size costs nothing to compare; of a file it is compared when it is opened.
+    let is_cut = row
+        .optional_integer(6)?
+        .is_some_and(|length| length.cast_unsigned() != size);
     Ok(Blob {
         id: row.integer(0)?,
         digest,
-        size: row.integer(2)?.unsigned_abs(),
-        damaged: row.boolean(3)?,
+        size,
+        damaged: row.boolean(3)? || is_cut,
         place,
     })
 }

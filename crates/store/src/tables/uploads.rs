@@ -7,6 +7,7 @@ use crate::uploads::UploadId;
 use crate::{Row, Snapshot, StoreError, Tx};
 
 /// An upload as its row has it.
+#[derive(PartialEq, Eq)]
 pub(crate) struct UploadRow {
     pub(crate) repository_id: i64,
     pub(crate) algorithm: DigestAlgorithm,
@@ -67,10 +68,25 @@ pub(crate) fn find(at: &Snapshot<'_>, id: &UploadId) -> Result<Option<UploadRow>
     )
 }
 
+/// The uploads after an id, in the order of their ids.
+pub(crate) fn list_after(
+    at: &Snapshot<'_>,
+    last: &[u8],
+    count_max: i64,
+) -> Result<Vec<(UploadId, UploadRow)>, StoreError> {
+    at.query(
+        "SELECT repository_id, algorithm, synced_offset, hash_state, file, bytes, part_count, last_part,
+                smallest_inner_part, id
+         FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+        &[last.into(), count_max.into()],
+        |row| Ok((UploadId::from_bytes(row.blob(9)?)?, from_row(row)?)),
+    )
+}
+
 /// How many uploads of a repository have not ended.
 pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
     let count = at.find(
-        "SELECT count(*) FROM uploads WHERE repository_id = ?1",
+        "SELECT uploads FROM repository_counters WHERE repository_id = ?1",
         &[repository_id.into()],
         |row| Ok(row.integer(0)?.unsigned_abs()),
     )?;
@@ -85,7 +101,7 @@ pub(crate) fn insert(
     algorithm: DigestAlgorithm,
     now_milliseconds: i64,
 ) -> Result<(), StoreError> {
-    tx.execute(
+    let inserted = tx.execute(
         "INSERT INTO uploads (id, repository_id, created_at, algorithm, synced_offset, bytes, part_count, last_part)
          VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0) ON CONFLICT (id) DO NOTHING",
         &[
@@ -95,8 +111,14 @@ pub(crate) fn insert(
             stored_algorithm(algorithm).into(),
             [].as_slice().into(),
         ],
-    )
-    .map(drop)
+    )?;
+    if inserted == 1 {
+        tx.execute(
+            "UPDATE repository_counters SET uploads = uploads + 1 WHERE repository_id = ?1",
+            &[repository_id.into()],
+        )?;
+    }
+    Ok(())
 }
 
 /// An upload of a process before this one, which has no row because nothing had come. Says whether it has not ended.
@@ -163,14 +185,25 @@ pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bo
 
 /// Says whether the upload was still there.
 pub(crate) fn delete(tx: &Tx<'_>, id: &UploadId) -> Result<bool, StoreError> {
-    let there = tx.execute("DELETE FROM uploads WHERE id = ?1", &[id.as_bytes().into()])? == 1;
-    if there && id.stamp().is_some() {
+    let deleted = tx.find(
+        "DELETE FROM uploads WHERE id = ?1 RETURNING repository_id",
+        &[id.as_bytes().into()],
+        |row| row.integer(0),
+    )?;
+    let Some(repository_id) = deleted else {
+        return Ok(false);
+    };
+    tx.execute(
+        "UPDATE repository_counters SET uploads = uploads - 1 WHERE repository_id = ?1 AND uploads > 0",
+        &[repository_id.into()],
+    )?;
+    if id.stamp().is_some() {
         tx.execute(
             "INSERT INTO ended_uploads (id) VALUES (?1)",
             &[id.as_bytes().into()],
         )?;
     }
-    Ok(there)
+    Ok(true)
 }
 
 pub(crate) fn list_of(
@@ -185,17 +218,28 @@ pub(crate) fn list_of(
     )
 }
 
-/// Uploads begun before a time, oldest first, with their repositories.
-pub(crate) fn list_begun_before(
+/// Uploads that were not begun between two times, oldest first, with their repositories.
+pub(crate) fn list_begun_outside(
     at: &Snapshot<'_>,
-    milliseconds: i64,
+    (first, last): (i64, i64),
     count_max: i64,
 ) -> Result<Vec<(i64, UploadId)>, StoreError> {
-    at.query(
-        "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
-        &[milliseconds.into(), count_max.into()],
-        |row| Ok((row.integer(0)?, UploadId::from_bytes(row.blob(1)?)?)),
-    )
+    let mut found = Vec::new();
+    for (sql, milliseconds) in [
+        (
+            "SELECT repository_id, id FROM uploads WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
+            first,
+        ),
+        (
+            "SELECT repository_id, id FROM uploads WHERE created_at > ?1 ORDER BY created_at LIMIT ?2",
+            last,
+        ),
+    ] {
+        found.extend(at.query(sql, &[milliseconds.into(), count_max.into()], |row| {
+            Ok((row.integer(0)?, UploadId::from_bytes(row.blob(1)?)?))
+        })?);
+    }
+    Ok(found)
 }
 
 fn from_row(row: &Row<'_>) -> Result<UploadRow, StoreError> {

@@ -279,3 +279,184 @@ async fn a_backup_made_while_blobs_come_and_go_is_consistent() {
     }
     assert!(places.fixture.find(&last).is_none(), "collection went on");
 }
+
+type Harm = fn(&Path, &Marked);
+
+/// What a backup says of itself.
+struct Marked {
+    database: PathBuf,
+    blob: PathBuf,
+    marker: serde_json::Value,
+}
+
+impl Marked {
+    fn of(backup: &Path) -> Marked {
+        let text = fs::read(backup.join("backup.json")).unwrap();
+        let marker: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let prefix = fs::read_dir(backup.join("blobs"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        Marked {
+            database: backup.join(marker["database"].as_str().unwrap()),
+            blob: fs::read_dir(prefix).unwrap().next().unwrap().unwrap().path(),
+            marker,
+        }
+    }
+
+    fn set(&self, backup: &Path, member: &str, value: serde_json::Value) {
+        let mut marker = self.marker.clone();
+        marker[member] = value;
+        fs::write(backup.join("backup.json"), marker.to_string()).unwrap();
+    }
+
+    fn execute(&self, backup: &Path, sql: &str) {
+        rusqlite::Connection::open(&self.database)
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
+        let size = fs::metadata(&self.database).unwrap().len();
+        self.set(backup, "database_bytes", size.into());
+    }
+}
+
+const TEBIBYTE: u64 = 1 << 40;
+
+fn pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+fn stretch(path: &Path) {
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(TEBIBYTE)
+        .unwrap();
+}
+
+fn link(path: &Path, to: &str) {
+    let _ = fs::remove_file(path);
+    std::os::unix::fs::symlink(to, path).unwrap();
+}
+
+#[tokio::test]
+async fn a_hostile_backup_is_refused_without_filling_the_disk_or_waiting() {
+    let harms: [Harm; 14] = [
+        |_, it| stretch(&it.database),
+        |backup, it| {
+            stretch(&it.database);
+            it.set(backup, "database_bytes", TEBIBYTE.into());
+        },
+        |_, it| pipe(&it.database),
+        |_, it| link(&it.database, "/dev/zero"),
+        |backup, _| pipe(&backup.join("backup.json")),
+        |backup, _| link(&backup.join("backup.json"), "/dev/zero"),
+        |backup, _| stretch(&backup.join("backup.json")),
+        |backup, _| pipe(&backup.join("backup.lock")),
+        |backup, it| it.set(backup, "database", "../ecru.sqlite".into()),
+        |backup, it| it.set(backup, "database", "..".into()),
+        |backup, it| it.set(backup, "blob_bytes", (TEBIBYTE << 10).into()),
+        |backup, it| {
+            it.execute(
+                backup,
+                "UPDATE blobs SET size = 1099511627776 WHERE file IS NOT NULL",
+            );
+        },
+        |backup, it| {
+            let again = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                         INSERT INTO blobs (digest, size, file, identity)
+                         SELECT randomblob(32), size, file, identity FROM blobs, n WHERE file IS NOT NULL";
+            it.execute(backup, again);
+        },
+        |backup, it| {
+            let bomb = "CREATE TRIGGER t AFTER UPDATE ON blobs BEGIN
+                            INSERT INTO keys (created_at, secret) VALUES (0, zeroblob(900000000)); END";
+            it.execute(backup, bomb);
+        },
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let places = Places::new().await;
+        places.fixture.push(&text(LARGE)).await;
+        places.back_up().await;
+        harm(&places.backup(), &Marked::of(&places.backup()));
+
+        let (refused, lines) = bring_back(&places.backup(), &places.restored()).await;
+        assert!(refused.is_err(), "{number}: {refused:?} {lines:?}");
+        assert!(blocks_below(places.around.path()) < 16 << 20, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_a_backup_that_is_no_file_or_of_another_size_is_left_out() {
+    let harms: [Harm; 5] = [
+        |_, it| stretch(&it.blob),
+        |_, it| pipe(&it.blob),
+        |_, it| link(&it.blob, "/dev/zero"),
+        |_, it| link(&it.blob, "../../../elsewhere"),
+        |backup, _| {
+            fs::rename(backup.join("blobs"), backup.join("moved")).unwrap();
+            link(&backup.join("blobs"), "moved");
+        },
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let places = Places::new().await;
+        places.fixture.push(&text(LARGE)).await;
+        places.back_up().await;
+        fs::write(places.around.path().join("elsewhere"), text(LARGE)).unwrap();
+        harm(&places.backup(), &Marked::of(&places.backup()));
+
+        let (restored, lines) = bring_back(&places.backup(), &places.restored()).await;
+        assert_eq!(
+            (restored.unwrap().damaged, lines.len()),
+            (1, 1),
+            "{number}: {lines:?}"
+        );
+        assert!(blocks_below(places.around.path()) < 16 << 20, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_not_written_through_links() {
+    let places = Places::new().await;
+    places.fixture.push(&text(LARGE)).await;
+    places.back_up().await;
+    let marked = Marked::of(&places.backup());
+    let victim = places.around.path().join("victim");
+    fs::write(&victim, b"precious").unwrap();
+    fs::remove_file(&marked.blob).unwrap();
+    for name in [
+        marked.blob.with_extension("part"),
+        places.backup().join("backup.json.part"),
+    ] {
+        link(&name, victim.to_str().unwrap());
+    }
+    places.back_up().await;
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    assert!(marked.blob.is_file());
+
+    link(&places.backup().join("backup.lock"), victim.to_str().unwrap());
+    assert!(back_up(&places.fixture.store, &places.backup()).await.0.is_err());
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
+/// What files below a directory take of the disk, in bytes.
+fn blocks_below(directory: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    let entries = fs::read_dir(directory).unwrap();
+    let sizes = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            blocks_below(&path)
+        } else {
+            metadata.blocks() * 512
+        }
+    });
+    sizes.sum()
+}

@@ -34,6 +34,39 @@ async fn an_edited_file_is_found_out_and_mended_by_the_next_push() {
 }
 
 #[tokio::test]
+async fn a_damaged_size_is_an_error_and_is_mended_by_the_next_push() {
+    for (bytes, others) in [(text(LARGE), 300_000_i64), (text(SMALL), 1_000)] {
+        for size in [others - 1, others + 1, -others, 0] {
+            let fixture = Fixture::new().await;
+            let digest = fixture.push(&bytes).await;
+            let intact = fixture.find(&digest).unwrap();
+            let harm = move |tx: &Tx<'_>| tx.execute("UPDATE blobs SET size = ?1", &[size.into()]);
+            fixture
+                .store
+                .write(harm)
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+
+            let blob = fixture.find(&digest).unwrap();
+            assert!(!fixture.store.blobs().check(&blob).await.unwrap(), "{size}");
+            assert!(
+                matches!(fixture.read(&digest).await, Err(BlobError::Damaged)),
+                "{size}"
+            );
+            let (verified, lines) = verify::verify(&fixture.store).await;
+            assert_eq!(verified.damaged, 1, "{lines:?}");
+            assert!(lines[0].contains("bytes instead of"), "{lines:?}");
+
+            assert_eq!(fixture.push(&bytes).await, digest);
+            assert_eq!(fixture.read(&digest).await.unwrap(), bytes);
+            assert_eq!(fixture.find(&digest).unwrap().size, intact.size);
+            assert_eq!(verify::verify(&fixture.store).await.0.damaged, 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_copied_file_is_hashed_once_and_then_trusted_again() {
     let fixture = Fixture::new().await;
     let bytes = text(LARGE);

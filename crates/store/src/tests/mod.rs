@@ -6,6 +6,7 @@ mod blobs;
 mod collection;
 mod completion;
 mod migrations;
+mod privacy;
 mod rows;
 mod uploads;
 mod verify;
@@ -61,6 +62,10 @@ impl Fixture {
                          VALUES (?1, '000000000000', 'us-east-1', 'r' || ?1, 0, 'MUTABLE', 0, 'AES256')",
                         &[id.into()],
                     )?;
+                    tx.execute(
+                        "INSERT INTO repository_counters (repository_id, images, push_sequence) VALUES (?1, 0, 0)",
+                        &[id.into()],
+                    )?;
                 }
                 Ok::<_, StoreError>(())
             })
@@ -77,6 +82,17 @@ impl Fixture {
             directory: self.directory,
             store,
         }
+    }
+
+    /// When the store was opened, in milliseconds since 1970.
+    fn opened_at(&self) -> i64 {
+        let lock = std::fs::metadata(self.directory.path().join("lock")).unwrap();
+        let age = lock
+            .modified()
+            .unwrap()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        i64::try_from(age.as_millis()).unwrap()
     }
 
     async fn begin(&self) -> UploadId {

@@ -507,11 +507,18 @@ async fn an_upload_that_ends_without_a_row_is_gone() {
 #[tokio::test]
 async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     let fixture = Fixture::new().await;
-    let id = fixture.give(NOW);
+    let old = fixture.give(NOW);
+    let id = fixture.give(fixture.opened_at());
+    let ahead = fixture.give(fixture.opened_at() + DAY);
     let other = fixture.store.uploads().take(OTHER_REPOSITORY, &id).await;
     assert!(matches!(other, Err(TakeError::NotFound)));
 
     let fixture = fixture.reopened().await;
+    for id in [old, ahead] {
+        let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
+        assert!(matches!(gone, Err(TakeError::NotFound)));
+        assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    }
     let uploads = fixture.store.uploads();
     assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
     assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
@@ -527,6 +534,82 @@ async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     uploads.cancel(REPOSITORY, &id).await.unwrap();
     let gone = uploads.take(REPOSITORY, &id).await;
     assert!(matches!(gone, Err(TakeError::NotFound)));
+}
+
+impl Fixture {
+    /// Descriptors of this process that stand for blob files of this store.
+    fn open_files(&self) -> usize {
+        let blobs = self.directory.path().join("blobs");
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets =
+            descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.unwrap().path()).ok());
+        targets.filter(|target| target.starts_with(&blobs)).count()
+    }
+
+    /// Until every upload that nobody works on rests.
+    fn let_rest(&self) {
+        while !self.store.uploads().rest() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_works_on_holds_no_descriptor_and_goes_on_where_it_was() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        let id = fixture.give(NOW);
+        append(
+            &mut fixture.take(&id).await,
+            &bytes[..200_000],
+            Durability::Streamed,
+        )
+        .await
+        .unwrap();
+        ids.push(id);
+    }
+    fixture.let_rest();
+    assert_eq!(fixture.open_files(), 0);
+
+    let uploads = fixture.store.uploads();
+    for id in &ids {
+        assert_eq!(uploads.offset(REPOSITORY, id).unwrap(), Some(200_000));
+        let mut upload = fixture.take(id).await;
+        append(&mut upload, &bytes[200_000..], Durability::Streamed)
+            .await
+            .unwrap();
+        drop(upload);
+        fixture.let_rest();
+        fixture
+            .complete(fixture.take(id).await, &Digest::of(&bytes))
+            .await
+            .unwrap();
+        assert_eq!(fixture.open_files(), 0);
+    }
+    assert_eq!(fixture.read(&Digest::of(&bytes)).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn an_upload_is_not_completed_whose_file_was_cut_while_it_rested() {
+    let fixture = Fixture::new().await;
+    let bytes = text(LARGE);
+    let id = fixture.give(NOW);
+    append(&mut fixture.take(&id).await, &bytes, Durability::Streamed)
+        .await
+        .unwrap();
+    fixture.let_rest();
+    let file = std::fs::File::options()
+        .write(true)
+        .open(fixture.only_file())
+        .unwrap();
+    file.set_len(1_000).unwrap();
+    let completed = fixture
+        .complete(fixture.take(&id).await, &Digest::of(&bytes))
+        .await;
+    assert!(matches!(completed, Err(CompleteError::Store(_))), "{completed:?}");
+    assert_eq!(fixture.find(&Digest::of(&bytes)), None);
 }
 
 #[tokio::test]
@@ -547,8 +630,13 @@ async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
     }
     assert_eq!(fixture.files().len(), 0);
 
-    let old = fixture.give(NOW);
-    assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
-    assert_eq!(uploads.expire(NOW + DAY + 1).await.unwrap(), 1);
-    assert_eq!(uploads.offset(REPOSITORY, &old).unwrap(), None);
+    for elsewhen in [NOW + DAY + 1, NOW - DAY - 1] {
+        let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+        assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
+        assert_eq!(uploads.expire(NOW - DAY).await.unwrap(), 0);
+        assert_eq!(uploads.expire(elsewhen).await.unwrap(), 2);
+        for id in [given, begun] {
+            assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), None);
+        }
+    }
 }

@@ -138,3 +138,77 @@ async fn a_verification_that_nobody_listens_to_ends() {
         Err(StoreError::Unheard)
     ));
 }
+
+#[tokio::test]
+async fn every_column_of_an_upload_is_compared_with_its_bytes() {
+    for (harm, words) in [
+        (
+            "UPDATE uploads SET synced_offset = 3 WHERE file IS NULL",
+            "holds 5 bytes instead of 3",
+        ),
+        (
+            "UPDATE uploads SET synced_offset = 299999 WHERE file IS NOT NULL",
+            "other bytes than were hashed",
+        ),
+        (
+            "UPDATE uploads SET synced_offset = 300001 WHERE file IS NOT NULL",
+            "bytes instead of 300001",
+        ),
+        (
+            "UPDATE uploads SET part_count = 7 WHERE file IS NULL",
+            "counts other parts",
+        ),
+        (
+            "UPDATE uploads SET part_count = 0 WHERE file IS NULL",
+            "counts other parts",
+        ),
+        (
+            "UPDATE uploads SET last_part = 7 WHERE file IS NOT NULL",
+            "counts other parts",
+        ),
+        (
+            "UPDATE uploads SET smallest_inner_part = 1 WHERE file IS NULL",
+            "counts other parts",
+        ),
+        (
+            "UPDATE uploads SET file = '0b/0b7d1c1e-58a6-4d2b-8f7e-2f6a3c1f9d10' WHERE file IS NOT NULL",
+            "is missing",
+        ),
+    ] {
+        let fixture = Fixture::new().await;
+        let (small, large) = (fixture.begin().await, fixture.begin().await);
+        let mut upload = fixture.take(&small).await;
+        upload
+            .append_part(&mut Chunks::of(b"small"), ANY_SIZE)
+            .await
+            .unwrap();
+        append(&mut fixture.take(&large).await, &text(LARGE), Durability::Durable)
+            .await
+            .unwrap();
+        assert_eq!(verify(&fixture.store).await.1, Vec::<String>::new());
+
+        let harmed = fixture.store.write(move |tx| tx.execute(harm, &[]));
+        assert_eq!(harmed.await.map_err(|error: StoreError| error).unwrap(), 1);
+        let (verified, lines) = verify(&fixture.store).await;
+        assert_eq!((verified.damaged, lines.len()), (1, 1), "{harm}: {lines:?}");
+        assert!(
+            lines[0].starts_with("upload ") && lines[0].contains(words),
+            "{harm}: {lines:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_blob_with_bytes_in_two_places_is_found() {
+    let fixture = Fixture::new().await;
+    fixture.push(&text(LARGE)).await;
+    let harmed = fixture
+        .store
+        .write(|tx| tx.execute("UPDATE blobs SET bytes = x'00'", &[]));
+    harmed.await.map_err(|error: StoreError| error).unwrap();
+    let (verified, lines) = verify(&fixture.store).await;
+    assert!(
+        verified.damaged > 0 && lines[0].contains("in its row and in a file"),
+        "{lines:?}"
+    );
+}

@@ -94,7 +94,8 @@ async fn verify(session: Session, digests: Vec<Digest>) -> Result<(Session, Veri
     };
 
     off_thread(move || {
-        let state = session.state().ok_or(StoreError::Panicked)?;
+        let mut session = session;
+        let state = session.state_mut()?;
         let by_other = state.spool.digest_by(other).tried("read an upload")?;
         let verified = if digests.contains(&by_other) {
             Ok(by_other)

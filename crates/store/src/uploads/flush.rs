@@ -49,6 +49,11 @@ impl Flush {
         }
     }
 
+    /// Whether ending it would not have to wait.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     pub(crate) fn end(self) -> io::Result<Flushed> {
         let flushed = self.thread.join();
         flushed.unwrap_or_else(|_| Err(io::Error::other("a flush panicked")))?;

@@ -17,13 +17,16 @@ use crate::uploads::upload_id::{Stamp, UploadId};
 /// Beyond these, an upload has its row from the beginning.
 const COUNT_MAX: usize = 10_000;
 const PURPOSE: &[u8] = b"upload id\0";
+const FAR_MILLISECONDS: i64 = 60 * 60 * 1_000;
+/// How far a clock may have been set back over a restart in the course of being kept right.
+const CLOCK_STEP_MILLISECONDS: i64 = 60 * 1_000;
 
 pub(crate) struct Given {
     /// The newest signs, all verify.
     newest: hmac::Key,
     older: Vec<hmac::Key>,
-    /// Random, so that no two processes give the same id, whatever their clocks say.
-    process: [u8; 4],
+    /// When an id may have been given that a process before this one has given, and is not too old.
+    before: std::ops::RangeInclusive<Stamp>,
     open: Mutex<Open>,
 }
 
@@ -39,14 +42,21 @@ pub(crate) struct Rowless {
 /// What this process has given and nobody has ended.
 #[derive(Default)]
 struct Open {
+    /// Random, so that no two processes give the same id, whatever their clocks say.
+    process: [u8; 4],
     last: Stamp,
     uploads: HashMap<UploadId, Rowless>,
     counts: HashMap<i64, u64>,
 }
 
 impl Given {
-    /// The keys come oldest first.
-    pub(crate) fn new(secrets: &[Vec<u8>]) -> Result<Given, StoreError> {
+    /// The keys come oldest first. An id of a process before this one was given before this one began, but not more than
+    /// `age_max` before: another is of a time when the clock was elsewhere, or too old.
+    pub(crate) fn new(
+        secrets: &[Vec<u8>],
+        began_milliseconds: i64,
+        age_max_milliseconds: i64,
+    ) -> Result<Given, StoreError> {
         let mut process = [0; 4];
         fill_randomly(&mut process)?;
         let mut keys = secrets
@@ -57,8 +67,12 @@ impl Given {
         Ok(Given {
             newest,
             older: keys,
-            process,
-            open: Mutex::default(),
+            before: Stamp::first_of(began_milliseconds.saturating_sub(age_max_milliseconds).max(0))
+                ..=Stamp::first_of(began_milliseconds.saturating_add(CLOCK_STEP_MILLISECONDS)),
+            open: Mutex::new(Open {
+                process,
+                ..Open::default()
+            }),
         })
     }
 
@@ -75,8 +89,8 @@ impl Given {
         if open.uploads.len() >= COUNT_MAX || count >= count_max {
             return None;
         }
-        open.last = open.last.next(now_milliseconds);
-        let id = sign(&self.newest, repository_id, algorithm, (open.last, self.process));
+        open.follow(now_milliseconds);
+        let id = sign(&self.newest, repository_id, algorithm, (open.last, open.process));
         let rowless = Rowless {
             repository_id,
             algorithm,
@@ -116,7 +130,7 @@ impl Given {
     /// What a process before this one has given for the repository.
     pub(crate) fn recognize(&self, repository_id: i64, id: &UploadId) -> Option<DigestAlgorithm> {
         let stamp = id.stamp()?;
-        if id.process() == self.process {
+        if id.process() == self.lock().process || !self.before.contains(&stamp) {
             return None;
         }
         let keys = || std::iter::once(&self.newest).chain(&self.older);
@@ -130,13 +144,13 @@ impl Given {
             })
     }
 
-    /// Those that were given before a time, with their repositories.
-    pub(crate) fn list_given_before(&self, milliseconds: i64) -> Vec<(i64, UploadId)> {
-        let before = Stamp::first_of(milliseconds);
+    /// Those that were not given between two times, with their repositories.
+    pub(crate) fn list_given_outside(&self, first: i64, last: i64) -> Vec<(i64, UploadId)> {
+        let within = Stamp::first_of(first)..Stamp::first_of(last.saturating_add(1));
         self.lock()
             .uploads
             .iter()
-            .filter(|(id, _)| id.stamp().is_some_and(|stamp| stamp < before))
+            .filter(|(id, _)| id.stamp().is_some_and(|stamp| !within.contains(&stamp)))
             .map(|(id, rowless)| (rowless.repository_id, *id))
             .collect()
     }
@@ -152,6 +166,20 @@ impl Given {
 
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Stamps follow the clock, and each other where it is set back a little. Where it is set back far, they would be of a
+    /// time that does not come for long: then they begin again, as those of another process.
+    fn follow(&mut self, now_milliseconds: i64) {
+        let far = now_milliseconds.saturating_add(FAR_MILLISECONDS);
+        let mut process = [0; 4];
+        if self.last > Stamp::first_of(far) && fill_randomly(&mut process).is_ok() {
+            self.process = process;
+            self.last = Stamp::default();
+        }
+        self.last = self.last.next(now_milliseconds);
     }
 }
 
@@ -177,10 +205,11 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_700_000_000_000;
+    const AGE_MAX: i64 = 24 * 60 * 60 * 1_000;
 
     fn given(secrets: &[&[u8]]) -> Given {
         let secrets = secrets.iter().map(|secret| secret.to_vec()).collect::<Vec<_>>();
-        Given::new(&secrets).unwrap()
+        Given::new(&secrets, NOW + 1_000, AGE_MAX).unwrap()
     }
 
     #[test]
@@ -204,6 +233,35 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_not_recognized_that_is_too_old_or_of_a_time_to_come() {
+        for (given_at, recognized) in [
+            (NOW, true),
+            (NOW + 30_000, true),
+            (NOW + 3_600_000, false),
+            (NOW + 365 * AGE_MAX, false),
+            (NOW - AGE_MAX + 2_000, true),
+            (NOW - AGE_MAX, false),
+            (0, false),
+        ] {
+            let id = given(&[b"one"]).give(7, Sha256, given_at, 9).unwrap();
+            let found = given(&[b"one"]).recognize(7, &id).is_some();
+            assert_eq!(found, recognized, "{given_at}");
+        }
+    }
+
+    #[test]
+    fn ids_are_of_the_time_again_after_the_clock_was_set_back_far() {
+        let given = given(&[b"one"]);
+        let ahead = given.give(7, Sha256, NOW + AGE_MAX, 9).unwrap();
+        let back = given.give(7, Sha256, NOW, 9).unwrap();
+        assert_eq!((ahead.given_at(), back.given_at()), (NOW + AGE_MAX, NOW));
+        assert_ne!(ahead.process(), back.process());
+        assert_eq!(given.find(&ahead).unwrap().repository_id, 7);
+        let soon = given.give(7, Sha256, NOW - 1_000, 9).unwrap();
+        assert_eq!((soon.given_at(), soon.process()), (NOW, back.process()));
+    }
+
+    #[test]
     fn ids_differ_and_are_counted_until_they_end() {
         let given = given(&[b"one"]);
         let ids = [0; 3].map(|_| given.give(7, Sha256, NOW, 3).unwrap());
@@ -218,7 +276,8 @@ mod tests {
         given.end(&ids[0]);
         given.end(&ids[0]);
         assert_eq!((given.count(7), given.find(&ids[0])), (2, None));
-        assert_eq!(given.list_given_before(NOW), []);
-        assert_eq!(given.list_given_before(NOW + 1).len(), 3);
+        assert_eq!(given.list_given_outside(NOW, NOW + AGE_MAX), []);
+        assert_eq!(given.list_given_outside(NOW + 1, NOW + AGE_MAX).len(), 3);
+        assert_eq!(given.list_given_outside(0, NOW - 1).len(), 3);
     }
 }

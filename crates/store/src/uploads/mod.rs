@@ -27,7 +27,7 @@ pub use crate::uploads::upload_id::UploadId;
 
 /// How many abandoned uploads one call removes.
 const EXPIRED_COUNT_MAX: i64 = 200;
-const IDLE_AGE_MILLISECONDS_MAX: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const IDLE_AGE_MILLISECONDS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
 /// Why an upload cannot be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -167,16 +167,18 @@ impl Uploads {
         }
     }
 
-    /// Removes uploads that began more than 24 h ago and that nobody works on; says how many.
+    /// Removes uploads that began more than 24 h ago, or more than 24 h ahead by a clock that was moved back since, and
+    /// that nobody works on; says how many.
     pub async fn expire(&self, now_milliseconds: i64) -> Result<usize, StoreError> {
         let oldest = now_milliseconds - IDLE_AGE_MILLISECONDS_MAX;
+        let newest = now_milliseconds + IDLE_AGE_MILLISECONDS_MAX;
         self.core
             .write(move |tx| uploads::forget_ended(tx, oldest, EXPIRED_COUNT_MAX))
             .await?;
         let mut found = self
             .core
-            .read(|at| uploads::list_begun_before(at, oldest, EXPIRED_COUNT_MAX))?;
-        found.extend(self.live.given.list_given_before(oldest));
+            .read(|at| uploads::list_begun_outside(at, (oldest, newest), EXPIRED_COUNT_MAX))?;
+        found.extend(self.live.given.list_given_outside(oldest, newest));
         let mut expired = 0;
         for (repository_id, id) in found {
             match self.cancel(repository_id, &id).await {
@@ -238,6 +240,12 @@ impl Uploads {
         }
         Ok(self.live.given.recognize(repository_id, id).is_some()
             && !self.core.read(|at| uploads::has_ended(at, id))?)
+    }
+
+    /// A look at the uploads that nobody works on, as it is made every now and then. Whether it was the last.
+    #[cfg(test)]
+    pub(crate) fn rest(&self) -> bool {
+        self.live.rest() == spool::Rest::Nothing
     }
 
     async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {

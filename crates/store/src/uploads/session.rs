@@ -1,7 +1,9 @@
 //! Who works on an upload: one at a time, and what is left in memory for the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ecru_model::Digest;
 use tokio::runtime::Handle;
@@ -13,15 +15,22 @@ use crate::uploads::UploadId;
 use crate::uploads::flush::Flushed;
 use crate::uploads::given::{Given, Rowless};
 use crate::uploads::pump::Holder;
-use crate::uploads::spool::{Mark, Spool};
+use crate::uploads::spool::{Mark, Rest, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
 
 /// After so much of a stream its row is renewed, from which it goes on after a restart.
 const SAVED_EVERY_BYTES: u64 = 64 * 1024 * 1024;
 
+/// How long an upload keeps its file open for the next request, at least.
+const REST_AFTER: Duration = Duration::from_millis(500);
+/// How many uploads begin to rest at once: each may need a thread that flushes its file.
+const RESTING_AT_ONCE_MAX: usize = 32;
+
 /// The uploads that somebody works on, and those that have in memory what their row has not.
 pub(crate) struct Live {
     slots: Mutex<HashMap<UploadId, Slot>>,
+    /// Whether a task looks after those that nobody works on.
+    is_watched: AtomicBool,
     /// Those that have no row, because nothing has come yet.
     pub(crate) given: Given,
 }
@@ -41,6 +50,8 @@ pub(crate) struct State {
     undo: Option<Mark>,
     /// After a failed flush or commit only what the row says is to be relied on.
     doubtful: bool,
+    /// Whether somebody has worked on it since the last look at those that nobody works on.
+    is_fresh: bool,
 }
 
 /// The right to work on an upload, until it is dropped.
@@ -57,6 +68,7 @@ impl Live {
     pub(crate) fn new(given: Given) -> Live {
         Live {
             slots: Mutex::default(),
+            is_watched: AtomicBool::new(false),
             given,
         }
     }
@@ -101,6 +113,66 @@ impl Live {
         }
     }
 
+    /// Has the files of uploads closed that nobody comes back to.
+    fn watch(self: &Arc<Live>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.is_watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let live = Arc::downgrade(self);
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(REST_AFTER).await;
+                match live.upgrade() {
+                    Some(live) if live.rest() == Rest::Busy => {}
+                    Some(_) | None => return,
+                }
+            }
+        });
+    }
+
+    /// Looks once at the uploads that nobody works on. Nothing is left to be done when none of them holds a file.
+    pub(crate) fn rest(&self) -> Rest {
+        let mut slots = self.lock();
+        let (mut begun, mut failed, mut rest) = (0, Vec::new(), Rest::Nothing);
+        for (id, slot) in slots.iter_mut() {
+            let Slot::Idle(state) = slot else { continue };
+            if !state.spool.holds_file() {
+                continue;
+            }
+            if std::mem::take(&mut state.is_fresh) || begun == RESTING_AT_ONCE_MAX {
+                rest = Rest::Busy;
+                continue;
+            }
+            begun += 1;
+            match state.spool.rest() {
+                Ok(Rest::Nothing) => {}
+                Ok(Rest::Busy) => rest = Rest::Busy,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "an upload could not be flushed"
+                    );
+                    state.doubtful = true;
+                    failed.push(*id);
+                }
+            }
+        }
+        for id in failed {
+            if let Some(Slot::Idle(state)) = slots.remove(&id) {
+                // What is relied on is what the row says.
+                let _ = left_behind(state);
+            }
+        }
+        if rest == Rest::Nothing {
+            // Under the lock, so that whoever leaves an upload after this look begins another watch.
+            self.is_watched.store(false, Ordering::Release);
+        }
+        rest
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,6 +187,7 @@ impl State {
             saved: row.saved,
             undo: None,
             doubtful: false,
+            is_fresh: true,
         }))
     }
 
@@ -161,7 +234,7 @@ impl Session {
         self.state = Some(state);
     }
 
-    fn state_mut(&mut self) -> Result<&mut State, StoreError> {
+    pub(crate) fn state_mut(&mut self) -> Result<&mut State, StoreError> {
         self.state.as_deref_mut().ok_or(StoreError::Panicked)
     }
 
@@ -358,8 +431,14 @@ impl Drop for Session {
         let mut slots = self.live.lock();
         match (slots.remove(&self.id), left) {
             (Some(Slot::Busy { abandoned: true }), Some(state)) => state.discard_file(),
-            (_, Some(state)) => {
+            (_, Some(mut state)) => {
+                state.is_fresh = true;
+                let holds_file = state.spool.holds_file();
                 slots.insert(self.id, Slot::Idle(state));
+                drop(slots);
+                if holds_file {
+                    self.live.watch();
+                }
             }
             (_, None) => {}
         }

@@ -32,9 +32,18 @@ enum Store {
 
 struct Open {
     name: FileName,
-    file: Arc<File>,
+    /// None while nobody works on the upload: thousands that were given up would hold a descriptor each.
+    file: Option<Arc<File>>,
     synced: u64,
     flush: Option<Flush>,
+}
+
+/// What a spool of an upload that nobody works on still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Nothing,
+    /// A file, or a flush that is under way.
+    Busy,
 }
 
 /// Where a spool was, to go back to.
@@ -87,7 +96,7 @@ impl Spool {
         };
         let open = Open {
             name,
-            file: Arc::new(file),
+            file: Some(Arc::new(file)),
             synced: offset,
             flush: None,
         };
@@ -144,15 +153,53 @@ impl Spool {
     /// Ends the flush that is under way, if there is one, and begins the next.
     pub(crate) fn flush_on(&mut self) -> io::Result<Option<Flushed>> {
         let flushed = self.end_flush()?;
-        let hash_state = self.hasher.save();
-        if let Store::File(open) = &mut self.store {
-            match Flush::begin(&self.files, &open.file, self.offset, hash_state) {
-                Ok(flush) => open.flush = Some(flush),
-                // No thread is to be had.
-                Err(_) => self.sync()?,
-            }
+        if !self.begin_flush()? {
+            // No thread is to be had.
+            self.sync()?;
         }
         Ok(flushed)
+    }
+
+    /// Whether a thread could be had for it, where it needs one.
+    fn begin_flush(&mut self) -> io::Result<bool> {
+        let hash_state = self.hasher.save();
+        let Store::File(open) = &mut self.store else {
+            return Ok(true);
+        };
+        let file = open.file(&self.files, self.offset)?;
+        let begun = Flush::begin(&self.files, &file, self.offset, hash_state);
+        open.flush = begun.ok();
+        Ok(open.flush.is_some())
+    }
+
+    /// Lets go of the file, without waiting: what has come since the last flush is flushed first, since an error of the
+    /// disk is told to those who have the file open.
+    pub(crate) fn rest(&mut self) -> io::Result<Rest> {
+        let Store::File(open) = &mut self.store else {
+            return Ok(Rest::Nothing);
+        };
+        if open.flush.as_ref().is_some_and(|flush| !flush.is_over()) {
+            return Ok(Rest::Busy);
+        }
+        self.end_flush()?;
+        let is_synced = self.unsynced() == 0;
+        let Store::File(open) = &mut self.store else {
+            return Ok(Rest::Nothing);
+        };
+        if is_synced {
+            open.file = None;
+            return Ok(Rest::Nothing);
+        }
+        if self.begin_flush()?
+            && let Store::File(open) = &mut self.store
+        {
+            open.file = None;
+        }
+        Ok(Rest::Busy)
+    }
+
+    pub(crate) fn holds_file(&self) -> bool {
+        matches!(&self.store, Store::File(open) if open.file.is_some() || open.flush.is_some())
     }
 
     fn end_flush(&mut self) -> io::Result<Option<Flushed>> {
@@ -182,7 +229,9 @@ impl Spool {
             // Hashed first, which does not mind bytes that another core has last seen, they are near when they are copied.
             let before = self.hasher.clone();
             self.hasher.update(bytes);
-            if let Err(error) = self.files.io().write_at(&open.file, bytes, self.offset) {
+            let file = open.file(&self.files, self.offset);
+            let written = file.and_then(|file| self.files.io().write_at(&file, bytes, self.offset));
+            if let Err(error) = written {
                 self.hasher = before;
                 return Err(error);
             }
@@ -197,7 +246,8 @@ impl Spool {
         if let Store::File(open) = &mut self.store
             && open.synced != self.offset
         {
-            self.files.io().sync(&open.file)?;
+            let file = open.file(&self.files, self.offset)?;
+            self.files.io().sync(&file)?;
             open.synced = self.offset;
         }
         Ok(())
@@ -265,11 +315,12 @@ impl Spool {
     }
 
     /// The digest by another algorithm than the one that went along.
-    pub(crate) fn digest_by(&self, algorithm: DigestAlgorithm) -> io::Result<Digest> {
-        match &self.store {
+    pub(crate) fn digest_by(&mut self, algorithm: DigestAlgorithm) -> io::Result<Digest> {
+        match &mut self.store {
             Store::Memory(bytes) => Ok(Digest::computed(algorithm, bytes)),
             Store::File(open) => {
-                hash_file(&open.file, self.offset, Hasher::new(algorithm)).map(|hasher| hasher.digest())
+                let file = open.file(&self.files, self.offset)?;
+                hash_file(&file, self.offset, Hasher::new(algorithm)).map(|hasher| hasher.digest())
             }
         }
     }
@@ -277,22 +328,41 @@ impl Spool {
     /// Puts all of it on stable storage, under a digest that was computed from it.
     pub(crate) fn finish(&mut self, digest: Digest) -> io::Result<Received> {
         self.end_flush()?;
-        if let Store::File(open) = &mut self.store
-            && open.file.metadata()?.len() != self.offset
-        {
-            open.file.set_len(self.offset)?;
-            open.synced = 0;
+        if let Store::File(open) = &mut self.store {
+            let file = open.file(&self.files, self.offset)?;
+            if file.metadata()?.len() != self.offset {
+                file.set_len(self.offset)?;
+                open.synced = 0;
+            }
         }
         self.sync()?;
 
-        let held = match &self.store {
+        let held = match &mut self.store {
             Store::Memory(bytes) => Held::Bytes(Bytes::copy_from_slice(bytes)),
             Store::File(open) => Held::File {
                 name: open.name,
-                identity: Identity::of(&open.file)?,
+                identity: Identity::of(&*open.file(&self.files, self.offset)?)?,
             },
         };
         Ok(Received::new(digest, self.offset, held, self.files.clone()))
+    }
+}
+
+impl Open {
+    /// The file, opened again if the upload has rested. What was taken must still be in it.
+    fn file(&mut self, files: &Files, offset: u64) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(files.open_to_write(self.name)?);
+        if file.metadata()?.len() < offset {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file of an upload is cut short",
+            ));
+        }
+        self.file = Some(file.clone());
+        Ok(file)
     }
 }
 
@@ -304,7 +374,7 @@ fn outgrow(files: &Files, memory: &[u8]) -> io::Result<Open> {
     }
     Ok(Open {
         name,
-        file: Arc::new(file),
+        file: Some(Arc::new(file)),
         synced: 0,
         flush: None,
     })

@@ -6,20 +6,20 @@ use ecru_model::{ImageStatus, Timestamp};
 use ecru_store::{Tx, Value};
 use serde_json::json;
 
-use super::{ACTIVATION_MILLISECONDS, after, bring_back, schedule, subject_of};
+use super::{bring_back, schedule, subject_of};
 use crate::images::manifest::Manifest;
 use crate::images::{Image, find, manifest_of};
 use crate::jobs::{Job, Kind, Lease, Outcome};
 use crate::repositories::{self, Repository, stored};
 use crate::{Error, Service};
 
-/// The image is on its way from now on. An active index must not name what cannot be pulled, so what an index names comes
+/// The image is on its way until it is due. An active index must not name what cannot be pulled, so what an index names comes
 /// back with it.
 pub(super) fn begin_activation(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    now: Timestamp,
+    due: Timestamp,
 ) -> Result<(), Error> {
     let mut waiting = vec![image.clone()];
     while let Some(image) = waiting.pop() {
@@ -30,7 +30,6 @@ pub(super) fn begin_activation(
                 Value::Text(ImageStatus::Activating.as_str()),
             ],
         )?;
-        let due = after(now, ACTIVATION_MILLISECONDS);
         schedule(tx, repository, Kind::Activation, &image.digest, due)?;
 
         let manifest = stored(Manifest::parse(

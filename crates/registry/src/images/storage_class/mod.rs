@@ -11,15 +11,15 @@ use super::manifest::Manifest;
 use super::{Image, find, manifest_of, needs, tags_of};
 use crate::jobs::{self, Job, Kind, NewJob};
 use crate::repositories::{Repository, stored};
-use crate::{Error, events, lifecycle, replication, scanning};
+use crate::{Error, Pace, events, lifecycle, replication, scanning};
 
 pub(crate) use activate::run as activate;
 pub(crate) use follow::run as follow;
 pub use update_image_storage_class::update_image_storage_class;
 
-/// How long a restore takes by the clock that users see.
+/// How long a restore takes at the pace of AWS, by the clock that users see.
 const ACTIVATION_MILLISECONDS: i64 = 20 * 60 * 1000;
-/// Referrers follow a subject that was deleted or archived after this time.
+/// Referrers follow a subject that was deleted or archived after this time, in which it may come back and find them.
 const FOLLOWING_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
 /// Takes an active image out of reach of pulls.
@@ -178,6 +178,14 @@ fn about<'a>(repository: &'a Repository, image: &'a Image, time: Timestamp) -> e
         media_type: &image.media_type,
         artifact_media_type: image.artifact_media_type.as_deref(),
         time,
+    }
+}
+
+/// When a restore that begins now is done.
+fn active_at(now: Timestamp, pace: Pace) -> Timestamp {
+    match pace {
+        Pace::Fast => now,
+        Pace::Aws => after(now, ACTIVATION_MILLISECONDS),
     }
 }
 

@@ -7,7 +7,7 @@ use ecru_model::{
 use ecru_store::Tx;
 
 use super::activate::begin_activation;
-use super::archive;
+use super::{active_at, archive};
 use crate::images::delete::indexes_of;
 use crate::images::selection::select;
 use crate::images::{Image, find, identifier, not_found};
@@ -17,6 +17,10 @@ use crate::{Context, Error};
 pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("UpdateImageStorageClass", input.registry_id.as_ref());
     let now = ctx.clock.now();
+    let times = Times {
+        now,
+        active_at: active_at(now, ctx.configuration.pace),
+    };
 
     ctx.store
         .write(move |tx| {
@@ -31,7 +35,7 @@ pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<O
                     (_, Some(reason)) => Error::parameter("imageId", &reason),
                 }
             })?;
-            let status = change(tx, &repository, &image, input.target_storage_class, now)?;
+            let status = change(tx, &repository, &image, input.target_storage_class, times)?;
 
             Ok(Output {
                 image_id: Some(identifier(&image.digest, input.image_id.image_tag.as_deref())),
@@ -43,12 +47,19 @@ pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<O
         .await
 }
 
+#[derive(Clone, Copy)]
+struct Times {
+    now: Timestamp,
+    /// When an image is back whose restore begins now.
+    active_at: Timestamp,
+}
+
 fn change(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
     target: TargetStorageClass,
-    now: Timestamp,
+    times: Times,
 ) -> Result<ImageStatus, Error> {
     match (image.status, target) {
         (ImageStatus::Active, TargetStorageClass::Archive) => {
@@ -57,11 +68,11 @@ fn change(
                     return Err(needed(&index));
                 }
             }
-            archive(tx, repository, image, now)?;
+            archive(tx, repository, image, times.now)?;
             Ok(ImageStatus::Archived)
         }
         (ImageStatus::Archived, TargetStorageClass::Standard) => {
-            begin_activation(tx, repository, image, now)?;
+            begin_activation(tx, repository, image, times.active_at)?;
             Ok(ImageStatus::Activating)
         }
         (status, target) => Err(not_supported(format!(

@@ -7,17 +7,10 @@ use ecru_model::{
 use ecru_store::Snapshot;
 
 use super::kind::{kind_of, needs_credentials, private_registry};
-use super::{ROOT, Rule, find, key, save};
+use super::{HELD, ROOT, Rule, check_role, find, key, save};
 use crate::pull_through_cache::credentials;
-use crate::registry_settings::{Held, Quota};
 use crate::repositories::stored;
 use crate::{Context, Error};
-
-const HELD: Held = Held {
-    quota: Quota::PullThroughCacheRulesPerRegistry,
-    things: "pull through cache rules",
-    at_offset: "SELECT 1 FROM pull_through_cache_rules WHERE account = ?1 AND region = ?2 LIMIT 1 OFFSET ?3",
-};
 
 pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreatePullThroughCacheRule", input.registry_id.as_ref());
@@ -47,7 +40,7 @@ pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Resu
             if find(tx, scope, key(rule.prefix.as_str()))?.is_some() {
                 return Err(already_exists(scope, &rule.prefix));
             }
-            quotas.check(tx, scope, &HELD)?;
+            quotas.take(tx, scope, &HELD)?;
             save(tx, scope, &rule)?;
 
             let described = rule.describe(&scope.registry_id);
@@ -96,6 +89,7 @@ fn accept_upstream_prefix(input: &Input) -> Result<Prefix, Error> {
 
 /// What the cache needs in order to be let in upstream.
 fn check_leave(at: &Snapshot<'_>, scope: &Scope, rule: &Rule) -> Result<(), Error> {
+    check_role(scope, rule.custom_role_arn.as_ref())?;
     if rule.credential_arn.is_none() && rule.upstream_registry.is_some_and(needs_credentials) {
         return Err(unsupported(
             "The specified upstream registry requires authentication. Specify a valid Secrets Manager ARN and try \

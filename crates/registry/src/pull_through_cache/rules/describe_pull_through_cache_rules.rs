@@ -10,8 +10,8 @@ use ecru_store::Snapshot;
 
 use super::{Rule, key, list, load};
 use crate::access::Access;
-use crate::paging::{self, Listing};
-use crate::{Context, Error};
+use crate::paging::{self, Listing, ROW_BYTES, Room};
+use crate::{Context, Error, Page};
 
 pub async fn describe_pull_through_cache_rules(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribePullThroughCacheRules", input.registry_id.as_ref());
@@ -22,38 +22,42 @@ pub async fn describe_pull_through_cache_rules(ctx: &Context, input: Input) -> R
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribePullThroughCacheRules",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;
 
-    let found = ctx.store.read(|at| {
+    let registry_id = access.scope.registry_id.clone();
+    let page = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
         match &input.ecr_repository_prefixes {
-            Some(prefixes) => find_named(at, &access, prefixes),
-            None => Ok(list(at, &access.scope, &after, limit + 1)?),
+            Some(prefixes) => find_named(at, &access, prefixes, room),
+            None => Ok(list(at, &access.scope, &after, room)?),
         }
-    })?;
+    })
+    .await?;
 
-    // Those that are named fit into the answer together.
-    let (page, last) = if named {
-        (found, None)
-    } else {
-        paging::cut(found, limit)
-    };
-    let rules = page
-        .into_iter()
-        .map(|rule| rule.describe(&access.scope.registry_id));
+    let rules = page.items.into_iter().map(|rule| rule.describe(&registry_id));
     Ok(Output {
         pull_through_cache_rules: Some(rules.collect()),
-        next_token: last.map(|last| listing.token(key(last.prefix.as_str()).as_bytes())),
+        next_token: page.next.map(|key| listing.token(key.as_bytes())),
     })
 }
 
 /// One prefix without a rule fails the whole call.
-fn find_named(at: &Snapshot<'_>, access: &Access, prefixes: &[Prefix]) -> Result<Vec<Rule>, Error> {
+fn find_named(
+    at: &Snapshot<'_>,
+    access: &Access,
+    prefixes: &[Prefix],
+    room: &Room,
+) -> Result<Page<Rule, String>, Error> {
     let mut seen = HashSet::new();
-    let distinct = prefixes.iter().filter(|prefix| seen.insert(key(prefix.as_str())));
-    distinct.map(|prefix| load(at, &access.scope, prefix)).collect()
+    let mut items = Vec::new();
+    for prefix in prefixes.iter().filter(|prefix| seen.insert(key(prefix.as_str()))) {
+        let rule = load(at, &access.scope, prefix)?;
+        room.take_named(rule.text_bytes() + ROW_BYTES)?;
+        items.push(rule);
+    }
+    Ok(Page { items, next: None })
 }

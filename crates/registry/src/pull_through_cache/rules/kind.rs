@@ -30,11 +30,7 @@ pub(crate) fn private_registry(url: &str) -> Option<Scope> {
     let (account, rest) = url.split_once(".dkr.ecr.")?;
     let (region, domain) = rest.split_once('.')?;
     let region = Region::parse(region).ok()?;
-    let expected = match region.partition() {
-        "aws-cn" => "amazonaws.com.cn",
-        _ => "amazonaws.com",
-    };
-    (domain == expected).then_some(Scope {
+    (domain == region.dns_suffix()).then_some(Scope {
         registry_id: RegistryId::parse(account).ok()?,
         region,
     })
@@ -84,6 +80,10 @@ mod tests {
             "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn",
             Some(UpstreamRegistry::Ecr),
         );
+        check(
+            "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov",
+            Some(UpstreamRegistry::Ecr),
+        );
         for other in [
             "",
             "docker.io",
@@ -101,6 +101,7 @@ mod tests {
             "1.dkr.ecr.eu-west-1.amazonaws.com",
             "111122223333.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
             "111122223333.dkr.ecr.cn-north-1.amazonaws.com",
+            "111122223333.dkr.ecr.us-iso-east-1.amazonaws.com",
             "169.254.169.254",
             "localhost:5000",
         ] {

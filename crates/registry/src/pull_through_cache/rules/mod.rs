@@ -16,8 +16,11 @@ use ecru_model::{
 };
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
-use crate::Error;
+use crate::paging::{Filling, Room};
+use crate::principals::is_role_of;
+use crate::registry_settings::{Held, Quota};
 use crate::repositories::stored;
+use crate::{Error, Page};
 
 pub use create_pull_through_cache_rule::create_pull_through_cache_rule;
 pub use delete_pull_through_cache_rule::delete_pull_through_cache_rule;
@@ -29,6 +32,12 @@ pub use update_pull_through_cache_rule::update_pull_through_cache_rule;
 pub use validate_pull_through_cache_rule::validate_pull_through_cache_rule;
 
 use prefix::{ROOT, candidates, key};
+
+const HELD: Held = Held {
+    quota: Quota::PullThroughCacheRulesPerRegistry,
+    things: "pull through cache rules",
+    counter: "pull-through-cache-rules",
+};
 
 /// A rule as it is stored.
 #[derive(Debug, Clone)]
@@ -78,14 +87,40 @@ fn load(at: &Snapshot<'_>, scope: &Scope, prefix: &Prefix) -> Result<Rule, Error
 }
 
 /// At most `limit` rules in the order of their prefixes, from the one after `after`.
-fn list(at: &Snapshot<'_>, scope: &Scope, after: &str, limit: u32) -> Result<Vec<Rule>, StoreError> {
+fn list(
+    at: &Snapshot<'_>,
+    scope: &Scope,
+    after: &str,
+    room: &Room,
+) -> Result<Page<Rule, String>, StoreError> {
     let parameters = [
         Value::Text(scope.registry_id.as_str()),
         Value::Text(scope.region.as_str()),
         Value::Text(after),
-        Value::Integer(limit.into()),
+        Value::Integer(i64::from(room.rows()) + 1),
     ];
-    at.query(LIST, &parameters, Rule::from_row)
+    let mut filling = Filling::new(room);
+    at.each(LIST, &parameters, &mut |row| {
+        let rule = Rule::from_row(row)?;
+        Ok(filling.push(rule.text_bytes(), rule))
+    })?;
+    Ok(filling.page_by(|last| key(last.prefix.as_str()).to_owned()))
+}
+
+/// The cache acts as this role, so it is one that the account of the rule may give away: one of its own.
+fn check_role(scope: &Scope, role: Option<&CustomRoleArn>) -> Result<(), Error> {
+    match role {
+        Some(role) if !is_role_of(scope, role.as_str()) => Err(foreign_role()),
+        _ => Ok(()),
+    }
+}
+
+/// [unknown] as a sentence of the service.
+fn foreign_role() -> Error {
+    Error::parameter(
+        "customRoleArn",
+        "The custom role must be a role of the account and partition of the registry",
+    )
 }
 
 fn save(tx: &Tx<'_>, scope: &Scope, rule: &Rule) -> Result<(), StoreError> {
@@ -120,10 +155,13 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
         key(prefix.as_str()),
     ]
     .map(Value::Text);
-    tx.execute(
+    let removed = tx.execute(
         "DELETE FROM pull_through_cache_rules WHERE account = ?1 AND region = ?2 AND prefix = ?3",
         &key,
     )?;
+    if removed == 1 {
+        HELD.give_back(tx, scope)?;
+    }
     Ok(())
 }
 
@@ -162,6 +200,13 @@ impl Rule {
             created_at: Timestamp::from_millis(row.integer(6)?),
             updated_at: Timestamp::from_millis(row.integer(7)?),
         })
+    }
+
+    fn text_bytes(&self) -> usize {
+        let credential = self.credential_arn.as_ref().map_or(0, |arn| arn.as_str().len());
+        let role = self.custom_role_arn.as_ref().map_or(0, |arn| arn.as_str().len());
+        let prefixes = self.prefix.as_str().len() + self.upstream_prefix.as_str().len();
+        prefixes + self.upstream_url.len() + credential + role
     }
 
     /// The rule as ECR describes it.

@@ -2,7 +2,7 @@
 
 use ecru_model::{UpdatePullThroughCacheRuleInput as Input, UpdatePullThroughCacheRuleOutput as Output};
 
-use super::{load, save};
+use super::{check_role, load, save};
 use crate::pull_through_cache::credentials;
 use crate::{Context, Error};
 
@@ -19,6 +19,7 @@ pub async fn update_pull_through_cache_rule(ctx: &Context, input: Input) -> Resu
                 rule.credential_arn = Some(arn.clone());
             }
             if let Some(role) = &input.custom_role_arn {
+                check_role(&access.scope, Some(role))?;
                 rule.custom_role_arn = Some(role.clone());
             }
             rule.updated_at = now;

@@ -7,9 +7,9 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
 use super::{Backfill, load};
-use crate::paging::{self, Listing};
+use crate::paging::{self, Filling, Listing, Room};
 use crate::repositories::stored;
-use crate::{Context, Error, images};
+use crate::{Context, Error, Page, images};
 
 pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeReplicationBackfillResults", input.registry_id.as_ref());
@@ -18,62 +18,77 @@ pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) 
     let listing = Listing {
         keys: &ctx.keys,
         operation: "DescribeReplicationBackfillResults",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: &id.as_str().to_ascii_lowercase(),
         filter: filter.map_or_else(String::new, |status| status.to_string()),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;
 
-    ctx.store.read(|at| {
+    let (now, wanted) = (ctx.clock.now(), id.clone());
+    let (backfill, page) = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
-        let backfill = load(at, &access.scope, &id, ctx.clock.now())?;
-        let found = if backfill.is_terminal() {
-            results(at, &backfill, filter, after, limit + 1)?
-        } else {
-            Vec::new()
-        };
-        let (page, last) = paging::cut(found, limit);
-        Ok(Output {
-            replication_backfill_id: Some(backfill.public_id()?),
-            destination: Some(backfill.destination()),
-            status: Some(backfill.status),
-            progress: backfill.progress(),
-            results: Some(page.into_iter().map(|(_, result)| result).collect()),
-            started_at: Some(backfill.started_at),
-            ended_at: backfill.ended_at,
-            next_token: last.map(|(position, _)| listing.token(&position.to_be_bytes())),
-            failure_code: backfill.failure_code,
-            registry_id: Some(backfill.source.registry_id),
-        })
+        let backfill = load(at, &access.scope, &wanted, now)?;
+        let page = results(at, &backfill, filter, after, room)?;
+        Ok((backfill, page))
+    })
+    .await?;
+    Ok(Output {
+        replication_backfill_id: Some(backfill.public_id()?),
+        destination: Some(backfill.destination()),
+        status: Some(backfill.status),
+        progress: backfill.progress(),
+        results: Some(page.items),
+        started_at: Some(backfill.started_at),
+        ended_at: backfill.ended_at,
+        next_token: page.next.map(|position| listing.token(&position.to_be_bytes())),
+        failure_code: backfill.failure_code,
+        registry_id: Some(backfill.source.registry_id),
     })
 }
 
-/// Those that were tried come first, so that what a stopped backfill has left need not be read.
+/// None while the backfill is under way. Those that were tried come first, so that what a stopped backfill has left need
+/// not be read.
 fn results(
     at: &Snapshot<'_>,
     backfill: &Backfill,
     filter: Option<ReplicationBackfillResultStatus>,
     after: i64,
-    limit: u32,
-) -> Result<Vec<(i64, ReplicationBackfillResult)>, StoreError> {
+    room: &Room,
+) -> Result<Page<ReplicationBackfillResult, i64>, StoreError> {
+    let mut filling = Filling::new(room);
+    let mut put = |row: &Row<'_>| {
+        let (position, result) = from_row(row)?;
+        filling.put(position, text_bytes(&result), || Ok(Some(result)))
+    };
     let (from, to) = (Value::Integer(after), Value::Integer(backfill.tried()));
-    let (id, limit) = (Value::Integer(backfill.id), Value::Integer(limit.into()));
+    let (id, limit) = (
+        Value::Integer(backfill.id),
+        Value::Integer(i64::from(room.rows()) + 1),
+    );
     match filter {
-        None => at.query(
+        _ if !backfill.is_terminal() => {}
+        None => at.each(
             "SELECT position, repository, digest, tag, status, failure_code, sub_image_failure_codes
              FROM replication_backfill_results WHERE backfill_id = ?1 AND position > ?2 AND position <= ?3
              ORDER BY position LIMIT ?4",
             &[id, from, to, limit],
-            from_row,
-        ),
-        Some(status) => at.query(
+            &mut put,
+        )?,
+        Some(status) => at.each(
             "SELECT position, repository, digest, tag, status, failure_code, sub_image_failure_codes
              FROM replication_backfill_results WHERE backfill_id = ?1 AND status = ?5 AND position > ?2
                  AND position <= ?3 ORDER BY position LIMIT ?4",
             &[id, from, to, limit, Value::Text(status.as_str())],
-            from_row,
-        ),
+            &mut put,
+        )?,
     }
+    Ok(filling.page())
+}
+
+fn text_bytes(result: &ReplicationBackfillResult) -> usize {
+    let tag = result.image_id.image_tag.as_ref().map_or(0, String::len);
+    let codes = result.sub_image_failure_codes.iter().flatten().map(String::len);
+    result.repository_name.as_str().len() + tag + codes.sum::<usize>()
 }
 
 fn from_row(row: &Row<'_>) -> Result<(i64, ReplicationBackfillResult), StoreError> {

@@ -18,7 +18,7 @@ pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<O
     let listing = Listing {
         keys: &ctx.keys,
         operation: "ListReplicationBackfills",
-        scope: &access.scope,
+        scope: &access.scope.clone(),
         repository: "",
         filter: String::new(),
     };
@@ -27,16 +27,18 @@ pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<O
         None => i64::MAX,
     };
 
-    let found = ctx.store.read(|at| {
+    let now = ctx.clock.now();
+    let registry_id = access.scope.registry_id.clone();
+    let page = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
-        Ok::<_, Error>(list(at, &access.scope, before, ctx.clock.now(), limit + 1)?)
-    })?;
-    let (page, last) = paging::cut(found, limit);
-    let summaries = page.iter().map(summary).collect::<Result<_, _>>();
+        Ok(list(at, &access.scope, before, now, room)?)
+    })
+    .await?;
+    let summaries = page.items.iter().map(summary).collect::<Result<_, _>>();
     Ok(Output {
-        registry_id: Some(access.scope.registry_id.clone()),
+        registry_id: Some(registry_id),
         backfills: Some(summaries?),
-        next_token: last.map(|last| listing.token(&last.id.to_be_bytes())),
+        next_token: page.next.map(|id| listing.token(&id.to_be_bytes())),
     })
 }
 

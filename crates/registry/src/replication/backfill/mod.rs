@@ -15,9 +15,10 @@ use ecru_model::{
 };
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 
-use crate::Error;
 use crate::jobs::{Kind, NewJob, schedule};
+use crate::paging::{Filling, Room};
 use crate::repositories::stored;
+use crate::{Error, Page};
 
 pub use describe_replication_backfill_results::describe_replication_backfill_results;
 pub use list_replication_backfills::list_replication_backfills;
@@ -82,6 +83,10 @@ impl Backfill {
             failed: row.integer(15)?,
             failure_codes: codes.lines().map(str::to_owned).collect(),
         })
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.failure_codes.iter().map(String::len).sum()
     }
 
     /// How many replications were tried, which is the position of the last of them.
@@ -155,9 +160,10 @@ fn list(
     source: &Scope,
     before: i64,
     now: Timestamp,
-    limit: u32,
-) -> Result<Vec<Backfill>, StoreError> {
-    at.query(
+    room: &Room,
+) -> Result<Page<Backfill, i64>, StoreError> {
+    let mut filling = Filling::new(room);
+    at.each(
         "SELECT id, backfill_id, destination_account, destination_region, status, failure_code, started_at, ended_at,
                 prepared, cursor_repository, cursor_image, cursor_tag, total, completed, failure_codes, failed
          FROM replication_backfills WHERE account = ?1 AND region = ?2 AND id < ?3 AND removed = 0
@@ -168,10 +174,14 @@ fn list(
             Value::Text(source.region.as_str()),
             Value::Integer(before),
             Value::Integer(kept_since(now).as_millis()),
-            Value::Integer(limit.into()),
+            Value::Integer(i64::from(room.rows()) + 1),
         ],
-        |row| Backfill::from_row(row, source),
-    )
+        &mut |row| {
+            let backfill = Backfill::from_row(row, source)?;
+            Ok(filling.push(backfill.text_bytes(), backfill))
+        },
+    )?;
+    Ok(filling.page_by(|last| last.id))
 }
 
 /// What ended at this time or before is forgotten.

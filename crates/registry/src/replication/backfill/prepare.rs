@@ -7,6 +7,7 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::{Backfill, Cursor, find, set_status};
 use crate::jobs::Lease;
+use crate::paging::Room;
 use crate::replication::{Route, configuration};
 use crate::repositories::{self, Repository};
 use crate::{Error, Service};
@@ -113,16 +114,13 @@ enum Next {
 fn next_repository(at: &Snapshot<'_>, backfill: &Backfill, after: &str) -> Result<Next, StoreError> {
     const EXAMINED_MAX: u32 = 100;
 
-    let found = repositories::list(at, &backfill.source, after, EXAMINED_MAX)?;
-    for repository in &found {
+    let found = repositories::list(at, &backfill.source, after, &Room::new(EXAMINED_MAX))?;
+    for repository in &found.items {
         if goes(at, backfill, &repository.name)? {
             return Ok(Next::Repository(repository.name.as_str().to_owned()));
         }
     }
-    match found.last() {
-        Some(last) if found.len() == EXAMINED_MAX as usize => Ok(Next::After(last.name.as_str().to_owned())),
-        _ => Ok(Next::None),
-    }
+    Ok(found.next.map_or(Next::None, Next::After))
 }
 
 type ImageRow = (i64, Vec<u8>, Option<String>, bool);

@@ -1,7 +1,7 @@
 //! `Packages`: a hash table of Berkeley DB, whose values are headers, most of them on chains of pages of their own.
 
 use super::pages::{Numbers as _, Pages};
-use super::{HEADER_BYTES_MAX, damaged};
+use super::{Visit, damaged};
 use crate::readers::ReadError;
 
 const MAGIC: u32 = 0x0006_1561;
@@ -15,12 +15,11 @@ const KEY_DATA: u8 = 1;
 const OFF_PAGE: u8 = 3;
 
 struct Database<'p> {
-    pages: &'p Pages,
+    pages: &'p Pages<'p>,
     page_bytes: usize,
-    left: std::cell::Cell<u64>,
 }
 
-pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
+pub(super) fn for_each_header(pages: &Pages<'_>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
     let header = pages.read(0, FILE_HEADER_BYTES)?;
     let page_bytes = usize::try_from(header.le_u32(20)?).unwrap_or_default();
     let encrypted = header.get(24).is_none_or(|algorithm| *algorithm != 0);
@@ -31,12 +30,7 @@ pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Re
         return Err(damaged());
     }
     let count = pages.size() / page_bytes as u64;
-    let database = Database {
-        pages,
-        page_bytes,
-        // Each page is looked at once by itself, and once as part of a chain.
-        left: std::cell::Cell::new(2 * count),
-    };
+    let database = Database { pages, page_bytes };
     let last = u64::from(header.le_u32(32)?).min(count.saturating_sub(1));
     for number in 1..=u32::try_from(last).unwrap_or(u32::MAX) {
         let page = database.page(number)?;
@@ -49,22 +43,23 @@ pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Re
 
 impl Database<'_> {
     fn page(&self, number: u32) -> Result<Vec<u8>, ReadError> {
-        let left = self.left.get().checked_sub(1).ok_or_else(damaged)?;
-        self.left.set(left);
         self.pages
             .read(u64::from(number) * self.page_bytes as u64, self.page_bytes)
     }
 
     /// Keys and values in turn, each found by its place in the page; they fill it from its end.
-    fn read_page(&self, page: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
+    fn read_page(&self, page: &[u8], visit: &mut Visit<'_>) -> Result<(), ReadError> {
         let entries = usize::from(page.le_u16(20)?);
         let place = |entry: usize| page.le_u16(PAGE_HEADER_BYTES + 2 * entry).map(usize::from);
         for entry in (1..entries).step_by(2) {
             let (start, end) = (place(entry)?, place(entry - 1)?);
             let item = page.get(start..end).ok_or_else(damaged)?;
             match item.split_first() {
-                Some((&OFF_PAGE, _)) => visit(&self.chain(item.le_u32(4)?, item.le_u32(8)?)?),
-                Some((&KEY_DATA, value)) => visit(value),
+                Some((&OFF_PAGE, _)) => visit(&self.chain(item.le_u32(4)?, item.le_u32(8)?)?)?,
+                Some((&KEY_DATA, value)) => {
+                    self.pages.count(value.len())?;
+                    visit(value)?;
+                }
                 _ => {}
             }
         }
@@ -72,10 +67,7 @@ impl Database<'_> {
     }
 
     fn chain(&self, first: u32, length: u32) -> Result<Vec<u8>, ReadError> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > HEADER_BYTES_MAX {
-            return Err(damaged());
-        }
+        let length = self.pages.header_bytes(length.into())?;
         let mut value = Vec::new();
         let mut next = first;
         while value.len() < length {
@@ -98,7 +90,7 @@ mod tests {
     use super::super::header::tests::header;
     use super::super::read_bdb;
     use super::*;
-    use crate::readers::test_scratch;
+    use crate::readers::packages;
 
     const PAGE: usize = 512;
 
@@ -139,17 +131,14 @@ mod tests {
         }
 
         let database = [meta, hash, chain].concat();
-        let packages = read_bdb(&mut database.as_slice(), &test_scratch()).unwrap();
-        assert_eq!(packages.len(), 1);
-        assert_eq!(
-            (packages[0].name.as_str(), packages[0].version.as_str()),
-            ("bash", "4.2.46-34.el7")
-        );
+        let found = packages(read_bdb, &database).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name(), found[0].version()), ("bash", "4.2.46-34.el7"));
 
         for place in 0..database.len() {
             let mut damaged = database.clone();
             damaged[place] ^= 0xff;
-            let _ = read_bdb(&mut damaged.as_slice(), &test_scratch());
+            let _ = packages(read_bdb, &damaged);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The header of an installed package: an index of tags, then their values.
 
 use super::pages::Numbers as _;
-use crate::package::{Manager, Package};
+use crate::package::{Facts, Manager, NAME_BYTES_MAX, Package};
 
 const NAME: u32 = 1000;
 const VERSION: u32 = 1001;
@@ -13,6 +13,8 @@ const SOURCE_RPM: u32 = 1044;
 const ENTRY_BYTES: usize = 16;
 const PREAMBLE_BYTES: usize = 8;
 const ENTRIES_MAX: usize = 1 << 16;
+/// Longer than any text of a package may be: the name of its source is followed by a version.
+const TEXT_BYTES_MAX: usize = 2 * NAME_BYTES_MAX;
 /// The keys that packages are signed with are kept as packages too.
 const PUBLIC_KEY: &str = "gpg-pubkey";
 
@@ -25,17 +27,21 @@ pub(super) fn package(header: &[u8]) -> Option<Package> {
         Some(epoch) if epoch > 0 => format!("{epoch}:{version}-{release}"),
         _ => format!("{version}-{release}"),
     };
-    let mut package = Package::new(Manager::Rpm, name, &version)?;
-    package.architecture = header.text(ARCHITECTURE).map(str::to_owned);
-    package.source_name = header.text(SOURCE_RPM).and_then(source_name);
-    Some(package)
+    let facts = Facts {
+        name,
+        version: &version,
+        source_name: header.text(SOURCE_RPM).and_then(source_name),
+        source_version: None,
+        architecture: header.text(ARCHITECTURE),
+    };
+    Package::new(Manager::Rpm, &facts)
 }
 
 /// The name in `name-version-release.src.rpm`.
-fn source_name(file: &str) -> Option<String> {
+fn source_name(file: &str) -> Option<&str> {
     let mut parts = file.strip_suffix(".src.rpm")?.rsplitn(3, '-');
     let (_release, _version, name) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(name.to_owned())
+    Some(name)
 }
 
 struct Header<'a> {
@@ -63,8 +69,10 @@ impl<'a> Header<'a> {
     }
 
     fn text(&self, tag: u32) -> Option<&'a str> {
-        let value = self.value(tag)?.split(|byte| *byte == 0).next()?;
-        std::str::from_utf8(value).ok()
+        let value = self.value(tag)?;
+        // A header may have no end of a text for megabytes.
+        let value = value.get(..TEXT_BYTES_MAX).unwrap_or(value);
+        std::str::from_utf8(value.split(|byte| *byte == 0).next()?).ok()
     }
 
     fn number(&self, tag: u32) -> Option<u32> {
@@ -128,11 +136,11 @@ pub(super) mod tests {
         );
         let package = package(&bytes).unwrap();
         assert_eq!(
-            (package.name.as_str(), package.version.as_str()),
+            (package.name(), package.version()),
             ("openssl-libs", "1:3.0.7-16.el9")
         );
-        assert_eq!(package.source_name.as_deref(), Some("openssl"));
-        assert_eq!(package.architecture.as_deref(), Some("x86_64"));
+        assert_eq!(package.source_name(), Some("openssl"));
+        assert_eq!(package.architecture(), Some("x86_64"));
     }
 
     #[test]
@@ -141,7 +149,7 @@ pub(super) mod tests {
         let whole = package(&bytes).unwrap();
         for length in 0..bytes.len() {
             if let Some(cut) = package(&bytes[..length]) {
-                assert!(whole.name.starts_with(&cut.name) && whole.version.starts_with(&cut.version));
+                assert!(whole.name().starts_with(cut.name()) && whole.version().starts_with(cut.version()));
             }
         }
         assert_eq!(package(&header("gpg-pubkey", None, "1", "1", "")), None);

@@ -8,31 +8,38 @@ mod sqlite;
 
 use std::io::Read;
 
-use super::{Packages, ReadError, Scratch};
-use crate::package::Package;
+use super::sink::Sink;
+use super::{ReadError, Scratch};
 use pages::Pages;
 
-const HEADER_BYTES_MAX: usize = 16 << 20;
+/// Is given the header of each package.
+type Visit<'v> = dyn FnMut(&[u8]) -> Result<(), ReadError> + 'v;
 
-pub(super) fn read_sqlite(content: &mut dyn Read, scratch: &Scratch) -> Packages {
-    let pages = Pages::keep(content, scratch)?;
-    collect(|visit| sqlite::for_each_header(&pages, visit))
+pub(super) fn read_sqlite(
+    content: &mut dyn Read,
+    scratch: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
+    let pages = Pages::keep(content, scratch, sink.budget())?;
+    sqlite::for_each_header(&pages, &mut |header| Ok(sink.take(header::package(header))?))
 }
 
-pub(super) fn read_ndb(content: &mut dyn Read, scratch: &Scratch) -> Packages {
-    let pages = Pages::keep(content, scratch)?;
-    collect(|visit| ndb::for_each_header(&pages, visit))
+pub(super) fn read_ndb(
+    content: &mut dyn Read,
+    scratch: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
+    let pages = Pages::keep(content, scratch, sink.budget())?;
+    ndb::for_each_header(&pages, &mut |header| Ok(sink.take(header::package(header))?))
 }
 
-pub(super) fn read_bdb(content: &mut dyn Read, scratch: &Scratch) -> Packages {
-    let pages = Pages::keep(content, scratch)?;
-    collect(|visit| bdb::for_each_header(&pages, visit))
-}
-
-fn collect(walk: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), ReadError>) -> Packages {
-    let mut packages = Vec::<Package>::new();
-    walk(&mut |header| packages.extend(header::package(header)))?;
-    Ok(packages)
+pub(super) fn read_bdb(
+    content: &mut dyn Read,
+    scratch: &Scratch,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
+    let pages = Pages::keep(content, scratch, sink.budget())?;
+    bdb::for_each_header(&pages, &mut |header| Ok(sink.take(header::package(header))?))
 }
 
 fn damaged() -> ReadError {

@@ -1,7 +1,7 @@
 //! `Packages.db`: slots that say where each header stands, in blocks of 16 bytes.
 
 use super::pages::{Numbers as _, Pages};
-use super::{HEADER_BYTES_MAX, damaged};
+use super::{Visit, damaged};
 use crate::readers::ReadError;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"RpmP");
@@ -15,7 +15,7 @@ const SLOT_PAGES_MAX: u32 = 2048;
 const BLOCK_BYTES: u64 = 16;
 const BLOB_HEADER_BYTES: usize = 16;
 
-pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
+pub(super) fn for_each_header(pages: &Pages<'_>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
     let header = pages.read(0, FILE_HEADER_BYTES)?;
     let slot_pages = header.le_u32(12)?;
     if header.le_u32(0)? != MAGIC || header.le_u32(4)? != VERSION || slot_pages > SLOT_PAGES_MAX {
@@ -31,20 +31,20 @@ pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Re
             }
             let (package, block) = (slot.le_u32(4)?, slot.le_u32(8)?);
             if package != 0 && block != 0 {
-                visit(&blob(pages, package, block)?);
+                visit(&blob(pages, package, block)?)?;
             }
         }
     }
     Ok(())
 }
 
-fn blob(pages: &Pages, package: u32, block: u32) -> Result<Vec<u8>, ReadError> {
+fn blob(pages: &Pages<'_>, package: u32, block: u32) -> Result<Vec<u8>, ReadError> {
     let offset = u64::from(block) * BLOCK_BYTES;
     let header = pages.read(offset, BLOB_HEADER_BYTES)?;
-    let length = usize::try_from(header.le_u32(12)?).unwrap_or(usize::MAX);
-    if header.le_u32(0)? != BLOB_MAGIC || header.le_u32(4)? != package || length > HEADER_BYTES_MAX {
+    if header.le_u32(0)? != BLOB_MAGIC || header.le_u32(4)? != package {
         return Err(damaged());
     }
+    let length = pages.header_bytes(header.le_u32(12)?.into())?;
     pages.read(offset + BLOB_HEADER_BYTES as u64, length)
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use super::super::header::tests::header;
     use super::super::read_ndb;
     use super::*;
-    use crate::readers::test_scratch;
+    use crate::readers::packages;
 
     #[test]
     fn the_packages_of_all_slots_are_read() {
@@ -75,12 +75,12 @@ mod tests {
         );
         database.extend_from_slice(&header);
 
-        let packages = read_ndb(&mut database.as_slice(), &test_scratch()).unwrap();
-        assert_eq!(packages.len(), 1);
-        assert_eq!(packages[0].version, "1.14.68-1.1");
+        let found = packages(read_ndb, &database).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].version(), "1.14.68-1.1");
         for length in 0..database.len() {
             assert!(
-                read_ndb(&mut &database[..length], &test_scratch()).is_err(),
+                packages(read_ndb, &database[..length]).is_err(),
                 "cut at {length}"
             );
         }

@@ -1,35 +1,56 @@
 //! A database that is read out of order, kept in a scratch file meanwhile.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 use super::damaged;
-use crate::error::Carried;
+use crate::error::{Carried, Limit};
+use crate::limits::Budget;
 use crate::readers::{ReadError, Scratch};
 
 const DATABASE_BYTES_MAX: u64 = 512 << 20;
+const HEADER_BYTES_MAX: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 64 << 10;
+/// How often all of a database is read at most. A walk looks at each page by itself and as a part of a value, and copies
+/// the value.
+const READS_MAX: u64 = 4;
+/// Small databases have pages that are looked at more often than that.
+const FREE_BYTES: u64 = 64 << 10;
 
-pub(super) struct Pages {
+pub(super) struct Pages<'b> {
     file: File,
     size: u64,
+    left: Cell<u64>,
+    budget: &'b Budget,
 }
 
-impl Pages {
-    pub(super) fn keep(content: &mut dyn Read, scratch: &Scratch) -> Result<Self, ReadError> {
+impl<'b> Pages<'b> {
+    pub(super) fn keep(
+        content: &mut dyn Read,
+        scratch: &Scratch,
+        budget: &'b Budget,
+    ) -> Result<Self, ReadError> {
         let mut file = scratch.file()?;
-        let mut content = content.take(DATABASE_BYTES_MAX);
         let mut buffer = vec![0; BUFFER_BYTES];
-        let mut size = 0;
+        let mut size = 0_u64;
         loop {
             let read = content.read(&mut buffer)?;
             let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                return Ok(Self { file, size });
+                return Ok(Self {
+                    file,
+                    size,
+                    left: Cell::new(READS_MAX * size + FREE_BYTES),
+                    budget,
+                });
             };
+            size += read as u64;
+            if size > DATABASE_BYTES_MAX {
+                return Err(budget.exceed(Limit::FileSize).into());
+            }
             file.write_all(bytes)
                 .map_err(|error| io::Error::from(Carried::Scratch(error)))?;
-            size += read as u64;
         }
     }
 
@@ -37,10 +58,27 @@ impl Pages {
         self.size
     }
 
+    /// How long a header is, as its database says.
+    pub(super) fn header_bytes(&self, length: u64) -> Result<usize, ReadError> {
+        if length > self.size {
+            return Err(damaged());
+        }
+        if length > HEADER_BYTES_MAX {
+            return Err(self.budget.exceed(Limit::FileSize).into());
+        }
+        usize::try_from(length).map_err(|_| damaged())
+    }
+
+    /// Counts bytes that are made of what was read, by which a value that is referred to twice costs twice.
+    pub(super) fn count(&self, length: usize) -> Result<(), ReadError> {
+        Ok(self.budget.read_database(length as u64, &self.left)?)
+    }
+
     /// Bytes that the database says it has.
     pub(super) fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.size);
         end.ok_or_else(damaged)?;
+        self.count(length)?;
         let mut bytes = vec![0; length];
         self.file
             .read_exact_at(&mut bytes, offset)

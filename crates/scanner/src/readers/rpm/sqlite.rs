@@ -2,7 +2,7 @@
 //! a database engine, which trusts its files.
 
 use super::pages::{Numbers as _, Pages};
-use super::{HEADER_BYTES_MAX, damaged};
+use super::{Visit, damaged};
 use crate::readers::ReadError;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -11,17 +11,17 @@ const INTERIOR: u8 = 5;
 const LEAF: u8 = 13;
 const DEPTH_MAX: usize = 20;
 const TABLE: &[u8] = b"Packages";
+/// A record may have as many as it has bytes; the first few are all that is asked for.
+const COLUMNS_MAX: usize = 5;
 
 struct Database<'p> {
-    pages: &'p Pages,
+    pages: &'p Pages<'p>,
     page_bytes: usize,
     /// What the pages have for content.
     usable_bytes: usize,
-    /// Pages that may still be read: a walk in a circle ends.
-    left: std::cell::Cell<u64>,
 }
 
-pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
+pub(super) fn for_each_header(pages: &Pages<'_>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
     let database = Database::open(pages)?;
     let mut root = None;
     database.walk(1, 0, &mut |record| {
@@ -36,18 +36,20 @@ pub(super) fn for_each_header(pages: &Pages, visit: &mut dyn FnMut(&[u8])) -> Re
         {
             root = u32::try_from(*page).ok();
         }
+        Ok(())
     })?;
     let root = root.ok_or_else(damaged)?;
     database.walk(root, 0, &mut |record| {
         // hnum, blob
         if let [_, Column::Bytes(header), ..] = columns(record).as_slice() {
-            visit(header);
+            visit(header)?;
         }
+        Ok(())
     })
 }
 
 impl Database<'_> {
-    fn open(pages: &Pages) -> Result<Database<'_>, ReadError> {
+    fn open<'p>(pages: &'p Pages<'p>) -> Result<Database<'p>, ReadError> {
         let header = pages.read(0, FILE_HEADER_BYTES)?;
         if !header.starts_with(MAGIC) {
             return Err(damaged());
@@ -63,20 +65,17 @@ impl Database<'_> {
             pages,
             page_bytes,
             usable_bytes: usable_bytes.ok_or_else(damaged)?,
-            left: std::cell::Cell::new(2 * (pages.size() / page_bytes as u64 + 1)),
         })
     }
 
     fn page(&self, number: u32) -> Result<Vec<u8>, ReadError> {
-        let left = self.left.get().checked_sub(1).ok_or_else(damaged)?;
-        self.left.set(left);
         let place = number.checked_sub(1).ok_or_else(damaged)?;
         self.pages
             .read(u64::from(place) * self.page_bytes as u64, self.page_bytes)
     }
 
     /// Visits the records of a table in the order of their keys.
-    fn walk(&self, number: u32, depth: usize, visit: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
+    fn walk(&self, number: u32, depth: usize, visit: &mut Visit<'_>) -> Result<(), ReadError> {
         if depth > DEPTH_MAX {
             return Err(damaged());
         }
@@ -89,7 +88,7 @@ impl Database<'_> {
             let cell = usize::from(page.be_u16(pointers + 2 * cell)?);
             match kind {
                 Some(INTERIOR) => self.walk(page.be_u32(cell)?, depth + 1, visit)?,
-                Some(LEAF) => visit(&self.record(&page, cell)?),
+                Some(LEAF) => visit(&self.record(&page, cell)?)?,
                 _ => return Err(damaged()),
             }
         }
@@ -104,11 +103,9 @@ impl Database<'_> {
         let cell = page.get(cell..).ok_or_else(damaged)?;
         let (length, rest) = variable(cell).ok_or_else(damaged)?;
         let (_key, rest) = variable(rest).ok_or_else(damaged)?;
-        let length = usize::try_from(length)
-            .ok()
-            .filter(|length| *length <= HEADER_BYTES_MAX);
-        let length = length.ok_or_else(damaged)?;
+        let length = self.pages.header_bytes(length)?;
         let local = self.local_bytes(length);
+        self.pages.count(local)?;
         let mut record = rest.get(..local).ok_or_else(damaged)?.to_vec();
         let mut next = if local < length { rest.be_u32(local)? } else { 0 };
         while record.len() < length {
@@ -148,7 +145,7 @@ fn parse_columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
     let (header, mut body) = record.split_at_checked(usize::try_from(header_bytes).ok()?)?;
     let (_, mut types) = variable(header)?;
     let mut columns = Vec::new();
-    while !types.is_empty() {
+    while !types.is_empty() && columns.len() < COLUMNS_MAX {
         let (kind, rest) = variable(types)?;
         types = rest;
         let length = match kind {
@@ -200,7 +197,7 @@ fn variable(bytes: &[u8]) -> Option<(u64, &[u8])> {
 mod tests {
     use super::super::header::tests::header;
     use super::super::read_sqlite;
-    use crate::readers::test_scratch;
+    use crate::readers::packages;
 
     /// A database as rpm makes it, of so many packages, every third with a header of many pages.
     fn database(packages: usize) -> Vec<u8> {
@@ -231,10 +228,10 @@ mod tests {
 
     #[test]
     fn every_package_of_a_database_is_read() {
-        for packages in [0, 1, 500] {
-            let read = read_sqlite(&mut database(packages).as_slice(), &test_scratch()).unwrap();
-            let expected: Vec<_> = (0..packages).map(|number| format!("package-{number}")).collect();
-            let names: Vec<_> = read.iter().map(|package| package.name.clone()).collect();
+        for count in [0, 1, 500] {
+            let read = packages(read_sqlite, &database(count)).unwrap();
+            let expected: Vec<_> = (0..count).map(|number| format!("package-{number}")).collect();
+            let names: Vec<_> = read.iter().map(|package| package.name().to_owned()).collect();
             assert_eq!(names, expected);
         }
     }
@@ -246,8 +243,8 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[place] ^= 0xff;
             // Whatever it gives, it gives it in bounded time and memory.
-            let _ = read_sqlite(&mut damaged.as_slice(), &test_scratch());
-            let _ = read_sqlite(&mut &whole[..place], &test_scratch());
+            let _ = packages(read_sqlite, &damaged);
+            let _ = packages(read_sqlite, &whole[..place]);
         }
     }
 }

@@ -1,0 +1,342 @@
+//! Memory for bodies that are held whole: one budget for all APIs, taken as bytes arrive and given back when the body is dropped.
+//!
+//! Up to `SHARED_BYTES` are open to every body, the last `SMALL_LANE_BYTES` of them only to small ones. The rest is reserved for one
+//! body at a time, the leader: the body that has waited longest takes what it needs from there. So bodies that each hold a part and wait
+//! for more cannot block one another.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// All that bodies may hold together.
+const BUDGET_BYTES: usize = 64 * MEBIBYTE;
+/// What one body may take at most. A body that is allowed to be larger is not charged for the rest.
+const BODY_BYTES_MAX: usize = 28 * MEBIBYTE;
+const SHARED_BYTES: usize = BUDGET_BYTES - BODY_BYTES_MAX;
+const SMALL_LANE_BYTES: usize = 8 * MEBIBYTE;
+const LARGE_SHARED_BYTES: usize = SHARED_BYTES - SMALL_LANE_BYTES;
+const SMALL_BYTES: usize = 16 * 1024;
+
+/// Memory is taken in steps, so that small pieces cost no more than large ones.
+const SMALL_STEP_BYTES: usize = 4 * 1024;
+const LARGE_STEP_BYTES: usize = 64 * 1024;
+
+/// What the connection of a body that is not small may have read beyond it.
+const READ_AHEAD_BYTES: usize = 512 * 1024;
+
+const WAIT_MAX: Duration = Duration::from_secs(30);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// While somebody waits, each body has to arrive at least this fast on average.
+const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
+/// How far a body may fall behind that pace.
+const LAG_MAX: Duration = Duration::from_secs(5);
+const CHECKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a body is not received further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRefused {
+    /// No byte arrived for a minute.
+    Silent,
+    /// Others waited for memory while it arrived slowly.
+    Slow,
+    /// No memory became free in time.
+    Crowded,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct BodyBudget(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Held of `SHARED_BYTES`.
+    taken: AtomicUsize,
+    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// In order of arrival.
+    waiters: VecDeque<Waiter>,
+    has_leader: bool,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    id: u64,
+    bytes: usize,
+    shared_max: usize,
+    granted: oneshot::Sender<Grant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Grant {
+    /// The bytes are taken from those that all share.
+    Shared,
+    Leader,
+}
+
+impl BodyBudget {
+    /// A body of which nothing is held yet.
+    pub fn body(&self) -> HeldBody {
+        HeldBody {
+            budget: Arc::clone(&self.0),
+            shared: 0,
+            reserved: 0,
+            leads: false,
+            must_lead: false,
+            lag: Duration::ZERO,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+/// What is held of one body, and how fast it arrives.
+#[derive(Debug)]
+pub struct HeldBody {
+    budget: Arc<Shared>,
+    shared: usize,
+    reserved: usize,
+    leads: bool,
+    must_lead: bool,
+    lag: Duration,
+    waited: Duration,
+}
+
+impl HeldBody {
+    /// From now on, takes memory only as the leader: so that no two very large bodies are in memory.
+    pub fn lead(&mut self) {
+        self.must_lead = true;
+    }
+
+    /// Takes memory until `bytes` are held. Waits its turn if there is not enough.
+    pub async fn grow_to(&mut self, bytes: usize) -> Result<(), BodyRefused> {
+        let wanted = if bytes <= SMALL_BYTES {
+            bytes.next_multiple_of(SMALL_STEP_BYTES)
+        } else {
+            bytes.next_multiple_of(LARGE_STEP_BYTES) + READ_AHEAD_BYTES
+        };
+        let wanted = wanted.min(BODY_BYTES_MAX);
+        let more = wanted.saturating_sub(self.held());
+        if more == 0 {
+            return Ok(());
+        }
+        if self.leads {
+            self.reserved += more;
+            return Ok(());
+        }
+        let shared_max = if self.must_lead {
+            0
+        } else if wanted <= SMALL_BYTES {
+            SHARED_BYTES
+        } else {
+            LARGE_SHARED_BYTES
+        };
+        // Small bodies pass those that wait for much.
+        let has_turn = shared_max == SHARED_BYTES || self.budget.waiting.load(SeqCst) == 0;
+        if has_turn && self.budget.take(more, shared_max) {
+            self.shared += more;
+            return Ok(());
+        }
+        Box::pin(self.wait(more, shared_max)).await
+    }
+
+    async fn wait(&mut self, more: usize, shared_max: usize) -> Result<(), BodyRefused> {
+        let begun = Instant::now();
+        let mut place = Place::new(&self.budget, more, shared_max);
+        let granted = place.granted(WAIT_MAX).await;
+        drop(place);
+        self.waited += begun.elapsed();
+        match granted {
+            Some(Grant::Shared) => self.shared += more,
+            Some(Grant::Leader) => {
+                self.leads = true;
+                self.reserved += more;
+            }
+            None => return Err(BodyRefused::Crowded),
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.shared + self.reserved
+    }
+
+    /// Waits for the next piece, as long as its sender may take for it.
+    pub async fn next<F: Future>(&mut self, piece: F) -> Result<F::Output, BodyRefused> {
+        let mut piece = pin!(piece);
+        // Most pieces are there already, and need no timer.
+        let polled = poll_fn(|context| Poll::Ready(piece.as_mut().poll(context))).await;
+        if let Poll::Ready(piece) = polled {
+            return Ok(piece);
+        }
+        // A body that has waited for others has less time left, so that all of them end within a bounded time.
+        let silence_max = SILENCE_MAX.saturating_sub(self.waited);
+        let begun = Instant::now();
+        loop {
+            if self.held() > 0 && self.lag > LAG_MAX {
+                return Err(BodyRefused::Slow);
+            }
+            if begun.elapsed() >= silence_max {
+                return Err(BodyRefused::Silent);
+            }
+            let turn = Instant::now();
+            let waited = timeout(CHECKED_EVERY, piece.as_mut()).await;
+            if self.budget.waiting.load(SeqCst) > 0 {
+                self.lag += turn.elapsed();
+            } else {
+                self.lag = Duration::ZERO;
+            }
+            if let Ok(piece) = waited {
+                return Ok(piece);
+            }
+        }
+    }
+
+    /// Notes that so many bytes arrived.
+    pub fn arrived(&mut self, bytes: usize) {
+        if !self.lag.is_zero() {
+            let milliseconds = bytes.saturating_mul(1000) / PACE_BYTES_PER_SECOND;
+            let caught_up = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX));
+            self.lag = self.lag.saturating_sub(caught_up);
+        }
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        if self.shared > 0 {
+            self.budget.taken.fetch_sub(self.shared, SeqCst);
+        }
+        if self.leads {
+            self.budget.serve(|queue| queue.has_leader = false);
+        } else if self.budget.waiting.load(SeqCst) > 0 {
+            self.budget.serve(|_| {});
+        }
+    }
+}
+
+impl Shared {
+    fn take(&self, bytes: usize, shared_max: usize) -> bool {
+        let more = |taken| Some(taken + bytes).filter(|taken| *taken <= shared_max);
+        self.taken.fetch_update(SeqCst, SeqCst, more).is_ok()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the queue, and grants what can be granted then.
+    fn serve(&self, change: impl FnOnce(&mut Queue)) {
+        let mut queue = self.queue();
+        change(&mut queue);
+        let mut large_waits = false;
+        let mut position = 0;
+        while let Some(waiter) = queue.waiters.get(position) {
+            let is_small = waiter.shared_max == SHARED_BYTES;
+            let grant = if (is_small || !large_waits) && self.take(waiter.bytes, waiter.shared_max) {
+                Some(Grant::Shared)
+            } else {
+                (!queue.has_leader).then_some(Grant::Leader)
+            };
+            large_waits |= waiter.shared_max == LARGE_SHARED_BYTES && grant.is_none();
+            let Some(grant) = grant else {
+                position += 1;
+                continue;
+            };
+            queue.has_leader |= matches!(grant, Grant::Leader);
+            if let Some(waiter) = queue.waiters.remove(position) {
+                self.waiting.fetch_sub(1, SeqCst);
+                // A waiter that has gone meanwhile gives back what it finds when its place is dropped.
+                let _ = waiter.granted.send(grant);
+            }
+        }
+    }
+
+    fn give_back(&self, grant: Grant, bytes: usize) {
+        match grant {
+            Grant::Shared => {
+                self.taken.fetch_sub(bytes, SeqCst);
+                self.serve(|_| {});
+            }
+            Grant::Leader => self.serve(|queue| queue.has_leader = false),
+        }
+    }
+}
+
+/// A place in the queue, left when this is dropped.
+struct Place<'a> {
+    budget: &'a Shared,
+    id: u64,
+    bytes: usize,
+    grant: Option<oneshot::Receiver<Grant>>,
+}
+
+impl<'a> Place<'a> {
+    fn new(budget: &'a Shared, bytes: usize, shared_max: usize) -> Place<'a> {
+        let (granted, grant) = oneshot::channel();
+        let mut id = 0;
+        // Counted first, so that whoever gives memory back from now on serves this one.
+        budget.waiting.fetch_add(1, SeqCst);
+        budget.serve(|queue| {
+            queue.last_id += 1;
+            id = queue.last_id;
+            queue.waiters.push_back(Waiter {
+                id,
+                bytes,
+                shared_max,
+                granted,
+            });
+        });
+        Place {
+            budget,
+            id,
+            bytes,
+            grant: Some(grant),
+        }
+    }
+
+    /// None if nothing was granted in time.
+    async fn granted(&mut self, wait_max: Duration) -> Option<Grant> {
+        let grant = timeout(wait_max, self.grant.as_mut()?).await.ok()?.ok();
+        self.grant = None;
+        grant
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let Some(mut grant) = self.grant.take() else {
+            return;
+        };
+        let id = self.id;
+        self.budget.serve(|queue| {
+            let place = queue.waiters.iter().position(|waiter| waiter.id == id);
+            if place.and_then(|place| queue.waiters.remove(place)).is_some() {
+                self.budget.waiting.fetch_sub(1, SeqCst);
+            }
+        });
+        if let Ok(grant) = grant.try_recv() {
+            self.budget.give_back(grant, self.bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

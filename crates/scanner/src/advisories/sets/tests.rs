@@ -1,0 +1,246 @@
+//! Sets as a scan sees them: installed, replaced, refused.
+
+use std::io::Cursor;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+use crate::test_layers::TarBuilder;
+use crate::{Layer, Limits, Scanner};
+
+fn advisory(id: &str, affected: &[(&str, &str)]) -> Value {
+    let affected = affected.iter().map(|(ecosystem, name)| {
+        json!({ "package": { "ecosystem": ecosystem, "name": name }, "ranges": [{ "type": "ECOSYSTEM", "events": [{ "introduced": "0" }] }] })
+    });
+    json!({ "id": id, "modified": "2024-01-02T03:04:05Z", "affected": affected.collect::<Vec<_>>() })
+}
+
+fn archive(documents: &[String]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (place, document) in documents.iter().enumerate() {
+        writer
+            .start_file(format!("{place}.json"), SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(document.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn install(data: &Path, name: &str, bytes: &[u8], version: &str) -> Result<usize, ImportError> {
+    let update = SetUpdate::begin(data).unwrap().expect("nobody else");
+    let ecosystem: Ecosystem = name.parse().unwrap();
+    let mut part = update.part(&ecosystem).unwrap();
+    part.restart(Some(version)).unwrap();
+    part.append(bytes).unwrap();
+    update.install(&ecosystem, part, &AtomicBool::new(false))
+}
+
+/// Of an image of Debian 12 with tar, and one Python package.
+fn findings(scanner: &Scanner) -> Vec<String> {
+    let status = "Package: tar\nStatus: install ok installed\nVersion: 1.34\n";
+    let layer = TarBuilder::new()
+        .file("etc/os-release", b"ID=debian\nVERSION_ID=12\n")
+        .file("var/lib/dpkg/status", status.as_bytes())
+        .file("app/requirements.txt", b"flask==1.0\n")
+        .build();
+    let layer = Layer::new("one".to_owned(), Cursor::new(layer));
+    let report = scanner.scan(vec![layer]).unwrap();
+    let mut names: Vec<String> = report
+        .findings
+        .iter()
+        .map(|finding| finding.advisory.clone())
+        .collect();
+    names.extend(report.uncovered.iter().map(|name| format!("no {name}")));
+    names
+}
+
+fn bench() -> (TempDir, Scanner) {
+    let directory = tempfile::tempdir().unwrap();
+    let scanner = Scanner::open(directory.path(), None, Limits::default()).unwrap();
+    (directory, scanner)
+}
+
+#[test]
+fn a_set_is_used_at_once_and_replaced_as_a_whole() {
+    let (directory, scanner) = bench();
+    let data = directory.path();
+    assert_eq!(findings(&scanner), ["no Debian:12", "no PyPI"]);
+    let before = scanner.advisories().revision().unwrap();
+    let first = archive(&[
+        advisory("A", &[("Debian:12", "tar")]).to_string(),
+        advisory("B", &[("Debian:12", "tar")]).to_string(),
+    ]);
+    assert_eq!(install(data, "Debian:12", &first, "\"1\"").unwrap(), 2);
+    assert_ne!(scanner.advisories().revision().unwrap(), before);
+    assert_eq!(findings(&scanner), ["A", "B", "no PyPI"]);
+
+    let second = archive(&[
+        advisory("B", &[("Debian:12", "tar")]).to_string(),
+        advisory("C", &[("Debian", "tar")]).to_string(),
+    ]);
+    install(data, "Debian:12", &second, "\"2\"").unwrap();
+    assert_eq!(findings(&scanner), ["B", "C", "no PyPI"]);
+    let update = SetUpdate::begin(data).unwrap().unwrap();
+    assert_eq!(
+        update.version(&"Debian:12".parse().unwrap()).as_deref(),
+        Some("\"2\"")
+    );
+    assert_eq!(update.version(&"npm".parse().unwrap()), None);
+}
+
+#[test]
+fn a_set_covers_its_own_ecosystem_and_no_other() {
+    let (directory, scanner) = bench();
+    let shared = advisory(
+        "GHSA-1",
+        &[("npm", "flask"), ("PyPI", "flask"), ("Debian:12", "tar")],
+    );
+    install(directory.path(), "npm", &archive(&[shared.to_string()]), "\"1\"").unwrap();
+    assert_eq!(findings(&scanner), ["no Debian:12", "no PyPI"]);
+    install(directory.path(), "PyPI", &archive(&[shared.to_string()]), "\"1\"").unwrap();
+    assert_eq!(findings(&scanner), ["GHSA-1", "no Debian:12"]);
+    // One of all releases covers each of them.
+    install(
+        directory.path(),
+        "Debian",
+        &archive(&[shared.to_string()]),
+        "\"1\"",
+    )
+    .unwrap();
+    assert_eq!(findings(&scanner), ["GHSA-1", "GHSA-1"]);
+}
+
+#[test]
+fn an_archive_with_anything_wrong_in_it_leaves_the_set_before() {
+    let (directory, scanner) = bench();
+    let data = directory.path();
+    let good = advisory("A", &[("Debian:12", "tar")]).to_string();
+    install(data, "Debian:12", &archive(std::slice::from_ref(&good)), "\"1\"").unwrap();
+    let whole = archive(std::slice::from_ref(&good));
+    let mut changed = whole.clone();
+    changed[40] ^= 1;
+    let other = advisory("B", &[("Debian:11", "tar")]).to_string();
+    let many = format!("{{\"id\":\"C\",\"affected\":[{}{{}}]}}", "{},".repeat(200_000));
+    let bad = [
+        archive(&[good.clone(), "{".to_owned()]),
+        archive(&[good.clone(), "{\"id\":1}".to_owned()]),
+        archive(&[good.clone(), "{\"id\":\"\"}".to_owned()]),
+        archive(&[good.clone(), many]),
+        archive(&[other]),
+        archive(&[]),
+        whole[..whole.len() - 1].to_vec(),
+        changed,
+        b"<html>".to_vec(),
+    ];
+    for (place, bytes) in bad.iter().enumerate() {
+        assert!(install(data, "Debian:12", bytes, "\"2\"").is_err(), "{place}");
+        assert_eq!(findings(&scanner), ["A", "no PyPI"], "{place}");
+        let left = fs::read_dir(data.join(DIRECTORY)).unwrap().count();
+        assert_eq!(left, 2, "the set and the lock");
+    }
+}
+
+#[test]
+fn of_an_advisory_that_is_there_twice_the_newest_counts() {
+    let (directory, scanner) = bench();
+    let mut newer = advisory("A", &[("Debian:12", "bash")]);
+    newer["modified"] = json!("2025-01-01T00:00:00Z");
+    let older = advisory("A", &[("Debian:12", "tar")]);
+    for order in [[&newer, &older], [&older, &newer]] {
+        let bytes = archive(&order.map(Value::to_string));
+        install(directory.path(), "Debian:12", &bytes, "\"1\"").unwrap();
+        assert_eq!(findings(&scanner), ["no PyPI"]);
+    }
+    // Also beside what was imported by hand.
+    let file = directory.path().join("older.json");
+    fs::write(&file, older.to_string()).unwrap();
+    scanner.advisories().import(&file).unwrap();
+    assert_eq!(findings(&scanner), ["no PyPI"]);
+}
+
+#[test]
+fn an_import_that_is_stopped_can_be_continued() {
+    let (directory, _scanner) = bench();
+    let ecosystem: Ecosystem = "PyPI".parse().unwrap();
+    let update = SetUpdate::begin(directory.path()).unwrap().unwrap();
+    let mut part = update.part(&ecosystem).unwrap();
+    part.restart(Some("\"1\"")).unwrap();
+    part.append(&archive(&[advisory("A", &[("PyPI", "flask")]).to_string()]))
+        .unwrap();
+    let length = part.length;
+    let stopped = update.install(&ecosystem, part, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(ImportError::Stopped)));
+    let part = update.part(&ecosystem).unwrap();
+    assert_eq!((part.length, part.version.as_deref()), (length, Some("\"1\"")));
+    // A part of which nobody knows the version is no part of anything.
+    let mut part = part;
+    part.restart(None).unwrap();
+    part.append(b"half").unwrap();
+    assert_eq!(update.part(&ecosystem).unwrap().length, 0);
+}
+
+#[test]
+fn one_process_updates_at_a_time() {
+    let (directory, _scanner) = bench();
+    let update = SetUpdate::begin(directory.path()).unwrap();
+    assert!(update.is_some() && SetUpdate::begin(directory.path()).unwrap().is_none());
+    drop(update);
+    assert!(SetUpdate::begin(directory.path()).unwrap().is_some());
+}
+
+#[test]
+fn every_file_is_for_its_owner_and_no_link_is_followed() {
+    let (directory, scanner) = bench();
+    let data = directory.path();
+    install(
+        data,
+        "PyPI",
+        &archive(&[advisory("A", &[("PyPI", "flask")]).to_string()]),
+        "\"1\"",
+    )
+    .unwrap();
+    findings(&scanner);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data.join("advisories.db")), 0o600);
+    assert_eq!(mode(&data.join(DIRECTORY)), 0o700);
+    for entry in fs::read_dir(data.join(DIRECTORY)).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+
+    let elsewhere = data.join("elsewhere");
+    fs::write(&elsewhere, "mine").unwrap();
+    symlink(&elsewhere, data.join(DIRECTORY).join("npm.zip.part")).unwrap();
+    let update = SetUpdate::begin(data).unwrap().unwrap();
+    assert!(update.part(&"npm".parse().unwrap()).is_err());
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"mine");
+    // A set that is a link is not used.
+    symlink(
+        data.join(DIRECTORY).join("PyPI.db"),
+        data.join(DIRECTORY).join("npm.db"),
+    )
+    .unwrap();
+    assert_eq!(findings(&scanner), ["A", "no Debian:12"]);
+}
+
+#[test]
+fn the_ecosystems_of_images_are_those_of_the_layers_that_were_read() {
+    let (directory, scanner) = bench();
+    let of_images = || {
+        let found = Advisories::ecosystems_of_images(directory.path()).unwrap();
+        found.iter().map(Ecosystem::to_string).collect::<Vec<_>>()
+    };
+    assert!(of_images().is_empty());
+    findings(&scanner);
+    let other = TarBuilder::new()
+        .file("etc/os-release", b"ID=other\nNAME=Other\nVERSION_ID=7\n")
+        .file("usr/lib/os-release", b"ID=x\nNAME=../../x\n")
+        .build();
+    let layer = Layer::new("two".to_owned(), Cursor::new(other));
+    scanner.scan(vec![layer]).unwrap();
+    assert_eq!(of_images(), ["Debian:12", "PyPI", "Other:7"]);
+    let nowhere = directory.path().join("nowhere");
+    assert!(Advisories::ecosystems_of_images(&nowhere).unwrap().is_empty() && !nowhere.exists());
+}
