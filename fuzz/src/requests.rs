@@ -8,7 +8,9 @@ use ecru_awsjson::{ErrorNames, Origin, handle};
 use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
 use ecru_registry::registry_settings::Quotas;
 use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Endpoint, Random, RepositoryUriShape, Scheme, Service};
+use ecru_registry::{
+    Clock, Configuration, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme, Service,
+};
 use ecru_store::Options;
 use http::Request;
 use http_body_util::Full;
