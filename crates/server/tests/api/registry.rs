@@ -173,7 +173,7 @@ async fn a_token_opens_the_registry_of_its_caller_for_twelve_hours() {
 
     let context = entered(&api, &password, None).unwrap();
     assert_eq!(context.scope, scope(ACCOUNT, "us-east-1"));
-    assert_eq!(context.caller, Caller::root(RegistryId::parse(ACCOUNT).unwrap()));
+    assert_eq!(context.caller, Caller::root(&scope(ACCOUNT, "us-east-1")));
     assert!(entered(&api, &password, Some(scope(ACCOUNT, "eu-west-1"))).is_none());
     api.service().clock.advance(12 * 60 * 60 * 1000 - 1);
     assert!(entered(&api, &password, None).is_some());
