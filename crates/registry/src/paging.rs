@@ -84,7 +84,7 @@ impl Room {
             return Ok(());
         }
         Err(Error::new(
-            ErrorCode::LimitExceededException,
+            ErrorCode::InvalidParameterException,
             format!("What the request names exceeds {NAMED_BYTES_MAX} bytes. Name fewer of them."),
         ))
     }
@@ -347,7 +347,7 @@ mod tests {
         let room = Room::new(1);
         assert!(room.take_named(NAMED_BYTES_MAX).is_ok());
         let refused = room.take_named(1).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::LimitExceededException);
+        assert_eq!(refused.code, ErrorCode::InvalidParameterException);
     }
 
     #[tokio::test]

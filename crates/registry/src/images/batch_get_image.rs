@@ -162,9 +162,10 @@ impl Batch<'_> {
         self.push(id, fetched.bytes.clone(), fetched.media_type.clone())
     }
 
-    /// The service has a limit of its own, in words of its own.
+    /// The service has an error of its own for it.
     fn take(&self, manifest_bytes: usize) -> Result<(), Error> {
         self.room.take_named(manifest_bytes).map_err(|error| Error {
+            code: ErrorCode::LimitExceededException,
             message: format!(
                 "The manifests of the requested images exceed {NAMED_BYTES_MAX} bytes. Request fewer images."
             ),

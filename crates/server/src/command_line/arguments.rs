@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -18,11 +17,12 @@ use ecru_outbound::Url;
 use ecru_registry::registry_settings::{QuotaSetting, Quotas};
 use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
 use ecru_scanner::Ecosystem;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::Targets;
 
 use super::{
     advisories::{AdvisoriesCommand, parse_archives},
     public_endpoint,
+    values::{default_data_directory, parse_account_id, parse_log_level, parse_sink},
 };
 use crate::{
     AdvisoriesRefresh, DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
@@ -474,45 +474,6 @@ impl ServeArguments {
             },
         ))
     }
-}
-
-fn default_data_directory() -> Result<PathBuf, String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the command line parser")]
-    let data_home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    // The specification of these directories says to ignore relative ones.
-    let data_home = data_home.filter(|directory| directory.is_absolute());
-    let in_home = || Some(std::env::home_dir()?.join(".local/share"));
-    match data_home
-        .or_else(in_home)
-        .filter(|directory| directory.is_absolute())
-    {
-        Some(directory) => Ok(directory.join("ecru")),
-        None => Err("this user has no home directory: name one for the data with `--data-dir`".to_owned()),
-    }
-}
-
-fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
-    RegistryId::parse(text).map_err(|_| "an account id is 12 digits")
-}
-
-fn parse_sink(text: &str) -> Result<Url, &'static str> {
-    const HINT: &str = "an address is `http://` or `https://`, a host, and perhaps port and path";
-    let url = Url::parse(text).map_err(|_| HINT)?;
-    let known = matches!(url.scheme(), "http" | "https") && url.has_host();
-    known.then_some(url).ok_or(HINT)
-}
-
-fn parse_log_level(text: &str) -> Result<Targets, &'static str> {
-    const HINT: &str = "a level is error, warn, info, debug or trace";
-    // A lone word that is no level would be taken for a module.
-    let level = |part: &str| part.rsplit_once('=').map_or(part, |(_, level)| level).to_owned();
-    if text
-        .split(',')
-        .any(|part| LevelFilter::from_str(&level(part)).is_err())
-    {
-        return Err(HINT);
-    }
-    Targets::from_str(text).map_err(|_| HINT)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod maintenance;
 mod progress;
 mod public_endpoint;
 mod serve;
+mod values;
 
 use std::{
     io::{self, Write},

@@ -116,7 +116,7 @@ async fn artifact_types_that_an_earlier_build_took_are_listed_by_pages_and_delet
     let five = api.ok("DescribeImages", named(5)).await;
     assert_eq!(listed(&five, "imageDetails").len(), 5);
     let refused = api.call("DescribeImages", named(6)).await;
-    refused.refuses_code(ErrorCode::LimitExceededException);
+    refused.refuses_code(ErrorCode::InvalidParameterException);
 
     api.execute("DELETE FROM outbox").await;
     let deleted = api.ok("BatchDeleteImage", named(6)).await;
@@ -181,7 +181,7 @@ async fn what_is_named_is_refused_as_a_whole_beyond_sixteen_mebibytes() {
     let named = json!({ "repositoryName": "demo", "imageIds": ids(&digests) });
     for operation in ["DescribeImages", "BatchDeleteImage"] {
         let refused = api.call(operation, named.clone()).await;
-        refused.refuses_code(ErrorCode::LimitExceededException);
+        refused.refuses_code(ErrorCode::InvalidParameterException);
     }
     assert_eq!(api.count("SELECT count(*) FROM images"), 60);
 
@@ -198,7 +198,7 @@ async fn what_is_named_is_refused_as_a_whole_beyond_sixteen_mebibytes() {
     )
     .await;
     let refused = api.call("GetLifecyclePolicyPreview", named).await;
-    refused.refuses_code(ErrorCode::LimitExceededException);
+    refused.refuses_code(ErrorCode::InvalidParameterException);
     let all = json!({ "repositoryName": "demo" });
     let found = pages(&api, "GetLifecyclePolicyPreview", all, "previewResults").await;
     assert!(found.len() > 3);
@@ -285,7 +285,7 @@ async fn layers_whose_types_an_earlier_build_took_are_found_within_a_bound() {
     let found = api.ok("BatchCheckLayerAvailability", ask(&layers[..5])).await;
     assert_eq!(listed(&found, "layers").len(), 5);
     let refused = api.call("BatchCheckLayerAvailability", ask(&layers)).await;
-    refused.refuses_code(ErrorCode::LimitExceededException);
+    refused.refuses_code(ErrorCode::InvalidParameterException);
 }
 
 #[tokio::test]

@@ -247,12 +247,16 @@ async fn store_earlier(api: &Api, image: &Image, document: &str, media_type: &'s
     let (new, old) = (Digest::of(&document), Digest::parse(&image.digest()).unwrap());
     let changed = api.service().store.write(move |tx| {
         tx.execute(
-            "UPDATE images SET digest = ?2, manifest = ?3, manifest_size = length(?3), media_type = ?4 WHERE digest = ?1",
+            // Manifests of schema 1 have no artifact type.
+            "UPDATE images SET digest = ?2, manifest = ?3, manifest_size = length(?3), media_type = ?4,
+                 artifact_media_type = CASE WHEN ?5 = 1 THEN NULL ELSE artifact_media_type END
+             WHERE digest = ?1",
             &[
                 Stored::Blob(old.as_bytes()),
                 Stored::Blob(new.as_bytes()),
                 Stored::Blob(&document),
                 Stored::Text(media_type),
+                Stored::Integer(i64::from(media_type.contains("distribution.manifest.v1+"))),
             ],
         )
     });
@@ -267,7 +271,8 @@ async fn manifests_that_are_refused_by_now_are_served_copied_verified_and_delete
     let layer = &image.manifest["layers"][0]["digest"];
     let blobs = json!([{ "blobSum": layer }]);
     let protected = encoded(br#"{"formatLength":10,"formatTail":"fQ"}"#);
-    let signed = json!({ "schemaVersion": 1, "fsLayers": blobs, "signatures": [{ "protected": protected }] });
+    let config = &image.manifest["config"];
+    let signed = json!({ "schemaVersion": 1, "fsLayers": blobs, "config": config, "signatures": [{ "protected": protected }] });
     let earlier = [
         (OCI_MANIFEST, Image::new(1).with("Layers", json!([])).text()),
         (OCI_MANIFEST, Image::new(1).with("fsLayers", blobs.clone()).text()),

@@ -169,8 +169,11 @@ async fn the_cache_fills_a_repository_of_another_region_by_the_rule_of_that_regi
     let (hub, mirror) = (FakeUpstream::start().await, FakeUpstream::start().await);
     let image = Image::new(1);
     mirror.push("app", "1.0", &image);
-    let registry = hub.cached(&[&mirror]).await;
     let address = mirror.url().trim_start_matches("http://").to_owned();
+    let allowed = address.clone();
+    let registry = hub
+        .cached_with(|options| options.upstreams.allowed.push(allowed))
+        .await;
     let rule = json!({ "ecrRepositoryPrefix": "far", "upstreamRegistryUrl": address });
     for (operation, input) in [
         ("CreatePullThroughCacheRule", rule),
