@@ -81,13 +81,15 @@ class Beside:
         self.thread = threading.Thread(target=self.ask)
 
     def ask(self):
-        while not self.over.wait(0.2):
+        over = False
+        while not over:
             begun = time.monotonic()
             with urllib.request.urlopen(f"{self.server.url}/healthz", context=self.context) as answer:
                 answer.read()
             self.seconds.append(time.monotonic() - begun)
             self.memory_bytes = max(self.memory_bytes, resident_bytes(self.server))
             self.descriptors = max(self.descriptors, descriptors(self.server))
+            over = self.over.wait(0.2)
 
     def __enter__(self):
         self.before_bytes = self.memory_bytes
