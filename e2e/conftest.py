@@ -10,6 +10,7 @@ from harness.command import run
 from harness.daemon import Daemon, Docker, write_configuration
 from harness.images import OCI_INDEX, Image, index_of
 from harness.oci import Registry
+from harness.secure import secure_server
 from harness.server import Server
 
 
@@ -21,6 +22,15 @@ def ecru(tmp_path):
     yield server
     if server.running:
         server.stop()
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """A running server that speaks TLS."""
+    server = secure_server(tmp_path)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

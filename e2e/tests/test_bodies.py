@@ -5,7 +5,6 @@ import pathlib
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 import urllib.request
@@ -15,12 +14,9 @@ import pytest
 from harness.aws import JsonApi
 from harness.images import digest_of, seeded_bytes
 from harness.oci import Refused, Registry
-from harness.server import Server
 
 MEMORY_GROWTH_BYTES_MAX = 128 << 20
 HEALTH_SECONDS_MAX = 0.2
-# Once in twenty times a busy machine may keep the answer, but no longer than this.
-HICCUP_SECONDS_MAX = 1.5
 END_SECONDS_MAX = 70
 GRACE_SECONDS = 10
 USER = "Authorization: Basic dGVzdDp0ZXN0\r\n"
@@ -102,11 +98,10 @@ class Beside:
 
     def hold(self):
         grown = self.memory_bytes - self.before_bytes
-        slowest, slow = max(self.seconds), sorted(self.seconds)[len(self.seconds) * 19 // 20]
-        health = f"health in {slow * 1000:.0f} ms, at most {slowest * 1000:.0f}"
-        print(f"\n{grown >> 20} MiB more, {health}, {self.descriptors} descriptors")
+        slowest = max(self.seconds)
+        print(f"\n{grown >> 20} MiB more, health in {slowest * 1000:.0f} ms, {self.descriptors} descriptors")
         assert grown <= MEMORY_GROWTH_BYTES_MAX
-        assert slow <= HEALTH_SECONDS_MAX and slowest <= HICCUP_SECONDS_MAX
+        assert slowest <= HEALTH_SECONDS_MAX
 
 
 def create(server, repository):
@@ -213,44 +208,6 @@ def test_a_large_body_gets_its_turn_within_seconds_while_others_hold_all_memory(
 
 
 # HTTP/2, as far as a client needs it that takes nothing.
-
-
-@pytest.fixture
-def secure(tmp_path):
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-keyout", str(key), "-out", str(certificate), "-days", "2", *names],
-        check=True,
-        capture_output=True,
-    )
-    server = SecureServer(tmp_path / "ecru", "--tls-cert", str(certificate), "--tls-key", str(key))
-    server.context = ssl.create_default_context(cafile=str(certificate))
-    server.start()
-    yield server
-    server.stop()
-
-
-class SecureServer(Server):
-    @property
-    def url(self):
-        return f"https://{self.host}"
-
-    def _announced_port(self, deadline):
-        while True:
-            line = self.lines.get(timeout=max(deadline - time.monotonic(), 0.01))
-            assert line is not None, "the server named no address"
-            if "https://127.0.0.1:" in line:
-                return int(line.partition("https://127.0.0.1:")[2].split("/")[0].split('"')[0].split()[0])
-
-    def _await(self, path, deadline):
-        while True:
-            with contextlib.suppress(OSError):
-                with urllib.request.urlopen(f"{self.url}/{path}", timeout=5, context=self.context) as answer:
-                    if answer.status == 200:
-                        return
-            assert time.monotonic() < deadline, "the server is not ready"
 
 
 def frame(kind, flags, stream, payload):

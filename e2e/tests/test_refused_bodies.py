@@ -119,3 +119,16 @@ def test_oras_says_why_a_push_is_refused(ecru, tmp_path):
     assert pushed.returncode != 0
     assert "403" in said or "denied" in said, said
     assert "broken pipe" not in said and "connection reset" not in said, said
+
+
+@pytest.mark.parametrize("length", [100, 70_000, BODY_BYTES])
+def test_curl_reads_why_its_body_is_refused_over_http_2(secure, length, tmp_path):
+    content = tmp_path / "content"
+    content.write_bytes(bytes(length))
+    for _ in range(TRIES):
+        said = run(
+            *("curl", "--silent", "--http2", "--cacert", secure.certificate, "--request", "PUT"),
+            *("--data-binary", f"@{content}", "--output", tmp_path / "answer"),
+            *("--write-out", "%{http_version} %{http_code}", f"{secure.url}/v2/demo/manifests/a"),
+        )
+        assert said.split() == ["2", "401"]

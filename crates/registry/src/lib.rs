@@ -32,6 +32,7 @@ pub mod scanning;
 pub mod secrets;
 mod signing;
 mod tagging;
+mod unique_members;
 pub mod verification;
 
 pub use bodies::{BodyBudget, BodyRefused, HeldBody};

@@ -280,7 +280,7 @@ impl Arrived {
         let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
         let may_be_read = !request.headers().contains_key(header::EXPECT);
         let file_turn = self.file_turn(&request, door).await;
-        let (request, rest) = self.lend(request);
+        let (request, rest) = Self::lend(request);
 
         let answering = pin!(self.listening.application.answer(request, self.arrival));
         let answered = caught(answering).await;
@@ -312,24 +312,23 @@ impl Arrived {
         Arc::clone(files).acquire_owned().await.ok()
     }
 
-    fn lend(&self, request: Request<Incoming>) -> (Request<LentBody<Incoming>>, Option<Rest<Incoming>>) {
+    fn lend(request: Request<Incoming>) -> (Request<LentBody<Incoming>>, Option<Rest<Incoming>>) {
         let (parts, body) = request.into_parts();
-        let (body, rest) = if self.unread.is_some() {
-            LentBody::with_rest(body)
-        } else {
-            (LentBody::new(body), None)
-        };
+        let (body, rest) = LentBody::with_rest(body);
         (Request::from_parts(parts, body), rest)
     }
 
     /// A client that still sends, or waits to be asked for the body, gets its answer now, and the connection ends with it.
+    /// Other requests share a connection of HTTP/2: there, what still comes is read beside the answer and dropped.
     async fn end_body(&self, rest: Rest<Incoming>, may_be_read: bool, response: &mut Response<Content>) {
+        let Some(unread) = &self.unread else {
+            tokio::spawn(rest.drop_what_comes());
+            return;
+        };
         if rest.ends(may_be_read).await {
             return;
         }
-        if let Some(unread) = &self.unread {
-            unread.note();
-        }
+        unread.note();
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }

@@ -15,6 +15,10 @@ use tokio::time::timeout;
 /// A rest of this size may be on its way already: it is read, and the connection goes on.
 const REST_BYTES_MAX: usize = 64 * 1024;
 const REST_TIME_MAX: Duration = Duration::from_millis(20);
+/// As long as a connection of HTTP/1.1 lingers.
+const SILENCE_MAX: Duration = Duration::from_millis(500);
+const DROPPING_MAX: Duration = Duration::from_secs(2);
+const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(crate) struct LentBody<B: Body> {
     body: Option<B>,
@@ -25,13 +29,6 @@ pub(crate) struct LentBody<B: Body> {
 pub(crate) struct Rest<B>(Arc<Mutex<Option<B>>>);
 
 impl<B: Body> LentBody<B> {
-    pub(crate) fn new(body: B) -> LentBody<B> {
-        LentBody {
-            body: Some(body),
-            rest: None,
-        }
-    }
-
     /// A body whose rest is asked for; an empty one has none.
     pub(crate) fn with_rest(body: B) -> (LentBody<B>, Option<Rest<B>>) {
         let rest = (!body.is_end_stream()).then(Arc::default);
@@ -44,6 +41,24 @@ impl<B: Body> LentBody<B> {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
+    /// Reads on while the client sends, within bounds. A stream of HTTP/2 that is dropped before its end is reset, and some
+    /// clients take a reset for a failure although the answer was whole.
+    pub(crate) async fn drop_what_comes(self) {
+        let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut body) = rest else { return };
+        let reading = async {
+            let mut left = DROPPED_BYTES_MAX;
+            while let Ok(Some(Ok(frame))) = timeout(SILENCE_MAX, body.frame()).await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        // A client that goes on for longer is reset.
+        let _ = timeout(DROPPING_MAX, reading).await;
+    }
+
     /// Whether the body is at its end, or was after what is there of it was read.
     pub(crate) async fn ends(self, may_be_read: bool) -> bool {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -6,6 +6,7 @@ use super::action::{self, Holder};
 use super::condition::{self, Condition};
 use super::principal::Principal;
 use super::print;
+use crate::unique_members;
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Policy {
@@ -62,7 +63,7 @@ impl Policy {
 
     /// A policy that is put now, and its text in the one form in which ECR returns policies.
     pub(crate) fn parse_incoming(text: &str, holder: Holder) -> Option<(Self, String)> {
-        let document = document(text)?;
+        let document = document(text).filter(|_| unique_members::are_unique(text))?;
         let policy = Self::read(&document, Grammar::Incoming(holder))?;
         Some((policy, print::document(&document)))
     }

@@ -107,7 +107,7 @@ pub(crate) fn create_repository(
         .map(RepositoryPolicyText::as_str);
     repository_policy::save(tx, &repository, policy)?;
     if let Some(policy) = &template.lifecycle_policy {
-        let policy = lifecycle::accept(policy.as_str())?;
+        let policy = lifecycle::accept_stored(policy.as_str())?;
         lifecycle::save(tx, &repository, &policy, access.now())?;
     }
     Ok(repository)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
 use ecru_store::{StoreError, Tx, Value};
 
-use super::manifest::{BlobReference, Kind, Manifest};
+use super::manifest::{self, BlobReference, Kind, Manifest};
 use super::storage_class::{restore, restore_children};
 use super::{Image, find, needs, tag_target, tags_of};
 use crate::context::Terms;
@@ -53,7 +53,7 @@ pub(crate) fn store_image(
     let existing = find(tx, repository, &new.digest)?;
     let references = match &existing {
         Some(image) => {
-            mend(tx, image, &new.bytes)?;
+            mend(tx, image, new)?;
             References::default()
         }
         None => resolve(tx, repository, &new.manifest)?,
@@ -103,15 +103,28 @@ pub(crate) fn store_image(
     Ok(Outcome::Changed)
 }
 
-/// A stored manifest that has decayed is mended by whoever pushes it again; one that was signed again is replaced.
-fn mend(tx: &Tx<'_>, image: &Image, manifest: &[u8]) -> Result<(), StoreError> {
-    let size = i64::try_from(manifest.len()).unwrap_or(i64::MAX);
+/// A stored manifest that has decayed is mended by whoever pushes it again. One that is intact stays, whatever else the
+/// digest names: the bytes behind a tag that may not move do not change.
+fn mend(tx: &Tx<'_>, image: &Image, new: &NewImage) -> Result<(), StoreError> {
+    let decayed = tx.find(
+        "SELECT manifest FROM images WHERE id = ?1 AND manifest <> ?2",
+        &[Value::Integer(image.id), Value::Blob(&new.bytes)],
+        |row| {
+            let bytes = row.blob(0)?;
+            Ok(!manifest::is_named_by(&image.digest, &image.media_type, bytes))
+        },
+    )?;
+    if decayed != Some(true) {
+        return Ok(());
+    }
+    let size = i64::try_from(new.bytes.len()).unwrap_or(i64::MAX);
     tx.execute(
-        "UPDATE images SET manifest = ?2, manifest_size = ?3 WHERE id = ?1 AND manifest <> ?2",
+        "UPDATE images SET manifest = ?2, manifest_size = ?3, media_type = ?4 WHERE id = ?1",
         &[
             Value::Integer(image.id),
-            Value::Blob(manifest),
+            Value::Blob(&new.bytes),
             Value::Integer(size),
+            Value::Text(&new.manifest.media_type),
         ],
     )
     .map(drop)

@@ -338,7 +338,7 @@ fn too_short() -> Violation {
     closed("array is too short: must have at least 1 elements but instance has 0 elements")
 }
 
-fn not_mapped() -> Violation {
+pub(super) fn not_mapped() -> Violation {
     closed("Could not map policyString into LifecyclePolicy.")
 }
 

@@ -63,18 +63,29 @@ fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<StoredPolicy, Erro
     find(at, repository)?.ok_or_else(|| not_found(repository))
 }
 
-/// The text of a policy in the form in which it is stored, if it is one.
+/// The text of a policy that comes in, in the form in which it is stored, if it is one.
 pub(crate) fn accept(text: &str) -> Result<String, Error> {
-    grammar::parse(text).map(|policy| policy.minified()).map_err(|violation| {
-        // The sentence closes the quote itself, where ECR closes it.
-        Error::new(
-            ErrorCode::InvalidParameterException,
-            format!(
-                "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation \
-                 failure: {violation}"
-            ),
-        )
-    })
+    if !crate::unique_members::are_unique(text) {
+        return Err(invalid(&grammar::not_mapped()));
+    }
+    accept_stored(text)
+}
+
+/// As `accept`, for the text of a template, which may be older than the rules for what comes in.
+pub(crate) fn accept_stored(text: &str) -> Result<String, Error> {
+    let policy = grammar::parse(text).map_err(|violation| invalid(&violation))?;
+    Ok(policy.minified())
+}
+
+fn invalid(violation: &str) -> Error {
+    // The sentence closes the quote itself, where ECR closes it.
+    Error::new(
+        ErrorCode::InvalidParameterException,
+        format!(
+            "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation \
+             failure: {violation}"
+        ),
+    )
 }
 
 /// Puts an accepted policy in the place of the one that stands, to be applied at once.

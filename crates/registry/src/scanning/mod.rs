@@ -18,7 +18,7 @@ mod shapes;
 mod start_image_scan;
 pub(crate) mod sweep;
 
-use ecru_model::{ErrorCode, ImageDetail, ImageIdentifier, ImageScanFindingsSummary, ScanType};
+use ecru_model::{ErrorCode, ImageDetail, ImageIdentifier, ImageScanFindingsSummary, ScanStatus, ScanType};
 use ecru_store::Snapshot;
 
 use crate::images::Image;
@@ -72,7 +72,9 @@ pub(crate) fn summarize(
             continue;
         };
         detail.image_scan_status = Some(scan.describe_status());
-        detail.image_scan_findings_summary = scan.completed_at.map(|completed_at| ImageScanFindingsSummary {
+        // A scan that failed has found nothing, which is no clean bill.
+        let completed_at = scan.completed_at.filter(|_| scan.status == ScanStatus::Complete);
+        detail.image_scan_findings_summary = completed_at.map(|completed_at| ImageScanFindingsSummary {
             image_scan_completed_at: Some(completed_at),
             vulnerability_source_updated_at: scan.source_updated_at,
             finding_severity_counts: Some(scan.describe_counts()),

@@ -42,10 +42,7 @@ where
         }
         held.arrived(data.len());
         held.grow_to(length).await.map_err(Problem::Body)?;
-        if bytes.capacity() < length {
-            let rest = usize::try_from(body.size_hint().lower()).unwrap_or(0);
-            bytes.reserve(data.len() + rest.min(BODY_BYTES_MAX));
-        }
+        // No memory is set aside for what was only announced.
         bytes.extend_from_slice(&data);
     }
     held.grow_to(MADE_FACTOR * bytes.len())

@@ -163,6 +163,20 @@ async fn a_repository_without_a_policy_has_none_to_give_or_take() {
 }
 
 #[tokio::test]
+async fn a_policy_that_gives_a_member_twice_is_refused() {
+    let api = Api::new();
+    api.create("demo").await;
+    let text = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","tagStatus":"any","countType":
+        "imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}"#;
+    for operation in ["PutLifecyclePolicy", "StartLifecyclePolicyPreview"] {
+        let input = json!({ "repositoryName": "demo", "lifecyclePolicyText": text });
+        api.call(operation, input)
+            .await
+            .refuses_code(ErrorCode::InvalidParameterException);
+    }
+}
+
+#[tokio::test]
 async fn a_text_that_is_no_policy_is_refused_after_the_repository_was_found() {
     let api = Api::new();
     api.create("demo").await;

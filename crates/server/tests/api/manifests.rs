@@ -375,8 +375,17 @@ async fn a_signed_manifest_has_the_digest_of_what_was_signed() {
         input
     };
     api.ok("PutImage", moved).await;
+    let got = api.ok("BatchGetImage", by_digest.clone()).await;
+    assert_eq!(got["images"][0]["imageManifest"], first);
+    // So it is without its signatures, and the tags still serve what they served.
+    let mut bare = put("demo", &payload, None);
+    bare["imageManifestMediaType"] = json!("application/vnd.docker.distribution.manifest.v1+json");
+    api.call("PutImage", bare)
+        .await
+        .refuses_code(ErrorCode::ImageAlreadyExistsException);
     let got = api.ok("BatchGetImage", by_digest).await;
-    assert_eq!(got["images"][0]["imageManifest"], second);
+    assert_eq!(got["images"][0]["imageManifest"], first);
+    assert_eq!(got["images"][0]["imageManifestMediaType"], SIGNED);
     assert_eq!(api.digests("demo").await, [digest(&payload)]);
     assert_eq!(api.complaints().await, [""; 0]);
 

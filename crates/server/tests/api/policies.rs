@@ -212,6 +212,15 @@ async fn a_text_that_is_no_policy_is_refused_and_the_policy_stays() {
         let answer = api.call("SetRepositoryPolicy", set(&text)).await;
         answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
     }
+    // Of a member that is given twice, readers choose differently.
+    for twice in [
+        r#""Effect":"Deny","\u0045ffect":"Allow","Principal":"*","Action":"ecr:*""#,
+        r#""Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"StringEquals":{"aws:PrincipalAccount":"1"},"StringEquals":{}}"#,
+    ] {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{{{twice}}}]}}"#);
+        let answer = api.call("SetRepositoryPolicy", set(&text)).await;
+        answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
+    }
     let absent = api.call("SetRepositoryPolicy", named("demo")).await;
     absent.refuses_parameter("PolicyText", "Cannot be null");
     let long = with("Sid", json!("x".repeat(10_240)));

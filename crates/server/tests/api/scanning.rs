@@ -659,9 +659,15 @@ async fn enhanced_findings_are_told_as_they_come_and_go_and_keep_the_time_they_c
 
 #[tokio::test]
 async fn a_list_of_images_tells_of_scans_where_the_scanner_does() {
-    let (api, _) = bench().await;
+    let (api, stub) = bench().await;
     api.push("demo", Some("v1"), &Image::new(1)).await;
     api.ok("StartImageScan", v1()).await;
+    api.run_due().await;
+    api.create("failed").await;
+    api.push("failed", Some("v1"), &Image::new(2)).await;
+    *stub.problem.lock().unwrap() = Some("no advisories are loaded".to_owned());
+    let failed = json!({ "repositoryName": "failed", "imageId": { "imageTag": "v1" } });
+    api.ok("StartImageScan", failed).await;
     api.run_due().await;
     let all = json!({ "repositoryName": "demo" });
     let named = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": "v1" }] });
@@ -676,6 +682,13 @@ async fn a_list_of_images_tells_of_scans_where_the_scanner_does() {
         let counts = &told["imageScanFindingsSummary"]["findingSeverityCounts"];
         assert_eq!(*counts, json!({ "CRITICAL": 1, "LOW": 1 }));
     }
+    // A scan that failed found nothing out, which is no clean bill.
+    let failed = api
+        .ok("DescribeImages", json!({ "repositoryName": "failed" }))
+        .await;
+    let detail = &failed["imageDetails"][0];
+    assert_eq!(detail["imageScanStatus"]["status"], "FAILED");
+    assert!(detail.get("imageScanFindingsSummary").is_none(), "{detail}");
 }
 
 #[tokio::test]
