@@ -74,7 +74,7 @@ mod tests {
     fn a_member_that_is_given_twice_is_found_at_any_depth() {
         for text in [
             r#"{"a":1,"b":[{"a":null},{"a":true}],"c":{"a":-1.5}}"#,
-            r#"[]"#,
+            "[]",
             r#""a""#,
         ] {
             assert!(are_unique(text), "{text}");
