@@ -12,7 +12,7 @@ pub(crate) enum Authorization {
     Basic(String),
 }
 
-/// The text of the header; empty where there is none, or more than one.
+/// The text of the header; empty if the header is missing or given twice.
 pub(crate) fn presented(headers: &HeaderMap) -> &[u8] {
     only(headers).map_or(&[], HeaderValue::as_bytes)
 }

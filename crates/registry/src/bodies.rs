@@ -209,7 +209,7 @@ impl HeldBody {
         }
     }
 
-    /// Notes that so many bytes arrived.
+    /// Notes that bytes arrived.
     pub fn arrived(&mut self, bytes: usize) {
         if !self.lag.is_zero() {
             let milliseconds = bytes.saturating_mul(1000) / PACE_BYTES_PER_SECOND;
@@ -292,7 +292,7 @@ impl<'a> Place<'a> {
     fn new(budget: &'a Shared, bytes: usize, shared_max: usize) -> Place<'a> {
         let (granted, grant) = oneshot::channel();
         let mut id = 0;
-        // Counted first, so that whoever gives memory back from now on serves this one.
+        // Counted first, so that memory which is given back from now on goes to this one.
         budget.waiting.fetch_add(1, SeqCst);
         budget.serve(|queue| {
             queue.last_id += 1;

@@ -146,7 +146,7 @@ impl<'r, T, K> Filling<'r, T, K> {
         }
     }
 
-    /// Puts a row of so many bytes of text into the page, or ends the page before it. What a filter leaves out is
+    /// Puts a row with `bytes` of text into the page, or ends the page before it. What a filter leaves out is
     /// no item, and costs its bytes all the same, since they were read.
     pub(crate) fn put(
         &mut self,

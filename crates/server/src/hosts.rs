@@ -1,4 +1,4 @@
-//! Which host names the server answers for, whoever asks.
+//! Which host names the server answers for, for every client alike.
 //!
 //! A page can point a name of its own at this machine and then read what it likes, in a browser that takes this server for
 //! the page's own. So a request is answered only under an address, or a name that no author of a page can have.

@@ -60,7 +60,7 @@ fn text_bytes(row: &Row<'_>) -> Result<usize, StoreError> {
     texts.into_iter().sum()
 }
 
-/// The events after one, at most so many or a page of bytes.
+/// The events after one: at most `limit` of them, or a page of bytes.
 pub(super) async fn read_after(
     service: &Arc<Service>,
     sequence: i64,

@@ -254,7 +254,7 @@ impl Document {
         }
     }
 
-    /// An empty artifact type is none.
+    /// An empty artifact type counts as absent.
     fn has_media_types(&self) -> bool {
         let descriptors = self.config.iter().chain(&self.subject);
         let listed = [&self.layers, &self.manifests, &self.blobs]

@@ -103,7 +103,7 @@ pub(crate) fn store_image(
     Ok(Outcome::Changed)
 }
 
-/// A stored manifest that has decayed is mended by whoever pushes it again. One that is intact stays, whatever else the
+/// A stored manifest that has decayed is mended by the next push of the same bytes. One that is intact stays, whatever else the
 /// digest names: the bytes behind a tag that may not move do not change.
 fn mend(tx: &Tx<'_>, image: &Image, new: &NewImage) -> Result<(), StoreError> {
     let decayed = tx.find(

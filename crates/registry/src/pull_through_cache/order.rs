@@ -47,7 +47,7 @@ struct Begun {
 }
 
 impl Order {
-    /// For a client who is given the blob while it comes in. Whoever comes later is given it once it is stored.
+    /// For the client that gets the blob while it comes in. Later clients get it once it is stored.
     pub(super) async fn stream(self) -> Answer {
         let (follower, flight) = self.service.caching.flights.join(self.key.clone());
         let Some(flight) = flight else {

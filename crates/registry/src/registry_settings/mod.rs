@@ -96,8 +96,8 @@ pub(crate) fn read_policy(
     scope: &Scope,
     text: &str,
 ) -> Result<(Policy, PolicyScope), Error> {
-    let policy =
-        Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored registry policy is none"))?;
+    let policy = Policy::parse_stored(text)
+        .ok_or_else(|| StoreError::damaged("a stored registry policy is invalid"))?;
     let reach = match find(at, scope, REGISTRY_POLICY_SCOPE)?.as_deref() {
         Some("V1") => PolicyScope::V1,
         _ => PolicyScope::V2,

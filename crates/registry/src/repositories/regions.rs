@@ -6,7 +6,7 @@ use ecru_store::{Snapshot, Value};
 use super::{find, not_found, stored};
 use crate::{Context, Error};
 
-/// So many regions are searched; no account that is not made to be hostile has more.
+/// At most this many regions are searched; only an account that was made to be hostile has more.
 const REGIONS_MAX: usize = 100;
 
 /// The only other region of the account that has the repository; none where no other has it.

@@ -17,7 +17,7 @@ pub use set_repository_policy::set_repository_policy;
 
 /// What a stored policy decides by.
 pub(crate) fn read(text: &str) -> Result<Policy, StoreError> {
-    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is none"))
+    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is invalid"))
 }
 
 fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String>, StoreError> {

@@ -14,7 +14,7 @@ use crate::limits::Budget;
 /// Longer than any path of a lock file.
 const TEXT_BYTES_MAX: usize = 4 << 10;
 
-/// Reads a whole document of at most so many bytes.
+/// Reads a whole document, up to a limit in bytes.
 pub(super) fn read<S, T>(
     content: &mut dyn Read,
     bytes_max: u64,

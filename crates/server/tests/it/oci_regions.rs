@@ -1,4 +1,4 @@
-//! Repositories of other regions: where development users find them, and what everybody else is told.
+//! Repositories of other regions: where development users find them, and what other callers get as an answer.
 
 use serde_json::json;
 
