@@ -207,6 +207,18 @@ def test_a_large_body_gets_its_turn_within_seconds_while_others_hold_all_memory(
         client.close()
 
 
+def test_bodies_of_clients_that_leave_give_their_memory_back(ecru):
+    head = "PUT /_ecru/clock HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    with Beside(ecru) as beside:
+        for _ in range(3):
+            clients = [begin(ecru, head, b" " * 900_000) for _ in range(300)]
+            time.sleep(1)
+            for client in clients:
+                client.close()
+    beside.hold()
+    works(ecru)
+
+
 # HTTP/2, as far as a client needs it that takes nothing.
 
 
