@@ -1,4 +1,4 @@
-"""Lists of rows as large as manifests: a page holds 4 MiB, and whoever asks for them slows nobody."""
+"""Lists of rows as large as manifests: a page holds 4 MiB, and reading them slows no other client."""
 
 import concurrent.futures
 import http.client

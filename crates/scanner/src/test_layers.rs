@@ -80,12 +80,12 @@ pub(crate) fn layer_of(path: &str, content: &[u8]) -> Vec<u8> {
     TarBuilder::new().file(path, content).build()
 }
 
-/// A text of so many bytes, made of one piece over and over.
+/// A text of the given length, made of one repeated piece.
 pub(crate) fn repeated(piece: &str, bytes: usize) -> Vec<u8> {
     piece.as_bytes().iter().copied().cycle().take(bytes).collect()
 }
 
-/// The header of a package whose architecture fills it up to so many bytes.
+/// The header of a package, filled up to the given length by its architecture.
 fn long_header(bytes: usize) -> Vec<u8> {
     let mut header = crate::readers::test_rpm_header("bash", None, "5.1.8", "6.el9");
     // The last text of a header is that of the architecture; without its end, it reaches as far as there are bytes.
@@ -186,7 +186,7 @@ pub(crate) fn program_of_beginnings(bytes: usize) -> Vec<u8> {
     [&b"\x7fELF"[..], &[0x78, 0x9c].repeat(bytes / 2)].concat()
 }
 
-/// A program full of lists of crates that turn out to be none after so many bytes each.
+/// A program full of places that look like lists of crates and turn out to be invalid after the given number of bytes each.
 pub(crate) fn program_of_bombs(lists: usize, bytes: usize) -> Vec<u8> {
     let json = [&br#"{"packages":["#[..], &vec![b' '; bytes]].concat();
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());

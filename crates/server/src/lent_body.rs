@@ -22,7 +22,7 @@ const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(crate) struct LentBody<B: Body> {
     body: Option<B>,
-    /// None where nobody asks for the rest.
+    /// None for an empty body.
     rest: Option<Rest<B>>,
 }
 
