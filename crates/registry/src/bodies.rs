@@ -4,15 +4,14 @@
 //! body at a time, the leader: the body that has waited longest takes what it needs from there. So bodies that each hold a part and wait
 //! for more cannot block one another.
 
+mod arrival;
+
 use std::{
     collections::VecDeque,
-    future::poll_fn,
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -20,6 +19,8 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
+
+pub(crate) use self::arrival::Arrival;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -40,12 +41,6 @@ const LARGE_STEP_BYTES: usize = 64 * 1024;
 const READ_AHEAD_BYTES: usize = 512 * 1024;
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
-const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// While somebody waits, each body has to arrive at least this fast on average.
-const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
-/// How far a body may fall behind that pace.
-const LAG_MAX: Duration = Duration::from_secs(5);
-const CHECKED_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a body is not received further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +96,7 @@ impl BodyBudget {
             reserved: 0,
             leads: false,
             must_lead: false,
-            lag: Duration::ZERO,
-            waited: Duration::ZERO,
+            arrival: Arrival::default(),
         }
     }
 }
@@ -115,8 +109,7 @@ pub struct HeldBody {
     reserved: usize,
     leads: bool,
     must_lead: bool,
-    lag: Duration,
-    waited: Duration,
+    arrival: Arrival,
 }
 
 impl HeldBody {
@@ -162,7 +155,7 @@ impl HeldBody {
         let mut place = Place::new(&self.budget, more, shared_max);
         let granted = place.granted(WAIT_MAX).await;
         drop(place);
-        self.waited += begun.elapsed();
+        self.arrival.has_waited(begun.elapsed());
         match granted {
             Some(Grant::Shared) => self.shared += more,
             Some(Grant::Leader) => {
@@ -180,42 +173,14 @@ impl HeldBody {
 
     /// Waits for the next piece, as long as its sender may take for it.
     pub async fn next<F: Future>(&mut self, piece: F) -> Result<F::Output, BodyRefused> {
-        let mut piece = pin!(piece);
-        // Most pieces are there already, and need no timer.
-        let polled = poll_fn(|context| Poll::Ready(piece.as_mut().poll(context))).await;
-        if let Poll::Ready(piece) = polled {
-            return Ok(piece);
-        }
-        // A body that has waited for others has less time left, so that all of them end within a bounded time.
-        let silence_max = SILENCE_MAX.saturating_sub(self.waited);
-        let begun = Instant::now();
-        loop {
-            if self.held() > 0 && self.lag > LAG_MAX {
-                return Err(BodyRefused::Slow);
-            }
-            if begun.elapsed() >= silence_max {
-                return Err(BodyRefused::Silent);
-            }
-            let turn = Instant::now();
-            let waited = timeout(CHECKED_EVERY, piece.as_mut()).await;
-            if self.budget.waiting.load(SeqCst) > 0 {
-                self.lag += turn.elapsed();
-            } else {
-                self.lag = Duration::ZERO;
-            }
-            if let Ok(piece) = waited {
-                return Ok(piece);
-            }
-        }
+        let (budget, holds) = (&self.budget, self.held() > 0);
+        let others_wait = || budget.waiting.load(SeqCst) > 0;
+        self.arrival.next(piece, holds, others_wait).await
     }
 
     /// Notes that bytes arrived.
     pub fn arrived(&mut self, bytes: usize) {
-        if !self.lag.is_zero() {
-            let milliseconds = bytes.saturating_mul(1000) / PACE_BYTES_PER_SECOND;
-            let caught_up = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX));
-            self.lag = self.lag.saturating_sub(caught_up);
-        }
+        self.arrival.arrived(bytes);
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::arrival::PACE_BYTES_PER_SECOND;
 use super::*;
 
 impl BodyBudget {
