@@ -1,6 +1,7 @@
 //! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
 
 mod access;
+mod annotations;
 pub mod authorization;
 mod bodies;
 pub mod clock;

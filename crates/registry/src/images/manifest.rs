@@ -1,14 +1,16 @@
 //! Reads a manifest of any kind that ECR stores into what the registry needs to know of it: strictly what comes in, and
 //! everything that an earlier build stored.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ecru_model::{Digest, DigestAlgorithm, json};
 use serde::Deserialize;
 
 use super::media_type::is_media_type;
+use super::texts::{TextList, TextMap};
 use super::{members, schema_1};
+use crate::annotations::Annotations;
 
 pub const MANIFEST_BYTES_MAX: usize = 4_194_304;
 
@@ -73,7 +75,8 @@ pub(crate) struct Manifest {
     pub(crate) subject: Option<Digest>,
     /// The `artifactType`, else the media type of the config.
     pub(crate) artifact_media_type: Option<String>,
-    pub(crate) annotations: BTreeMap<String, String>,
+    /// As JSON, where the manifest has a subject: referrers are listed with them.
+    pub(crate) annotations: Option<Arc<str>>,
     /// Whether every type in it is a media type by the grammar.
     has_media_types: bool,
 }
@@ -142,7 +145,7 @@ impl Manifest {
             subject: document.subject.as_ref().map(|subject| subject.digest.0),
             artifact_media_type: document.artifact_media_type(kind),
             has_media_types: document.has_media_types(),
-            annotations: document.annotations.unwrap_or_default(),
+            annotations: document.annotations_to_list(text)?,
             media_type,
         })
     }
@@ -155,6 +158,12 @@ impl Manifest {
             _ => Digest::computed(algorithm, bytes),
         }
     }
+}
+
+/// What is kept of a manifest only where it has a subject.
+#[derive(Deserialize)]
+struct Described {
+    annotations: Option<Annotations>,
 }
 
 /// Whether a digest names a manifest that is stored. Earlier builds named a signed one by all of its bytes.
@@ -179,7 +188,7 @@ struct Document {
     blobs: Option<Vec<Descriptor>>,
     fs_layers: Option<Vec<SchemaOneLayer>>,
     subject: Option<Descriptor>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<TextMap>,
 }
 
 #[derive(Deserialize)]
@@ -188,12 +197,12 @@ struct Descriptor {
     media_type: String,
     digest: DigestText,
     size: u64,
-    urls: Option<Vec<String>>,
+    urls: Option<TextList>,
 }
 
 impl Descriptor {
     fn is_elsewhere(&self) -> bool {
-        self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+        self.urls.as_ref().is_some_and(|urls| !urls.is_empty)
     }
 }
 
@@ -314,6 +323,16 @@ impl Document {
             .filter(|digest| seen.insert(*digest))
             .copied()
             .collect()
+    }
+
+    /// Reads them a second time, so that nothing is kept of those that nobody will list.
+    fn annotations_to_list(&self, text: &str) -> serde_json::Result<Option<Arc<str>>> {
+        let given = self.annotations.as_ref().filter(|given| !given.is_empty);
+        if self.subject.is_none() || given.is_none() {
+            return Ok(None);
+        }
+        let annotations = serde_json::from_str::<Described>(text)?.annotations;
+        Ok(Some(serde_json::to_string(&annotations)?.into()))
     }
 
     fn artifact_media_type(&self, kind: Kind) -> Option<String> {

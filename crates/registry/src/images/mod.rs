@@ -23,6 +23,7 @@ mod schema_1;
 mod selection;
 mod storage_class;
 mod store_image;
+mod texts;
 mod upstream;
 mod verify;
 

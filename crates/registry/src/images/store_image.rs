@@ -294,7 +294,6 @@ fn insert(
 ) -> Result<i64, Error> {
     let push_sequence = count_push(tx, quotas, repository)?;
     let manifest = &new.manifest;
-    let annotations = annotations_text(manifest)?;
     let subject = manifest.subject;
     let blob_ids = needs::count(tx, repository, &references.blobs)?;
     let parameters = [
@@ -308,7 +307,7 @@ fn insert(
         Value::Text(&manifest.media_type),
         Value::from(manifest.artifact_media_type.as_deref()),
         Value::from(subject.as_ref().map(Digest::as_bytes)),
-        Value::from(annotations.as_deref()),
+        Value::from(manifest.annotations.as_deref()),
         Value::from(!new.tags.is_empty()),
         Value::Blob(&blob_ids),
         Value::Blob(&new.bytes),
@@ -329,16 +328,6 @@ fn insert(
         )?;
     }
     Ok(image_id)
-}
-
-pub(super) fn annotations_text(manifest: &Manifest) -> Result<Option<String>, Error> {
-    if manifest.subject.is_none() || manifest.annotations.is_empty() {
-        return Ok(None);
-    }
-    let text = serde_json::to_string(&manifest.annotations);
-    Ok(Some(text.map_err(|error| {
-        Error::server("annotations cannot be stored").caused_by(error)
-    })?))
 }
 
 /// Counts one image more, and gives its place in the order of pushes.

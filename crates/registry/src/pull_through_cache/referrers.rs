@@ -1,14 +1,13 @@
 //! What refers to a cached image upstream.
 
-use std::collections::BTreeMap;
-
-use ecru_model::{Annotations, ArtifactStatus, Digest, ErrorCode, ImageReferrer, RegistryId, RepositoryName};
+use ecru_model::{ArtifactStatus, Digest, ErrorCode, ImageReferrer, RegistryId, RepositoryName};
 use serde::Deserialize;
 
 use super::import::{Import, schedule_import};
 use super::manifest::{claim, open};
 use super::origin::Origin;
 use super::{Trouble, UpstreamError, upstreams};
+use crate::annotations::Annotations;
 use crate::{Context, Error};
 
 /// What the service lists at most.
@@ -26,7 +25,7 @@ struct Descriptor {
     digest: String,
     size: i64,
     artifact_type: Option<String>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
 }
 
 /// What the upstream says refers to an image, each of which is brought here in time. Empty where no rule covers the
@@ -114,8 +113,8 @@ impl Descriptor {
     }
 }
 
-fn as_text(annotations: &BTreeMap<String, String>) -> Option<Annotations> {
+fn as_text(annotations: &Annotations) -> Option<ecru_model::Annotations> {
     serde_json::to_string(annotations)
         .ok()
-        .map(Annotations::from_json)
+        .map(ecru_model::Annotations::from_json)
 }

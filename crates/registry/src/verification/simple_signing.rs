@@ -1,14 +1,13 @@
 //! The older form of a cosign signature: layers of a manifest under the tag `sha256-<hex>.sig`, each a small document
 //! that names the image, with the signature over its bytes in an annotation.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Digest, json};
 use serde::Deserialize;
 
 use super::{PublicKey, Subject};
+use crate::annotations::Annotations;
 
 const LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
@@ -34,7 +33,7 @@ struct Layer {
     media_type: String,
     digest: String,
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
+    annotations: Annotations,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +58,7 @@ struct Image {
 pub(super) fn claims(manifest: &[u8]) -> Vec<Claim> {
     let layers = serde_json::from_slice::<Manifest>(manifest).map_or_else(|_| Vec::new(), |it| it.layers);
     let claim = |layer: &Layer| {
-        let signature = layer.annotations.get(SIGNATURE_ANNOTATION)?;
+        let signature = layer.annotations.find(SIGNATURE_ANNOTATION)?;
         Some(Claim {
             payload: Digest::parse(&layer.digest).ok()?,
             signature: STANDARD.decode(signature).ok()?,

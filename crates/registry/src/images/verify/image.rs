@@ -7,7 +7,6 @@ use ecru_store::{Row, Snapshot, StoreError, Value};
 
 use super::super::manifest::{self, BlobReference, Manifest};
 use super::super::needs;
-use super::super::store_image::annotations_text;
 use crate::repositories::stored;
 
 const IMAGES_AT_ONCE: i64 = 100;
@@ -62,8 +61,6 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
 
 /// A column that says something else than the manifest from which it was copied.
 fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'static str>, StoreError> {
-    let annotations =
-        annotations_text(manifest).map_err(|_| StoreError::damaged("annotations are no text"))?;
     let subject = manifest.subject.as_ref().map(Digest::as_bytes);
     let differs = [
         (row.text(3)? != manifest.media_type, "another media type"),
@@ -73,7 +70,7 @@ fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'stati
         ),
         (row.optional_blob(10)? != subject, "another subject"),
         (
-            row.optional_text(11)? != annotations.as_deref(),
+            row.optional_text(11)? != manifest.annotations.as_deref(),
             "other annotations",
         ),
     ];
