@@ -138,6 +138,7 @@ impl Registry {
             events_kept: Duration::from_hours(1),
             organization_id: OrganizationId::default(),
             pace: Pace::default(),
+            uploads_at_once: 16,
         };
         let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
         let registry = Self {

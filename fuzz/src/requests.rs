@@ -82,6 +82,7 @@ fn registry() -> Registry {
         events_kept: std::time::Duration::from_hours(24),
         organization_id: OrganizationId::default(),
         pace: Pace::Fast,
+        uploads_at_once: 16,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

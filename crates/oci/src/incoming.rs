@@ -2,16 +2,13 @@
 
 use std::error::Error;
 use std::io;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ecru_registry::{BodyBudget, BodyRefused, HeldBody};
+use ecru_registry::{BodyBudget, BodyRefused, HeldBody, UploadPlace, UploadPlaces};
 use ecru_store::ByteSource;
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
 
-const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// Up to this size, what is made of a gathered body is not counted.
 const SMALL_BYTES: usize = 16 * 1024;
 
@@ -24,6 +21,8 @@ pub(crate) enum Failure {
     Slow,
     /// No memory became free for it.
     Crowded,
+    /// As many uploads as may be were being received for as long as it waited.
+    NoPlace,
     /// It ended, but not where its `Content-Range` says.
     WrongLength,
 }
@@ -32,6 +31,8 @@ pub(crate) struct Incoming<B> {
     body: B,
     /// Memory for a body that is gathered, until this is dropped.
     held: HeldBody,
+    /// Among the uploads that are being received, until this is dropped.
+    place: Option<UploadPlace>,
     ended: bool,
     failure: Option<Failure>,
 }
@@ -57,6 +58,7 @@ impl<B> Incoming<B> {
         Self {
             body,
             held: budget.body(),
+            place: None,
             ended: false,
             failure: None,
         }
@@ -75,6 +77,14 @@ where
     /// The length that the sender has announced.
     pub(crate) fn length(&self) -> Option<u64> {
         self.body.size_hint().exact()
+    }
+
+    /// Takes a place among the uploads that are being received. A body without bytes needs none.
+    pub(crate) async fn take_place(&mut self, places: &UploadPlaces) -> Result<(), Failure> {
+        if !self.body.is_end_stream() {
+            self.place = Some(places.take().await.map_err(|_| Failure::NoPlace)?);
+        }
+        Ok(())
     }
 
     /// The whole body, if it is at most `limit_bytes` long; never more than a piece beyond that is read.
@@ -123,18 +133,29 @@ where
 
     async fn piece(&mut self) -> Option<Result<Bytes, Failure>> {
         while !self.ended {
-            let failure = match timeout(SILENCE_MAX, self.body.frame()).await {
+            let body = &mut self.body;
+            let frame = async { Some(body.frame().await?.map_err(|_| Failure::Cut)) };
+            let frame = match &mut self.place {
+                Some(place) => place.next(frame).await,
+                None => self.held.next(frame).await,
+            };
+            let failure = match frame {
                 Ok(None) => {
                     self.ended = true;
                     return None;
                 }
                 Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Some(Ok(data)),
+                    Ok(data) if !data.is_empty() => {
+                        if let Some(place) = &mut self.place {
+                            place.arrived(data.len());
+                        }
+                        return Some(Ok(data));
+                    }
                     // Trailers and empty pieces say nothing.
                     _ => continue,
                 },
-                Ok(Some(Err(_))) => Failure::Cut,
-                Err(_) => Failure::Silent,
+                Ok(Some(Err(failure))) => failure,
+                Err(refused) => refused.into(),
             };
             self.ended = true;
             self.failure = Some(failure);
@@ -197,7 +218,7 @@ where
                 self.incoming.failure = Some(failure);
                 Some(Err(io::Error::from(match failure {
                     Failure::Silent | Failure::Slow => io::ErrorKind::TimedOut,
-                    Failure::Crowded => io::ErrorKind::OutOfMemory,
+                    Failure::Crowded | Failure::NoPlace => io::ErrorKind::OutOfMemory,
                     Failure::Cut => io::ErrorKind::UnexpectedEof,
                     Failure::WrongLength => io::ErrorKind::InvalidInput,
                 })))
@@ -300,6 +321,23 @@ mod tests {
         assert!(matches!(crowded, Gathered::Failed(Failure::Crowded)));
         drop(first);
         assert!(whole(large().gather(14 << 20).await).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_with_bytes_takes_a_place_and_is_refused_where_none_becomes_free() {
+        let places = UploadPlaces::new(1);
+        let mut first = incoming(Full::new(Bytes::from_static(b"ab")));
+        assert_eq!(first.take_place(&places).await, Ok(()));
+        let mut empty = incoming(Full::new(Bytes::new()));
+        assert_eq!(empty.take_place(&places).await, Ok(()));
+
+        let mut second = incoming(Full::new(Bytes::from_static(b"ab")));
+        let begun = tokio::time::Instant::now();
+        assert_eq!(second.take_place(&places).await, Err(Failure::NoPlace));
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        drop(first);
+        assert_eq!(second.take_place(&places).await, Ok(()));
+        assert_eq!(Source::whole(&mut second).next().await.unwrap().unwrap(), "ab");
     }
 
     #[tokio::test]

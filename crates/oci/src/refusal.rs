@@ -10,6 +10,9 @@ use crate::Body;
 use crate::codes::{Code, Place, wire};
 use crate::incoming::Failure;
 
+/// Others that hold what a request waited for are ended within about this time.
+const RETRY_AFTER_SECONDS: &str = "5";
+
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -74,13 +77,21 @@ impl Refusal {
                 StatusCode::REQUEST_TIMEOUT,
                 "the body came at less than 64 KiB a second while others waited",
             ),
-            Failure::Crowded => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "other bodies took all memory that is set aside for bodies: try again",
-            ),
+            Failure::Crowded => {
+                return Self::crowded("other bodies took all memory that is set aside for bodies: try again");
+            }
+            Failure::NoPlace => {
+                return Self::crowded("as many uploads are being received as may be at once: try again");
+            }
             Failure::WrongLength => return Self::chunk_length_differs(),
         };
         Self::new(status, code, message)
+    }
+
+    /// What is there for all was taken by others for as long as a request waits.
+    fn crowded(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::TooManyRequests, message)
+            .with(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS))
     }
 
     pub(crate) fn name_invalid(message: &str) -> Self {
@@ -236,4 +247,22 @@ fn log(error: &Error) {
         cause = error.source();
     }
     tracing::error!(error = chain, "request failed");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_found_no_room_is_asked_to_come_again() {
+        for failure in [Failure::Crowded, Failure::NoPlace] {
+            let refusal = Refusal::broken(failure, Code::BlobUploadInvalid);
+            assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(refusal.code, Code::TooManyRequests);
+            assert_eq!(
+                refusal.headers,
+                [(header::RETRY_AFTER, HeaderValue::from_static("5"))]
+            );
+        }
+    }
 }

@@ -36,6 +36,7 @@ where
         }
     } else if let Some(digest) = whole.as_ref().filter(|_| mount.is_none()) {
         asked.refuse_encoded()?;
+        take_place(asked, incoming).await?;
         let put = layers::put_blob(asked.ctx, &repository, digest, Source::whole(incoming)).await;
         put.map_err(|error| received(incoming, error))?;
         return stored(asked, &repository, digest);
@@ -70,6 +71,7 @@ where
     let id = request::upload_id(id)?;
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
+    take_place(asked, incoming).await?;
 
     let chunk = Chunk {
         range,
@@ -91,6 +93,7 @@ where
     let digest = request::digest(asked.query.find("digest").unwrap_or_default())?;
     let range = chunk(asked, incoming.length())?;
     asked.refuse_encoded()?;
+    take_place(asked, incoming).await?;
 
     let last = Chunk {
         range,
@@ -109,6 +112,16 @@ pub(crate) async fn cancel(asked: &Asked<'_>, name: &str, id: &str) -> Answer {
         .await
         .map_err(of_upload)?;
     answer::empty(Response::builder(), StatusCode::NO_CONTENT)
+}
+
+/// Before the upload is looked for, so that a request that waits keeps nobody else from it.
+async fn take_place<B>(asked: &Asked<'_>, incoming: &mut Incoming<B>) -> Result<(), Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let taken = incoming.take_place(&asked.ctx.upload_places).await;
+    taken.map_err(|failure| Refusal::broken(failure, Code::BlobUploadInvalid))
 }
 
 fn algorithm(text: &str) -> Result<DigestAlgorithm, Refusal> {

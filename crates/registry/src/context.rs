@@ -21,7 +21,7 @@ use crate::pull_through_cache::{Caching, Upstreams};
 use crate::registry_settings::Quotas;
 use crate::scanning::ImageScanner;
 use crate::verification::KeySource;
-use crate::{BodyBudget, Clock, OrganizationId, Random, clock};
+use crate::{BodyBudget, Clock, OrganizationId, Random, UploadPlaces, clock};
 
 /// One per process.
 pub struct Service {
@@ -31,6 +31,8 @@ pub struct Service {
     pub configuration: Configuration,
     /// Shared by all bodies that requests send and that are held whole.
     pub bodies: BodyBudget,
+    /// Shared by all uploads whose bytes are being received.
+    pub upload_places: UploadPlaces,
     /// Set once, before the first request; without it, nothing is known of images.
     pub scanner: OnceLock<Arc<dyn ImageScanner>>,
     /// Set once, before the first request; without it, no other registry can be reached.
@@ -61,6 +63,8 @@ pub struct Configuration {
     /// The organization that every account here belongs to.
     pub organization_id: OrganizationId,
     pub pace: Pace,
+    /// How many uploads are received at once; others wait.
+    pub uploads_at_once: usize,
 }
 
 /// How long waits take that only imitate those of AWS.
@@ -115,8 +119,9 @@ impl Service {
             store,
             clock,
             random,
-            configuration,
             bodies: BodyBudget::default(),
+            upload_places: UploadPlaces::new(configuration.uploads_at_once),
+            configuration,
             scanner: OnceLock::new(),
             upstreams: OnceLock::new(),
             keys,

@@ -34,6 +34,7 @@ pub mod secrets;
 mod signing;
 mod tagging;
 mod unique_members;
+mod upload_places;
 pub mod verification;
 
 pub use bodies::{BodyBudget, BodyRefused, HeldBody};
@@ -45,3 +46,4 @@ pub use error::{Detail, Error};
 pub use organization::{InvalidOrganizationId, OrganizationId};
 pub use paging::Page;
 pub use reset::{ResetFilter, reset};
+pub use upload_places::{UploadPlace, UploadPlaces};

@@ -7,6 +7,7 @@ mod browsers;
 mod command_line;
 mod connection;
 mod data_directory;
+mod descriptors;
 mod file_reads;
 mod first_touch;
 mod forwarded;

@@ -31,6 +31,8 @@ pub struct Options {
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
     pub quotas: Quotas,
+    /// How many uploads are received at once; without it, as many as the limit of open descriptors allows.
+    pub uploads_at_once: Option<usize>,
     pub events: EventOptions,
     /// A directory of advisories that is looked at before each scan.
     pub advisories: Option<PathBuf>,
@@ -99,6 +101,7 @@ impl Options {
             introspection: true,
             tls: None,
             quotas: Quotas::default(),
+            uploads_at_once: None,
             events: EventOptions::default(),
             advisories: None,
             advisories_refresh: None,

@@ -26,6 +26,7 @@ use crate::{
     authority::Authority,
     connection::{self, Listening, Phase},
     data_directory::OpenedDirectory,
+    descriptors,
     hosts::Hosts,
     maintenance::{Door, door},
     scanning, tls,
@@ -70,6 +71,9 @@ impl Server {
             events_kept: options.events.kept,
             organization_id: options.organization_id,
             pace: options.pace,
+            uploads_at_once: options
+                .uploads_at_once
+                .unwrap_or_else(descriptors::uploads_at_once),
         };
         let service = open_service(&directory, configuration)?;
 

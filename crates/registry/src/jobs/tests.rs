@@ -31,6 +31,7 @@ fn service_on(directory: &Path) -> Arc<Service> {
         events_kept: Duration::from_hours(168),
         organization_id: crate::OrganizationId::default(),
         pace: crate::Pace::Fast,
+        uploads_at_once: 16,
         quotas: crate::registry_settings::Quotas::default(),
         key_source: Arc::new(crate::verification::NoKeys),
     };

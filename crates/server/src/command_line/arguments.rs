@@ -447,6 +447,7 @@ impl ServeArguments {
                 .zip(self.tls_key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
             quotas: self.quota.into_iter().fold(Quotas::default(), Quotas::with),
+            uploads_at_once: None,
             advisories: self.advisories,
             advisories_refresh: self.advisories_refresh.map(|hours| AdvisoriesRefresh {
                 every: Duration::from_hours(u64::from(hours)),

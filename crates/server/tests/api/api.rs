@@ -65,6 +65,7 @@ impl Api {
             events_kept: std::time::Duration::from_hours(7 * 24),
             organization_id: OrganizationId::default(),
             pace: Pace::Fast,
+            uploads_at_once: 16,
         };
         change(&mut configuration);
         let service = Service::open(&options, clock, Random::default(), configuration);

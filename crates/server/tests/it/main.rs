@@ -24,6 +24,7 @@ mod oci_push;
 mod oci_ranges;
 mod oci_regions;
 mod oci_replication;
+mod oci_upload_places;
 mod oci_uploads;
 mod oci_uploads_refused;
 mod pull_through;
