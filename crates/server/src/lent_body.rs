@@ -12,13 +12,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
+use crate::lingering::{BYTES_MAX, SILENCE_MAX, TIME_MAX};
+
 /// A rest of this size may be on its way already: it is read, and the connection goes on.
 const REST_BYTES_MAX: usize = 64 * 1024;
 const REST_TIME_MAX: Duration = Duration::from_millis(20);
-/// As long as a connection of HTTP/1.1 lingers.
-const SILENCE_MAX: Duration = Duration::from_millis(500);
-const DROPPING_MAX: Duration = Duration::from_secs(2);
-const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(crate) struct LentBody<B: Body> {
     body: Option<B>,
@@ -41,13 +39,13 @@ impl<B: Body> LentBody<B> {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
-    /// Reads on while the client sends, within bounds. A stream of HTTP/2 that is dropped before its end is reset, and some
+    /// Reads on while the client sends, within the bounds of a connection of HTTP/1.1 that lingers. A stream of HTTP/2 that is dropped before its end is reset, and some
     /// clients take a reset for a failure although the answer was whole.
     pub(crate) async fn drop_what_comes(self) {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut body) = rest else { return };
         let reading = async {
-            let mut left = DROPPED_BYTES_MAX;
+            let mut left = BYTES_MAX;
             while let Ok(Some(Ok(frame))) = timeout(SILENCE_MAX, body.frame()).await {
                 left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
                 if left == 0 {
@@ -56,7 +54,7 @@ impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
             }
         };
         // A client that goes on for longer is reset.
-        let _ = timeout(DROPPING_MAX, reading).await;
+        let _ = timeout(TIME_MAX, reading).await;
     }
 
     /// Whether the body is at its end, or was after what is there of it was read.

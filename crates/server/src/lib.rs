@@ -14,6 +14,7 @@ mod forwarded;
 mod head_timer;
 mod hosts;
 mod introspection;
+mod layered;
 mod lent_body;
 mod lingering;
 mod logs;

@@ -20,10 +20,12 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How long nothing has to arrive until the connection is closed.
-const SILENCE_MAX: Duration = Duration::from_millis(500);
-const TIME_MAX: Duration = Duration::from_secs(2);
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+use crate::layered::{Layer, Layered};
+
+/// How long nothing has to arrive until no more of a refused body is read.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(500);
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(2);
+pub(crate) const BYTES_MAX: usize = 64 * 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 
 /// Whether a request of the connection was answered before its body was read.
@@ -41,8 +43,9 @@ impl UnreadBody {
 }
 
 /// A stream whose shutdown waits for the client.
-pub(crate) struct Lingering<S> {
-    stream: S,
+pub(crate) type Lingering<S> = Layered<S, Linger>;
+
+pub(crate) struct Linger {
     unread: UnreadBody,
     end: Option<End>,
 }
@@ -57,23 +60,19 @@ struct End {
 
 impl<S> Lingering<S> {
     pub(crate) fn new(stream: S, unread: UnreadBody) -> Lingering<S> {
-        Lingering {
-            stream,
-            unread,
-            end: None,
-        }
+        Layered::over(stream, Linger { unread, end: None })
     }
 }
 
-impl<S: AsyncRead + Unpin> Lingering<S> {
-    fn poll_drop_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+impl Linger {
+    fn poll_drop_input(&mut self, stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
         let Some(end) = &mut self.end else {
             return Poll::Ready(());
         };
         let mut room = [MaybeUninit::uninit(); READ_BYTES];
         loop {
             let mut buffer = ReadBuf::uninit(&mut room);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => {
@@ -103,53 +102,22 @@ impl End {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.end.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for Linger {
+    fn poll_shutdown(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.end.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
             let now = Instant::now();
             let mut end = End {
                 bytes_left: BYTES_MAX,
                 latest: now + TIME_MAX,
                 alarm: None,
             };
-            if this.unread.is_noted() {
+            if self.unread.is_noted() {
                 end.set_alarm(now);
             }
-            this.end = Some(end);
+            self.end = Some(end);
         }
-        this.poll_drop_input(cx).map(Ok)
+        self.poll_drop_input(stream, cx).map(Ok)
     }
 }
 

@@ -15,11 +15,15 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncWrite, Interest},
     net::TcpStream,
 };
 
-use crate::{request_log::RequestLine, streams::Untaken};
+use crate::{
+    layered::{Layer, Layered},
+    request_log::RequestLine,
+    streams::Untaken,
+};
 
 /// What one `sendfile` is asked for at most.
 const SENDFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -113,22 +117,27 @@ impl Buf for Payload {
 }
 
 /// A TCP connection whose writer knows the stand-in.
-pub(crate) struct ZeroCopyStream {
-    stream: TcpStream,
-    handover: Handover,
-}
+pub(crate) type ZeroCopyStream = Layered<TcpStream, SendsFiles>;
+
+pub(crate) struct SendsFiles(Handover);
 
 impl ZeroCopyStream {
     pub(crate) fn new(stream: TcpStream, handover: Handover) -> ZeroCopyStream {
-        ZeroCopyStream { stream, handover }
+        Layered::over(stream, SendsFiles(handover))
     }
+}
 
-    fn poll_send_file(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+impl SendsFiles {
+    fn poll_send_file(
+        &self,
+        stream: &TcpStream,
+        cx: &mut Context<'_>,
+        wanted: usize,
+    ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                self.handover
-                    .with(|ranges| send_from_first(&self.stream, ranges, wanted))
+            ready!(stream.poll_write_ready(cx))?;
+            let sent = stream.try_io(Interest::WRITABLE, || {
+                self.0.with(|ranges| send_from_first(stream, ranges, wanted))
             });
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -177,44 +186,28 @@ fn is_stand_in(slice: &[u8]) -> bool {
     STAND_IN.as_ptr_range().contains(&slice.as_ptr())
 }
 
-impl AsyncRead for ZeroCopyStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Layer<TcpStream> for SendsFiles {
+    fn poll_write(
+        &mut self,
+        stream: &mut TcpStream,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for ZeroCopyStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(stream, cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        stream: &mut TcpStream,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let slices = slices.trim_start_empty();
         let real = slices.iter().take_while(|slice| !is_stand_in(slice)).count();
         match slices.split_at(real) {
-            ([], [file, ..]) => self.poll_send_file(cx, file.len()),
-            (real, _) => Pin::new(&mut self.stream).poll_write_vectored(cx, real),
+            ([], [file, ..]) => self.poll_send_file(stream, cx, file.len()),
+            (real, _) => Pin::new(stream).poll_write_vectored(cx, real),
         }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
