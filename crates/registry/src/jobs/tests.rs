@@ -43,15 +43,19 @@ pub(crate) fn service() -> (Arc<Service>, TempDir) {
     (service_on(directory.path()), directory)
 }
 
+pub(crate) fn scope(account: &str, region: &str) -> Scope {
+    Scope {
+        registry_id: RegistryId::parse(account).unwrap(),
+        region: Region::parse(region).unwrap(),
+    }
+}
+
 async fn add(service: &Service, subject: &'static str, due: i64) {
     add_kind(service, Kind::RepositoryRemoval, subject, due).await;
 }
 
 async fn add_kind(service: &Service, kind: Kind, subject: &'static str, due: i64) {
-    let scope = Scope {
-        registry_id: RegistryId::parse("111122223333").unwrap(),
-        region: Region::parse("eu-west-1").unwrap(),
-    };
+    let scope = scope("111122223333", "eu-west-1");
     let added = service.store.write(move |tx| {
         let job = NewJob {
             kind,

@@ -223,13 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn scope(account: &str, region: &str) -> Scope {
-        Scope {
-            registry_id: RegistryId::parse(account).unwrap(),
-            region: Region::parse(region).unwrap(),
-        }
-    }
+    use crate::jobs::tests::scope;
 
     fn rule(regions: &[&str], prefixes: Option<&[&str]>, deletions: Option<bool>) -> Rule {
         let place = |region: &&str| Place {

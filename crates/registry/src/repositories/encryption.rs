@@ -81,16 +81,8 @@ fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use ecru_model::{Region, RegistryId};
-
     use super::*;
-
-    fn scope(account: &str, region: &str) -> Scope {
-        Scope {
-            registry_id: RegistryId::parse(account).unwrap(),
-            region: Region::parse(region).unwrap(),
-        }
-    }
+    use crate::jobs::tests::scope;
 
     #[test]
     fn the_default_key_is_the_same_for_an_account_and_a_region() {
