@@ -27,6 +27,27 @@ fn is_challenged(registry: &Registry, reply: &Reply) {
     reply.is(401).has("www-authenticate", &challenge);
 }
 
+/// A registry, and a token of its default account.
+async fn with_token() -> (Registry, String) {
+    let registry = Registry::start().await;
+    let own = token(&registry, "test", "us-east-1").await;
+    (registry, own)
+}
+
+async fn opens_no_other_registry(registry: &Registry, own: &str) {
+    for (host, status, code) in [
+        (
+            "000000000000.dkr.ecr.eu-west-1.amazonaws.com",
+            401,
+            "UNAUTHORIZED",
+        ),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com", 403, "DENIED"),
+    ] {
+        let asked = registry.get("/v2/demo/tags/list").user(own).host(host);
+        asked.send().await.refuses(status, code);
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_shown_without_credentials() {
     let registry = Registry::start().await;
@@ -117,8 +138,7 @@ async fn a_token_is_good_for_its_twelve_hours_alone_and_not_after_the_clock_was_
 
 #[tokio::test]
 async fn a_token_that_was_touched_opens_nothing() {
-    let registry = Registry::start().await;
-    let own = token(&registry, "test", "us-east-1").await;
+    let (registry, own) = with_token().await;
     let password = own.strip_prefix("AWS:").unwrap();
 
     let mut touched = vec![
@@ -155,8 +175,7 @@ async fn a_token_that_was_touched_opens_nothing() {
 
 #[tokio::test]
 async fn a_token_that_was_used_before_still_ends_by_the_clock() {
-    let registry = Registry::start().await;
-    let own = token(&registry, "test", "us-east-1").await;
+    let (registry, own) = with_token().await;
     let enter = async || registry.get("/v2/demo/tags/list").user(&own).send().await;
     for _ in 0..3 {
         enter().await.is(200);
@@ -177,19 +196,10 @@ async fn a_token_that_was_used_before_still_ends_by_the_clock() {
 
 #[tokio::test]
 async fn a_token_that_was_used_before_opens_only_what_its_host_allows() {
-    let registry = Registry::start().await;
-    let own = token(&registry, "test", "us-east-1").await;
-    let ask = |host: &str| registry.get("/v2/demo/tags/list").user(&own).host(host);
+    let (registry, own) = with_token().await;
     for _ in 0..2 {
         registry.get("/v2/demo/tags/list").user(&own).send().await.is(200);
-        ask("000000000000.dkr.ecr.eu-west-1.amazonaws.com")
-            .send()
-            .await
-            .refuses(401, "UNAUTHORIZED");
-        ask("123456789012.dkr.ecr.us-east-1.amazonaws.com")
-            .send()
-            .await
-            .refuses(403, "DENIED");
+        opens_no_other_registry(&registry, &own).await;
     }
     let twice = registry
         .get("/v2/")
@@ -259,8 +269,7 @@ async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
 
 #[tokio::test]
 async fn the_host_names_the_registry() {
-    let registry = Registry::start().await;
-    let own = token(&registry, "test", "us-east-1").await;
+    let (registry, own) = with_token().await;
     let ask = |host: &str| registry.get("/v2/demo/tags/list").user(&own).host(host);
 
     ask("000000000000.dkr.ecr.us-east-1.amazonaws.com")
@@ -273,14 +282,7 @@ async fn the_host_names_the_registry() {
         .is(200);
     // Not of that form, so the token tells.
     ask("registry.example").send().await.is(200);
-    ask("000000000000.dkr.ecr.eu-west-1.amazonaws.com")
-        .send()
-        .await
-        .refuses(401, "UNAUTHORIZED");
-    ask("123456789012.dkr.ecr.us-east-1.amazonaws.com")
-        .send()
-        .await
-        .refuses(403, "DENIED");
+    opens_no_other_registry(&registry, &own).await;
 }
 
 #[tokio::test]

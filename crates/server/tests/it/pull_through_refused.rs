@@ -1,13 +1,12 @@
 //! What the cache does not take, and whom it does not ask.
 
 use ecru_registry::registry_settings::QuotaSetting;
-use ecru_server::UpstreamOptions;
 use serde_json::json;
 
 use crate::client::Registry;
 use crate::content::{Image, bytes, sha256};
 use crate::pull_through::large;
-use crate::upstream::{Door, FakeUpstream, HUB};
+use crate::upstream::{Door, FakeUpstream};
 
 async fn blobs_kept(registry: &Registry) -> usize {
     let listed = registry.get("/_ecru/blobs").anonymously().send().await;
@@ -20,6 +19,13 @@ async fn get_raw(registry: &Registry, target: &str) -> Vec<u8> {
         registry.authority()
     );
     registry.raw(request.as_bytes()).await
+}
+
+/// Of `library/app` by the cache.
+async fn has_no_manifest(registry: &Registry, reference: &str) {
+    let target = format!("/v2/hub/library/app/manifests/{reference}");
+    let refused = registry.get(&target).send().await;
+    refused.refuses(404, "MANIFEST_UNKNOWN");
 }
 
 #[tokio::test]
@@ -56,12 +62,7 @@ async fn a_manifest_that_is_too_long_or_none_at_all_is_not_taken() {
     upstream.push_index("library/app", "broken", b"{}");
     let registry = upstream.cached(&[]).await;
     for tag in ["long", "broken"] {
-        let target = format!("/v2/hub/library/app/manifests/{tag}");
-        registry
-            .get(&target)
-            .send()
-            .await
-            .refuses(404, "MANIFEST_UNKNOWN");
+        has_no_manifest(&registry, tag).await;
     }
 }
 
@@ -90,9 +91,7 @@ async fn what_is_missing_or_denied_upstream_looks_as_the_service_shows_it() {
         message.starts_with("The authentication to the upstream registry failed. Verify that the credenti"),
         "{message}"
     );
-    get("/v2/hub/library/app/manifests/busy")
-        .await
-        .refuses(404, "MANIFEST_UNKNOWN");
+    has_no_manifest(&registry, "busy").await;
     let absent = format!("/v2/hub/library/app/blobs/{}", sha256(b"nothing"));
     get(&absent).await.refuses(404, "BLOB_UNKNOWN");
     registry.head(&absent).send().await.is(404);
@@ -136,12 +135,7 @@ async fn nobody_is_asked_whom_the_operator_did_not_name() {
     {
         let to = format!("{host}:{port}/v2/secret/manifests/{digest}");
         upstream.redirect(&format!("/v2/library/app/manifests/{number}"), &to);
-        let target = format!("/v2/hub/library/app/manifests/{number}");
-        registry
-            .get(&target)
-            .send()
-            .await
-            .refuses(404, "MANIFEST_UNKNOWN");
+        has_no_manifest(&registry, &number.to_string()).await;
     }
     upstream.guard(Door::Bearer(format!("{}/token", inner.url())));
     let target = format!("/v2/hub/library/app/manifests/{digest}");
@@ -158,13 +152,9 @@ async fn an_upstream_does_not_lead_to_a_place_that_was_named_for_another() {
     let upstream = FakeUpstream::start().await;
     let (mirror, allowed) = (FakeUpstream::start().await, FakeUpstream::start().await);
     let image = Image::new(1);
-    let upstreams = UpstreamOptions {
-        redirected: vec![
-            (HUB.to_owned(), upstream.base()),
-            ("quay.io".to_owned(), mirror.base()),
-        ],
-        allowed: vec![allowed.address.to_string()],
-    };
+    let mut upstreams = upstream.as_hub();
+    upstreams.redirected.push(("quay.io".to_owned(), mirror.base()));
+    upstreams.allowed.push(allowed.address.to_string());
     let registry = upstream
         .cached_with(|options| options.upstreams = upstreams)
         .await;
@@ -172,19 +162,9 @@ async fn an_upstream_does_not_lead_to_a_place_that_was_named_for_another() {
         let digest = other.push("secret", "1.0", &image);
         let to = format!("{}/v2/secret/manifests/{digest}", other.url());
         upstream.redirect(&format!("/v2/library/app/manifests/{number}"), &to);
-        let target = format!("/v2/hub/library/app/manifests/{number}");
-        registry
-            .get(&target)
-            .send()
-            .await
-            .refuses(404, "MANIFEST_UNKNOWN");
+        has_no_manifest(&registry, &number.to_string()).await;
         upstream.guard(Door::Bearer(format!("{}/token", other.url())));
-        let target = format!("/v2/hub/library/app/manifests/other-{number}");
-        registry
-            .get(&target)
-            .send()
-            .await
-            .refuses(404, "MANIFEST_UNKNOWN");
+        has_no_manifest(&registry, &format!("other-{number}")).await;
         upstream.guard(Door::Open);
         assert_eq!(other.connections(), 0);
     }
@@ -197,13 +177,9 @@ async fn no_more_of_a_layer_is_taken_than_its_manifest_says_or_else_the_quota() 
     let layer = sha256(&image.blobs[1]);
     upstream.push("library/app", "1.0", &image);
     let quota = "layer-bytes=3000000".parse::<QuotaSetting>().unwrap();
-    let upstreams = UpstreamOptions {
-        redirected: vec![(HUB.to_owned(), upstream.base())],
-        allowed: Vec::new(),
-    };
     let registry = upstream
         .cached_with(|options| {
-            options.upstreams = upstreams;
+            options.upstreams = upstream.as_hub();
             options.quotas = options.quotas.with(quota);
         })
         .await;
@@ -240,8 +216,7 @@ async fn redirections_come_to_an_end() {
     upstream.redirect("/v2/library/app/manifests/1.0", "/v2/library/app/manifests/1.0");
     let registry = upstream.cached(&[]).await;
     upstream.asked();
-    let target = "/v2/hub/library/app/manifests/1.0";
-    registry.get(target).send().await.refuses(404, "MANIFEST_UNKNOWN");
+    has_no_manifest(&registry, "1.0").await;
     assert_eq!(upstream.asked().len(), 6);
 }
 
@@ -252,8 +227,6 @@ async fn a_manifest_with_two_readings_is_not_taken_from_upstream_either() {
     let digest = upstream.push("library/app", "1.0", &other);
     let registry = upstream.cached(&[]).await;
     for reference in ["1.0", &digest] {
-        let target = format!("/v2/hub/library/app/manifests/{reference}");
-        let refused = registry.get(&target).send().await;
-        refused.refuses(404, "MANIFEST_UNKNOWN");
+        has_no_manifest(&registry, reference).await;
     }
 }

@@ -174,12 +174,17 @@ impl FakeUpstream {
 
     /// A server that knows it in the place of Docker Hub, beside others that this may lead to.
     pub(crate) async fn cached(&self, beside: &[&Self]) -> Registry {
-        let redirected = std::iter::once(&self).chain(beside);
-        let upstreams = UpstreamOptions {
-            redirected: redirected.map(|place| (HUB.to_owned(), place.base())).collect(),
-            allowed: Vec::new(),
-        };
+        let mut upstreams = self.as_hub();
+        let beside = beside.iter().map(|place| (HUB.to_owned(), place.base()));
+        upstreams.redirected.extend(beside);
         self.cached_with(|options| options.upstreams = upstreams).await
+    }
+
+    pub(crate) fn as_hub(&self) -> UpstreamOptions {
+        UpstreamOptions {
+            redirected: vec![(HUB.to_owned(), self.base())],
+            allowed: Vec::new(),
+        }
     }
 
     pub(crate) fn base(&self) -> Url {
