@@ -4,62 +4,29 @@ import base64
 import json
 import os
 import pathlib
-import shutil
 import subprocess
-import tempfile
-import time
 
 from harness.command import environment_with, run
-
-START_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 60
+from harness.process import Helper, succeeds
 
 
-class Daemon:
+class Daemon(Helper):
     def __init__(self):
-        # A socket's path may have 107 bytes at most, which pytest's directories can exceed.
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ecru-docker-"))
+        super().__init__("docker")
         self.address = f"unix://{self.directory}/socket"
-        self.process = None
 
     def start(self):
-        log = (self.directory / "log").open("w")
-        with log:
-            self.process = subprocess.Popen(
-                [
-                    "dockerd",
-                    *("--data-root", self.directory / "data"),
-                    *("--exec-root", self.directory / "run"),
-                    *("--pidfile", self.directory / "pid"),
-                    *("--host", self.address),
-                    "--bridge=none",
-                    "--iptables=false",
-                    "--ip6tables=false",
-                ],
-                stdout=log,
-                stderr=log,
-                env=environment_with({}),
-            )
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._answers():
-            output = (self.directory / "log").read_text()
-            assert self.process.poll() is None, f"the Docker daemon ended:\n{output}"
-            assert time.monotonic() < deadline, f"the Docker daemon does not answer:\n{output}"
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _answers(self):
-        result = subprocess.run(
-            ["/usr/bin/docker", "--host", self.address, "version"], capture_output=True
+        super().start(
+            "dockerd",
+            *("--data-root", self.directory / "data"),
+            *("--exec-root", self.directory / "run"),
+            *("--pidfile", self.directory / "pid"),
+            *("--host", self.address),
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+            is_ready=lambda: succeeds("/usr/bin/docker", "--host", self.address, "version"),
         )
-        return result.returncode == 0
 
 
 class Docker:

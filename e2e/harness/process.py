@@ -9,7 +9,7 @@ import time
 from harness.command import environment_with
 
 START_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 60
 
 
 class Helper:
