@@ -118,12 +118,9 @@ fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
     let Ok(name) = RepositoryName::parse(name) else {
         return refusal;
     };
-    match repositories::other_regions(ctx, &name) {
-        Ok(addresses) if addresses.is_empty() => refusal,
-        Ok(addresses) => refusal.adding(&format!(
-            "; a repository with this name exists in another region: {}",
-            addresses.join(", ")
-        )),
+    match repositories::hint_at_other_regions(ctx, &name) {
+        Ok(None) => refusal,
+        Ok(Some(hint)) => refusal.adding(&format!("; {hint}")),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn Error,
