@@ -1,6 +1,6 @@
 //! Amazon resource names, taken apart.
 
-use crate::RegistryId;
+use crate::{RegistryId, region};
 
 /// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account are empty where a service has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,11 @@ impl<'a> Arn<'a> {
         (arn.account.is_empty() || RegistryId::parse(arn.account).is_ok()).then_some(arn)
     }
 
+    /// Whether there is such a partition. What earlier builds stored may name any that looks like one.
+    pub fn has_known_partition(&self) -> bool {
+        region::is_partition(self.partition)
+    }
+
     /// What stands before the first slash of the resource, and what stands behind it.
     pub fn kind_and_name(&self) -> (&'a str, &'a str) {
         self.resource.split_once('/').unwrap_or((self.resource, ""))
@@ -49,10 +54,30 @@ mod tests {
         assert_eq!((arn.partition, arn.service, arn.region), ("aws-cn", "iam", ""));
         assert_eq!(arn.account, "123456789012");
         assert_eq!(arn.kind_and_name(), ("role", "team/ci:x"));
+        assert!(arn.has_known_partition());
         assert_eq!(
             Arn::parse("arn:aws:s3:::bucket").unwrap().kind_and_name(),
             ("bucket", "")
         );
+    }
+
+    #[test]
+    fn a_partition_is_known_or_only_looks_like_one() {
+        for (partition, known) in [
+            ("aws", true),
+            ("aws-cn", true),
+            ("aws-us-gov", true),
+            ("aws-iso", true),
+            ("aws-iso-b", true),
+            ("aws-iso-e", true),
+            ("aws-iso-f", true),
+            ("aws-eusc", true),
+            ("aws-xxx", false),
+            ("aws-us", false),
+        ] {
+            let text = format!("arn:{partition}:iam::123456789012:root");
+            assert_eq!(Arn::parse(&text).unwrap().has_known_partition(), known, "{text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,13 @@ const PARTITIONS: [(&str, &str, &str); 7] = [
     ("eusc-", "aws-eusc", "amazonaws.eu"),
 ];
 
+/// The partition of all other regions, and its domain.
+const COMMERCIAL: (&str, &str) = ("aws", "amazonaws.com");
+
+pub(crate) fn is_partition(text: &str) -> bool {
+    text == COMMERCIAL.0 || PARTITIONS.iter().any(|(_, partition, _)| text == *partition)
+}
+
 /// The name of a region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(Arc<str>);
@@ -47,9 +54,7 @@ impl Region {
 
     fn home(&self) -> (&'static str, &'static str) {
         let found = PARTITIONS.iter().find(|(prefix, ..)| self.0.starts_with(prefix));
-        found.map_or(("aws", "amazonaws.com"), |(_, partition, suffix)| {
-            (*partition, *suffix)
-        })
+        found.map_or(COMMERCIAL, |(_, partition, suffix)| (*partition, *suffix))
     }
 }
 

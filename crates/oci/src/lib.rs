@@ -90,12 +90,10 @@ where
     let query = Query::parse(parts.uri.query());
 
     // Whoever may not enter learns nothing of the path, not even whether it is one.
-    let mut ctx = match (&route, &query) {
-        (Some(route), Some(query)) => match blobs::granted(&parts.method, route, query) {
-            Some(granted) => granted.enter(service, endpoint)?,
-            None => enter(service, parts, endpoint)?,
-        },
-        _ => enter(service, parts, endpoint)?,
+    let granted = route.and_then(|route| blobs::granted(&parts.method, &route, &query));
+    let mut ctx = match granted {
+        Some(granted) => granted.enter(service, endpoint)?,
+        None => enter(service, parts, endpoint)?,
     };
     ctx.source = Some(source);
 
@@ -103,7 +101,6 @@ where
         return Err(Refusal::name_invalid("the path is not well-formed"));
     }
     let route = route.ok_or_else(Refusal::no_such_path)?;
-    let query = query.ok_or_else(|| Refusal::unsupported("the query is not well-formed"))?;
     let asked = Asked {
         ctx: &ctx,
         headers: &parts.headers,
@@ -121,12 +118,9 @@ fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
     let Ok(name) = RepositoryName::parse(name) else {
         return refusal;
     };
-    match repositories::other_regions(ctx, &name) {
-        Ok(addresses) if addresses.is_empty() => refusal,
-        Ok(addresses) => refusal.adding(&format!(
-            "; a repository with this name exists in another region: {}",
-            addresses.join(", ")
-        )),
+    match repositories::hint_at_other_regions(ctx, &name) {
+        Ok(None) => refusal,
+        Ok(Some(hint)) => refusal.adding(&format!("; {hint}")),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn Error,

@@ -1,4 +1,7 @@
 //! The query of a request: its values by name, decoded once.
+//!
+//! A value that cannot be decoded stays as it came, and so makes no request fail that does not need it: the `%` in it is
+//! in no name, digest, tag or number.
 
 use std::borrow::Cow;
 
@@ -10,18 +13,18 @@ pub(crate) struct Query<'q> {
 }
 
 impl<'q> Query<'q> {
-    /// `None` where a name or a value is not decodable.
-    pub(crate) fn parse(query: Option<&'q str>) -> Option<Query<'q>> {
+    pub(crate) fn parse(query: Option<&'q str>) -> Query<'q> {
+        let decoded = |text: &'q str| path::decode(text).unwrap_or(Cow::Borrowed(text));
         let pairs = query
             .unwrap_or_default()
             .split('&')
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((path::decode(name)?, path::decode(value)?))
+                (decoded(name), decoded(value))
             })
-            .collect::<Option<_>>()?;
-        Some(Query { pairs })
+            .collect();
+        Query { pairs }
     }
 
     /// The first value of a name; an empty one counts as absent.
@@ -62,27 +65,30 @@ mod tests {
 
     #[test]
     fn values_are_found_by_name() {
-        let query = Query::parse(Some("tag=a&n=5&tag=b&digest=sha256%3Aab&empty=&flag&x=a+b")).unwrap();
+        let query = Query::parse(Some("tag=a&n=5&tag=b&digest=sha256%3Aab&empty=&flag&x=a+b"));
         assert_eq!(query.find("n"), Some("5"));
         assert_eq!(query.all("tag").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(query.find("digest"), Some("sha256:ab"));
         assert_eq!(query.find("empty"), None);
         assert_eq!(query.find("flag"), None);
         assert_eq!(query.find("x"), Some("a+b"));
-        assert!(Query::parse(None).unwrap().find("n").is_none());
+        assert!(Query::parse(None).find("n").is_none());
     }
 
     #[test]
-    fn a_query_that_cannot_be_decoded_is_none() {
-        assert!(Query::parse(Some("n=%zz")).is_none());
-        assert!(Query::parse(Some("last=%00")).is_none());
+    fn a_value_that_cannot_be_decoded_stays_as_it_came() {
+        let query = Query::parse(Some("n=%zz&last=%00&from=%ff%fe&%ff=x&tag=%61"));
+        assert_eq!(query.find("n"), Some("%zz"));
+        assert_eq!(query.find("last"), Some("%00"));
+        assert_eq!(query.find("from"), Some("%ff%fe"));
+        assert_eq!(query.find("tag"), Some("a"));
     }
 
     proptest! {
         #[test]
         fn what_is_encoded_is_found_again(value in "[^\\p{Cc}]{1,40}") {
             let query = format!("last={}", encode(&value));
-            let query = Query::parse(Some(&query)).unwrap();
+            let query = Query::parse(Some(&query));
             prop_assert_eq!(query.find("last"), Some(value.as_str()));
         }
     }

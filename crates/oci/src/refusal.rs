@@ -18,6 +18,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     code: Code,
     message: String,
+    detail: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -30,7 +31,7 @@ struct Document<'a> {
 struct Entry<'a> {
     code: Code,
     message: &'a str,
-    detail: Option<()>,
+    detail: Option<&'a str>,
 }
 
 impl Refusal {
@@ -39,6 +40,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            detail: None,
             headers: Vec::new(),
         }
     }
@@ -58,7 +60,13 @@ impl Refusal {
             ErrorCode::ImageNotFoundException => "Requested image not found".to_owned(),
             _ => error.message,
         };
-        Self::new(status, code, message)
+        Self {
+            detail: error
+                .source
+                .filter(|_| says_why(error.code, place))
+                .map(|cause| cause.to_string()),
+            ..Self::new(status, code, message)
+        }
     }
 
     pub(crate) fn entering(error: Error) -> Self {
@@ -214,7 +222,7 @@ impl Refusal {
             errors: [Entry {
                 code: self.code,
                 message: &self.message,
-                detail: None,
+                detail: self.detail.as_deref(),
             }],
         };
         let text = serde_json::to_vec(&document).unwrap_or_default();
@@ -236,6 +244,11 @@ impl Refusal {
         headers.extend(self.headers);
         response
     }
+}
+
+/// Whether the cause of an error is for the client too: of a manifest that is none, ECR's sentence tells little.
+fn says_why(code: ErrorCode, place: Place) -> bool {
+    code == ErrorCode::InvalidParameterException && place == Place::ManifestPut
 }
 
 fn log(error: &Error) {

@@ -159,23 +159,31 @@ pub struct Endpoint {
     pub authority: String,
 }
 
+/// Its owner points it and all names below it at 127.0.0.1.
+const LOCALSTACK: &str = "localhost.localstack.cloud";
+
 impl Endpoint {
     fn port(&self) -> Option<&str> {
         let (_, port) = self.authority.rsplit_once(':')?;
         (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
     }
 
-    /// What hosts of ECR's form lie below. Below an address, or a name without a dot, there are no other names.
-    fn domain(&self) -> &str {
+    /// The domain below which hosts of ECR's form surely reach the server as this request did: clients resolve all names
+    /// below `localhost` to their own machine. Whether other domains resolve such names is not known.
+    fn domain(&self) -> Option<&str> {
         let host = match self.authority.rsplit_once(':') {
             Some((host, _)) if self.port().is_some() => host,
             _ => &self.authority,
         };
         let labels = host.splitn(5, '.').collect::<Vec<_>>();
-        match labels.as_slice() {
-            [_, "dkr", "ecr", _, domain] => domain,
-            [_, _, ..] if host.parse::<IpAddr>().is_err() && !host.starts_with('[') => host,
-            _ => "localhost",
+        if let [_, "dkr", "ecr", _, domain] = labels.as_slice() {
+            return Some(domain);
+        }
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        match address.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback().then_some("localhost"),
+            Err(_) if host == LOCALSTACK || host.ends_with(".localhost") => Some(host),
+            Err(_) => (host == "localhost").then_some(host),
         }
     }
 }
@@ -317,18 +325,19 @@ impl Context {
         }
     }
 
-    /// A host of ECR's form that means this registry and reaches the server as this request did: `host[:port]`.
-    pub(crate) fn ecr_authority(&self, scope: &Scope) -> String {
+    /// A host of ECR's form that means this registry and reaches the server as this request did: `host[:port]`. None
+    /// where no such host is known.
+    pub(crate) fn ecr_authority(&self, scope: &Scope) -> Option<String> {
         if self.configuration.repository_uri == RepositoryUriShape::Aws {
-            return self.registry_authority(scope).into_owned();
+            return Some(self.registry_authority(scope).into_owned());
         }
         let Scope { registry_id, region } = scope;
-        let domain = self.endpoint.domain();
+        let domain = self.endpoint.domain()?;
         let port = self.endpoint.port().map(|port| format!(":{port}"));
-        format!(
+        Some(format!(
             "{registry_id}.dkr.ecr.{region}.{domain}{}",
             port.unwrap_or_default()
-        )
+        ))
     }
 
     /// The endpoint that a token opens. The credential helper of ECR insists on `https` in ECR's own shape.
@@ -345,18 +354,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_the_form_of_ecr_lie_below_a_domain() {
+    fn hosts_of_the_form_of_ecr_lie_below_a_domain_that_resolves_them() {
         for (authority, domain) in [
-            ("localhost:4566", "localhost"),
-            ("localhost", "localhost"),
-            ("ecru:4566", "localhost"),
-            ("127.0.0.1:4566", "localhost"),
-            ("[::1]:4566", "localhost"),
-            ("registry.test:80", "registry.test"),
-            ("000000000000.dkr.ecr.us-east-1.localhost:4566", "localhost"),
+            ("localhost:4566", Some("localhost")),
+            ("localhost", Some("localhost")),
+            ("ecru.localhost:4566", Some("ecru.localhost")),
+            ("localhost.localstack.cloud", Some("localhost.localstack.cloud")),
+            ("127.0.0.1:4566", Some("localhost")),
+            ("[::1]:4566", Some("localhost")),
+            ("ecru:4566", None),
+            ("192.168.0.7:4566", None),
+            ("[2001:db8::1]", None),
+            ("registry.test:80", None),
+            ("host.docker.internal:4566", None),
+            ("ecru.default.svc.cluster.local", None),
+            ("000000000000.dkr.ecr.us-east-1.localhost:4566", Some("localhost")),
+            (
+                "000000000000.dkr.ecr.us-east-1.registry.test:80",
+                Some("registry.test"),
+            ),
             (
                 "000000000000.dkr.ecr.us-east-1.localhost.localstack.cloud",
-                "localhost.localstack.cloud",
+                Some("localhost.localstack.cloud"),
             ),
         ] {
             let endpoint = Endpoint {

@@ -1,12 +1,14 @@
 //! A policy, read from its document: a text that cannot be enforced is no policy.
 
+use ecru_model::Region;
 use serde_json::{Map, Value};
 
 use super::action::{self, Holder};
 use super::condition::{self, Condition};
+use super::pattern;
 use super::principal::Principal;
 use super::print;
-use crate::unique_members;
+use crate::{principals, unique_members};
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Policy {
@@ -44,14 +46,36 @@ pub(super) enum Listed<T> {
 pub(super) enum Grammar {
     /// What any version has taken.
     Stored,
-    /// What is taken now, for a policy on this.
-    Incoming(Holder),
+    /// What is taken now, for a policy on this in a region of the partition.
+    Incoming { holder: Holder, partition: &'static str },
 }
 
 impl Grammar {
     /// The resource of a repository policy is the repository itself, so that the service takes none beside it.
     fn takes_resources(self) -> bool {
-        self != Self::Incoming(Holder::Repository)
+        !matches!(
+            self,
+            Self::Incoming {
+                holder: Holder::Repository,
+                ..
+            }
+        )
+    }
+
+    /// Partitions know nothing of each other's resources.
+    fn takes_resource(self, resource: &str) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Incoming { partition, .. } => may_be_in_partition(resource, partition),
+        }
+    }
+
+    /// Nor do they know each other's principals.
+    pub(super) fn takes_principal(self, arn: &str) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Incoming { partition, .. } => principals::is_principal_of(partition, arn),
+        }
     }
 }
 
@@ -62,9 +86,10 @@ impl Policy {
     }
 
     /// A policy that is put now, and its text in the one form in which ECR returns policies.
-    pub(crate) fn parse_incoming(text: &str, holder: Holder) -> Option<(Self, String)> {
+    pub(crate) fn parse_incoming(text: &str, holder: Holder, region: &Region) -> Option<(Self, String)> {
         let document = document(text).filter(|_| unique_members::are_unique(text))?;
-        let policy = Self::read(&document, Grammar::Incoming(holder))?;
+        let partition = region.partition();
+        let policy = Self::read(&document, Grammar::Incoming { holder, partition })?;
         Some((policy, print::document(&document)))
     }
 
@@ -124,7 +149,11 @@ impl Statement {
             if !grammar.takes_resources() {
                 return None;
             }
-            Some(listed(statement, "Resource", "NotResource", texts)?)
+            Some(listed(statement, "Resource", "NotResource", |value| {
+                let resources = texts(value)?;
+                let taken = resources.iter().all(|text| grammar.takes_resource(text));
+                taken.then_some(resources)
+            })?)
         } else {
             None
         };
@@ -142,6 +171,15 @@ impl Statement {
             has_variables,
         })
     }
+}
+
+/// Whether the pattern of an ARN can match one of the partition; what a variable stands for is not known yet.
+fn may_be_in_partition(resource: &str, partition: &str) -> bool {
+    let Some(rest) = resource.strip_prefix("arn:") else {
+        return true;
+    };
+    let named = rest.split(':').next().unwrap_or_default();
+    named.contains("${") || pattern::matches(named, partition)
 }
 
 /// One of the two members, and not both.
@@ -174,11 +212,15 @@ pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
+    fn region(name: &str) -> Region {
+        Region::parse(name).unwrap()
+    }
+
     /// Whether a statement is taken in a policy of a repository, in one of a registry, and from the store.
     #[track_caller]
     fn check_each(statement: &str, repository: bool, registry: bool, stored: bool) {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
-        let incoming = |holder| Policy::parse_incoming(&text, holder).is_some();
+        let incoming = |holder| Policy::parse_incoming(&text, holder, &region("us-east-1")).is_some();
         assert_eq!(incoming(Holder::Repository), repository, "a repository's: {text}");
         assert_eq!(incoming(Holder::Registry), registry, "a registry's: {text}");
         assert_eq!(
@@ -270,6 +312,62 @@ mod tests {
     }
 
     #[test]
+    fn principals_of_another_partition_are_refused_unless_they_were_stored_before() {
+        for (partition, own) in [
+            ("aws", "us-east-1"),
+            ("aws-cn", "cn-north-1"),
+            ("aws-us-gov", "us-gov-west-1"),
+            ("aws-iso", "us-iso-east-1"),
+            ("aws-iso-b", "us-isob-east-1"),
+            ("aws-eusc", "eusc-de-east-1"),
+            ("aws-xxx", "nowhere-1"),
+        ] {
+            for principal in [
+                "iam::111122223333:root",
+                "iam::111122223333:role/ci",
+                "sts::111122223333:assumed-role/ci/run-7",
+            ] {
+                let principal = format!(r#"["444455556666","arn:{partition}:{principal}"]"#);
+                let statement =
+                    format!(r#"{{"Effect":"Deny","NotPrincipal":{{"AWS":{principal}}},"Action":"ecr:*"}}"#);
+                let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+                for name in ["us-east-1", "cn-north-1", own] {
+                    let taken = name == own && partition != "aws-xxx";
+                    for holder in [Holder::Repository, Holder::Registry] {
+                        let parsed = Policy::parse_incoming(&text, holder, &region(name));
+                        assert_eq!(parsed.is_some(), taken, "{text} in {name}");
+                    }
+                }
+                assert!(Policy::parse_stored(&text).is_some(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn resources_of_another_partition_are_refused_unless_they_were_stored_before() {
+        for (resource, taken) in [
+            ("*", true),
+            ("arn:aws:ecr:us-east-1:123456789012:repository/*", true),
+            ("arn:*:ecr:us-east-1:123456789012:repository/demo", true),
+            ("arn:*", true),
+            ("arn:a?s:ecr:*", true),
+            ("arn:${aws:PrincipalTag/partition}:ecr:*", true),
+            ("arn:aws-cn:ecr:cn-north-1:123456789012:repository/demo", false),
+            ("arn:aws-us-gov:ecr:*:123456789012:repository/*", false),
+            ("arn:aws-c*:ecr:*", false),
+            ("arn:aws-xxx:ecr:us-east-1:123456789012:repository/demo", false),
+            ("arn::ecr:us-east-1:123456789012:repository/demo", false),
+        ] {
+            for member in ["Resource", "NotResource"] {
+                let statement = format!(
+                    r#"{{"Effect":"Allow","Principal":"*","Action":"ecr:*","{member}":["*","{resource}"]}}"#
+                );
+                check_each(&statement, false, taken, true);
+            }
+        }
+    }
+
+    #[test]
     fn a_document_that_is_none_is_refused() {
         for text in [
             "",
@@ -283,7 +381,8 @@ mod tests {
             &"[".repeat(100),
         ] {
             assert_eq!(Policy::parse_stored(text), None, "{text}");
-            assert_eq!(Policy::parse_incoming(text, Holder::Repository), None, "{text}");
+            let incoming = Policy::parse_incoming(text, Holder::Repository, &region("us-east-1"));
+            assert_eq!(incoming, None, "{text}");
         }
     }
 }

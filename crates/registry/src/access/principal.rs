@@ -4,7 +4,7 @@ use ecru_model::RegistryId;
 use serde_json::Value;
 
 use super::policy::{Grammar, Listed, texts};
-use crate::principals::{self, Identity};
+use crate::principals::Identity;
 use crate::{Caller, CallerKind};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Principal {
         match kind {
             "AWS" if text == "*" => Some(Self::Everyone),
             "AWS" if RegistryId::parse(text).is_ok() => Some(Self::Account(text.to_owned())),
-            "AWS" if strict && principals::account(text).is_none() => None,
+            "AWS" if !grammar.takes_principal(text) => None,
             "AWS" => Self::of_arn(text),
             "Service" if strict && !is_service_name(text) => None,
             "Service" if !text.is_empty() => Some(Self::Service(text.to_owned())),
@@ -141,7 +141,10 @@ mod tests {
     const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/build";
     const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/build/run-7";
     const LAMBDA: &str = "lambda.amazonaws.com";
-    const INCOMING: Grammar = Grammar::Incoming(Holder::Repository);
+    const INCOMING: Grammar = Grammar::Incoming {
+        holder: Holder::Repository,
+        partition: "aws",
+    };
 
     fn identity(text: &str) -> Caller {
         Caller::identity(RegistryId::parse("111122223333").unwrap(), text.to_owned())

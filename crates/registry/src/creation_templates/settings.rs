@@ -102,7 +102,7 @@ impl Template {
             }
         }
         if let Some(policy) = settings.repository_policy {
-            self.repository_policy = accept_repository_policy(policy.as_str())?;
+            self.repository_policy = accept_repository_policy(scope, policy.as_str())?;
         }
         if let Some(policy) = settings.lifecycle_policy {
             self.lifecycle_policy = accept_lifecycle_policy(policy)?;
@@ -117,7 +117,7 @@ impl Template {
         let key = given.kms_key.filter(|key| !key.as_str().is_empty());
         self.encryption_type = given.encryption_type;
         self.kms_key = key;
-        self.encryption(scope)
+        Encryption::accept(scope, self.encryption_type, self.kms_key())
             .map_err(|error| match error.code {
                 // No operation on templates answers with what a key lacks.
                 ErrorCode::KmsException => Error::parameter("encryptionConfiguration", &error.message),
@@ -128,8 +128,11 @@ impl Template {
 
     /// The encryption of a repository of this template.
     pub(super) fn encryption(&self, scope: &Scope) -> Result<Encryption, Error> {
-        let key = self.kms_key.as_ref().map(KmsKey::as_str);
-        Encryption::accept(scope, self.encryption_type, key)
+        Encryption::of_stored(scope, self.encryption_type, self.kms_key())
+    }
+
+    fn kms_key(&self) -> Option<&str> {
+        self.kms_key.as_ref().map(KmsKey::as_str)
     }
 }
 
@@ -184,11 +187,11 @@ fn accept_lifecycle_policy(policy: LifecyclePolicyText) -> Result<Option<Lifecyc
 }
 
 /// In the form in which policies are returned; an empty text takes the policy away.
-fn accept_repository_policy(text: &str) -> Result<Option<RepositoryPolicyText>, Error> {
+fn accept_repository_policy(scope: &Scope, text: &str) -> Result<Option<RepositoryPolicyText>, Error> {
     if text.is_empty() {
         return Ok(None);
     }
-    let accepted = Policy::parse_incoming(text, Holder::Repository)
+    let accepted = Policy::parse_incoming(text, Holder::Repository, &scope.region)
         .and_then(|(_, text)| RepositoryPolicyText::parse(text).ok())
         .ok_or_else(|| Error::parameter("RepositoryPolicy", "Invalid repository policy provided"))?;
     Ok(Some(accepted))

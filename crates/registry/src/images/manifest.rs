@@ -91,13 +91,27 @@ pub(crate) struct BlobReference {
     pub(crate) foreign: bool,
 }
 
-/// Why a document is no manifest, for the log and for the tests: clients see ECR's one sentence.
+/// A reason may quote the document.
+const REASON_CHARACTERS_MAX: usize = 400;
+
+/// Why a document is no manifest. The JSON API answers with ECR's one sentence, so that this is for the log, and for what
+/// the OCI API adds to the sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error("the document is not what its schema says")]
     Schema(#[from] serde_json::Error),
     #[error("{0}")]
     Rule(String),
+}
+
+impl ManifestError {
+    pub(super) fn reason(&self) -> String {
+        let reason = match self {
+            Self::Schema(cause) => format!("{self}: {cause}"),
+            Self::Rule(rule) => rule.clone(),
+        };
+        reason.chars().take(REASON_CHARACTERS_MAX).collect()
+    }
 }
 
 pub(super) fn rule(text: impl fmt::Display) -> ManifestError {
@@ -118,7 +132,9 @@ impl Manifest {
             && schema_1::payload(bytes)?.is_none()
             && manifest.media_type == DOCKER_SCHEMA_1_SIGNED
         {
-            return Err(rule("it is not signed"));
+            return Err(rule(format_args!(
+                "it has no signatures, which its media type `{DOCKER_SCHEMA_1_SIGNED}` asks for"
+            )));
         }
         Ok(manifest)
     }
@@ -135,7 +151,11 @@ impl Manifest {
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
         let document: Document = serde_json::from_str(text)?;
         let media_type = document.agreed_media_type(declared)?;
-        let kind = Kind::of(&media_type).ok_or_else(|| rule("its media type is not stored here"))?;
+        let kind = Kind::of(&media_type).ok_or_else(|| {
+            rule(format_args!(
+                "manifests of the media type `{media_type}` are not supported"
+            ))
+        })?;
         document.check_shape(kind)?;
 
         Ok(Self {
@@ -228,9 +248,9 @@ impl Document {
     /// The type in the document and the one beside it must be the same; one of them is enough.
     fn agreed_media_type(&self, declared: Option<&str>) -> Result<String, ManifestError> {
         match (self.media_type.as_deref(), declared.map(canonical)) {
-            (Some(own), Some(declared)) if own != declared => {
-                Err(rule("its media type is not the one it was sent with"))
-            }
+            (Some(own), Some(declared)) if own != declared => Err(rule(format_args!(
+                "its media type `{own}` is not `{declared}`, the one it was sent with"
+            ))),
             (Some(own), _) => Ok(own.to_owned()),
             (None, Some(declared)) => Ok(declared.to_owned()),
             (None, None) => Err(rule("no media type is given")),

@@ -446,10 +446,14 @@ fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
     )
 }
 
-/// A manifest that both wires accept, or ECR's one sentence about those it does not.
+/// A manifest that both wires accept, or ECR's one sentence about those it does not. The reason is its cause and a line
+/// of the log, because the sentence tells a client little.
 pub(super) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
-    Manifest::accept(bytes, media_type)
-        .map_err(|error| Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(error))
+    Manifest::accept(bytes, media_type).map_err(|error| {
+        let reason = error.reason();
+        tracing::debug!(reason, "a manifest is refused");
+        Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(reason)
+    })
 }
 
 impl Manifest {

@@ -54,9 +54,18 @@ impl<'a> Identity<'a> {
 
 /// Whether a role belongs to the account, in the partition of the scope's region.
 pub(crate) fn is_role_of(scope: &Scope, arn: &str) -> bool {
-    let identity = Identity::parse(arn).filter(Identity::is_role);
-    identity.is_some_and(|identity| identity.arn.partition == scope.region.partition())
+    Identity::parse(arn).is_some_and(|identity| identity.is_role())
+        && is_in_partition(arn, scope.region.partition())
         && account(arn).as_ref() == Some(&scope.registry_id)
+}
+
+/// Whether an ARN is that of a principal, and of this partition.
+pub(crate) fn is_principal_of(partition: &str, arn: &str) -> bool {
+    is_in_partition(arn, partition) && account(arn).is_some()
+}
+
+fn is_in_partition(arn: &str, partition: &str) -> bool {
+    Arn::parse(arn).is_some_and(|arn| arn.partition == partition)
 }
 
 /// The account of a principal; none for what cannot be one, such as a group or a name with a wildcard.

@@ -5,14 +5,14 @@ mod arn;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use ecru_model::{ErrorCode, RegistryId};
+use ecru_model::{Arn, ErrorCode, RegistryId};
 use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
 
 use crate::paging::{self, Filling};
 use crate::repositories::stored;
 use crate::{Caller, Error, Page, Service};
 
-pub(crate) use arn::{Identity, account, is_role_of};
+pub(crate) use arn::{Identity, account, is_principal_of, is_role_of};
 
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
@@ -53,7 +53,8 @@ pub async fn bind_principal(service: &Service, access_key_id: String, arn: Strin
             "must have 1 to 128 letters, digits, '_', '-' or '.'",
         ));
     }
-    let Some(account) = account(&arn) else {
+    let known = Arn::parse(&arn).is_some_and(|arn| arn.has_known_partition());
+    let Some(account) = account(&arn).filter(|_| known) else {
         return Err(Error::parameter(
             "arn",
             "must be the ARN of a user, a role, an assumed role or an account's root",

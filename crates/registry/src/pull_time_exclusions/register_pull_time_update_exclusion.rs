@@ -1,7 +1,7 @@
 //! `RegisterPullTimeUpdateExclusion`: from now on the pulls of a principal leave no trace.
 
 use ecru_model::{
-    ErrorCode, PrincipalArn, RegisterPullTimeUpdateExclusionInput as Input,
+    Arn, ErrorCode, PrincipalArn, RegisterPullTimeUpdateExclusionInput as Input,
     RegisterPullTimeUpdateExclusionOutput as Output, Scope,
 };
 use ecru_store::{Tx, Value};
@@ -19,6 +19,7 @@ pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) ->
         .write(move |tx| {
             access.registry(tx)?;
             let scope = &access.scope;
+            check_partition(scope, &principal)?;
             refuse_known(tx, scope, &principal)?;
             quotas.take(tx, scope, &HELD)?;
             let [account, region, arn] = key(scope, &principal);
@@ -32,6 +33,18 @@ pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) ->
             })
         })
         .await
+}
+
+/// [unknown] as a sentence of the service.
+fn check_partition(scope: &Scope, principal: &PrincipalArn) -> Result<(), Error> {
+    let arn = Arn::parse(principal.as_str());
+    if arn.is_some_and(|arn| arn.partition == scope.region.partition()) {
+        return Ok(());
+    }
+    Err(Error::parameter(
+        "principalArn",
+        "The principal must be of the partition of the registry",
+    ))
 }
 
 fn refuse_known(tx: &Tx<'_>, scope: &Scope, principal: &PrincipalArn) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use crate::{Context, Error};
 
 pub async fn put_registry_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutRegistryPolicy", None);
-    let accepted = Policy::parse_incoming(input.policy_text.as_str(), Holder::Registry);
+    let accepted = Policy::parse_incoming(input.policy_text.as_str(), Holder::Registry, &access.scope.region);
 
     ctx.store
         .write(move |tx| {

@@ -23,8 +23,19 @@ impl Default for Encryption {
 }
 
 impl Encryption {
-    /// KMS without a key means the default key; a key is kept as its ARN.
+    /// What a request asks for. A key belongs to the partition of the region.
     pub(crate) fn accept(scope: &Scope, kind: EncryptionType, key: Option<&str>) -> Result<Self, Error> {
+        let encryption = Self::of_stored(scope, kind, key)?;
+        let partition = scope.region.partition();
+        match key.filter(|key| Arn::parse(key).is_some_and(|arn| arn.partition != partition)) {
+            Some(key) => Err(no_key_of(scope, key)),
+            None => Ok(encryption),
+        }
+    }
+
+    /// What a stored template asks for, which may name a key of any partition. KMS without a key means the default key;
+    /// a key is kept as its ARN.
+    pub(crate) fn of_stored(scope: &Scope, kind: EncryptionType, key: Option<&str>) -> Result<Self, Error> {
         match kind {
             EncryptionType::Aes256 if key.is_some() => Err(Error::parameter(
                 "encryptionConfiguration",
@@ -71,12 +82,14 @@ fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
     if Arn::parse(key).is_some_and(is_regional_key) {
         return Ok(key.to_owned());
     }
-    let message = format!("The KMS key '{key}' is not a key of the region {region}");
-    Err(
-        Error::new(ErrorCode::KmsException, message).with_detail(Detail::Kms {
-            error: "NotFoundException".to_owned(),
-        }),
-    )
+    Err(no_key_of(scope, key))
+}
+
+fn no_key_of(scope: &Scope, key: &str) -> Error {
+    let message = format!("The KMS key '{key}' is not a key of the region {}", scope.region);
+    Error::new(ErrorCode::KmsException, message).with_detail(Detail::Kms {
+        error: "NotFoundException".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +123,28 @@ mod tests {
                 .next()
                 .and_then(|id| uuid::Uuid::parse_str(id).ok());
             assert_eq!(id.map(|id| id.get_version_num()), Some(4), "{arn}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_partition_is_refused_unless_a_stored_template_names_it() {
+        for (region, key, taken) in [
+            ("us-east-1", "arn:aws:kms:us-east-1:111122223333:key/a", true),
+            ("us-east-1", "arn:aws-cn:kms:us-east-1:111122223333:key/a", false),
+            (
+                "us-east-1",
+                "arn:aws-xxx:kms:us-east-1:111122223333:alias/a",
+                false,
+            ),
+            ("cn-north-1", "arn:aws-cn:kms:cn-north-1:111122223333:key/a", true),
+            ("cn-north-1", "arn:aws:kms:cn-north-1:111122223333:key/a", false),
+        ] {
+            let scope = scope("000000000000", region);
+            let kept = Encryption::of_stored(&scope, EncryptionType::Kms, Some(key)).unwrap();
+            assert_eq!(kept.kms_key.as_deref(), Some(key));
+            let accepted = Encryption::accept(&scope, EncryptionType::Kms, Some(key));
+            let refused = accepted.err().map(|error| error.code);
+            assert_eq!(refused, (!taken).then_some(ErrorCode::KmsException), "{key}");
         }
     }
 

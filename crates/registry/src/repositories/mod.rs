@@ -27,7 +27,7 @@ pub use describe_repositories::describe_repositories;
 pub(crate) use encryption::Encryption;
 pub use put_image_scanning_configuration::put_image_scanning_configuration;
 pub use put_image_tag_mutability::put_image_tag_mutability;
-pub use regions::other_regions;
+pub use regions::hint_at_other_regions;
 pub(crate) use regions::the_other_region;
 pub(crate) use tag_mutability::{is_frozen, matches_wildcard};
 

@@ -23,24 +23,48 @@ pub(crate) fn the_other_region(
     }
 }
 
-/// The addresses of repositories of this name in other regions of the caller's own account, with the region of each.
-pub fn other_regions(ctx: &Context, name: &RepositoryName) -> Result<Vec<String>, Error> {
+/// Says in which other regions the caller's own account has a repository of this name, and how this client reaches it.
+pub fn hint_at_other_regions(ctx: &Context, name: &RepositoryName) -> Result<Option<String>, Error> {
     // A download address opens one layer and says nothing of other repositories.
     if ctx.granted || ctx.caller.registry_id != ctx.scope.registry_id {
-        return Ok(Vec::new());
+        return Ok(None);
     }
+    Ok(hint(ctx, name, &visible_regions(ctx, name)?))
+}
+
+fn visible_regions(ctx: &Context, name: &RepositoryName) -> Result<Vec<Scope>, Error> {
     let access = ctx.access("DescribeRepositories", None);
     ctx.store.read(|at| {
-        let mut addresses = Vec::new();
+        let mut visible = Vec::new();
         for region in regions_with(at, &ctx.scope, name)? {
             // Callers that may not see it cannot tell that it exists.
             if let Ok(Some(found)) = access.in_region(region).find_repository(at, name) {
-                let authority = ctx.ecr_authority(&found.scope);
-                addresses.push(format!("{authority}/{name} ({})", found.scope.region));
+                visible.push(found.scope);
             }
         }
-        Ok(addresses)
+        Ok(visible)
     })
+}
+
+/// Where no host of ECR's form is sure to reach the server, a token of the region does under the host of this request.
+fn hint(ctx: &Context, name: &RepositoryName, there: &[Scope]) -> Option<String> {
+    let where_to = |scope: &Scope| match ctx.ecr_authority(scope) {
+        Some(authority) => format!("{authority}/{name} ({})", scope.region),
+        None => scope.region.to_string(),
+    };
+    let listed = there.iter().map(where_to).collect::<Vec<_>>().join(", ");
+    let (regions, region) = match there {
+        [] => return None,
+        [only] => ("another region", only.region.as_str()),
+        [..] => ("other regions", "<region>"),
+    };
+    let mut hint = format!("a repository with this name exists in {regions}: {listed}");
+    if there.iter().any(|scope| ctx.ecr_authority(scope).is_none()) {
+        hint.push_str("; log in with the password of `aws ecr get-login-password --region ");
+        hint.push_str(region);
+        hint.push_str("` to use it");
+    }
+    Some(hint)
 }
 
 fn regions_with(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> Result<Vec<Region>, Error> {

@@ -10,7 +10,11 @@ pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output
     let access = ctx.access("SetRepositoryPolicy", input.registry_id.as_ref());
     let name = input.repository_name;
     let force = input.force.unwrap_or(false);
-    let accepted = Policy::parse_incoming(input.policy_text.as_str(), Holder::Repository);
+    let accepted = Policy::parse_incoming(
+        input.policy_text.as_str(),
+        Holder::Repository,
+        &access.scope.region,
+    );
 
     ctx.store
         .write(move |tx| {

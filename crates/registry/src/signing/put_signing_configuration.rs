@@ -26,16 +26,15 @@ pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Ou
 
 /// A profile may belong to any account, but signs in its own region only.
 fn check_regions(scope: &Scope, configuration: &SigningConfiguration) -> Result<(), Error> {
+    let region = &scope.region;
+    let is_here = |arn: Arn<'_>| arn.region == region.as_str() && arn.partition == region.partition();
     for rule in &configuration.rules {
         let arn = rule.signing_profile_arn.as_str();
-        if Arn::parse(arn).is_none_or(|arn| arn.region != scope.region.as_str()) {
+        if !Arn::parse(arn).is_some_and(is_here) {
             // [unknown] in its words.
             return Err(Error::new(
                 ErrorCode::ValidationException,
-                format!(
-                    "The signing profile '{arn}' is not in the region {}",
-                    scope.region
-                ),
+                format!("The signing profile '{arn}' is not in the region {region}"),
             ));
         }
     }

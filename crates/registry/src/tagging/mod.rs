@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use ecru_model::{ErrorCode, RepositoryName, Scope, Tag};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
 use crate::access::Access;
 use crate::{Context, Error};
@@ -37,10 +39,15 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
     Ok(accepted)
 }
 
-/// Letters, numbers and spaces of any script, and a few signs.
+/// Letters, numbers and spaces of any script, and a few signs: `[\p{L}\p{N}\p{Z}_.:/=+\-@]`. Marks are none of them, although
+/// some scripts write vowels so.
 fn is_regular(character: char) -> bool {
-    let space = character.is_whitespace() && !character.is_control();
-    character.is_alphabetic() || character.is_numeric() || space || "_.:/=+-@".contains(character)
+    const TAKEN: GeneralCategoryGroup = GeneralCategoryGroup::Letter
+        .union(GeneralCategoryGroup::Number)
+        .union(GeneralCategoryGroup::Separator);
+
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    TAKEN.contains(category) || "_.:/=+-@".contains(character)
 }
 
 /// What a key of any tag is, also of one that an earlier version has taken and that can only be removed.
@@ -137,7 +144,11 @@ mod tests {
             "team",
             "Größe",
             "命名",
-            "किताब",
+            "中\u{2028}文\u{2029}",
+            "ǅʰª",
+            "\u{2160}",
+            "\u{16ee}",
+            "٣",
             "a b\u{a0}c\u{3000}d",
             "x_.:/=+-@1",
             "Ⅷ½²",
@@ -149,6 +160,21 @@ mod tests {
         for text in [
             "a(b", "a)b", "a,b", "a;b", "a%b", "a&b", "a\"b", "a'b", "a*b", "a?b", "a#b", "a<b", "a\\b",
             "a\nb", "a\tb", "🚀", "a\u{0}",
+        ] {
+            check(text, "v", false);
+            check("k", text, false);
+        }
+        // A mark, vowel signs, letters in circles and squares, controls, and a character that nobody has assigned.
+        for text in [
+            "\u{345}",
+            "e\u{301}",
+            "किताब",
+            "\u{24d0}",
+            "\u{24b6}",
+            "\u{1f130}",
+            "\u{85}",
+            "\u{200b}",
+            "\u{378}",
         ] {
             check(text, "v", false);
             check("k", text, false);

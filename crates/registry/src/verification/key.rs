@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ecru_model::Arn;
+use ecru_model::{Arn, Region};
 use ecru_store::{Snapshot, StoreError};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
@@ -29,6 +29,8 @@ pub enum InvalidKey {
     Algorithm,
     #[error("it is not the ARN of a KMS key")]
     Arn,
+    #[error("it is not the ARN of a KMS key in the partition of the repository")]
+    Partition,
 }
 
 /// A public key on P-256.
@@ -99,6 +101,16 @@ impl fmt::Debug for PublicKey {
 pub struct KmsKeyArn(String);
 
 impl KmsKeyArn {
+    /// A key that a repository of the region is given. It may be in another region, but not in another partition.
+    pub fn accept(text: &str, region: &Region) -> Result<Self, InvalidKey> {
+        let key = Self::parse(text)?;
+        let arn = Arn::parse(text).ok_or(InvalidKey::Arn)?;
+        let of_key = Region::parse(arn.region).map_err(|_| InvalidKey::Arn)?;
+        let is_here = [arn.partition, of_key.partition()] == [region.partition(); 2];
+        is_here.then_some(key).ok_or(InvalidKey::Partition)
+    }
+
+    /// A key that is stored, which may name any partition.
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
         let arn = Arn::parse(text).ok_or(InvalidKey::Arn)?;
         let (kind, name) = arn.kind_and_name();
@@ -236,6 +248,44 @@ mod tests {
         ];
         for (text, good) in cases {
             assert_eq!(KmsKeyArn::parse(text).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_given_is_in_the_partition_of_the_repository() {
+        let cases = [
+            ("us-east-1", "arn:aws:kms:us-east-1:000000000000:key/a", None),
+            ("us-east-1", "arn:aws:kms:eu-west-1:000000000000:key/a", None),
+            ("cn-north-1", "arn:aws-cn:kms:cn-north-1:000000000000:key/a", None),
+            (
+                "us-east-1",
+                "arn:aws-cn:kms:cn-north-1:000000000000:key/a",
+                Some(InvalidKey::Partition),
+            ),
+            (
+                "us-east-1",
+                "arn:aws:kms:cn-north-1:000000000000:key/a",
+                Some(InvalidKey::Partition),
+            ),
+            (
+                "cn-north-1",
+                "arn:aws:kms:cn-north-1:000000000000:key/a",
+                Some(InvalidKey::Partition),
+            ),
+            (
+                "us-east-1",
+                "arn:aws-xxx:kms:us-east-1:000000000000:key/a",
+                Some(InvalidKey::Partition),
+            ),
+            (
+                "us-east-1",
+                "arn:aws:kms:US_EAST:000000000000:key/a",
+                Some(InvalidKey::Arn),
+            ),
+        ];
+        for (region, text, refused) in cases {
+            let accepted = KmsKeyArn::accept(text, &Region::parse(region).unwrap());
+            assert_eq!(accepted.err(), refused, "{text} in {region}");
         }
     }
 }

@@ -50,7 +50,11 @@ pub(super) async fn put(asked: &Asked<'_>) -> Answered {
         wanted.region.as_deref(),
         &wanted.repository_name,
     )?;
-    let key = key(wanted.public_key_pem.as_deref(), wanted.kms_key_arn.as_deref())?;
+    let key = key(
+        &place.scope.region,
+        wanted.public_key_pem.as_deref(),
+        wanted.kms_key_arn.as_deref(),
+    )?;
     put_requirement(asked.service, place.clone(), key.clone()).await?;
     Ok(entry(&place, &key))
 }
@@ -63,12 +67,12 @@ pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
     Ok(shown(&place))
 }
 
-fn key(pem: Option<&str>, arn: Option<&str>) -> Result<KeyReference, Problem> {
+fn key(region: &Region, pem: Option<&str>, arn: Option<&str>) -> Result<KeyReference, Problem> {
     match (pem, arn) {
         (Some(pem), None) => PublicKey::from_pem(pem)
             .map(KeyReference::PublicKey)
             .map_err(|error| Problem::Wrong(format!("`publicKeyPem`: {error}"))),
-        (None, Some(arn)) => KmsKeyArn::parse(arn)
+        (None, Some(arn)) => KmsKeyArn::accept(arn, region)
             .map(KeyReference::Kms)
             .map_err(|error| Problem::Wrong(format!("`kmsKeyArn`: {error}"))),
         _ => Err(Problem::BadRequest(

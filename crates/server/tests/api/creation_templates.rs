@@ -368,6 +368,44 @@ async fn a_registry_holds_so_many_templates_and_no_more() {
 }
 
 #[tokio::test]
+async fn keys_and_principals_of_another_partition_are_refused() {
+    let api = Api::new();
+    create(&api, template("there")).await;
+    let key = json!({ "encryptionType": "KMS", "kmsKey": "arn:aws-cn:kms:us-east-1:000000000000:key/a" });
+    let policy = POLICY.replace("\"*\"", r#"{"AWS":"arn:aws-cn:iam::111122223333:root"}"#);
+    for (operation, prefix) in [
+        ("CreateRepositoryCreationTemplate", "new"),
+        ("UpdateRepositoryCreationTemplate", "there"),
+    ] {
+        let mut input = template(prefix);
+        input["repositoryPolicy"] = json!(policy);
+        let answer = api.call(operation, input).await;
+        answer.refuses_parameter("RepositoryPolicy", "Invalid repository policy provided");
+        let mut input = template(prefix);
+        input["encryptionConfiguration"] = key.clone();
+        let answer = api.call(operation, input).await;
+        answer.refuses_code(ErrorCode::InvalidParameterException);
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_was_stored_with_a_key_of_another_partition_is_applied() {
+    let api = Api::new();
+    create(&api, full("team")).await;
+    api.execute("UPDATE creation_templates SET kms_key = replace(kms_key, 'arn:aws:', 'arn:aws-cn:')")
+        .await;
+    assert_eq!(begin(&api, "team/a/app").await, None);
+    let made = repository(&api, "team/a/app").await;
+    let kept = "arn:aws-cn:kms:us-east-1:000000000000:key/1234abcd";
+    assert_eq!(made["encryptionConfiguration"]["kmsKey"], kept);
+    // What an update does not name stays.
+    let update = json!({ "prefix": "team", "description": "x" });
+    let updated = api.ok("UpdateRepositoryCreationTemplate", update).await;
+    let template = &updated["repositoryCreationTemplate"];
+    assert_eq!(template["encryptionConfiguration"]["kmsKey"], kept);
+}
+
+#[tokio::test]
 async fn a_push_makes_a_repository_with_every_setting_of_its_template() {
     let api = Api::new();
     create(&api, full("team")).await;

@@ -3,7 +3,7 @@
 use ecru_model::{ErrorCode, Operation};
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Api};
+use crate::api::{ACCOUNT, Answer, Api, OTHER_ACCOUNT};
 use crate::content::{Image, MEBIBYTE};
 use crate::inputs::valid;
 
@@ -324,4 +324,28 @@ async fn members_that_are_unknown_given_twice_or_null_do_no_harm() {
         let null = api.send(operation.name(), format!("{{\"{member}\":null}}")).await;
         check_harmless(&api, &before, &null, operation.name());
     }
+}
+
+#[tokio::test]
+async fn of_a_member_that_is_given_twice_the_last_value_counts() {
+    let api = Api::new();
+    let body = r#"{"repositoryName":"first","repositoryName":"last","imageTagMutability":7,"imageTagMutability":"IMMUTABLE",
+        "imageScanningConfiguration":{"scanOnPush":true},"imageScanningConfiguration":{"scanOnPush":true,"scanOnPush":false}}"#;
+    let answer = api.send("CreateRepository", body).await;
+    let created = &answer.body["repository"];
+    assert_eq!(created["repositoryName"], "last", "{}", answer.body);
+    assert_eq!(created["imageTagMutability"], "IMMUTABLE");
+    assert_eq!(created["imageScanningConfiguration"]["scanOnPush"], false);
+    let described = api.ok("DescribeRepositories", json!({})).await;
+    assert_eq!(described["repositories"].as_array().unwrap().len(), 1);
+
+    // What is decided is decided by the value that is worked with.
+    let stranger = api.by_account(OTHER_ACCOUNT);
+    let list = |first: &str, last: &str| {
+        format!(r#"{{"repositoryName":"last","registryId":"{first}","registryId":"{last}"}}"#)
+    };
+    let denied = stranger.send("ListImages", list(OTHER_ACCOUNT, ACCOUNT)).await;
+    denied.refuses_code(ErrorCode::AccessDeniedException);
+    let absent = stranger.send("ListImages", list(ACCOUNT, OTHER_ACCOUNT)).await;
+    absent.refuses_code(ErrorCode::RepositoryNotFoundException);
 }

@@ -303,6 +303,15 @@ async fn manifests_that_are_refused_by_now_are_served_copied_verified_and_delete
         let id = json!({ "repositoryName": "demo", "imageIds": [{ "imageDigest": digest }] });
         let got = api.ok("BatchGetImage", id.clone()).await;
         assert_eq!(got["images"][0]["imageManifest"], document);
+        // A further tag would be a push of what has two readings.
+        let mut again = put("demo", &document, Some("v2"));
+        again["imageManifestMediaType"] = json!(media_type);
+        let again = api.call("PutImage", again).await;
+        again.refuses_parameter("ImageManifest", "Invalid JSON syntax");
+        let again = api
+            .put_manifest("demo", "v2", document.clone().into_bytes())
+            .await;
+        assert_eq!(again.unwrap_err().code, ErrorCode::InvalidParameterException);
         assert_eq!(details(&api, &digest).await["imageDigest"], digest);
         assert_eq!(api.complaints().await, [""; 0], "{document}");
 

@@ -271,7 +271,8 @@ async fn policies_need_a_repository() {
 
 /// As earlier versions have taken and stored it.
 const STORED_BEFORE: &str = r#"{"Version":"2012-10-17","Statement":[
-    {"Effect":"Allow","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:group/developers"]},
+    {"Effect":"Allow","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:group/developers",
+     "arn:aws-cn:iam::444455556666:root"]},
      "Action":"ecr:*","Resource":"arn:aws:ecr:us-east-1:000000000000:repository/demo"},
     {"Effect":"Deny","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:role/*"]},
      "Action":"ecr:DescribeImages","NotResource":"arn:aws:ecr:us-east-1:000000000000:repository/other"}]}"#;
@@ -291,6 +292,10 @@ async fn a_policy_that_was_stored_before_is_decided_by_returned_and_deleted() {
     let stranger = api.by_account(crate::api::OTHER_ACCOUNT);
     let list = json!({ "registryId": ACCOUNT, "repositoryName": "demo" });
     stranger.ok("ListImages", list.clone()).await;
+    // It was named in another partition.
+    api.by_account("444455556666")
+        .ok("ListImages", list.clone())
+        .await;
     let denied = stranger.call("DescribeImages", list).await;
     denied.refuses_code(ErrorCode::AccessDeniedException);
 
@@ -325,4 +330,40 @@ async fn a_registry_policy_may_name_any_action_and_its_resources() {
         .call("PutRegistryPolicy", json!({ "policyText": statement(&refused) }))
         .await;
     refused.refuses_parameter("PolicyText", "Invalid registry policy provided");
+}
+
+#[tokio::test]
+async fn principals_and_resources_of_another_partition_are_refused() {
+    let principal = |partition: &str| {
+        let mut allow = allow();
+        allow["Principal"] =
+            json!({ "AWS": ["111122223333", format!("arn:{partition}:iam::111122223333:root")] });
+        allow
+    };
+    for (region, own, others) in [
+        ("us-east-1", "aws", ["aws-cn", "aws-us-gov", "aws-xxx"]),
+        ("cn-north-1", "aws-cn", ["aws", "aws-iso", "aws-cn-x"]),
+    ] {
+        let api = Api::new().in_region(region);
+        api.create("demo").await;
+        for other in others {
+            let policy = statement(&principal(other));
+            let answer = api.call("SetRepositoryPolicy", set(&policy)).await;
+            answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
+            let mut of_resource = allow();
+            of_resource["Resource"] = json!([format!("arn:{other}:ecr:{region}:{ACCOUNT}:repository/*")]);
+            for policy in [policy, statement(&of_resource)] {
+                let answer = api
+                    .call("PutRegistryPolicy", json!({ "policyText": policy }))
+                    .await;
+                answer.refuses_parameter("PolicyText", "Invalid registry policy provided");
+            }
+        }
+        api.ok("SetRepositoryPolicy", set(&statement(&principal(own))))
+            .await;
+        let mut policy = principal(own);
+        policy["Resource"] = json!(format!("arn:{own}:ecr:{region}:{ACCOUNT}:repository/*"));
+        api.ok("PutRegistryPolicy", json!({ "policyText": statement(&policy) }))
+            .await;
+    }
 }

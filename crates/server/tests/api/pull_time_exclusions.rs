@@ -41,6 +41,30 @@ async fn a_principal_is_excluded_once() {
 }
 
 #[tokio::test]
+async fn a_principal_of_another_partition_is_excluded_only_if_it_was_before() {
+    const OTHER: &str = "arn:aws-cn:iam::000000000000:role/team/ci";
+    let api = Api::new();
+    for (region, other) in [("us-east-1", OTHER), ("cn-north-1", CI)] {
+        let answer = api
+            .in_region(region)
+            .call("RegisterPullTimeUpdateExclusion", named(other))
+            .await;
+        answer.refuses_parameter(
+            "principalArn",
+            "The principal must be of the partition of the registry",
+        );
+    }
+    let china = api.in_region("cn-north-1");
+    china.ok("RegisterPullTimeUpdateExclusion", named(OTHER)).await;
+
+    api.ok("RegisterPullTimeUpdateExclusion", named(CI)).await;
+    api.execute("UPDATE pull_time_exclusions SET principal = replace(principal, 'arn:aws:', 'arn:aws-cn:')")
+        .await;
+    assert_eq!(listed(&api).await, json!([OTHER]));
+    api.ok("DeregisterPullTimeUpdateExclusion", named(OTHER)).await;
+}
+
+#[tokio::test]
 async fn a_principal_that_is_not_excluded_cannot_be_taken_away() {
     let api = Api::new();
     api.ok("RegisterPullTimeUpdateExclusion", named(CI)).await;

@@ -1,5 +1,8 @@
 //! `PutImage`: manifests of every kind, what they need, and the tags they get.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
 
@@ -319,4 +322,43 @@ async fn of_many_pushes_of_one_image_one_stores_it() {
         .filter(|answer| answer.error() == Some("ImageAlreadyExistsException"));
     assert_eq!(again.count(), 11);
     assert_eq!(api.count("SELECT images FROM repository_counters"), 1);
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_manifest_is_refused() {
+    let api = demo().await;
+    let written = Written::default();
+    let writer = written.clone();
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let text = Image::new(1).with("Layers", json!([])).text();
+    {
+        let _lines = tracing::subscriber::set_default(lines);
+        let refused = api.call("PutImage", put("demo", &text, None)).await;
+        refused.refuses_parameter("ImageManifest", "Invalid JSON syntax");
+    }
+    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let line = log.lines().find(|line| line.contains("a manifest is refused"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(
+        line.contains("DEBUG") && line.contains("`layers` is written in another case"),
+        "{line}"
+    );
 }

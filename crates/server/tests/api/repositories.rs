@@ -258,8 +258,16 @@ async fn a_registry_holds_so_many_repositories_and_no_more() {
 
 #[tokio::test]
 async fn a_key_of_another_region_cannot_encrypt() {
+    cannot_encrypt("arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab").await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_partition_cannot_encrypt() {
+    cannot_encrypt("arn:aws-cn:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab").await;
+}
+
+async fn cannot_encrypt(key: &str) {
     let api = Api::new();
-    let key = "arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     let input = json!({
         "repositoryName": "demo",
         "encryptionConfiguration": { "encryptionType": "KMS", "kmsKey": key },

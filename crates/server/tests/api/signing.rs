@@ -89,12 +89,21 @@ async fn a_configuration_belongs_to_one_registry() {
 
 #[tokio::test]
 async fn a_profile_of_another_region_is_refused() {
+    is_refused(PROFILE).await;
+}
+
+#[tokio::test]
+async fn a_profile_of_another_partition_is_refused() {
+    is_refused("arn:aws-cn:signer:eu-west-1:000000000000:/signing-profiles/demo_profile").await;
+}
+
+async fn is_refused(profile: &str) {
     let api = Api::new().in_region("eu-west-1");
-    let put = configuration(&json!([rule(PROFILE, &[])]));
+    let put = configuration(&json!([rule(profile, &[])]));
     let answer = api.call("PutSigningConfiguration", put).await;
     answer.refuses(
         ErrorCode::ValidationException,
-        &format!("The signing profile '{PROFILE}' is not in the region eu-west-1"),
+        &format!("The signing profile '{profile}' is not in the region eu-west-1"),
     );
 }
 

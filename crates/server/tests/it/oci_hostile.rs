@@ -75,11 +75,40 @@ async fn a_path_that_cannot_be_decoded_is_refused() {
     ] {
         registry.get(path).send().await.refuses(400, "NAME_INVALID");
     }
-    registry
-        .get("/v2/demo/tags/list?n=%zz")
-        .send()
-        .await
-        .refuses(400, "UNSUPPORTED");
+}
+
+#[tokio::test]
+async fn a_value_of_a_query_that_cannot_be_decoded_is_refused_where_it_is_needed() {
+    let registry = Registry::start().await;
+    let absent = format!("sha256:{}", "0".repeat(64));
+    for (method, path, status, code) in [
+        ("GET", "/v2/demo/tags/list?n=%zz", 400, "UNSUPPORTED"),
+        ("GET", "/v2/_catalog?last=%00", 400, "UNSUPPORTED"),
+        ("GET", "/v2/demo/tags/list?last=%ff", 400, "UNSUPPORTED"),
+        (
+            "POST",
+            "/v2/demo/blobs/uploads/?digest=%ff",
+            400,
+            "DIGEST_INVALID",
+        ),
+        (
+            "PUT",
+            &format!("/v2/demo/manifests/{absent}?tag=%ff"),
+            400,
+            "TAG_INVALID",
+        ),
+    ] {
+        registry.ask(method, path).send().await.refuses(status, code);
+    }
+    // Nothing here reads these.
+    for path in [
+        "/v2/",
+        "/v2/_catalog?ns=%ff",
+        "/v2/demo/tags/list?ns=%zz&%ff=1&n=5",
+        &format!("/v2/demo/referrers/{absent}?artifactType=%ff"),
+    ] {
+        registry.get(path).send().await.is(200);
+    }
 }
 
 #[tokio::test]

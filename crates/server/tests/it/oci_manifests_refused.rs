@@ -4,7 +4,9 @@ use ecru_model::DigestAlgorithm;
 use serde_json::{Value, json};
 
 use crate::client::Registry;
-use crate::content::{ALGORITHMS, CONFIG, Image, LAYER, descriptor, digest, index, index_with, sha256};
+use crate::content::{
+    ALGORITHMS, CONFIG, Image, LAYER, MANIFEST, descriptor, digest, index, index_with, sha256,
+};
 
 #[tokio::test]
 async fn a_manifest_that_is_not_of_its_digest_is_refused() {
@@ -152,6 +154,7 @@ async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
         let shown = String::from_utf8_lossy(&manifest[..manifest.len().min(200)]);
         assert_eq!(reply.status, 400, "{shown}");
         reply.refuses(400, "MANIFEST_INVALID");
+        assert!(reply.json()["errors"][0]["detail"].is_string(), "{shown}");
     }
     registry
         .get("/v2/demo/manifests/bad")
@@ -160,6 +163,84 @@ async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
         .refuses(404, "MANIFEST_UNKNOWN");
     let tags = registry.get("/v2/demo/tags/list").send().await;
     assert_eq!(tags.json()["tags"], json!(["good"]));
+}
+
+#[tokio::test]
+async fn an_index_needs_its_list_of_manifests() {
+    let registry = Registry::start().await;
+    let null = index_with(&[], |index| index["manifests"] = Value::Null);
+    let without = index_with(&[], |index| {
+        index.as_object_mut().unwrap().remove("manifests");
+    });
+    for manifest in [null, without] {
+        let reply = registry.put_manifest("demo", "bad", &manifest).await;
+        reply.refuses(400, "MANIFEST_INVALID");
+    }
+    // As clients write one that is empty.
+    registry.put_manifest("demo", "empty", &index(&[])).await.is(201);
+}
+
+#[tokio::test]
+async fn the_detail_of_a_refusal_says_what_is_wrong_with_a_manifest() {
+    const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+json";
+    const SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let registry = Registry::start().await;
+    let layer = registry.push_blob("demo", b"layer").await;
+    let schema_1 = json!({ "schemaVersion": 1, "fsLayers": [{ "blobSum": layer }] });
+    let image = |change: fn(&mut Value)| Image::with(1, change).manifest;
+    let plain = image(|manifest| {
+        manifest.as_object_mut().unwrap().remove("mediaType");
+    });
+    for (media_type, manifest, reason) in [
+        (
+            "application/json",
+            plain.clone(),
+            "manifests of the media type `application/json` are not supported",
+        ),
+        (
+            SIGNED,
+            schema_1.to_string().into_bytes(),
+            "it has no signatures, which its media type \
+             `application/vnd.docker.distribution.manifest.v1+prettyjws` asks for",
+        ),
+        (
+            SCHEMA_1,
+            b"{\"schemaVersion\":1}".to_vec(),
+            "its members are not those of its media type",
+        ),
+        (
+            SCHEMA_1,
+            image(|_| {}),
+            "its media type `application/vnd.oci.image.manifest.v1+json` is not \
+             `application/vnd.docker.distribution.manifest.v1+json`, the one it was sent with",
+        ),
+        (
+            MANIFEST,
+            image(|manifest| manifest["Layers"] = json!([])),
+            "the document is not what its schema says: `layers` is written in another case",
+        ),
+        (
+            MANIFEST,
+            image(|manifest| manifest["config"]["size"] = json!("x".repeat(5_000))),
+            "the document is not what its schema says: invalid type: string \"xxx",
+        ),
+    ] {
+        let put = registry.put("/v2/demo/manifests/1.0");
+        let reply = put.header("Content-Type", media_type).body(manifest).send().await;
+        reply.refuses(400, "MANIFEST_INVALID");
+        assert!(
+            reply.message().contains("Invalid JSON syntax"),
+            "{}",
+            reply.message()
+        );
+        let reply = reply.json();
+        let detail = reply["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.starts_with(reason) && detail.len() <= 400, "{detail}");
+    }
+    // Schema 1 itself is stored.
+    let put = registry.put("/v2/demo/manifests/1.0");
+    let put = put.header("Content-Type", SCHEMA_1).body(schema_1.to_string());
+    put.send().await.is(201);
 }
 
 #[tokio::test]

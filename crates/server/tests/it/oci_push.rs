@@ -141,13 +141,7 @@ async fn a_digest_that_is_none_is_refused() {
             .send()
             .await;
         for reply in [one, two] {
-            // A control character makes the whole query unreadable.
-            let code = if digest.contains("%0A") {
-                "UNSUPPORTED"
-            } else {
-                "DIGEST_INVALID"
-            };
-            reply.refuses(400, code);
+            reply.refuses(400, "DIGEST_INVALID");
         }
     }
     registry

@@ -128,10 +128,52 @@ async fn a_name_of_several_other_regions_is_unknown_and_they_are_listed() {
             let address = format!("000000000000.dkr.ecr.{region}.localhost:{port}/far ({region})");
             assert!(reply.message().contains(&address), "{}", reply.message());
         }
+        assert!(
+            reply.message().contains("exists in other regions: "),
+            "{}",
+            reply.message()
+        );
     }
     // A name that is nowhere is made in the usual region.
     registry.post("/v2/near/blobs/uploads/").send().await.is(202);
     assert_eq!(count(&registry, "us-east-1", "near").await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_may_reach_no_host_of_ecrs_form_gets_the_regions_alone() {
+    let registry = with_repositories(&[(WEST, "far"), (WEST, "both"), ("us-west-2", "both")]).await;
+    let own = token(&registry, "test", "us-east-1").await;
+    for host in ["ecru:4566", "192.168.0.7:4566", "host.docker.internal:4566"] {
+        for (name, hint) in [
+            (
+                "far",
+                "exists in another region: eu-west-1; log in with the password of `aws ecr get-login-password \
+                 --region eu-west-1` to use it",
+            ),
+            (
+                "both",
+                "exists in other regions: eu-west-1, us-west-2; log in with the password of `aws ecr \
+                 get-login-password --region <region>` to use it",
+            ),
+        ] {
+            let list = format!("/v2/{name}/tags/list");
+            let reply = registry.get(&list).host(host).user(&own).send().await;
+            reply.refuses(404, "NAME_UNKNOWN");
+            assert!(reply.message().ends_with(hint), "{host}: {}", reply.message());
+            // As it says.
+            let there = token(&registry, "test", WEST).await;
+            registry.get(&list).host(host).user(&there).send().await.is(200);
+        }
+    }
+    let own_form = "000000000000.dkr.ecr.us-east-1.registry.test:4566";
+    let reply = registry
+        .get("/v2/far/tags/list")
+        .host(own_form)
+        .user(&own)
+        .send()
+        .await;
+    let address = "another region: 000000000000.dkr.ecr.eu-west-1.registry.test:4566/far (eu-west-1)";
+    assert!(reply.message().ends_with(address), "{}", reply.message());
 }
 
 #[tokio::test]

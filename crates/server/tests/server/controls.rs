@@ -186,6 +186,7 @@ async fn what_is_no_principal_is_refused() {
         json!({ "accessKeyId": "", "arn": "arn:aws:iam::111122223333:root" }),
         json!({ "accessKeyId": "a/b", "arn": "arn:aws:iam::111122223333:root" }),
         json!({ "accessKeyId": "A", "arn": "alice" }),
+        json!({ "accessKeyId": "A", "arn": "arn:aws-xxx:iam::111122223333:root" }),
         json!({ "accessKeyId": "A", "arn": "arn:aws:iam::111122223333:root", "x": 1 }),
     ] {
         let answer = send(&server, "PUT", "/_ecru/principals", &body.to_string()).await;

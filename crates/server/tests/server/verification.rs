@@ -116,6 +116,11 @@ async fn what_cannot_be_required_is_refused() {
         ),
         (json!({ "repositoryName": "demo", "kmsKeyArn": "x" }), 400, "ARN"),
         (
+            json!({ "repositoryName": "demo", "kmsKeyArn": KMS_KEY.replace("arn:aws:", "arn:aws-cn:") }),
+            400,
+            "partition",
+        ),
+        (
             json!({ "repositoryName": "demo", "kmsKeyARN": KMS_KEY }),
             400,
             "kmsKeyARN",
