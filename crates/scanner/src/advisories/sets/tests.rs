@@ -244,3 +244,41 @@ fn the_ecosystems_of_images_are_those_of_the_layers_that_were_read() {
     let nowhere = directory.path().join("nowhere");
     assert!(Advisories::ecosystems_of_images(&nowhere).unwrap().is_empty() && !nowhere.exists());
 }
+
+#[test]
+fn an_update_leaves_no_part_that_cannot_be_continued_and_removes_those_of_earlier_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    let left = || {
+        let entries = fs::read_dir(data.join(DIRECTORY)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let update = SetUpdate::begin(data).unwrap().unwrap();
+    drop(update.part(&"npm".parse().unwrap()).unwrap());
+    let mut nameless = update.part(&"PyPI".parse().unwrap()).unwrap();
+    nameless.append(b"half").unwrap();
+    drop(nameless);
+    assert_eq!(left(), ["lock"]);
+    let mut half = update.part(&"Go".parse().unwrap()).unwrap();
+    half.restart(Some("\"1\"")).unwrap();
+    half.append(b"half").unwrap();
+    drop((half, update));
+    assert_eq!(left(), ["Go.zip.part", "Go.zip.version", "lock"]);
+
+    for (name, bytes) in [
+        ("npm.zip.part", ""),
+        ("npm.zip.version", "\"1\""),
+        ("PyPI.zip.part", "half"),
+        ("PyPI.zip.version", ""),
+        ("Debian.zip.version", "\"1\""),
+        ("Debian.db.new", "half"),
+    ] {
+        fs::write(data.join(DIRECTORY).join(name), bytes).unwrap();
+    }
+    drop(SetUpdate::begin(data).unwrap());
+    assert_eq!(left(), ["Go.zip.part", "Go.zip.version", "lock"]);
+}
