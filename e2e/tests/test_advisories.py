@@ -19,7 +19,6 @@ def test_one_command_fetches_what_a_failed_scan_lacked(docker, ecru, aws, reposi
 
     with archives(tmp_path) as url:
         run(BINARY, "advisories", "update", "--data-dir", ecru.data_directory, "--from", url)
-    aws("start-image-scan", *image)
     aws("wait", "image-scan-complete", *image)
     findings = aws("describe-image-scan-findings", *image)["imageScanFindings"]
     found = {finding["name"]: finding["severity"] for finding in findings["findings"]}

@@ -15,8 +15,8 @@ const ALL_BYTES_MAX: i64 = 256 << 20;
 const SOURCES_BYTES_MAX: usize = 4 << 20;
 /// Earlier versions kept more.
 const STORED_SOURCES_BYTES_MAX: i64 = 16 << 20;
-/// Layers can name as many distributions as they like.
-const ECOSYSTEMS_MAX: usize = 64;
+/// Of which the ecosystems are known; one that was read longer ago is read again for them.
+const LAYERS_MAX: i64 = 50_000;
 
 /// None for a layer that is not known, or was read by other readers.
 pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Inventory>, ScanError> {
@@ -54,6 +54,7 @@ pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Invent
 
 /// Keeps an inventory, and lets go of those that nobody asked for lately.
 pub(crate) fn keep(advisories: &Advisories, layer: &str, inventory: &Inventory) -> Result<(), ScanError> {
+    keep_ecosystems(advisories, layer, inventory)?;
     let mut sources = AtMost(Vec::new());
     if serde_json::to_writer(&mut sources, &inventory.sources).is_err() {
         return Ok(());
@@ -99,26 +100,40 @@ fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Res
     Ok(())
 }
 
-/// The ecosystems of the packages in these layers; first come those whose advisories are known to be published.
-pub(crate) fn ecosystems(advisories: &Advisories) -> Result<Vec<Ecosystem>, ScanError> {
+/// The ecosystems of the packages in a layer; none for one that was not read by these readers.
+pub(crate) fn find_ecosystems(
+    advisories: &Advisories,
+    layer: &str,
+) -> Result<Option<Vec<Ecosystem>>, ScanError> {
     let connection = advisories.connection();
-    let mut statement = connection
-        .prepare("SELECT sources FROM inventories WHERE version = ?1 AND octet_length(sources) <= ?2")?;
-    let mut rows = statement.query([INVENTORY_VERSION, STORED_SOURCES_BYTES_MAX])?;
-    let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
-    while let Some(row) = rows.next()? {
-        let sources = row.get_ref(0)?.as_str().unwrap_or_default();
-        let sources = serde_json::from_str::<Vec<Source>>(sources).unwrap_or_default();
-        for ecosystem in sources.iter().flat_map(ecosystems_of) {
-            if ecosystem.is_published() {
-                published.insert(ecosystem);
-            } else if others.len() < ECOSYSTEMS_MAX {
-                others.insert(ecosystem);
-            }
-        }
-    }
-    let found = published.into_iter().chain(others);
-    Ok(found.take(ECOSYSTEMS_MAX).collect())
+    let found = connection
+        .prepare_cached("SELECT ecosystems FROM layer_ecosystems WHERE layer = ?1 AND version = ?2")?
+        .query_row(params![layer, INVENTORY_VERSION], |row| row.get::<_, String>(0))
+        .optional()?;
+    let parsed = found.map(|names| names.lines().filter_map(|name| name.parse().ok()).collect());
+    Ok(parsed)
+}
+
+/// Keeps the ecosystems of a layer that was read, and gives them.
+pub(crate) fn keep_ecosystems(
+    advisories: &Advisories,
+    layer: &str,
+    inventory: &Inventory,
+) -> Result<Vec<Ecosystem>, ScanError> {
+    let found = Ecosystem::choose(inventory.sources.iter().flat_map(ecosystems_of));
+    let names: Vec<_> = found.iter().map(Ecosystem::as_str).collect();
+    let connection = advisories.connection();
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO layer_ecosystems (layer, version, ecosystems) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![layer, INVENTORY_VERSION, names.join("\n")])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM layer_ecosystems WHERE rowid <= (SELECT MAX(rowid) FROM layer_ecosystems) - ?1",
+        )?
+        .execute([LAYERS_MAX])?;
+    Ok(found)
 }
 
 fn ecosystems_of(source: &Source) -> BTreeSet<Ecosystem> {

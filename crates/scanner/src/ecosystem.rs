@@ -1,5 +1,6 @@
 //! The name of an ecosystem, such as `Debian:12` or `PyPI`, in a form that addresses and files can be made of.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +8,8 @@ use crate::release::canonical_ecosystem;
 
 /// As a part of a file's name, with three characters for each.
 const BYTES_MAX: usize = 80;
+/// Layers can name as many distributions as they like.
+const COUNT_MAX: usize = 64;
 
 /// Distributions whose advisories are published, and the languages whose packages are found.
 const PUBLISHED: [&str; 21] = [
@@ -51,6 +54,19 @@ impl Ecosystem {
             archives.push(Self(base.to_owned()));
         }
         archives
+    }
+
+    /// Each once, and not too many: first come those whose advisories are known to be published.
+    pub fn choose(found: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for ecosystem in found {
+            if ecosystem.is_published() {
+                published.insert(ecosystem);
+            } else if others.len() < COUNT_MAX {
+                others.insert(ecosystem);
+            }
+        }
+        published.into_iter().chain(others).take(COUNT_MAX).collect()
     }
 
     pub(crate) fn is_published(&self) -> bool {

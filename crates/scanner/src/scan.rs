@@ -12,7 +12,7 @@ use crate::inventory::{Content, Inventory, Source, visible};
 use crate::limits::{Budget, Limits};
 use crate::readers::Scratch;
 use crate::release::Release;
-use crate::{Manager, cache};
+use crate::{Ecosystem, Manager, cache};
 
 /// A layer of an image, the lowest first.
 pub struct Layer {
@@ -93,6 +93,22 @@ impl Scanner {
         }
         let sources = visible(inventories, &budget)?;
         self.judge(&sources, &digests, &budget)
+    }
+
+    /// The ecosystems that a layer has packages of. A layer that was read before is not read again.
+    pub fn ecosystems(&self, layer: Layer) -> Result<Vec<Ecosystem>, ScanError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = cache::find_ecosystems(&self.advisories, &layer.digest)? {
+            return Ok(known);
+        }
+        let budget = Budget::new(self.limits);
+        let digest = layer.digest.clone();
+        let inventory = self.inventory(layer, &budget)?;
+        // A layer that is kept elsewhere has nothing, and may come.
+        if inventory.sources.is_empty() {
+            return Ok(Vec::new());
+        }
+        cache::keep_ecosystems(&self.advisories, &digest, &inventory)
     }
 
     fn inventory(&self, layer: Layer, budget: &Budget) -> Result<Inventory, ScanError> {

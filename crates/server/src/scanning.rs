@@ -11,7 +11,7 @@ use anyhow::Context;
 use ecru_registry::scanning::{
     CvssScore, Finding, FoundPackage, ImageScanner, ScanLayer, ScanProblem, ScanReport, Severity,
 };
-use ecru_scanner::{Layer, Limits, Manager, Package, ScanError, Scanner};
+use ecru_scanner::{Ecosystem, Layer, Limits, Manager, Package, ScanError, Scanner};
 use ecru_store::BlobContent;
 
 /// The scanner is opened when the first image is scanned, so that a start does not wait for its database.
@@ -57,6 +57,11 @@ impl ImageScanner for Wired {
             source_updated_at: report.advisories_updated_at,
             findings: report.findings.into_iter().map(finding).collect(),
         })
+    }
+
+    fn ecosystems(&self, of: ScanLayer) -> Result<Vec<String>, ScanProblem> {
+        let found = self.scanner()?.ecosystems(layer(of)).map_err(problem)?;
+        Ok(found.iter().map(Ecosystem::to_string).collect())
     }
 
     fn revision(&self) -> Result<i64, ScanProblem> {

@@ -113,8 +113,10 @@ impl Server {
 
         let mut work = JoinSet::new();
         work.spawn(jobs::background::run(Arc::clone(&service)));
+        work.spawn(advisories::watch(Arc::clone(&service)));
         if let Some(refresh) = options.advisories_refresh {
-            work.spawn(advisories::keep_fresh(directory.path().to_owned(), refresh));
+            let data = directory.path().to_owned();
+            work.spawn(advisories::keep_fresh(Arc::clone(&service), data, refresh));
         }
         for sink in sinks {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
@@ -184,7 +186,7 @@ fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut Joi
             Some(door)
         }
         Err(error) => {
-            tracing::warn!(%error, "`ecru gc`, `verify` and `backup` will not reach this server");
+            tracing::warn!(%error, "`ecru gc`, `verify`, `backup` and `advisories` will not reach this server");
             None
         }
     }

@@ -13,7 +13,7 @@ use ecru_model::{
 use super::Template;
 use crate::access::{Holder, Policy};
 use crate::principals::is_role_of;
-use crate::repositories::{Encryption, accept_filters};
+use crate::repositories::{Encryption, accept_filters, stored};
 use crate::{Error, lifecycle, tagging};
 
 /// The settings that a request names; the others stay as they are.
@@ -105,7 +105,7 @@ impl Template {
             self.repository_policy = accept_repository_policy(scope, policy.as_str())?;
         }
         if let Some(policy) = settings.lifecycle_policy {
-            self.lifecycle_policy = accept_lifecycle_policy(policy)?;
+            self.lifecycle_policy = accept_lifecycle_policy(policy.as_str())?;
         }
         if let Some(role) = settings.custom_role_arn {
             self.custom_role_arn = Some(accept_role(scope, role)?);
@@ -177,13 +177,13 @@ fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
     Ok(ordered)
 }
 
-/// As it was given; an empty text takes the policy away.
-fn accept_lifecycle_policy(policy: LifecyclePolicyText) -> Result<Option<LifecyclePolicyText>, Error> {
-    if policy.as_str().is_empty() {
+/// As it was given, with its rules in the order of their priorities; an empty text takes the policy away.
+fn accept_lifecycle_policy(text: &str) -> Result<Option<LifecyclePolicyText>, Error> {
+    if text.is_empty() {
         return Ok(None);
     }
-    lifecycle::accept(policy.as_str())?;
-    Ok(Some(policy))
+    let accepted = lifecycle::accept_as_given(text)?;
+    Ok(Some(stored(LifecyclePolicyText::parse(accepted))?))
 }
 
 /// In the form in which policies are returned; an empty text takes the policy away.

@@ -123,6 +123,18 @@ pub(crate) fn find(
     )
 }
 
+/// The stored images of all registries, in the order of their numbers, from the one after `last`.
+pub(crate) fn stored_after(at: &Snapshot<'_>, last: i64, rows_max: i64) -> Result<Vec<Image>, StoreError> {
+    at.query(
+        "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
+                i.artifact_media_type, i.subject, i.last_pulled_at, i.last_archived_at, i.last_activated_at
+         FROM images i JOIN repositories r ON r.id = i.repository_id
+         WHERE i.id > ?1 AND r.deleted = 0 ORDER BY i.id LIMIT ?2",
+        &[Value::Integer(last), Value::Integer(rows_max)],
+        Image::from_row,
+    )
+}
+
 pub(crate) fn find_tagged(
     at: &Snapshot<'_>,
     repository: &Repository,

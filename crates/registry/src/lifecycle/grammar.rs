@@ -38,6 +38,13 @@ pub(super) fn parse(text: &str) -> Result<Policy, Violation> {
     Ok(Policy { rules })
 }
 
+/// Whether the rules of an accepted text follow each other by their priorities.
+pub(super) fn is_in_order(text: &str) -> bool {
+    let document = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let rules = document.get("rules").and_then(Value::as_array);
+    rules.is_some_and(|rules| rules.is_sorted_by_key(|rule| rule.get("rulePriority").and_then(Value::as_i64)))
+}
+
 fn read_rule(value: &Value) -> Result<Rule, Violation> {
     let rule = object(Some(value))?;
     check_members(

@@ -71,6 +71,17 @@ pub(crate) fn accept(text: &str) -> Result<String, Error> {
     accept_stored(text)
 }
 
+/// As `accept`, for answers that repeat the text as it was given, white space and all. Rules out of order are the
+/// exception: they come back by their priorities everywhere.
+pub(crate) fn accept_as_given(text: &str) -> Result<String, Error> {
+    let ordered = accept(text)?;
+    Ok(if grammar::is_in_order(text) {
+        text.to_owned()
+    } else {
+        ordered
+    })
+}
+
 /// As `accept`, for the text of a template, which may be older than the rules for what comes in.
 pub(crate) fn accept_stored(text: &str) -> Result<String, Error> {
     let policy = grammar::parse(text).map_err(|violation| invalid(&violation))?;

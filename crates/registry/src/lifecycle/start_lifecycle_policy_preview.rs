@@ -6,25 +6,28 @@ use ecru_model::{
 };
 
 use super::preview::{self, Preview};
-use super::{accept, load};
+use super::{accept_as_given, load};
 use crate::repositories::Repository;
 use crate::{Context, Error, repositories};
 
 pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("StartLifecyclePolicyPreview", input.registry_id.as_ref());
     let name = input.repository_name;
-    let given = input.lifecycle_policy_text;
-    if let Some(text) = &given
-        && let Err(error) = accept(text.as_str())
-    {
-        return Err(repositories::refuse_after_lookup(ctx, &access, &name, error));
-    }
+    let accepted = input
+        .lifecycle_policy_text
+        .map(|text| accept_as_given(text.as_str()))
+        .transpose();
+    let given = match accepted {
+        Ok(given) => given,
+        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
+    };
+    let given = given.map(|text| repositories::stored(LifecyclePolicyText::parse(text)));
+    let given = given.transpose()?;
     let now = ctx.clock.now();
 
     ctx.store
         .write(move |tx| {
             let repository = access.repository(tx, &name)?;
-            // The answers repeat a policy as it was given, white space and all.
             let text = match &given {
                 Some(text) => text.clone(),
                 None => load(tx, &repository)?.text()?,

@@ -3,10 +3,13 @@
 //! A scan is a row of its image, made in the transaction that asks for it, and a job that brings the row to its end. Each
 //! type of scanning has its own row: basic scans are asked for or follow a push, enhanced ones follow the rules.
 
+mod again;
 mod batch_get_repository_scanning_configuration;
 mod configuration;
 mod describe_image_scan_findings;
+mod ecosystems;
 mod get_registry_scanning_configuration;
+mod layers;
 mod presets;
 mod publish;
 mod put_registry_scanning_configuration;
@@ -25,8 +28,10 @@ use crate::images::Image;
 use crate::repositories::Repository;
 use crate::{Error, registry_settings};
 
+pub use again::scan_again;
 pub use batch_get_repository_scanning_configuration::batch_get_repository_scanning_configuration;
 pub use describe_image_scan_findings::describe_image_scan_findings;
+pub use ecosystems::StoredEcosystems;
 pub use get_registry_scanning_configuration::get_registry_scanning_configuration;
 pub(crate) use presets::forget as forget_presets;
 pub use presets::{PresetFinding, preset_findings, release_findings};

@@ -51,7 +51,7 @@ pub(super) async fn publish(
     let standing = subject.scan.generation;
     let generation = standing + if lease.is_some() { 1 } else { 2 };
     let verdict = judge(&subject, result, (generation, revision));
-    if verdict.lacking_revision.is_some() {
+    if verdict.lacking_revision.is_some() && !has_counts(verdict.status) {
         tracing::warn!(
             repository = subject.repository.name.as_str(),
             digest = %subject.image.digest,
@@ -352,6 +352,7 @@ fn judge(
                     named(" for ", uncovered)
                 ),
             };
+            end.lacking_revision = (!report.uncovered.is_empty()).then_some(revision.unwrap_or(0));
             end.source_updated_at = report.source_updated_at.map(Timestamp::from_millis);
             for finding in &report.findings {
                 let severity = finding.severity.as_model().as_str().to_owned();
@@ -363,7 +364,7 @@ fn judge(
 }
 
 /// What a user can do about it.
-const LOAD: &str = "The command `ecru advisories update` loads it.";
+const LOAD: &str = "The command `ecru advisories update` loads it, and the image is then scanned again.";
 
 fn named(before: &str, names: &[String]) -> String {
     if names.is_empty() {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ecru_model::{ImageScanStatus, ScanStatus, ScanType, Timestamp};
+use ecru_model::{
+    Digest, ImageScanStatus, ImageStatus, Region, RegistryId, RepositoryName, ScanStatus, ScanType, Scope,
+    Timestamp,
+};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +56,11 @@ impl Scan {
         matches!(self.status, ScanStatus::InProgress | ScanStatus::Pending)
     }
 
+    /// Whether it lacked advisories, and others are loaded since then.
+    pub(super) fn lacks_others_than(&self, revision: Option<i64>) -> bool {
+        self.lacking_revision.is_some() && self.lacking_revision != revision
+    }
+
     pub(super) fn describe_status(&self) -> ImageScanStatus {
         ImageScanStatus {
             status: Some(self.status),
@@ -100,6 +108,65 @@ pub(super) fn begin(
             Value::Text(status.as_str()),
             Value::Integer(now.as_millis()),
         ],
+    )?;
+    Ok(())
+}
+
+/// A scan that lacked advisories, and where its image is.
+pub(super) struct Lacking {
+    pub(super) scan_id: i64,
+    pub(super) image_id: i64,
+    pub(super) digest: Digest,
+    pub(super) scope: Scope,
+    pub(super) name: RepositoryName,
+}
+
+/// Scans after `last` that lacked advisories while there were others than now.
+pub(super) fn lacking(
+    at: &Snapshot<'_>,
+    last: i64,
+    (revision, rows_max): (i64, i64),
+) -> Result<Vec<Lacking>, StoreError> {
+    at.query(
+        "SELECT s.id, s.image_id, i.digest, r.account, r.region, r.name
+         FROM image_scans s JOIN images i ON i.id = s.image_id JOIN repositories r ON r.id = s.repository_id
+         WHERE s.id > ?1 AND s.lacking_revision <> ?2 AND i.status = ?3 AND r.deleted = 0 ORDER BY s.id LIMIT ?4",
+        &[
+            Value::Integer(last),
+            Value::Integer(revision),
+            Value::Text(ImageStatus::Active.as_str()),
+            Value::Integer(rows_max),
+        ],
+        |row| {
+            Ok(Lacking {
+                scan_id: row.integer(0)?,
+                image_id: row.integer(1)?,
+                digest: stored(Digest::from_bytes(row.blob(2)?))?,
+                scope: Scope {
+                    registry_id: stored(RegistryId::parse(row.text(3)?))?,
+                    region: stored(Region::parse(row.text(4)?))?,
+                },
+                name: stored(RepositoryName::parse(row.text(5)?))?,
+            })
+        },
+    )
+}
+
+/// Whether any scan lacked advisories.
+pub(super) fn any_lacks(at: &Snapshot<'_>) -> Result<bool, StoreError> {
+    let found = at.find(
+        "SELECT 1 FROM image_scans WHERE lacking_revision IS NOT NULL LIMIT 1",
+        &[],
+        |row| row.integer(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Lets a scan that nobody asked for leave room for one that somebody asks for.
+pub(super) fn leave_room(tx: &Tx<'_>, scan_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_scans SET requested_at = ?2 WHERE id = ?1",
+        &[Value::Integer(scan_id), Value::Integer(i64::MIN)],
     )?;
     Ok(())
 }

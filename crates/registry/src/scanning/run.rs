@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ScanType, Timestamp};
-use ecru_store::{BlobContent, BlobError, Snapshot};
+use ecru_store::Snapshot;
 use serde_json::json;
-use tokio::runtime::Handle;
 
 use super::configuration::Configuration;
+use super::layers::{layer, run_blocking};
 use super::publish::{Subject, publish};
 use super::record::{self, Scan};
 use super::request::{Target, schedule_scan};
-use super::scanner::{ImageScanner, ScanLayer, ScanProblem, ScanReport};
+use super::scanner::{ScanProblem, ScanReport};
 use super::{is_scannable, presets};
 use crate::images::Image;
 use crate::jobs::{Job, Lease, Outcome};
@@ -28,7 +28,12 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
         return nothing();
     };
     let now = service.clock.now();
-    let Some(work) = service.store.read(|at| Work::find(at, job, &target, now))? else {
+    // Before the scan: advisories that come while it is under way are others than those it had.
+    let revision = revision(service).await;
+    let found = service
+        .store
+        .read(|at| Work::find(at, job, &target, (now, revision)))?;
+    let Some(work) = found else {
         return nothing();
     };
 
@@ -53,7 +58,6 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
             continuous: scan.kind == ScanType::Enhanced && again.is_some(),
             now,
         };
-        let revision = revision(service).await;
         let end = publish(service, Some(lease), subject, &result, revision).await?;
         let status = end.map_or("SUPERSEDED", |status| status.as_str());
         ended.push(json!({ "scanType": scan.kind.as_str(), "status": status }));
@@ -80,7 +84,12 @@ struct Work {
 
 impl Work {
     /// None when the image is gone, or when nobody waits for a scan of it any more.
-    fn find(at: &Snapshot<'_>, job: &Job, target: &Target, now: Timestamp) -> Result<Option<Self>, Error> {
+    fn find(
+        at: &Snapshot<'_>,
+        job: &Job,
+        target: &Target,
+        (now, revision): (Timestamp, Option<i64>),
+    ) -> Result<Option<Self>, Error> {
         let Some(repository) = repositories::find(at, &job.scope, &target.name)? else {
             return Ok(None);
         };
@@ -90,12 +99,18 @@ impl Work {
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(None);
         }
-        let continuous = Configuration::find(at, &job.scope)?.scans_continuously(&repository.name);
+        let configuration = Configuration::find(at, &job.scope)?;
+        let continuous = configuration.scans_continuously(&repository.name);
         let mut scans = Vec::new();
         for scan_type in [ScanType::Basic, ScanType::Enhanced] {
             let scan = record::find(at, image.id, scan_type)?;
             let looked_at_again = scan_type == ScanType::Enhanced && continuous;
-            scans.extend(scan.filter(|scan| scan.is_under_way() || (looked_at_again && is_old(scan, now))));
+            let is_shown = scan_type == configuration.scan_type();
+            scans.extend(scan.filter(|scan| {
+                scan.is_under_way()
+                    || (is_shown && scan.lacks_others_than(revision))
+                    || (looked_at_again && is_old(scan, now))
+            }));
         }
         if scans.is_empty() {
             return Ok(None);
@@ -123,43 +138,16 @@ async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanPro
             ..ScanReport::default()
         });
     };
-    let layers = work.layers.iter().map(|digest| layer(service, *digest)).collect();
+    let layers = work
+        .layers
+        .iter()
+        .map(|digest| layer(&service.store, *digest))
+        .collect();
     run_blocking(move || scanner.scan(layers)).await
 }
 
-fn layer(service: &Arc<Service>, digest: Digest) -> ScanLayer {
-    let (service, runtime) = (Arc::clone(service), Handle::current());
-    ScanLayer {
-        digest,
-        open: Box::new(move || runtime.block_on(open(&service, digest))),
-    }
-}
-
-/// None for a layer that is kept elsewhere.
-async fn open(service: &Service, digest: Digest) -> Result<Option<BlobContent>, ScanProblem> {
-    let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
-    let found = service.store.read(|at| service.store.blobs().find(at, &digest));
-    let Some(blob) = found.map_err(|error| failed(error.into()))? else {
-        return Ok(None);
-    };
-    match service.store.blobs().open(&blob).await {
-        Ok(reader) => Ok(Some(reader.into_content())),
-        Err(BlobError::Damaged | BlobError::Missing) => {
-            Err(ScanProblem::Image(format!("the layer `{digest}` is damaged")))
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// Of the advisories there are now, for a scan that lacked some.
-async fn revision(service: &Arc<Service>) -> Option<i64> {
-    let scanner: Arc<dyn ImageScanner> = service.scanner.get().cloned()?;
+/// Of the advisories there are now.
+async fn revision(service: &Service) -> Option<i64> {
+    let scanner = service.scanner.get().cloned()?;
     run_blocking(move || scanner.revision()).await.ok()
-}
-
-async fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ScanProblem> + Send + 'static,
-) -> Result<T, ScanProblem> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.unwrap_or_else(|panic| Err(ScanProblem::Scanner(Box::new(panic))))
 }

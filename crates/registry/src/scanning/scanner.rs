@@ -4,9 +4,12 @@ use ecru_model::{Digest, FindingSeverity};
 use ecru_store::BlobContent;
 use serde::{Deserialize, Serialize};
 
-/// Finds the vulnerabilities of an image. Both functions block.
+/// Finds the vulnerabilities of an image. All functions block.
 pub trait ImageScanner: Send + Sync {
     fn scan(&self, layers: Vec<ScanLayer>) -> Result<ScanReport, ScanProblem>;
+
+    /// The names of the ecosystems that a layer has packages of.
+    fn ecosystems(&self, layer: ScanLayer) -> Result<Vec<String>, ScanProblem>;
 
     /// A number that changes with the advisories that are loaded.
     fn revision(&self) -> Result<i64, ScanProblem>;

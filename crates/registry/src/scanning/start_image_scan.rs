@@ -60,12 +60,11 @@ pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Err
         .await
 }
 
-/// [unknown] whether ECR counts scans that failed. Here a scan that failed for want of advisories leaves room for
-/// another as soon as others are loaded; every other scan counts.
+/// [unknown] whether ECR counts scans that failed. Here a scan that lacked advisories leaves room for another as soon as
+/// others are loaded, and so does one that was repeated for that reason; every other scan counts.
 fn uses_up_the_quota(before: &Scan, revision: Option<i64>, now: Timestamp) -> bool {
-    let lacked_others = before.lacking_revision.is_some() && before.lacking_revision != revision;
     let age = now.as_millis().saturating_sub(before.requested_at.as_millis());
-    !lacked_others && age < SCAN_EVERY_MILLISECONDS
+    !before.lacks_others_than(revision) && age < SCAN_EVERY_MILLISECONDS
 }
 
 async fn advisories_revision(service: &Arc<Service>) -> Result<Option<i64>, Error> {

@@ -16,8 +16,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::ScanError;
 use crate::osv::SeverityScore;
-use crate::{Ecosystem, ScanError, cache};
 
 use sets::Sets;
 
@@ -80,6 +80,16 @@ CREATE TABLE inventories (
 CREATE INDEX inventories_by_use ON inventories (used);
 ";
 
+/// Beside the schema, so that an earlier version keeps what it has: which ecosystems each layer has packages of, also of
+/// layers whose inventory is not kept.
+const LAYER_ECOSYSTEMS: &str = "
+CREATE TABLE IF NOT EXISTS layer_ecosystems (
+    layer TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    ecosystems TEXT NOT NULL
+) STRICT;
+";
+
 /// What is kept of an advisory beside the packages it is about.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -110,20 +120,13 @@ impl Advisories {
              PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;",
         )?;
         prepare(&connection)?;
+        connection.execute_batch(LAYER_ECOSYSTEMS)?;
         Ok(Self {
             connection: Mutex::new(connection),
             sets: Mutex::default(),
             data: data.to_owned(),
             directory,
         })
-    }
-
-    /// The ecosystems of the images that were scanned on this data directory. Nothing is made where none was.
-    pub fn ecosystems_of_images(data: &Path) -> Result<Vec<Ecosystem>, ScanError> {
-        if !data.join(FILE_NAME).exists() {
-            return Ok(Vec::new());
-        }
-        cache::ecosystems(&Self::open(data, None)?)
     }
 
     /// A panic has rolled back what it was in the middle of.

@@ -45,14 +45,16 @@ impl SetUpdate {
         private_file::ensure_directory(&directory)?;
         let lock = private_file::open(&directory.join(LOCK))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                data: data.to_owned(),
-                directory,
-                _lock: lock,
-            })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
         }
+        remove_leftovers(&directory)?;
+        Ok(Some(Self {
+            data: data.to_owned(),
+            directory,
+            _lock: lock,
+        }))
     }
 
     /// The version of the archive that is in use, as its server named it.
@@ -188,11 +190,57 @@ impl Part {
         Ok(())
     }
 
-    /// What cannot be removed is begun again or replaced the next time.
     pub fn remove(self) {
+        self.remove_files();
+    }
+
+    /// What cannot be removed is begun again or replaced the next time.
+    fn remove_files(&self) {
         for path in [&self.path, &self.version_path] {
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// A part without bytes, or of an unknown version, cannot be continued.
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.length == 0 || self.version.is_none() {
+            self.remove_files();
+        }
+    }
+}
+
+/// Removes what an update that was cut off has left and no other one uses: a set that was not finished, and parts that
+/// cannot be continued.
+fn remove_leftovers(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        let path = entry.path();
+        let is_leftover = if has_extension(&path, "new") {
+            true
+        } else if has_extension(&path, "part") || has_extension(&path, "version") {
+            is_empty(&path.with_extension("part"))? || is_empty(&path.with_extension("version"))?
+        } else {
+            false
+        };
+        if is_leftover {
+            // One that stays is replaced by the next that needs its place.
+            let _ = fs::remove_file(&path);
+        }
+    }
+    Ok(())
+}
+
+/// Also of a file that is not there.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -18,7 +18,7 @@ use ecru_outbound::{Answer, ArchiveLimits, Archives, Coming, FetchError, Held, U
 use ecru_scanner::{Ecosystem, Part, SetUpdate};
 use tokio::{task::spawn_blocking, time::sleep};
 
-pub(crate) use refresh::keep_fresh;
+pub(crate) use refresh::{keep_fresh, watch};
 
 /// Where OSV publishes its archives.
 pub(crate) const PUBLISHED_AT: &str = "https://osv-vulnerabilities.storage.googleapis.com/";

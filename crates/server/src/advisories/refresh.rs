@@ -1,54 +1,94 @@
-//! Keeps the advisories of the images that were scanned up to date while the server runs.
+//! Keeps the advisories of the stored images up to date while the server runs, and has them used once they came.
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use ecru_scanner::{Advisories, Ecosystem};
+use ecru_registry::{
+    Service,
+    scanning::{StoredEcosystems, scan_again},
+};
+use ecru_scanner::Ecosystem;
 use tokio::time::sleep;
 
-use super::{Outcome, Step, blocking, update};
+use super::{Outcome, Step, update};
 use crate::options::AdvisoriesRefresh;
 
-/// How often to look whether images of other ecosystems were scanned.
+/// How often to look whether images of other ecosystems, or other advisories, came.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// When to try again what failed.
 const AGAIN_AFTER: Duration = Duration::from_mins(10);
 
-pub(crate) async fn keep_fresh(data: PathBuf, refresh: AdvisoriesRefresh) {
-    let mut due = HashMap::new();
+pub(crate) async fn keep_fresh(service: Arc<Service>, data: PathBuf, refresh: AdvisoriesRefresh) {
+    let mut refreshing = Refreshing {
+        service,
+        data,
+        refresh,
+        stored: StoredEcosystems::default(),
+        due: HashMap::new(),
+    };
     loop {
-        if let Err(error) = round(&data, &refresh, &mut due).await {
+        if let Err(error) = refreshing.round().await {
             tracing::warn!(error = format!("{error:#}"), "advisories could not be updated");
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
-async fn round(
-    data: &Path,
-    refresh: &AdvisoriesRefresh,
-    due: &mut HashMap<Ecosystem, Instant>,
-) -> anyhow::Result<()> {
-    let directory = data.to_owned();
-    let mut ecosystems = blocking(move || Ok(Advisories::ecosystems_of_images(&directory)?)).await?;
-    let now = Instant::now();
-    ecosystems.retain(|ecosystem| due.get(ecosystem).is_none_or(|due| *due <= now));
-    if ecosystems.is_empty() {
-        return Ok(());
+struct Refreshing {
+    service: Arc<Service>,
+    data: PathBuf,
+    refresh: AdvisoriesRefresh,
+    stored: StoredEcosystems,
+    due: HashMap<Ecosystem, Instant>,
+}
+
+impl Refreshing {
+    async fn round(&mut self) -> anyhow::Result<()> {
+        let Some(scanner) = self.service.scanner.get() else {
+            return Ok(());
+        };
+        self.stored.look(&self.service.store, scanner, None).await?;
+        let names = self.stored.names().filter_map(|name| name.parse().ok());
+        let mut ecosystems = Ecosystem::choose(names);
+        let (now, due) = (Instant::now(), &mut self.due);
+        ecosystems.retain(|ecosystem| due.get(ecosystem).is_none_or(|due| *due <= now));
+        if ecosystems.is_empty() {
+            return Ok(());
+        }
+        for ecosystem in &ecosystems {
+            due.insert(ecosystem.clone(), now + AGAIN_AFTER);
+        }
+        let outcomes = update(&self.data, &self.refresh.from, &ecosystems, &mut log).await?;
+        for (ecosystem, outcome) in ecosystems.into_iter().zip(outcomes) {
+            if !matches!(outcome, Outcome::Failed(_)) {
+                due.insert(ecosystem, now + self.refresh.every);
+            }
+        }
+        scan_again(&self.service.store, &self.service.clock, scanner).await?;
+        Ok(())
     }
-    for ecosystem in &ecosystems {
-        due.insert(ecosystem.clone(), now + AGAIN_AFTER);
-    }
-    let outcomes = update(data, &refresh.from, &ecosystems, &mut log).await?;
-    for (ecosystem, outcome) in ecosystems.into_iter().zip(outcomes) {
-        if !matches!(outcome, Outcome::Failed(_)) {
-            due.insert(ecosystem, now + refresh.every);
+}
+
+/// Has scans repeated that lacked advisories, once others are loaded by whatever means.
+pub(crate) async fn watch(service: Arc<Service>) {
+    let Some(scanner) = service.scanner.get() else {
+        return;
+    };
+    loop {
+        sleep(LOOK_EVERY).await;
+        match scan_again(&service.store, &service.clock, scanner).await {
+            Ok(0) => {}
+            Ok(scans) => tracing::info!(scans, "scans that lacked advisories are repeated"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "scans that lacked advisories could not be repeated"
+            ),
         }
     }
-    Ok(())
 }
 
 fn log(step: Step<'_>) {

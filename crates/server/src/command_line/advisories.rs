@@ -19,9 +19,12 @@ use super::{
     complain,
     progress::{Progress, mebibytes},
 };
-use crate::advisories::{Outcome, PUBLISHED_AT, Step, update as update_all};
+use crate::{
+    advisories::{Outcome, PUBLISHED_AT, Step, update as update_all},
+    maintenance::{Ended, Task, ask},
+};
 
-const NEXT: &str = "Scan again, for example with\n  \
+const NEXT: &str = "Scan an image, for example with\n  \
     aws --endpoint-url http://localhost:4566 ecr start-image-scan --repository-name demo --image-id imageTag=latest";
 
 #[derive(Debug, Subcommand)]
@@ -30,7 +33,7 @@ pub(super) enum AdvisoriesCommand {
     /// server runs
     Import(ImportArguments),
 
-    /// Fetch the advisories of the ecosystems that the scanned images use; also while the server runs
+    /// Fetch the advisories of the ecosystems that the stored images use; also while the server runs
     ///
     /// Each archive is checked before it takes the place of the one before; a download that was cut off is continued.
     /// `HTTPS_PROXY` and `NO_PROXY` are respected.
@@ -48,7 +51,7 @@ pub(super) struct UpdateArguments {
     pub(super) from: Url,
 
     /// An ecosystem in the words of OSV, such as `Debian:12`, `Alpine:v3.19`, `PyPI` or `npm`; may be given again
-    /// [default: those of the images that were scanned]
+    /// [default: those of the images that are stored]
     #[arg(long = "ecosystem", value_name = "NAME", value_parser = str::parse::<Ecosystem>)]
     pub(super) ecosystems: Vec<Ecosystem>,
 }
@@ -68,6 +71,9 @@ pub(super) fn import(data: &Path, sources: &[PathBuf]) -> ExitCode {
     match load(data, sources) {
         Ok(imported) => {
             say_out(&format!("imported {} advisories", imported.advisories));
+            if imported.advisories > 0 {
+                scan_again(data);
+            }
             if let Some(problem) = imported.first_refusal {
                 complain(&format!(
                     "{} documents are no advisories and were left out; the first is {problem}",
@@ -88,7 +94,7 @@ pub(super) fn import(data: &Path, sources: &[PathBuf]) -> ExitCode {
     }
 }
 
-/// Fetches those of the named ecosystems, or of all that the scanned images use; also while a server runs.
+/// Fetches those of the named ecosystems, or of all that the stored images use; also while a server runs.
 pub(super) fn update(data: &Path, from: &Url, named: &[Ecosystem]) -> ExitCode {
     match try_to_update(data, from, named) {
         Ok(true) => ExitCode::SUCCESS,
@@ -103,15 +109,7 @@ pub(super) fn update(data: &Path, from: &Url, named: &[Ecosystem]) -> ExitCode {
 /// Whether all is well: of ecosystems that nobody named, some may have no advisories.
 fn try_to_update(data: &Path, from: &Url, named: &[Ecosystem]) -> anyhow::Result<bool> {
     let ecosystems = if named.is_empty() {
-        let found = Advisories::ecosystems_of_images(data)
-            .with_context(|| format!("cannot read which images were scanned in `{}`", data.display()))?;
-        anyhow::ensure!(
-            !found.is_empty(),
-            "no image was scanned in `{}` yet, so no ecosystem is known: scan an image first, or name ecosystems, as in \
-             `ecru advisories update --ecosystem Debian:12 --ecosystem PyPI`",
-            data.display()
-        );
-        found
+        of_stored_images(data)?
     } else {
         make_directory(data)?;
         named.to_vec()
@@ -126,12 +124,61 @@ fn try_to_update(data: &Path, from: &Url, named: &[Ecosystem]) -> anyhow::Result
     if outcomes
         .iter()
         .any(|outcome| matches!(outcome, Outcome::Loaded { .. }))
+        && !scan_again(data)
     {
         say_out(NEXT);
     }
     Ok(outcomes
         .iter()
         .all(|outcome| here(outcome) || may_be_absent && matches!(outcome, Outcome::Absent)))
+}
+
+/// Asks the server that runs on the directory, or looks here where none does.
+fn of_stored_images(data: &Path) -> anyhow::Result<Vec<Ecosystem>> {
+    const HINT: &str =
+        "name ecosystems, as in `ecru advisories update --ecosystem Debian:12 --ecosystem PyPI`";
+    let found = if has_registry(data) {
+        match ask(data, &Task::Ecosystems, &mut complain) {
+            Ended::Good(names) => Ecosystem::choose(names.lines().filter_map(|name| name.parse().ok())),
+            Ended::Damage(problem) | Ended::Failed(problem) => anyhow::bail!(
+                "cannot look at the images that are stored in `{}`: {problem}; {HINT}",
+                data.display()
+            ),
+        }
+    } else {
+        Vec::new()
+    };
+    anyhow::ensure!(
+        !found.is_empty(),
+        "no image with packages is stored in `{}`, so no ecosystem is known: push an image first, or {HINT}",
+        data.display()
+    );
+    Ok(found)
+}
+
+/// Has the scans repeated that lacked advisories. Whether there are any.
+fn scan_again(data: &Path) -> bool {
+    if !has_registry(data) {
+        return false;
+    }
+    match ask(data, &Task::ScanAgain, &mut complain) {
+        Ended::Good(count) if count == "0" => false,
+        Ended::Good(count) => {
+            say_out(&format!("scans that lacked advisories and are repeated: {count}"));
+            true
+        }
+        Ended::Damage(problem) | Ended::Failed(problem) => {
+            complain(&format!(
+                "scans that lacked advisories cannot be repeated: {problem}"
+            ));
+            false
+        }
+    }
+}
+
+/// Advisories may be loaded before there is one.
+fn has_registry(data: &Path) -> bool {
+    data.join("ecru.sqlite").exists()
 }
 
 fn report(progress: &mut Progress, step: &Step<'_>, from: &Url) {

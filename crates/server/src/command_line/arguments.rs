@@ -268,7 +268,7 @@ struct ServeArguments {
     #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
     advisories: Option<PathBuf>,
 
-    /// Fetch the advisories of the ecosystems that scanned images use, at once and again at this interval in hours
+    /// Fetch the advisories of the ecosystems that stored images use, at once and again at this interval in hours
     #[arg(long, env = "ECRU_ADVISORIES_REFRESH", value_name = "HOURS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=8760))]
     advisories_refresh: Option<u16>,

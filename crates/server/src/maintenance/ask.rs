@@ -12,10 +12,11 @@ use ecru_registry::Clock;
 use ecru_store::{Options, Report, Store, StoreError};
 
 use super::{
-    Ended, Task,
+    Ended, Place, Task,
     door::{Door, Line},
     run, whole,
 };
+use crate::scanning;
 
 /// A server that holds the lock and does not answer yet is about to start or to end.
 const ATTEMPTS: u32 = 50;
@@ -34,7 +35,7 @@ pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> E
             return Ended::Failed("there is no registry in this directory".to_owned());
         }
         match open(directory) {
-            Ok(store) => return do_here(&store, task.clone(), say),
+            Ok(store) => return do_here(&store, directory, task.clone(), say),
             Err(StoreError::InUse) if attempt < ATTEMPTS => thread::sleep(PAUSE),
             Err(error) => return Ended::Failed(whole(&error)),
         }
@@ -70,7 +71,11 @@ fn talk(mut stream: &UnixStream, task: &Task, say: &mut dyn FnMut(&str)) -> io::
     Ok(None)
 }
 
-fn do_here(store: &Store, task: Task, say: &mut dyn FnMut(&str)) -> Ended {
+fn do_here(store: &Store, directory: &Path, task: Task, say: &mut dyn FnMut(&str)) -> Ended {
+    let scanner = match scanning::wire(directory, None) {
+        Ok(scanner) => scanner,
+        Err(error) => return Ended::Failed(format!("{error:#}")),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Ended::Failed(format!("cannot start worker threads: {error}")),
@@ -79,7 +84,19 @@ fn do_here(store: &Store, task: Task, say: &mut dyn FnMut(&str)) -> Ended {
         let (report, mut said) = Report::new();
         let working = {
             let store = store.clone();
-            tokio::spawn(async move { run(&store, &Clock::default(), task, &report).await })
+            tokio::spawn(async move {
+                let (store, clock, scanner) = (&store, &Clock::default(), &scanner);
+                run(
+                    Place {
+                        store,
+                        clock,
+                        scanner,
+                    },
+                    task,
+                    &report,
+                )
+                .await
+            })
         };
         while let Some(line) = said.recv().await {
             say(&line);

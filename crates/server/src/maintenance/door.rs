@@ -23,7 +23,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Ended, Task, run};
+use super::{Ended, Place, Task, run};
 
 const NAME: &str = "control";
 const TASK_BYTES_MAX: u64 = 64 * 1024;
@@ -110,7 +110,16 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
     };
     tracing::info!(?task, "maintenance begins");
     let (report, mut said) = Report::new();
-    let mut working = Box::pin(run(&service.store, &service.clock, task, &report));
+    // It is set before the first task can come.
+    let Some(scanner) = service.scanner.get() else {
+        return;
+    };
+    let place = Place {
+        store: &service.store,
+        clock: &service.clock,
+        scanner,
+    };
+    let mut working = Box::pin(run(place, task, &report));
     let ended = loop {
         let line = tokio::select! {
             biased;

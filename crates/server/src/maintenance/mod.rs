@@ -1,11 +1,14 @@
-//! What `ecru gc`, `verify` and `backup` do, in a running server or without one.
+//! What `ecru gc`, `verify`, `backup` and `advisories` do to a registry, in a running server or without one.
 
 mod ask;
 pub(crate) mod door;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use ecru_registry::{Clock, housekeeping, images};
+use ecru_registry::{
+    Clock, housekeeping, images,
+    scanning::{self, ImageScanner, StoredEcosystems},
+};
 use ecru_store::{BackedUp, Report, Store, StoreError, Verified};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +22,17 @@ pub(crate) enum Task {
     Verify,
     /// To this directory, by its absolute path.
     Backup(PathBuf),
+    /// Names the ecosystems of the stored images, one a line.
+    Ecosystems,
+    /// Repeats the scans that lacked advisories, and counts them.
+    ScanAgain,
+}
+
+/// A registry that is open, and the scanner for its images.
+pub(crate) struct Place<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) clock: &'a Clock,
+    pub(crate) scanner: &'a Arc<dyn ImageScanner>,
 }
 
 /// How a task has ended, and the last line about it.
@@ -38,13 +52,35 @@ impl Ended {
     }
 }
 
-pub(crate) async fn run(store: &Store, clock: &Clock, task: Task, report: &Report) -> Ended {
+pub(crate) async fn run(place: Place<'_>, task: Task, report: &Report) -> Ended {
+    let Place {
+        store,
+        clock,
+        scanner,
+    } = place;
     let ended = match task {
         Task::Gc => gc(store, clock).await,
         Task::Verify => verify(store, report).await,
         Task::Backup(directory) => return back_up(store, directory, report).await,
+        Task::Ecosystems => return ecosystems(store, scanner, report).await,
+        Task::ScanAgain => return scan_again(store, clock, scanner).await,
     };
     ended.unwrap_or_else(|error| Ended::Failed(whole(&error)))
+}
+
+async fn ecosystems(store: &Store, scanner: &Arc<dyn ImageScanner>, report: &Report) -> Ended {
+    let mut found = StoredEcosystems::default();
+    match found.look(store, scanner, Some(report)).await {
+        Ok(()) => Ended::Good(found.names().collect::<Vec<_>>().join("\n")),
+        Err(error) => Ended::Failed(whole(&error)),
+    }
+}
+
+async fn scan_again(store: &Store, clock: &Clock, scanner: &Arc<dyn ImageScanner>) -> Ended {
+    match scanning::scan_again(store, clock, scanner).await {
+        Ok(count) => Ended::Good(count.to_string()),
+        Err(error) => Ended::Failed(whole(&error)),
+    }
 }
 
 async fn gc(store: &Store, clock: &Clock) -> Result<Ended, StoreError> {

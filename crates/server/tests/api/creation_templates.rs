@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};
 use crate::content::{Image, put};
+use crate::lifecycle::unsorted_rules;
 use crate::replication::{EAST, rule};
 use crate::repositories::absent;
 
@@ -462,6 +463,38 @@ async fn a_push_makes_a_repository_with_every_setting_of_its_template() {
     .await;
     assert_eq!(begin(&api, "team/a/app").await, None);
     assert_eq!(repository(&api, "team/a/app").await, made);
+}
+
+#[tokio::test]
+async fn rules_of_a_lifecycle_policy_come_back_in_the_order_of_their_priorities() {
+    let api = Api::new();
+    let (given, sorted) = unsorted_rules();
+    let check = |text: &Value| {
+        let policy: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        assert_eq!(policy, sorted);
+    };
+    let mut input = template("team");
+    input["lifecyclePolicy"] = json!(given);
+    check(&create(&api, input).await["lifecyclePolicy"]);
+    create(&api, template("other")).await;
+    let input = json!({ "prefix": "other", "lifecyclePolicy": given });
+    let updated = api.ok("UpdateRepositoryCreationTemplate", input).await;
+    check(&updated["repositoryCreationTemplate"]["lifecyclePolicy"]);
+    let described = api.ok("DescribeRepositoryCreationTemplates", json!({})).await;
+    let described = described["repositoryCreationTemplates"].as_array().unwrap();
+    assert_eq!(described.len(), 2);
+    for template in described {
+        check(&template["lifecyclePolicy"]);
+    }
+    assert_eq!(begin(&api, "team/app").await, None);
+    let made = json!({ "repositoryName": "team/app" });
+    check(&api.ok("GetLifecyclePolicy", made).await["lifecyclePolicyText"]);
+
+    // In order already, a text is repeated with its white space.
+    let spaced = format!(" {} ", LIFECYCLE.replace(':', ": "));
+    let input = json!({ "prefix": "team", "lifecyclePolicy": spaced });
+    let updated = api.ok("UpdateRepositoryCreationTemplate", input).await;
+    assert_eq!(updated["repositoryCreationTemplate"]["lifecyclePolicy"], spaced);
 }
 
 #[tokio::test]

@@ -672,6 +672,22 @@ async fn a_hundred_thousand_stored_images_are_judged() {
 async fn rules_come_back_in_the_order_of_their_priorities() {
     let api = Api::new();
     api.create("demo").await;
+    let (given, sorted) = unsorted_rules();
+    let put = json!({ "repositoryName": "demo", "lifecyclePolicyText": given });
+    let begun = api.ok("StartLifecyclePolicyPreview", put.clone()).await;
+    let waiting = api.ok("GetLifecyclePolicyPreview", named("demo")).await;
+    api.run_due().await;
+    let previewed = api.ok("GetLifecyclePolicyPreview", named("demo")).await;
+    let put = api.ok("PutLifecyclePolicy", put).await;
+    let got = api.ok("GetLifecyclePolicy", named("demo")).await;
+    for answer in [begun, waiting, previewed, put, got] {
+        let text = answer["lifecyclePolicyText"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), sorted);
+    }
+}
+
+/// The text of a policy with the priorities 9, 2 and 5, and the policy in order.
+pub(crate) fn unsorted_rules() -> (String, Value) {
     let rule = |priority: u32| {
         json!({
             "rulePriority": priority,
@@ -682,15 +698,6 @@ async fn rules_come_back_in_the_order_of_their_priorities() {
             "action": { "type": "expire" },
         })
     };
-    let given = json!({ "rules": [rule(9), rule(2), rule(5)] }).to_string();
-    let sorted = json!({ "rules": [rule(2), rule(5), rule(9)] });
-    let put = json!({ "repositoryName": "demo", "lifecyclePolicyText": given });
-    let put = api.ok("PutLifecyclePolicy", put).await;
-    let got = api
-        .ok("GetLifecyclePolicy", json!({ "repositoryName": "demo" }))
-        .await;
-    for answer in [put, got] {
-        let text = answer["lifecyclePolicyText"].as_str().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), sorted);
-    }
+    let given = json!({ "rules": [rule(9), rule(2), rule(5)] });
+    (given.to_string(), json!({ "rules": [rule(2), rule(5), rule(9)] }))
 }

@@ -7,7 +7,7 @@ use ecru_registry::events::EventFilter;
 use ecru_registry::introspection::Extent;
 use ecru_registry::scanning::{
     Finding, FoundPackage, ImageScanner, PresetFinding, ScanLayer, ScanProblem, ScanReport, Severity,
-    preset_findings, release_findings,
+    preset_findings, release_findings, scan_again,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ struct Stub {
     report: Mutex<Option<ScanReport>>,
     problem: Mutex<Option<String>>,
     revision: Mutex<i64>,
+    /// Whether others come while an image is scanned.
+    changes_meanwhile: Mutex<bool>,
     scanned: Mutex<Vec<Vec<Digest>>>,
 }
 
@@ -31,10 +33,15 @@ impl ImageScanner for Stub {
     fn scan(&self, layers: Vec<ScanLayer>) -> Result<ScanReport, ScanProblem> {
         let layers = layers.into_iter().map(|layer| layer.digest).collect();
         self.scanned.lock().unwrap().push(layers);
+        *self.revision.lock().unwrap() += i64::from(*self.changes_meanwhile.lock().unwrap());
         match self.problem.lock().unwrap().clone() {
             Some(problem) => Err(ScanProblem::Image(problem)),
             None => Ok(self.report.lock().unwrap().clone().unwrap_or_default()),
         }
+    }
+
+    fn ecosystems(&self, _: ScanLayer) -> Result<Vec<String>, ScanProblem> {
+        Ok(Vec::new())
     }
 
     fn revision(&self) -> Result<i64, ScanProblem> {
@@ -47,6 +54,16 @@ impl Stub {
         *self.report.lock().unwrap() = Some(ScanReport {
             has_packages: true,
             source_updated_at: Some(1_700_000_000_000),
+            findings,
+            ..ScanReport::default()
+        });
+    }
+
+    fn lacks_advisories(&self, findings: Vec<Finding>) {
+        *self.report.lock().unwrap() = Some(ScanReport {
+            has_packages: true,
+            is_uncovered: true,
+            uncovered: vec!["Debian:12".to_owned()],
             findings,
             ..ScanReport::default()
         });
@@ -99,6 +116,13 @@ fn v1() -> Value {
 impl Api {
     async fn findings(&self) -> Value {
         self.ok("DescribeImageScanFindings", v1()).await
+    }
+
+    /// As when advisories may have come.
+    async fn scan_again(&self) -> usize {
+        let service = self.service();
+        let scanner = service.scanner.get().unwrap();
+        scan_again(&service.store, &service.clock, scanner).await.unwrap()
     }
 
     async fn put_rules(&self, scan_type: &str, rules: &[(&str, &str)]) -> Value {
@@ -222,7 +246,7 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
         (
             Ok(uncovered.clone()),
             "AdvisoryDataError: No advisory data is loaded for Debian:12, so nothing is known of vulnerabilities in \
-             this image. The command `ecru advisories update` loads it.",
+             this image. The command `ecru advisories update` loads it, and the image is then scanned again.",
         ),
         (
             Err("a layer cannot be unpacked"),
@@ -256,7 +280,8 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
     api.run_due().await;
     let described = api.findings().await;
     let expected = format!(
-        "{COMPLETE} No advisory data is loaded for Debian:12. The command `ecru advisories update` loads it."
+        "{COMPLETE} No advisory data is loaded for Debian:12. The command `ecru advisories update` loads it, and the \
+         image is then scanned again."
     );
     assert_eq!(described["imageScanStatus"]["description"], expected);
     assert_eq!(
@@ -285,6 +310,103 @@ async fn advisories_that_came_later_leave_room_for_another_scan() {
     api.ok("StartImageScan", v1()).await;
     api.run_due().await;
     assert_eq!(api.findings().await["imageScanStatus"]["status"], "COMPLETE");
+}
+
+#[tokio::test]
+async fn a_scan_on_push_that_lacked_advisories_is_repeated_once_they_come() {
+    for (scan_type, frequency, begun, ended) in [
+        ("BASIC", "SCAN_ON_PUSH", "IN_PROGRESS", "COMPLETE"),
+        ("ENHANCED", "SCAN_ON_PUSH", "PENDING", "COMPLETE"),
+        ("ENHANCED", "CONTINUOUS_SCAN", "PENDING", "ACTIVE"),
+    ] {
+        let (api, stub) = bench().await;
+        api.put_rules(scan_type, &[(frequency, "*")]).await;
+        stub.lacks_advisories(Vec::new());
+        api.push("demo", Some("v1"), &Image::new(1)).await;
+        api.run_due().await;
+        let status = async || api.findings().await["imageScanStatus"]["status"].clone();
+        assert_eq!(status().await, "FAILED");
+        assert_eq!(api.scan_again().await, 0, "there are no others");
+
+        *stub.revision.lock().unwrap() += 1;
+        assert_eq!(api.scan_again().await, 1);
+        assert_eq!(status().await, begun);
+        api.run_due().await;
+        assert_eq!(status().await, "FAILED", "they were about something else");
+        assert_eq!(api.scan_again().await, 0);
+
+        *stub.revision.lock().unwrap() += 1;
+        stub.finds(vec![finding("CVE-2099-0001", Severity::High)]);
+        assert_eq!(api.scan_again().await, 1);
+        api.run_due().await;
+        assert_eq!(status().await, ended);
+        *stub.revision.lock().unwrap() += 1;
+        assert_eq!(api.scan_again().await, 0);
+        assert_eq!(stub.scans(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_that_is_repeated_leaves_room_for_one_that_is_asked_for() {
+    let (api, stub) = bench().await;
+    stub.lacks_advisories(vec![finding("CVE-2099-0001", Severity::High)]);
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.ok("StartImageScan", v1()).await;
+    api.run_due().await;
+    let before = api.findings().await;
+    assert_eq!(before["imageScanStatus"]["status"], "COMPLETE");
+
+    // What is known already is shown until there is more.
+    *stub.revision.lock().unwrap() += 1;
+    stub.finds(vec![
+        finding("CVE-2099-0001", Severity::High),
+        finding("CVE-2099-0002", Severity::Low),
+    ]);
+    assert_eq!(api.scan_again().await, 1);
+    assert_eq!(api.findings().await, before);
+    api.run_due().await;
+    let after = api.findings().await;
+    assert_eq!(after["imageScanStatus"]["description"], COMPLETE);
+    assert_eq!(
+        after["imageScanFindings"]["findingSeverityCounts"],
+        json!({ "HIGH": 1, "LOW": 1 })
+    );
+
+    api.ok("StartImageScan", v1()).await;
+    api.run_due().await;
+    let again = api.call("StartImageScan", v1()).await;
+    assert_eq!(again.error(), Some("LimitExceededException"));
+}
+
+#[tokio::test]
+async fn advisories_that_come_while_an_image_is_scanned_are_others_than_it_had() {
+    let (api, stub) = bench().await;
+    stub.lacks_advisories(Vec::new());
+    *stub.changes_meanwhile.lock().unwrap() = true;
+    api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.ok("StartImageScan", v1()).await;
+    api.run_due().await;
+    assert_eq!(api.scan_again().await, 1);
+}
+
+#[tokio::test]
+async fn only_images_that_would_be_scanned_now_are_scanned_again() {
+    let (api, stub) = bench().await;
+    api.put_rules("ENHANCED", &[("SCAN_ON_PUSH", "*")]).await;
+    stub.lacks_advisories(Vec::new());
+    let digest = api.push("demo", Some("v1"), &Image::new(1)).await;
+    api.run_due().await;
+    *stub.revision.lock().unwrap() += 1;
+    api.put_rules("ENHANCED", &[("SCAN_ON_PUSH", "other")]).await;
+    assert_eq!(api.scan_again().await, 0);
+    api.put_rules("BASIC", &[]).await;
+    assert_eq!(api.scan_again().await, 0);
+    api.put_rules("ENHANCED", &[("SCAN_ON_PUSH", "*")]).await;
+    let archive = json!({
+        "repositoryName": "demo", "imageId": { "imageDigest": digest }, "targetStorageClass": "ARCHIVE",
+    });
+    api.ok("UpdateImageStorageClass", archive).await;
+    assert_eq!(api.scan_again().await, 0);
 }
 
 #[tokio::test]

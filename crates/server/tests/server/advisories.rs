@@ -27,8 +27,8 @@ use zip::write::SimpleFileOptions;
 
 use crate::{
     client::{Running, start},
-    introspection::try_to_operate,
-    scanning::{check_glibc, debian, findings, glibc, push},
+    introspection::{operate, try_to_operate},
+    scanning::{check_glibc, debian, findings, glibc, push, push_tagged},
 };
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -180,7 +180,6 @@ async fn update(data: &Path, words: &[&str], variables: &[(&str, &str)]) -> Ende
     }
 }
 
-/// Again, where other advisories are loaded since a scan that lacked them.
 async fn scan(server: &Running) -> Value {
     let input = json!({ "repositoryName": "demo", "imageId": { "imageTag": "v1" } });
     try_to_operate(server, "test", "us-east-1", "StartImageScan", input).await;
@@ -195,7 +194,7 @@ async fn one_command_leads_from_a_failed_scan_to_findings() {
     let from = bucket.url();
     let nothing = update(&data, &["--from", &from], &[]).await;
     assert!(
-        !nothing.good && nothing.err.contains("no image was scanned"),
+        !nothing.good && nothing.err.contains("no image with packages is stored"),
         "{nothing:?}"
     );
     assert!(nothing.err.contains("--ecosystem Debian:12") && nothing.err.lines().count() == 1);
@@ -212,12 +211,13 @@ async fn one_command_leads_from_a_failed_scan_to_findings() {
         updated.out.starts_with("Debian:12: 1 advisories (0.0 MiB)\n"),
         "{updated:?}"
     );
-    assert!(updated.out.contains("start-image-scan"), "{updated:?}");
+    let repeated = "scans that lacked advisories and are repeated: 1\n";
+    assert!(updated.out.ends_with(repeated), "{updated:?}");
     assert!(
         !updated.err.contains('\r') && updated.err.contains("fetching Debian:12"),
         "{updated:?}"
     );
-    check_glibc(&scan(&server).await);
+    check_glibc(&findings(&server).await);
 
     let again = update(&data, &["--from", &from], &[]).await;
     assert!(again.good && again.out == "Debian:12: up to date\n", "{again:?}");
@@ -228,6 +228,38 @@ async fn one_command_leads_from_a_failed_scan_to_findings() {
             .mode();
         assert_eq!(mode & 0o777, 0o600, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_image_of_which_nobody_had_a_scan_made_gets_its_advisories() {
+    let (server, bucket) = (start().await, Bucket::start().await);
+    bucket.put_debian();
+    let (data, from) = (server.server.data_directory().to_owned(), bucket.url());
+    let words = ["--from", from.as_str()];
+    let create = json!({ "repositoryName": "demo" });
+    operate(&server, "test", "us-east-1", "CreateRepository", create).await;
+    let unreadable = push_tagged(&server, b"this is not a layer", "v0").await;
+    let nothing = update(&data, &words, &[]).await;
+    assert!(
+        !nothing.good && nothing.err.contains("no image with packages is stored"),
+        "{nothing:?}"
+    );
+    push_tagged(&server, &debian(), "v1").await;
+
+    let updated = update(&data, &words, &[]).await;
+    assert!(updated.good, "{updated:?}");
+    let left_out = format!("an image cannot be read, so that its ecosystems are unknown: `{unreadable}`: ");
+    assert!(updated.err.contains(&left_out), "{updated:?}");
+    assert!(updated.out.starts_with("Debian:12: 1 advisories"), "{updated:?}");
+    assert!(updated.out.contains("start-image-scan"), "{updated:?}");
+    check_glibc(&scan(&server).await);
+
+    // Without a server the command looks by itself.
+    server.server.stop().await;
+    fs::remove_file(data.join("advisories.db")).expect("a file");
+    let again = update(&data, &words, &[]).await;
+    assert!(again.good && again.out == "Debian:12: up to date\n", "{again:?}");
+    assert!(again.err.contains(&left_out), "{again:?}");
 }
 
 #[tokio::test]
@@ -288,6 +320,10 @@ async fn an_ecosystem_that_is_missing_is_named_and_the_others_are_loaded() {
         !nobody.good && nobody.err.contains("did not answer"),
         "{nobody:?}"
     );
+    let left = fs::read_dir(data.path().join("advisories")).expect("a directory");
+    let mut left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["Debian.db", "lock"]);
 }
 
 #[tokio::test]
@@ -371,7 +407,7 @@ async fn a_server_keeps_the_advisories_of_its_images_fresh() {
         .await;
     let scanned = timeout(PATIENCE, async {
         loop {
-            let described = scan(&server).await;
+            let described = findings(&server).await;
             if described["imageScanStatus"]["status"] == "COMPLETE" {
                 return described;
             }

@@ -226,21 +226,94 @@ fn every_file_is_for_its_owner_and_no_link_is_followed() {
 }
 
 #[test]
-fn the_ecosystems_of_images_are_those_of_the_layers_that_were_read() {
-    let (directory, scanner) = bench();
-    let of_images = || {
-        let found = Advisories::ecosystems_of_images(directory.path()).unwrap();
-        found.iter().map(Ecosystem::to_string).collect::<Vec<_>>()
-    };
-    assert!(of_images().is_empty());
-    findings(&scanner);
-    let other = TarBuilder::new()
+fn the_ecosystems_of_a_layer_are_known_without_a_scan_and_without_reading_it_twice() {
+    let (_directory, scanner) = bench();
+    let bytes = TarBuilder::new()
         .file("etc/os-release", b"ID=other\nNAME=Other\nVERSION_ID=7\n")
         .file("usr/lib/os-release", b"ID=x\nNAME=../../x\n")
+        .file("app/requirements.txt", b"flask==1.0\n")
         .build();
-    let layer = Layer::new("two".to_owned(), Cursor::new(other));
-    scanner.scan(vec![layer]).unwrap();
-    assert_eq!(of_images(), ["Debian:12", "PyPI", "Other:7"]);
-    let nowhere = directory.path().join("nowhere");
-    assert!(Advisories::ecosystems_of_images(&nowhere).unwrap().is_empty() && !nowhere.exists());
+    let names = |layer: Layer| {
+        let found = scanner.ecosystems(layer).unwrap();
+        found.iter().map(Ecosystem::to_string).collect::<Vec<_>>()
+    };
+    let unreadable = |digest: &str| Layer {
+        digest: digest.to_owned(),
+        open: Box::new(|| Err(io::Error::other("it was read"))),
+    };
+    assert!(scanner.ecosystems(unreadable("one")).is_err());
+    assert_eq!(
+        names(Layer::new("one".to_owned(), Cursor::new(bytes))),
+        ["PyPI", "Other:7"]
+    );
+    assert_eq!(names(unreadable("one")), ["PyPI", "Other:7"]);
+    // Nor is one that is kept elsewhere remembered.
+    let absent = Layer {
+        digest: "three".to_owned(),
+        open: Box::new(|| Ok(None)),
+    };
+    assert!(names(absent).is_empty());
+    let came = TarBuilder::new()
+        .file("app/requirements.txt", b"flask==1.0\n")
+        .build();
+    assert_eq!(names(Layer::new("three".to_owned(), Cursor::new(came))), ["PyPI"]);
+}
+
+#[test]
+fn a_layer_with_more_packages_than_are_remembered_is_read_once_for_its_ecosystems() {
+    let (_directory, scanner) = bench();
+    let many: String = (0..40_000).fold(String::new(), |text, number| {
+        text + &format!("a-package-with-a-name-of-some-length-that-fills-the-list-{number}==1.0\n")
+    });
+    let bytes = TarBuilder::new()
+        .file("app/requirements.txt", many.as_bytes())
+        .build();
+    let layer = Layer::new("many".to_owned(), Cursor::new(bytes));
+    assert_eq!(scanner.ecosystems(layer).unwrap(), ["PyPI".parse().unwrap()]);
+    let known = |table: &str| {
+        let connection = scanner.advisories().connection();
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        connection
+            .query_row(&count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!((known("inventories"), known("layer_ecosystems")), (0, 1));
+}
+
+#[test]
+fn an_update_leaves_no_part_that_cannot_be_continued_and_removes_those_of_earlier_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    let left = || {
+        let entries = fs::read_dir(data.join(DIRECTORY)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let update = SetUpdate::begin(data).unwrap().unwrap();
+    drop(update.part(&"npm".parse().unwrap()).unwrap());
+    let mut nameless = update.part(&"PyPI".parse().unwrap()).unwrap();
+    nameless.append(b"half").unwrap();
+    drop(nameless);
+    assert_eq!(left(), ["lock"]);
+    let mut half = update.part(&"Go".parse().unwrap()).unwrap();
+    half.restart(Some("\"1\"")).unwrap();
+    half.append(b"half").unwrap();
+    drop((half, update));
+    assert_eq!(left(), ["Go.zip.part", "Go.zip.version", "lock"]);
+
+    for (name, bytes) in [
+        ("npm.zip.part", ""),
+        ("npm.zip.version", "\"1\""),
+        ("PyPI.zip.part", "half"),
+        ("PyPI.zip.version", ""),
+        ("Debian.zip.version", "\"1\""),
+        ("Debian.db.new", "half"),
+    ] {
+        fs::write(data.join(DIRECTORY).join(name), bytes).unwrap();
+    }
+    drop(SetUpdate::begin(data).unwrap());
+    assert_eq!(left(), ["Go.zip.part", "Go.zip.version", "lock"]);
 }

@@ -1,0 +1,97 @@
+//! Which ecosystems the stored images have packages of, whether or not anybody had them scanned.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use ecru_model::Digest;
+use ecru_store::{Report, Store};
+
+use super::is_scannable;
+use super::layers::{layer, run_blocking};
+use super::scanner::{ImageScanner, ScanProblem};
+use crate::images::Image;
+use crate::{Error, images};
+
+const IMAGES_PER_PAGE: i64 = 200;
+const PROBLEM: &str = "an image cannot be read, so that its ecosystems are unknown";
+
+/// What is known of the images so far: a later look is about those that came since.
+#[derive(Default)]
+pub struct StoredEcosystems {
+    names: BTreeSet<String>,
+    /// The newest image that was looked at: another one may come to its number once it is gone.
+    last: Option<(i64, Digest, i64)>,
+}
+
+impl StoredEcosystems {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Looks at the images that are stored now. One that cannot be read is left out, with a line in the log and for
+    /// whoever waits.
+    pub async fn look(
+        &mut self,
+        store: &Store,
+        scanner: &Arc<dyn ImageScanner>,
+        report: Option<&Report>,
+    ) -> Result<(), Error> {
+        self.forget_what_went(store)?;
+        let mut seen = HashSet::new();
+        loop {
+            let after = self.last.as_ref().map_or(0, |(id, ..)| *id);
+            let page =
+                store.read(|at| images::stored_after(at, after, IMAGES_PER_PAGE).map_err(Error::from))?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for image in page {
+                if let Err(problem) = self.image(store, scanner, (&image, &mut seen)).await {
+                    let digest = image.digest;
+                    tracing::warn!(%digest, problem = &problem as &dyn std::error::Error, PROBLEM);
+                    if let Some(report) = report {
+                        report.say(format!("{PROBLEM}: `{digest}`: {problem}")).await?;
+                    }
+                }
+                self.last = Some(mark(&image));
+            }
+        }
+    }
+
+    fn forget_what_went(&mut self, store: &Store) -> Result<(), Error> {
+        let Some(last) = self.last else { return Ok(()) };
+        let found = store.read(|at| images::stored_after(at, last.0 - 1, 1).map_err(Error::from))?;
+        if found.first().map(mark) != Some(last) {
+            *self = Self::default();
+        }
+        Ok(())
+    }
+
+    async fn image(
+        &mut self,
+        store: &Store,
+        scanner: &Arc<dyn ImageScanner>,
+        (image, seen): (&Image, &mut HashSet<Digest>),
+    ) -> Result<(), ScanProblem> {
+        if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
+            return Ok(());
+        }
+        let layers = store.read(|at| images::layers_of(at, image));
+        let layers = layers.map_err(|error| ScanProblem::Scanner(Box::new(error)))?;
+        let mut result = Ok(());
+        for digest in layers {
+            if seen.insert(digest) {
+                let (scanner, layer) = (Arc::clone(scanner), layer(store, digest));
+                match run_blocking(move || scanner.ecosystems(layer)).await {
+                    Ok(names) => self.names.extend(names),
+                    Err(problem) => result = result.and(Err(problem)),
+                }
+            }
+        }
+        result
+    }
+}
+
+fn mark(image: &Image) -> (i64, Digest, i64) {
+    (image.id, image.digest, image.pushed_at.as_millis())
+}
