@@ -13,11 +13,10 @@ use bytes::Bytes;
 use divan::Bencher;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
+use ecru_registry::Quotas;
 use ecru_registry::introspection::Extent;
-use ecru_registry::registry_settings::Quotas;
-use ecru_registry::verification::NoKeys;
 use ecru_registry::{
-    Clock, Configuration, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme, Service,
+    Clock, Configuration, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme, Service,
     lifecycle,
 };
 use ecru_store::{Options, Store, StoreError, Value};
@@ -134,13 +133,19 @@ impl Registry {
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
             quotas: Quotas::default(),
-            key_source: Arc::new(NoKeys),
             events_kept: Duration::from_hours(1),
             organization_id: OrganizationId::default(),
             pace: Pace::default(),
             uploads_at_once: 16,
         };
-        let service = Service::open(&options, Clock::default(), Random::default(), configuration).unwrap();
+        let service = Service::open(
+            &options,
+            Clock::default(),
+            Random::default(),
+            configuration,
+            Ports::default(),
+        )
+        .unwrap();
         let registry = Self {
             runtime: Runtime::new().unwrap(),
             service,

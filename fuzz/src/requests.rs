@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin, handle};
 use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
-use ecru_registry::registry_settings::Quotas;
-use ecru_registry::verification::NoKeys;
+use ecru_registry::Quotas;
 use ecru_registry::{
-    Clock, Configuration, Endpoint, OrganizationId, Pace, Random, RepositoryUriShape, Scheme, Service,
+    Clock, Configuration, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme, Service,
 };
 use ecru_store::Options;
 use http::Request;
@@ -78,7 +77,6 @@ fn registry() -> Registry {
         public_endpoint: None,
         repository_uri: RepositoryUriShape::Request,
         quotas: Quotas::default(),
-        key_source: Arc::new(NoKeys),
         events_kept: std::time::Duration::from_hours(24),
         organization_id: OrganizationId::default(),
         pace: Pace::Fast,
@@ -88,7 +86,13 @@ fn registry() -> Registry {
         .enable_all()
         .build()
         .expect("a runtime");
-    let service = Service::open(&options, Clock::default(), Random::default(), configuration);
+    let service = Service::open(
+        &options,
+        Clock::default(),
+        Random::default(),
+        configuration,
+        Ports::default(),
+    );
     Registry {
         runtime,
         service: service.expect("a service"),

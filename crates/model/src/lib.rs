@@ -17,6 +17,7 @@ mod scope;
 mod timestamp;
 mod upload_id;
 mod violation;
+mod wildcard;
 
 pub use annotations::Annotations;
 pub use arn::Arn;
@@ -37,3 +38,4 @@ pub use scope::Scope;
 pub use timestamp::Timestamp;
 pub use upload_id::UploadId;
 pub use violation::Violation;
+pub use wildcard::matches_wildcard;

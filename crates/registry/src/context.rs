@@ -1,27 +1,27 @@
-//! What an operation may use: the process-wide service, and who asks for which registry through which door.
+//! What an operation may use: the process-wide service, and who asks for which registry at which address.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ecru_model::{Region, RegistryId, Scope};
-use ecru_store::{Options, Store, StoreError};
+use ecru_store::Store;
 
-use crate::access::{Access, Circumstances};
-use crate::authorization::VerifiedTokens;
 use crate::clock::Moment;
-use crate::images::{KeptManifests, Pulls};
-use crate::jobs::Runs;
 use crate::mac::Keys;
-use crate::principals::Principals;
-use crate::pull_through_cache::{Caching, Upstreams};
-use crate::registry_settings::Quotas;
-use crate::scanning::ImageScanner;
-use crate::verification::KeySource;
-use crate::{BodyBudget, Clock, OrganizationId, Random, UploadPlaces, clock};
+use crate::ports::Ports;
+use crate::ports::image_observer::ImageObservers;
+use crate::quotas::Quotas;
+use crate::state::caching::Caching;
+use crate::state::kept_manifests::KeptManifests;
+use crate::state::principals::Principals;
+use crate::state::pulls::Pulls;
+use crate::state::runs::Runs;
+use crate::state::verified_tokens::VerifiedTokens;
+use crate::{BodyBudget, Caller, Clock, OrganizationId, Random, UploadPlaces};
 
 /// One per process.
 pub struct Service {
@@ -33,10 +33,8 @@ pub struct Service {
     pub bodies: BodyBudget,
     /// Shared by all uploads whose bytes are being received.
     pub upload_places: UploadPlaces,
-    /// Set once, before the first request; without it, nothing is known of images.
-    pub scanner: OnceLock<Arc<dyn ImageScanner>>,
-    /// Set once, before the first request; without it, no other registry can be reached.
-    pub upstreams: OnceLock<Arc<dyn Upstreams>>,
+    pub ports: Ports,
+    pub(crate) image_observers: ImageObservers,
     pub(crate) keys: Keys,
     pub(crate) verified_tokens: VerifiedTokens,
     pub(crate) runs: Runs,
@@ -56,8 +54,6 @@ pub struct Configuration {
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
     pub quotas: Quotas,
-    /// Where the KMS keys are that signatures are verified with.
-    pub key_source: Arc<dyn KeySource>,
     /// How long an event waits for a sink that does not take it.
     pub events_kept: Duration,
     /// The organization that every account here belongs to.
@@ -77,12 +73,12 @@ pub enum Pace {
     Aws,
 }
 
-/// What a write that stores images decides by, apart from rows.
+/// Inputs of a decision about images that are not in the database, and who is to hear of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) at: Moment,
     pub(crate) quotas: Quotas,
-    pub(crate) key_source: Arc<dyn KeySource>,
+    pub(crate) observers: ImageObservers,
     pub(crate) organization_id: OrganizationId,
 }
 
@@ -99,40 +95,9 @@ impl Service {
         Terms {
             at: self.clock.moment(),
             quotas: self.configuration.quotas,
-            key_source: Arc::clone(&self.configuration.key_source),
+            observers: self.image_observers.clone(),
             organization_id: self.configuration.organization_id.clone(),
         }
-    }
-
-    /// Takes the data directory, and blocks while it is opened.
-    pub fn open(
-        options: &Options,
-        clock: Clock,
-        random: Random,
-        configuration: Configuration,
-    ) -> Result<Arc<Self>, StoreError> {
-        let (store, (keys, principals, caching)) = Store::open_and_read(options, |at| {
-            clock::restore(&clock, at)?;
-            Ok((Keys::load(at)?, Principals::load(at)?, Caching::load(at)?))
-        })?;
-        Ok(Arc::new(Self {
-            store,
-            clock,
-            random,
-            bodies: BodyBudget::default(),
-            upload_places: UploadPlaces::new(configuration.uploads_at_once),
-            configuration,
-            scanner: OnceLock::new(),
-            upstreams: OnceLock::new(),
-            keys,
-            verified_tokens: VerifiedTokens::default(),
-            runs: Runs::default(),
-            pulls: Pulls::default(),
-            kept_manifests: KeptManifests::default(),
-            principals,
-            caching,
-            clock_turn: tokio::sync::Mutex::default(),
-        }))
     }
 }
 
@@ -194,51 +159,6 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The account of an identity, or the one that a service acts for.
-    pub registry_id: RegistryId,
-    pub kind: CallerKind,
-}
-
-/// What a caller is. A service is named by the program alone: no text of a request or of a row can become one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallerKind {
-    /// A root, a user, a role or a session, by its ARN.
-    Identity(String),
-    /// A service of AWS, such as `lambda.amazonaws.com`.
-    Service(&'static str),
-}
-
-impl Caller {
-    pub fn identity(registry_id: RegistryId, arn: String) -> Self {
-        let kind = CallerKind::Identity(arn);
-        Self { registry_id, kind }
-    }
-
-    /// An account as a whole, in the partition of the scope's region.
-    pub fn root(scope: &Scope) -> Self {
-        Self::identity(scope.registry_id.clone(), scope.iam_arn("root"))
-    }
-
-    /// As errors name it: an ARN, or the name of a service.
-    pub fn name(&self) -> &str {
-        match &self.kind {
-            CallerKind::Identity(arn) => arn,
-            CallerKind::Service(name) => name,
-        }
-    }
-
-    /// None for a service.
-    pub(crate) fn arn(&self) -> Option<&str> {
-        match &self.kind {
-            CallerKind::Identity(arn) => Some(arn),
-            CallerKind::Service(_) => None,
-        }
-    }
-}
-
 /// One request.
 #[derive(Clone)]
 pub struct Context {
@@ -290,24 +210,6 @@ impl Context {
             granted: false,
             any_region: false,
         }
-    }
-
-    /// What the caller wants to do in the registry that the request means.
-    pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
-        let scope = match registry_id {
-            Some(id) => Scope {
-                registry_id: id.clone(),
-                region: self.scope.region.clone(),
-            },
-            None => self.scope.clone(),
-        };
-        let circumstances = Circumstances {
-            now: self.clock.now(),
-            source: self.source,
-            organization_id: self.configuration.organization_id.clone(),
-            granted: self.granted,
-        };
-        Access::new(self.caller.clone(), scope, action, circumstances).in_any_region(self.any_region)
     }
 
     /// Where clients of this request find a registry: `host[:port]`.

@@ -3,8 +3,9 @@
 use ecru_model::Region;
 
 use crate::access::{Holder, Policy};
-use crate::images::Manifest;
-use crate::{lifecycle, repositories};
+use crate::lifecycle_policy;
+use crate::manifests::Manifest;
+use ecru_model::matches_wildcard;
 
 /// A manifest that is taken names its media type, and digests only; once stored it is read as it was taken.
 pub fn manifest(bytes: &[u8], declared: Option<&str>) {
@@ -33,8 +34,8 @@ pub fn policy(text: &str) {
 
 /// A lifecycle policy that is taken is stored in a form that is taken, and stored the same.
 pub fn lifecycle_policy(text: &str) {
-    if let Ok(stored) = lifecycle::accept(text) {
-        let again = lifecycle::accept(&stored).ok();
+    if let Ok(stored) = lifecycle_policy::accept(text) {
+        let again = lifecycle_policy::accept(&stored).ok();
         assert_eq!(again.as_ref(), Some(&stored), "{text}");
     }
 }
@@ -63,9 +64,5 @@ pub fn filter(pattern: &str, text: &str) {
         }
     }
     let expected = row.first().copied().unwrap_or(false);
-    assert_eq!(
-        repositories::matches_wildcard(pattern, text),
-        expected,
-        "{pattern} {text}"
-    );
+    assert_eq!(matches_wildcard(pattern, text), expected, "{pattern} {text}");
 }

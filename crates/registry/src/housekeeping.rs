@@ -1,11 +1,12 @@
 //! What has to go from time to time, by the age that the machine's clock gives it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ecru_store::{Collected, Store, StoreError};
 use serde_json::json;
 
-use crate::jobs::{Lease, Outcome};
+use crate::jobs::{HOUSEKEEPING, Job, Lease, Outcome, Work};
 use crate::{Clock, Error, Service, events, replication};
 
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -27,7 +28,19 @@ pub async fn sweep(store: &Store, clock: &Clock) -> Result<Swept, StoreError> {
     })
 }
 
-pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
+/// Removes abandoned uploads, blobs that nobody needs and events that everybody has.
+pub(crate) struct Housekeeping;
+
+impl Work for Housekeeping {
+    const NAME: &'static str = HOUSEKEEPING;
+    type Subject = ();
+
+    async fn run(service: &Arc<Service>, _job: Job<()>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, lease).await
+    }
+}
+
+async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     let now = service.clock.machine_milliseconds();
     let uploads = expire_uploads(&service.store, now).await?;
     let collected = service.store.collect(now).await?;

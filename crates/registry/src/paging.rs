@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecru_model::{ErrorCode, Scope};
-use ecru_store::{Snapshot, Store, StoreError};
+use ecru_store::{Snapshot, Store, StoreError, Value};
 
 use crate::Error;
 use crate::mac::{Keys, Purpose, TAG_BYTES};
@@ -32,6 +32,24 @@ const ROWS_EXAMINED_PER_ROW: usize = 10;
 pub struct Page<T, K> {
     pub items: Vec<T>,
     pub next: Option<K>,
+}
+
+/// Where a page begins and how long it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// The id that ended the page before; zero at the beginning.
+    pub after: i64,
+    pub limit: u32,
+}
+
+impl Extent {
+    /// One row more than the page holds tells whether another follows.
+    pub(crate) fn values(self) -> [Value<'static>; 2] {
+        [
+            Value::Integer(self.after),
+            Value::Integer(i64::from(self.limit) + 1),
+        ]
+    }
 }
 
 /// The rows and bytes that one answer may hold. Every list takes what it reads from one, on one task.

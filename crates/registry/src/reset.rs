@@ -3,10 +3,11 @@
 use ecru_model::RegistryId;
 use ecru_store::Value;
 
-use crate::jobs::{self, Kind};
+use crate::jobs;
+use crate::repositories::removal::RepositoryRemoval;
 use crate::{
     Error, Service, clock, creation_templates, events, principals, pull_through_cache, pull_time_exclusions,
-    registry_settings, replication, scanning, secrets,
+    quotas, replication, scanning, secrets,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -29,7 +30,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
                 &[account],
             )?;
-            registry_settings::forget_counters(tx, account_text)?;
+            quotas::forget_counters(tx, account_text)?;
             tx.execute(
                 "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
                 &[account],
@@ -46,7 +47,7 @@ pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> 
                 scanning::forget_presets(tx)?;
                 clock::forget(tx)?;
             }
-            jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
+            jobs::schedule_everywhere::<RepositoryRemoval>(tx)?;
             Ok::<_, Error>(())
         })
         .await?;

@@ -10,7 +10,7 @@ use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 
 use ecru_outbound::Url;
-use ecru_registry::registry_settings::Quotas;
+use ecru_registry::Quotas;
 use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
 
 use crate::{DataDirectory, HostPattern};

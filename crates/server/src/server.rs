@@ -10,8 +10,7 @@ use std::{
 
 use anyhow::Context;
 use ecru_outbound::{EventBridge, OtherRegistries, Webhook};
-use ecru_registry::verification::NoKeys;
-use ecru_registry::{Clock, Configuration, Random, Service, events, events::EventSink, jobs};
+use ecru_registry::{Clock, Configuration, Ports, Random, Service, events, events::EventSink, work};
 use ecru_store::Options as StoreOptions;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -67,7 +66,6 @@ impl Server {
             public_endpoint: options.public_endpoint.clone(),
             repository_uri: options.repository_uri,
             quotas: options.quotas,
-            key_source: Arc::new(NoKeys),
             events_kept: options.events.kept,
             organization_id: options.organization_id,
             pace: options.pace,
@@ -75,18 +73,16 @@ impl Server {
                 .uploads_at_once
                 .unwrap_or_else(descriptors::uploads_at_once),
         };
-        let service = open_service(&directory, configuration)?;
-
-        // Nobody else has it yet.
-        let _ = service
-            .scanner
-            .set(scanning::wire(directory.path(), options.advisories)?);
-
         let upstreams = &options.upstreams;
-        let _ = service.upstreams.set(Arc::new(OtherRegistries::new(
-            &upstreams.redirected,
-            &upstreams.allowed,
-        )));
+        let ports = Ports {
+            scanner: Some(scanning::wire(directory.path(), options.advisories)?),
+            upstreams: Some(Arc::new(OtherRegistries::new(
+                &upstreams.redirected,
+                &upstreams.allowed,
+            ))),
+            ..Ports::default()
+        };
+        let service = open_service(&directory, configuration, ports)?;
 
         // Before the first request can cause an event.
         let sinks = sinks(&options.events)?;
@@ -112,7 +108,7 @@ impl Server {
         tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
 
         let mut work = JoinSet::new();
-        work.spawn(jobs::background::run(Arc::clone(&service)));
+        work.spawn(work::run_in_background(Arc::clone(&service)));
         work.spawn(advisories::watch(Arc::clone(&service)));
         if let Some(refresh) = options.advisories_refresh {
             let data = directory.path().to_owned();
@@ -193,12 +189,22 @@ fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut Joi
 }
 
 /// Blocks, since nothing can be done before the data is open: a thread of its own would only have to be started too.
-fn open_service(directory: &OpenedDirectory, configuration: Configuration) -> anyhow::Result<Arc<Service>> {
+fn open_service(
+    directory: &OpenedDirectory,
+    configuration: Configuration,
+    ports: Ports,
+) -> anyhow::Result<Arc<Service>> {
     let options = StoreOptions {
         directory: directory.path().to_owned(),
         ephemeral: directory.is_ephemeral(),
     };
-    let opened = Service::open(&options, Clock::default(), Random::default(), configuration);
+    let opened = Service::open(
+        &options,
+        Clock::default(),
+        Random::default(),
+        configuration,
+        ports,
+    );
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 

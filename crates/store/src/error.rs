@@ -66,6 +66,11 @@ impl StoreError {
     }
 }
 
+/// The value of a column that was checked before it was stored. That it is invalid now means that the row is damaged.
+pub fn stored<T, E: std::fmt::Display>(value: Result<T, E>) -> Result<T, StoreError> {
+    value.map_err(|error| StoreError::damaged(error.to_string()))
+}
+
 /// Says what was tried when a call of the file system fails.
 pub(crate) trait Tried<T> {
     fn tried(self, action: &'static str) -> Result<T, StoreError>;

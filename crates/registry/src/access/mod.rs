@@ -8,21 +8,23 @@ mod pattern;
 mod policy;
 mod principal;
 mod print;
+mod registry_policy;
 mod variables;
 
 use std::net::IpAddr;
 
-use ecru_model::{ErrorCode, Region, RepositoryName, Scope, Tag, Timestamp};
-use ecru_store::Snapshot;
+use ecru_model::{ErrorCode, Region, RegistryId, RepositoryName, Scope, Tag, Timestamp};
+use ecru_store::{Snapshot, Store, StoreError};
 
-use crate::registry_settings::{self, PolicyScope};
-use crate::repositories::{self, Repository};
-use crate::{Caller, Error, OrganizationId, repository_policy, tagging};
+use crate::records::repositories::{self, Repository};
+use crate::records::{regions, resource_tags};
+use crate::{Caller, Context, Error, OrganizationId};
 
 use evaluate::{Request, Verdict, evaluate};
 
 pub(crate) use action::Holder;
 pub(crate) use policy::Policy;
+use registry_policy::PolicyScope;
 
 /// Actions that a caller wants to do in a registry. Nothing is decided before it asks a snapshot, so that no policy
 /// changes between the decision and the work.
@@ -92,7 +94,7 @@ impl Access {
         if !self.any_region || repositories::find(at, &self.scope, name)?.is_some() {
             return Ok(self);
         }
-        Ok(match repositories::the_other_region(at, &self.scope, name)? {
+        Ok(match regions::the_other_region(at, &self.scope, name)? {
             Some(region) => self.in_region(region),
             None => self,
         })
@@ -145,6 +147,14 @@ impl Access {
         Ok((repository, !is_ruled))
     }
 
+    /// The answer to an invalid input: ECR looks for the repository before it checks, so that its absence is reported first.
+    pub(crate) fn refuse_after_lookup(&self, store: &Store, name: &RepositoryName, refusal: Error) -> Error {
+        match store.read(|at| self.repository(at, name)) {
+            Ok(_) => refusal,
+            Err(error) => error,
+        }
+    }
+
     /// Whether the caller may do all that no policy speaks of.
     pub(crate) fn is_at_home(&self) -> bool {
         self.caller.registry_id == self.scope.registry_id
@@ -164,22 +174,22 @@ impl Access {
         let resource = Resource::Repository(name);
         let Some(ruled) = repositories::find_ruled(at, &self.scope, name)? else {
             if self.any_region
-                && let Some(region) = repositories::the_other_region(at, &self.scope, name)?
+                && let Some(region) = regions::the_other_region(at, &self.scope, name)?
             {
                 return self.in_region(region).find(at, name);
             }
-            let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+            let registry_policy = registry_policy::find_policy(at, &self.scope)?;
             let is_ruled = registry_policy.is_some();
             self.decide(resource, None, registry_policy.as_ref(), || Ok(Vec::new()))?;
             return Ok((None, is_ruled));
         };
-        let policy = ruled.policy.as_deref().map(repository_policy::read).transpose()?;
+        let policy = ruled.policy.as_deref().map(read_repository_policy).transpose()?;
         let registry_policy = ruled
             .registry_policy
-            .map(|text| registry_settings::read_policy(at, &self.scope, &text))
+            .map(|text| registry_policy::read_policy(at, &self.scope, &text))
             .transpose()?;
         let is_ruled = policy.is_some() || registry_policy.is_some();
-        let tags = || Ok(tagging::list(at, ruled.repository.id)?);
+        let tags = || Ok(resource_tags::list(at, ruled.repository.id)?);
         self.decide(resource, policy.as_ref(), registry_policy.as_ref(), tags)?;
         Ok((Some(ruled.repository), is_ruled))
     }
@@ -191,8 +201,8 @@ impl Access {
         repository: &Repository,
         policy: &Policy,
     ) -> Result<(), Error> {
-        let tags = || Ok(tagging::list(at, repository.id)?);
-        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        let tags = || Ok(resource_tags::list(at, repository.id)?);
+        let registry_policy = registry_policy::find_policy(at, &self.scope)?;
         self.decide(
             Resource::Repository(&repository.name),
             Some(policy),
@@ -203,7 +213,7 @@ impl Access {
 
     /// For what is done on all repositories of a registry.
     pub(crate) fn every_repository(&self, at: &Snapshot<'_>) -> Result<(), Error> {
-        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        let registry_policy = registry_policy::find_policy(at, &self.scope)?;
         self.decide(Resource::EveryRepository, None, registry_policy.as_ref(), || {
             Ok(Vec::new())
         })
@@ -211,7 +221,7 @@ impl Access {
 
     /// For what is done on a registry itself.
     pub(crate) fn registry(&self, at: &Snapshot<'_>) -> Result<(), Error> {
-        let registry_policy = registry_settings::find_policy(at, &self.scope)?;
+        let registry_policy = registry_policy::find_policy(at, &self.scope)?;
         self.decide(Resource::Registry, None, registry_policy.as_ref(), || {
             Ok(Vec::new())
         })
@@ -296,3 +306,28 @@ impl Access {
 
 const NO_ALLOW: &str = "because no resource-based policy allows the ecr:{action} action";
 const EXPLICIT_DENY: &str = "with an explicit deny in a resource-based policy";
+
+/// The rules of the policy that a repository has.
+pub(crate) fn read_repository_policy(text: &str) -> Result<Policy, StoreError> {
+    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is invalid"))
+}
+
+impl Context {
+    /// What the caller wants to do in the registry that the request means.
+    pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
+        let scope = match registry_id {
+            Some(id) => Scope {
+                registry_id: id.clone(),
+                region: self.scope.region.clone(),
+            },
+            None => self.scope.clone(),
+        };
+        let circumstances = Circumstances {
+            now: self.clock.now(),
+            source: self.source,
+            organization_id: self.configuration.organization_id.clone(),
+            granted: self.granted,
+        };
+        Access::new(self.caller.clone(), scope, action, circumstances).in_any_region(self.any_region)
+    }
+}

@@ -1,6 +1,6 @@
 //! Patterns of policies: `*` stands for any run of characters and `?` for one; the whole text must match.
 
-use crate::repositories::matches_wildcard;
+use ecru_model::matches_wildcard;
 
 /// Never backtracks: each piece between two stars is taken where it first fits.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {

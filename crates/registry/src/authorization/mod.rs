@@ -3,19 +3,17 @@
 mod get_authorization_token;
 mod grant;
 mod token;
-mod verified;
 
 use std::sync::Arc;
 
 use ecru_model::{ErrorCode, Region, Scope, Timestamp};
 
+use crate::state::verified_tokens::Verified;
 use crate::{Caller, Context, Endpoint, Error, Service};
 
 pub use get_authorization_token::get_authorization_token;
 pub use grant::check_grant;
 pub(crate) use grant::grant;
-use verified::Verified;
-pub(crate) use verified::VerifiedTokens;
 
 /// The user name that goes with a token.
 const TOKEN_USER: &str = "AWS";

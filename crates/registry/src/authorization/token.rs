@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use serde::Deserialize;
 
-use super::verified::Verified;
 use super::{check_expiry, unauthorized};
 use crate::mac::Purpose;
+use crate::state::verified_tokens::Verified;
 use crate::{Caller, Error, Service};
 
 pub(super) const LIFETIME_MILLISECONDS: i64 = 12 * 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 //! The time that users see, the time of the machine, and randomness: everything a test may want to hold still.
 
-mod set;
+mod setting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::Error;
 
-pub use set::{SetClock, reset_clock, set_clock};
-pub(crate) use set::{forget, restore};
+pub use setting::SetClock;
+pub(crate) use setting::{forget, restore, save};
 
 const NOT_FROZEN: i64 = i64::MIN;
 

@@ -14,11 +14,11 @@ use ecru_model::{
     RCTAppliedFor as AppliedFor, RepositoryCreationTemplate, RepositoryPolicyText,
     RepositoryTemplateDescription as Description, Scope, Tag, Timestamp,
 };
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use crate::paging::{Filling, Room};
-use crate::registry_settings::{Held, Quota};
-use crate::repositories::{describe_filters, stored};
+use crate::quotas::{Held, Quota};
+use crate::records::repositories::describe_filters;
 use crate::{Error, Page};
 
 pub use create_repository_creation_template::create_repository_creation_template;

@@ -8,9 +8,11 @@ use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::{Template, find};
 use crate::access::Access;
-use crate::registry_settings::Quotas;
-use crate::repositories::{self, Encryption, Repository};
-use crate::{Context, Error, lifecycle, repository_policy, tagging};
+use crate::quotas::Quotas;
+use crate::records::encryption::Encryption;
+use crate::records::repositories::{self, Repository};
+use crate::records::resource_tags;
+use crate::{Context, Error, lifecycle_policy, repository_policy};
 
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";
@@ -100,15 +102,15 @@ pub(crate) fn create_repository(
     repository.id = repositories::insert(tx, &repository)?;
 
     let tags = template.resource_tags.into_iter().map(|tag| (tag.key, tag.value));
-    tagging::save(tx, repository.id, &tags.collect())?;
+    resource_tags::save(tx, repository.id, &tags.collect())?;
     let policy = template
         .repository_policy
         .as_ref()
         .map(RepositoryPolicyText::as_str);
     repository_policy::save(tx, &repository, policy)?;
     if let Some(policy) = &template.lifecycle_policy {
-        let policy = lifecycle::accept_stored(policy.as_str())?;
-        lifecycle::save(tx, &repository, &policy, access.now())?;
+        let policy = lifecycle_policy::accept_stored(policy.as_str())?;
+        lifecycle_policy::save(tx, &repository, &policy, access.now())?;
     }
     Ok(repository)
 }

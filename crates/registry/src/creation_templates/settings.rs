@@ -11,10 +11,14 @@ use ecru_model::{
 };
 
 use super::Template;
+use ecru_store::stored;
+
 use crate::access::{Holder, Policy};
 use crate::principals::is_role_of;
-use crate::repositories::{Encryption, accept_filters, stored};
-use crate::{Error, lifecycle, tagging};
+use crate::records::encryption::Encryption;
+use crate::records::repositories::accept_filters;
+use crate::records::resource_tags;
+use crate::{Error, lifecycle_policy};
 
 /// The settings that a request names; the others stay as they are.
 pub(super) struct Settings {
@@ -165,8 +169,8 @@ fn accept_applied_for(given: Vec<AppliedFor>) -> Result<Vec<AppliedFor>, Error> 
 
 /// In the order in which they are given, under the rules for tags of a repository.
 fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
-    let accepted =
-        tagging::accept(tags.clone()).map_err(|error| Error::parameter("resourceTags", &error.message))?;
+    let accepted = resource_tags::accept(tags.clone())
+        .map_err(|error| Error::parameter("resourceTags", &error.message))?;
     let mut ordered = Vec::with_capacity(accepted.len());
     for tag in tags {
         // Of a key that is given twice the last value counts.
@@ -182,7 +186,7 @@ fn accept_lifecycle_policy(text: &str) -> Result<Option<LifecyclePolicyText>, Er
     if text.is_empty() {
         return Ok(None);
     }
-    let accepted = lifecycle::accept_as_given(text)?;
+    let accepted = lifecycle_policy::accept_as_given(text)?;
     Ok(Some(stored(LifecyclePolicyText::parse(accepted))?))
 }
 

@@ -1,11 +1,10 @@
 //! An event as EventBridge hands it on.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{Row, StoreError};
+use ecru_store::{Row, StoreError, stored};
 use serde_json::{Value as Json, json};
 
 use crate::mac::{Keys, Purpose};
-use crate::repositories::stored;
 
 /// A recorded event.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use ecru_model::{Digest, ImageTag, RepositoryName, Scope, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{ECR, Event};
-use crate::images::MEDIA_TYPE_BYTES_MAX;
+use crate::manifests::MEDIA_TYPE_BYTES_MAX;
 
 /// The image that an event tells of.
 #[derive(Clone, Copy)]

@@ -6,8 +6,7 @@ use ecru_model::{Region, RegistryId};
 use ecru_store::{Row, StoreError, Value};
 
 use super::Envelope;
-use crate::introspection::Extent;
-use crate::paging::{self, Filling};
+use crate::paging::{self, Extent, Filling};
 use crate::{Error, Page, Service};
 
 /// Which events are shown; each part that is named has to agree.

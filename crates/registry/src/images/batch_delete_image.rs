@@ -6,18 +6,18 @@ use ecru_model::{
 };
 use ecru_store::Tx;
 
-use super::delete::{Deleted, delete_image, delete_tag};
-use super::identifier;
-use super::selection::{Selector, failure, select};
-use crate::clock::Moment;
+use crate::context::Terms;
 use crate::paging::{ROW_BYTES, Room};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_images::{
+    Deleted, Image, Selector, delete_image, delete_tag, failure, identifier, referenced_by, select,
+};
 use crate::{Context, Error};
 
 pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchDeleteImage", input.registry_id.as_ref());
     let (name, ids) = (input.repository_name, input.image_ids);
-    let moment = ctx.clock.moment();
+    let terms = ctx.terms();
 
     ctx.store
         .write(move |tx| {
@@ -36,7 +36,7 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
                     }
                 };
                 let digest = selected.0.digest;
-                match delete(tx, &repository, selected, moment)? {
+                match delete(tx, &repository, selected, &terms)? {
                     Deleted::Done { tags } => {
                         let bytes = tags.iter().map(|tag| tag.as_str().len() + ROW_BYTES);
                         room.take_named(bytes.sum())?;
@@ -56,12 +56,12 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
 fn delete(
     tx: &Tx<'_>,
     repository: &Repository,
-    (image, selector): (super::Image, Selector),
-    moment: Moment,
+    (image, selector): (Image, Selector),
+    terms: &Terms,
 ) -> Result<Deleted, Error> {
     match selector {
-        Selector::Digest(_) => delete_image(tx, repository, &image, moment),
-        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, moment),
+        Selector::Digest(_) => delete_image(tx, repository, &image, terms),
+        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, terms),
     }
 }
 
@@ -85,17 +85,4 @@ fn referenced(id: &ImageIdentifier, indexes: &[Digest]) -> ecru_model::ImageFail
         ImageFailureCode::ImageReferencedByManifestList,
         referenced_by(indexes),
     )
-}
-
-/// Names the first of them: any number of indexes may hold an image. [unknown] where the service stops.
-pub(super) fn referenced_by(indexes: &[Digest]) -> String {
-    const NAMED_MAX: usize = 100;
-
-    let indexes = indexes
-        .iter()
-        .take(NAMED_MAX)
-        .map(Digest::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    format!("Requested image referenced by manifest list: [{indexes}]")
 }

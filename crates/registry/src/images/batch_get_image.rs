@@ -7,15 +7,18 @@ use ecru_model::{
     BatchGetImageInput as Input, BatchGetImageOutput as Output, ErrorCode, Image as Answer, ImageFailure,
     ImageIdentifier, ImageStatus, ImageTag, RepositoryName, Scope,
 };
-use ecru_store::Snapshot;
+use ecru_store::{Snapshot, stored};
 
-use super::selection::{Selector, image_not_found, select};
-use super::upstream::{Upstream, key};
-use super::{Image, Reference, StoredManifest, identifier, load_manifest, manifest_of, pulls, tags_of};
+use super::upstream::Upstream;
+use super::upstream::key;
 use crate::access::Access;
+use crate::manifests::{Reference, StoredManifest};
 use crate::paging::{self, NAMED_BYTES_MAX, Room};
-use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use crate::records::repositories::Repository;
+use crate::stored_images::{
+    Image, Selector, identifier, image_not_found, load_manifest, manifest_of, pulls, select, tags_of,
+};
+use crate::{Context, Error};
 
 pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
@@ -95,7 +98,7 @@ fn describe(
     manifest: Bytes,
     media_type: String,
 ) -> Result<Answer, Error> {
-    let text = repositories::stored(String::from_utf8(manifest.into()))?;
+    let text = stored(String::from_utf8(manifest.into()))?;
     Ok(Answer {
         registry_id: Some(scope.registry_id.clone()),
         repository_name: Some(repository.clone()),

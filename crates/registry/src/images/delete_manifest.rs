@@ -2,9 +2,8 @@
 
 use ecru_model::{ErrorCode, RepositoryName};
 
-use super::batch_delete_image::referenced_by;
-use super::delete::{Deleted, delete_image, delete_tag};
-use super::{Reference, find, find_tagged, not_found};
+use crate::manifests::Reference;
+use crate::stored_images::{Deleted, delete_image, delete_tag, find, find_tagged, not_found, referenced_by};
 use crate::{Context, Error};
 
 pub async fn delete_manifest(
@@ -14,7 +13,7 @@ pub async fn delete_manifest(
 ) -> Result<(), Error> {
     let access = ctx.access("BatchDeleteImage", None);
     let (name, reference) = (repository.clone(), reference.clone());
-    let moment = ctx.clock.moment();
+    let terms = ctx.terms();
 
     ctx.store
         .write(move |tx| {
@@ -23,11 +22,11 @@ pub async fn delete_manifest(
             let deleted = match &reference {
                 Reference::Tag(tag) => {
                     let image = find_tagged(tx, &repository, tag.as_str())?.ok_or_else(missing)?;
-                    delete_tag(tx, &repository, &image, tag, moment)?
+                    delete_tag(tx, &repository, &image, tag, &terms)?
                 }
                 Reference::Digest(digest) => {
                     let image = find(tx, &repository, digest)?.ok_or_else(missing)?;
-                    delete_image(tx, &repository, &image, moment)?
+                    delete_image(tx, &repository, &image, &terms)?
                 }
             };
             match deleted {

@@ -5,10 +5,13 @@ use ecru_model::{
 };
 use ecru_store::Snapshot;
 
-use super::page::{Accept, ImagePage, Wanted, page};
-use super::{Image, load, tags_of};
+use super::page::Accept;
+use super::page::ImagePage;
+use super::page::Wanted;
+use super::page::page;
 use crate::paging::{self, Listing, ROW_BYTES, Room};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_images::{Image, load, tags_of};
 use crate::{Context, Error, scanning};
 
 pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -6,13 +6,13 @@ use ecru_model::{
     Annotations, ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
     ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RegistryId, RepositoryName,
 };
-use ecru_store::{Snapshot, StoreError, Value};
+use ecru_store::{Snapshot, StoreError, Value, stored};
 use serde::de::IgnoredAny;
 
-use super::{Image, find};
 use crate::paging::{self, Filling, Listing, PAGE_BYTES_MAX, ROW_BYTES, Room};
-use crate::repositories::{Repository, stored};
-use crate::{Context, Error, Page, pull_through_cache, repositories};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::{Image, find};
+use crate::{Context, Error, Page, pull_through_cache};
 
 const PAGE_DEFAULT: u32 = 20;
 

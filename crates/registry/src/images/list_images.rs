@@ -2,9 +2,12 @@
 
 use ecru_model::{ImageIdentifier, ListImagesInput as Input, ListImagesOutput as Output};
 
-use super::identifier;
-use super::page::{Accept, ImagePage, Wanted, page};
+use super::page::Accept;
+use super::page::ImagePage;
+use super::page::Wanted;
+use super::page::page;
 use crate::paging::{self, Listing};
+use crate::stored_images::identifier;
 use crate::{Context, Error};
 
 pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {

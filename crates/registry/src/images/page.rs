@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use ecru_model::{ImageStatus, ImageStatusFilter, ImageTag, TagStatus};
-use ecru_store::{Snapshot, StoreError, Value};
+use ecru_store::{Snapshot, StoreError, Value, stored};
 
-use super::Image;
 use crate::Page;
 use crate::paging::{Filling, Room};
-use crate::repositories::{Repository, stored};
+use crate::records::repositories::Repository;
+use crate::stored_images::Image;
 
 /// What a tag costs beside its text.
 const TAG_BYTES: usize = 32;

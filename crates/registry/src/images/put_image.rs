@@ -5,10 +5,9 @@ use ecru_model::{
     Digest, DigestAlgorithm, ErrorCode, Image, ImageTag, PutImageInput as Input, PutImageOutput as Output,
 };
 
-use super::identifier;
-use super::store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
 use crate::creation_templates::{refuse_push, repository_to_push};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_images::{NewImage, Origin, Outcome, identifier, read_manifest, store_image};
 use crate::{Context, Error};
 
 pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageTag, RepositoryName};
 
-use super::Reference;
 use super::put_image::digest_does_not_match;
-use super::store_image::{NewImage, Origin, read_manifest, store_image};
 use crate::access::Access;
 use crate::creation_templates::{refuse_push, repository_to_push};
+use crate::manifests::Reference;
+use crate::stored_images::{NewImage, Origin, read_manifest, store_image};
 use crate::{Context, Error, pull_through_cache};
 
 pub struct PutManifest {

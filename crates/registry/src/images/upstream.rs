@@ -6,10 +6,10 @@ use ecru_model::{
     BatchGetImageInput as Input, Digest, ErrorCode, ImageFailure, ImageFailureCode, ImageIdentifier, ImageTag,
 };
 
-use super::selection::{failure, select};
-use super::{Reference, StoredManifest};
 use crate::access::Access;
+use crate::manifests::{Reference, StoredManifest};
 use crate::pull_through_cache::{Trouble, UpstreamError, Wanted, fetch_missing};
+use crate::stored_images::{failure, select};
 use crate::{Context, Error};
 
 type Key = (Option<String>, Option<String>);

@@ -1,11 +1,12 @@
 //! Every stored blob, and the repositories it can be read through.
 
 use ecru_model::Digest;
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use super::{Extent, PLACE_BYTES, Place};
+use crate::paging::Extent;
 use crate::paging::{self, Filling};
-use crate::{Error, Page, Service, repositories::stored};
+use crate::scoped_name::{SCOPED_NAME_BYTES, ScopedName};
+use crate::{Error, Page, Service};
 
 #[derive(Clone, Debug)]
 pub struct StoredBlob {
@@ -13,7 +14,7 @@ pub struct StoredBlob {
     pub digest: Digest,
     pub size_bytes: i64,
     /// None when all were deleted and the blob awaits collection.
-    pub repositories: Vec<Place>,
+    pub repositories: Vec<ScopedName>,
     /// Whether it can be read through others than these, too.
     pub more_repositories: bool,
 }
@@ -33,11 +34,11 @@ pub async fn list_blobs(service: &Service, extent: Extent) -> Result<Page<Stored
             blob.repositories = repositories(at, blob.id)?;
             blob.more_repositories = blob.repositories.len() > REPOSITORIES_MAX;
             blob.repositories.truncate(REPOSITORIES_MAX);
-            blob.repositories.sort_unstable_by(Place::order);
+            blob.repositories.sort_unstable_by(ScopedName::order);
             let places = blob
                 .repositories
                 .iter()
-                .map(|place| place.text_bytes() + PLACE_BYTES);
+                .map(|place| place.text_bytes() + SCOPED_NAME_BYTES);
             if filling.put(blob.id, places.sum(), || Ok(Some(blob)))?.is_break() {
                 break;
             }
@@ -57,9 +58,9 @@ fn from_row(row: &Row<'_>) -> Result<StoredBlob, StoreError> {
     })
 }
 
-fn repositories(at: &Snapshot<'_>, blob_id: i64) -> Result<Vec<Place>, StoreError> {
+fn repositories(at: &Snapshot<'_>, blob_id: i64) -> Result<Vec<ScopedName>, StoreError> {
     let limit = i64::try_from(REPOSITORIES_MAX + 1).unwrap_or(i64::MAX);
     at.query(REPOSITORIES, &[blob_id, limit].map(Value::Integer), |row| {
-        Place::from_row(row, 0)
+        ScopedName::from_row(row, 0)
     })
 }

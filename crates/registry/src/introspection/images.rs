@@ -1,16 +1,17 @@
 //! Every image, or those of the repositories of one name.
 
 use ecru_model::{Digest, RepositoryName, Timestamp};
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use super::{Extent, Place};
+use crate::paging::Extent;
 use crate::paging::{self, Filling};
-use crate::{Error, Page, Service, repositories::stored};
+use crate::scoped_name::ScopedName;
+use crate::{Error, Page, Service};
 
 #[derive(Clone, Debug)]
 pub struct ImageSummary {
     pub id: i64,
-    pub place: Place,
+    pub place: ScopedName,
     pub digest: Digest,
     pub tags: Vec<String>,
     pub size_bytes: i64,
@@ -66,7 +67,7 @@ pub async fn list_images(
 fn from_row(row: &Row<'_>) -> Result<ImageSummary, StoreError> {
     Ok(ImageSummary {
         id: row.integer(0)?,
-        place: Place::from_row(row, 1)?,
+        place: ScopedName::from_row(row, 1)?,
         digest: stored(Digest::from_bytes(row.blob(4)?))?,
         tags: Vec::new(),
         size_bytes: row.integer(5)?,

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use ecru_model::Timestamp;
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
-use super::{Extent, Place};
+use crate::paging::Extent;
 use crate::paging::{self, Filling};
+use crate::scoped_name::ScopedName;
 use crate::{Caller, Context, Endpoint, Error, Page, Service};
 
 #[derive(Clone, Debug)]
 pub struct RepositorySummary {
     pub id: i64,
-    pub place: Place,
+    pub place: ScopedName,
     /// What a client of the door that was asked pushes to.
     pub uri: String,
     pub created_at: Timestamp,
@@ -68,7 +69,7 @@ pub async fn list_repositories(
 fn from_row(row: &Row<'_>) -> Result<RepositorySummary, StoreError> {
     Ok(RepositorySummary {
         id: row.integer(0)?,
-        place: Place::from_row(row, 1)?,
+        place: ScopedName::from_row(row, 1)?,
         uri: String::new(),
         created_at: Timestamp::from_millis(row.integer(4)?),
         image_tag_mutability: row.text(5)?.to_owned(),
@@ -87,7 +88,7 @@ fn tags(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<(String, String)>, 
     })
 }
 
-fn uri(service: &Arc<Service>, endpoint: &Endpoint, place: &Place) -> String {
+fn uri(service: &Arc<Service>, endpoint: &Endpoint, place: &ScopedName) -> String {
     let owner = Caller::root(&place.scope);
     let ctx = Context::new(service, owner, place.scope.clone(), endpoint.clone());
     format!(

@@ -7,24 +7,21 @@ use tokio::task::JoinSet;
 
 use super::next::{claim, idle_time};
 use super::run::run as run_job;
-use super::{Kind, Place, SCHEDULED, schedule_everywhere};
-use crate::{Error, Service, images};
+use super::{Kind, Place, SCHEDULED, schedule_housekeeping};
+use crate::{Error, Service};
 
 /// The machine may sleep, and its clock be set: no wait is trusted for longer.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Runs until the process ends. A failure is logged and the work tried again after a while.
-pub async fn run(service: Arc<Service>) {
-    if let Err(error) = begin(&service).await {
+pub(crate) async fn run_in_background(service: &Arc<Service>, kinds: &'static [Kind]) {
+    if let Err(error) = begin(service).await {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "background work could not begin"
         );
     }
-    tokio::join!(
-        run_jobs(&service),
-        images::pulls::write_in_the_background(&service),
-    );
+    run_jobs(service, kinds).await;
 }
 
 /// One process owns the data: a lease that is found at its start belongs to nobody.
@@ -36,18 +33,18 @@ pub(super) async fn begin(service: &Service) -> Result<(), Error> {
                 "UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL",
                 &[],
             )?;
-            schedule_everywhere(tx, Kind::Housekeeping)?;
+            schedule_housekeeping(tx)?;
             Ok(())
         })
         .await
 }
 
-async fn run_jobs(service: &Arc<Service>) {
+async fn run_jobs(service: &Arc<Service>, kinds: &'static [Kind]) {
     let mut scheduled = service.store.watch(SCHEDULED);
     let mut running = JoinSet::new();
     loop {
         scheduled.mark_unchanged();
-        let wait = match begin_what_is_due(service, &mut running).await {
+        let wait = match begin_what_is_due(service, kinds, &mut running).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::error!(
@@ -68,14 +65,18 @@ async fn run_jobs(service: &Arc<Service>) {
 }
 
 /// How long to wait then.
-async fn begin_what_is_due(service: &Arc<Service>, running: &mut JoinSet<()>) -> Result<Duration, Error> {
+async fn begin_what_is_due(
+    service: &Arc<Service>,
+    kinds: &'static [Kind],
+    running: &mut JoinSet<()>,
+) -> Result<Duration, Error> {
     while let Some(mut place) = Place::try_take(service) {
-        let Some((job, lease)) = claim(service, &mut place).await? else {
+        let Some(claimed) = claim(service, kinds, &mut place).await? else {
             return Ok(idle_time(service)?.map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX)));
         };
         let own = Arc::clone(service);
         running.spawn(async move {
-            if let Err(error) = run_job(&own, job, lease, place).await {
+            if let Err(error) = run_job(&own, kinds, claimed, place).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "background work could not end"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ecru_store::{StoreError, Tx, Value};
 
 use super::lease::Lease;
-use super::{Ended, Job, Outcome, Ran, SCHEDULED};
+use super::{Ended, JobRow, Outcome, Ran, SCHEDULED};
 use crate::{Error, Service};
 
 const FIRST_PAUSE_MILLISECONDS: i64 = 1_000;
@@ -14,10 +14,11 @@ const PAUSE_MILLISECONDS_MAX: i64 = 60 * 60 * 1_000;
 /// Records what a run came to, unless another has taken over.
 pub(super) async fn finish(
     service: &Service,
-    job: &Job,
+    row: &JobRow,
     lease: Lease,
     result: Result<Outcome, Error>,
 ) -> Result<Ran, Error> {
+    let job = &row.job;
     let machine_now = service.clock.machine_milliseconds();
     let next = match &result {
         Ok(Outcome::Done(_)) => Next::Gone,
@@ -26,7 +27,7 @@ pub(super) async fn finish(
         Err(error) => {
             tracing::error!(
                 error = error as &dyn std::error::Error,
-                kind = job.kind.as_str(),
+                kind = row.kind,
                 subject = job.subject,
                 attempt = job.attempts,
                 "background work failed"
@@ -46,7 +47,7 @@ pub(super) async fn finish(
         Err(error) => Ended::Failed(error.message),
     };
     Ok(Ran {
-        kind: job.kind.as_str(),
+        kind: row.kind.clone(),
         scope: job.scope.clone(),
         subject: job.subject.clone(),
         ended,

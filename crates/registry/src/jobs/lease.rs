@@ -3,7 +3,7 @@
 use ecru_model::ErrorCode;
 use ecru_store::{StoreError, Tx, Value};
 
-use super::Job;
+use super::JobRow;
 use crate::{Clock, Error};
 
 /// Longer than any pause of a living process, as short as a restart of a dead one may wait.
@@ -20,7 +20,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn of(job: &Job, owner: String, clock: Clock) -> Self {
+    pub(super) fn of(job: &JobRow, owner: String, clock: Clock) -> Self {
         Self {
             job_id: job.id,
             owner,

@@ -1,11 +1,9 @@
 //! The jobs that are there, for people and test helpers to look at.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{Row, StoreError};
+use ecru_store::{Row, StoreError, stored};
 
-use crate::introspection::Extent;
-use crate::paging::{self, Filling};
-use crate::repositories::stored;
+use crate::paging::{self, Extent, Filling};
 use crate::{Error, Page, Service};
 
 #[derive(Clone, Debug)]

@@ -6,36 +6,45 @@ use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::lease::{Lease, lease_until};
-use super::{FullKinds, Job, Place};
+use super::{JobRow, Kind, Place};
 use crate::clock::Moment;
+use crate::state::runs::{FullKinds, RunningKind};
 use crate::{Error, Service};
 
 /// Takes the lease of the job that has been due for longest, if any may run, and counts it in the place.
-pub(super) async fn claim(service: &Service, place: &mut Place) -> Result<Option<(Job, Lease)>, Error> {
+pub(super) async fn claim(
+    service: &Service,
+    kinds: &[Kind],
+    place: &mut Place,
+) -> Result<Option<(JobRow, Lease)>, Error> {
     let _choosing = service.runs.choosing.lock().await;
     let full = service.runs.full_kinds();
     let moment = service.clock.moment();
-    if service.store.read(|at| first_due(at, moment, full))?.is_none() {
+    if service.store.read(|at| first_due(at, moment, &full))?.is_none() {
         return Ok(None);
     }
     let owner = service.random.uuid()?.to_string();
     let taken_by = owner.clone();
     let taken = service
         .store
-        .write(move |tx| match first_due(tx, moment, full)? {
+        .write(move |tx| match first_due(tx, moment, &full)? {
             Some(id) => take(tx, id, &taken_by, moment),
             None => Ok(None),
         })
         .await?;
     Ok(taken.map(|job| {
-        place.hold_for(job.kind);
+        let known = kinds.iter().find(|kind| kind.name == job.kind);
+        place.hold_for(RunningKind {
+            name: job.kind.clone(),
+            running_max: known.map_or(1, |kind| kind.running_max),
+        });
         let lease = Lease::of(&job, owner, service.clock.clone());
         (job, lease)
     }))
 }
 
-fn first_due(at: &Snapshot<'_>, moment: Moment, full: FullKinds) -> Result<Option<i64>, StoreError> {
-    let [first, second, third] = full.map(Value::Text);
+fn first_due(at: &Snapshot<'_>, moment: Moment, full: &FullKinds) -> Result<Option<i64>, StoreError> {
+    let [first, second, third] = full.each_ref().map(|kind| Value::Text(kind));
     let (now, machine_now) = (moment.now.as_millis(), moment.machine_now);
     at.find(
         "SELECT id FROM jobs WHERE due <= ?1 AND not_before <= ?2 AND (lease_until IS NULL OR lease_until <= ?2)
@@ -53,7 +62,7 @@ fn first_due(at: &Snapshot<'_>, moment: Moment, full: FullKinds) -> Result<Optio
 }
 
 /// What was to be done again at a time that has come is done by this run.
-fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<Job>, Error> {
+fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobRow>, Error> {
     Ok(tx.find(
         "UPDATE jobs SET lease_owner = ?2, lease_until = ?3, attempts = attempts + 1,
              again_due = CASE WHEN again_due <= ?4 THEN NULL ELSE again_due END
@@ -64,7 +73,7 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<Job>
             Value::Integer(lease_until(moment.machine_now)),
             Value::Integer(moment.now.as_millis()),
         ],
-        Job::from_row,
+        JobRow::from_row,
     )?)
 }
 
@@ -72,7 +81,8 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<Job>
 /// own kind is begun when that ends.
 pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
     let moment = service.clock.moment();
-    let [first, second, third] = service.runs.full_kinds().map(Value::Text);
+    let full = service.runs.full_kinds();
+    let [first, second, third] = full.each_ref().map(|kind| Value::Text(kind));
     let by_machine = service.store.read(|at| {
         at.find(
             "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)

@@ -6,34 +6,30 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
-use super::{Job, Kind, Outcome, Place, Ran};
-use crate::{
-    Error, Service, housekeeping, images, lifecycle, pull_through_cache, replication, repositories, scanning,
-};
-
-/// The one place that knows what does the work of a kind.
-async fn work(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
-    match job.kind {
-        Kind::RepositoryRemoval => repositories::removal::run(service, lease).await,
-        Kind::Housekeeping => housekeeping::run(service, lease).await,
-        Kind::Replication => replication::run::run(service, job, lease).await,
-        Kind::ReplicationBackfill => replication::backfill::run(service, job, lease).await,
-        Kind::Lifecycle => lifecycle::apply(service, job, lease).await,
-        Kind::LifecyclePreview => lifecycle::preview(service, job, lease).await,
-        Kind::Activation => images::activate(service, job, lease).await,
-        Kind::Referrers => images::follow(service, job, lease).await,
-        Kind::ImageScan => scanning::run::run(service, job, lease).await,
-        Kind::ScanSweep => scanning::sweep::run(service, job, lease).await,
-        Kind::CacheImport => pull_through_cache::run_import(service, job, lease).await,
-    }
-}
+use super::{JobRow, Kind, Place, Ran};
+use crate::{Error, Service};
 
 /// Runs a job in one of the places there are, and says what it came to.
-pub(super) async fn run(service: &Arc<Service>, job: Job, lease: Lease, place: Place) -> Result<Ran, Error> {
+pub(super) async fn run(
+    service: &Arc<Service>,
+    kinds: &'static [Kind],
+    (job, lease): (JobRow, Lease),
+    place: Place,
+) -> Result<Ran, Error> {
+    let kind = kinds.iter().find(|kind| kind.name == job.kind);
+
     // A panic ends this run only.
     let mut running = tokio::task::JoinSet::new();
-    let (at_work, of, under) = (Arc::clone(service), job.clone(), lease.clone());
-    running.spawn(async move { work(&at_work, &of, &under).await });
+    let (own, about, held) = (Arc::clone(service), job.clone(), lease.clone());
+    running.spawn(async move {
+        match kind {
+            Some(kind) => (kind.run)(own, about.job, held).await,
+            None => Err(Error::server(format!(
+                "this version does no work of the kind `{}`",
+                about.kind
+            ))),
+        }
+    });
 
     let mut renewal = interval(RENEWAL);
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -6,33 +6,32 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::next::{claim, waive_waiting};
 use super::run::run;
-use super::{Kind, Place, Ran, schedule_everywhere};
-use crate::{Error, Service, images};
+use super::{Kind, Place, Ran, schedule_housekeeping};
+use crate::{Error, Service};
 
 /// Work that asks for more of itself at once has to end somewhere.
 const RUNS_MAX: usize = 10_000;
 
 /// Runs everything that is due by the clock, also what failed and waits to be tried again, until nothing is left that may
 /// run. What the loop runs meanwhile is waited for and told, too.
-pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
-    images::pulls::write(service).await?;
+pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<Vec<Ran>, Error> {
     let mut heard = service.runs.ended.subscribe();
     let mut taken = service.runs.taken.subscribe();
     let now = service.clock.now();
     service
         .store
         .write(move |tx| {
-            schedule_everywhere(tx, Kind::Housekeeping)?;
+            schedule_housekeeping(tx)?;
             waive_waiting(tx, now)
         })
         .await?;
 
     let mut ended = Vec::new();
     for _ in 0..RUNS_MAX {
-        let began = run_one(service).await?;
+        let began = run_one(service, kinds).await?;
         if !began {
             // What was looked for in vain may be a run of the loop, which may leave more to do.
-            if *taken.borrow_and_update() == 0 && !run_one(service).await? {
+            if *taken.borrow_and_update() == 0 && !run_one(service, kinds).await? {
                 break;
             }
             let _ = taken.wait_for(|taken| *taken == 0).await;
@@ -49,16 +48,16 @@ pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
 }
 
 /// Whether there was one.
-async fn run_one(service: &Arc<Service>) -> Result<bool, Error> {
+async fn run_one(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<bool, Error> {
     let Some(mut place) = Place::wait(service).await else {
         return Ok(false);
     };
-    let Some((job, lease)) = claim(service, &mut place).await? else {
+    let Some(claimed) = claim(service, kinds, &mut place).await? else {
         return Ok(false);
     };
     // On a task of its own, a run does not end with the request that asked for it.
     let own = Arc::clone(service);
-    let running = tokio::spawn(async move { run(&own, job, lease, place).await });
+    let running = tokio::spawn(async move { run(&own, kinds, claimed, place).await });
     running
         .await
         .map_err(|panic| Error::server("background work panicked").caused_by(panic))??;

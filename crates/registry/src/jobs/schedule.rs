@@ -1,26 +1,41 @@
 //! Putting a job on the list, in the transaction that makes it necessary.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{StoreError, Tx, Value};
+use ecru_store::{StoreError, Tx, Value, stored};
 
-use super::{Kind, SCHEDULED};
-use crate::repositories::stored;
+use super::{SCHEDULED, Subject, Work};
 
 /// Since `due` decides when a job may run, this is before every clock.
 const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
 
-pub struct NewJob<'a> {
-    pub kind: Kind,
-    pub scope: &'a Scope,
-    /// What the kind of work is to be done with, such as the name of a repository; empty for the whole registry.
-    pub subject: &'a str,
-    /// By the clock that users see.
-    pub due: Timestamp,
+/// Work that belongs to no registry: it removes what nobody needs any more.
+pub(crate) const HOUSEKEEPING: &str = "housekeeping";
+/// Work that belongs to no registry: it removes what deleted repositories held.
+pub(crate) const REPOSITORY_REMOVAL: &str = "repository-removal";
+
+/// There is one job for a kind, scope and subject: of two dues, by the clock that users see, the earlier wins. While a run is
+/// under way, this asks for another one after it.
+pub(crate) fn schedule<W: Work>(
+    tx: &Tx<'_>,
+    scope: &Scope,
+    subject: &W::Subject,
+    due: Timestamp,
+) -> Result<(), StoreError> {
+    schedule_named(tx, W::NAME, scope, subject, due)
 }
 
-/// There is one job for a kind, scope and subject: of two dues the earlier wins. While a run is under way, this asks for
-/// another one after it.
-pub fn schedule(tx: &Tx<'_>, job: &NewJob<'_>) -> Result<(), StoreError> {
+/// For rooms below the one that does the work.
+pub(crate) fn schedule_named(
+    tx: &Tx<'_>,
+    kind: &'static str,
+    scope: &Scope,
+    subject: &impl Subject,
+    due: Timestamp,
+) -> Result<(), StoreError> {
+    save(tx, kind, scope, &subject.text(), due)
+}
+
+fn save(tx: &Tx<'_>, kind: &str, scope: &Scope, subject: &str, due: Timestamp) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO jobs (kind, account, region, subject, due) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (kind, account, region, subject) DO UPDATE SET
@@ -31,11 +46,11 @@ pub fn schedule(tx: &Tx<'_>, job: &NewJob<'_>) -> Result<(), StoreError> {
                               WHEN jobs.again_due < excluded.due THEN jobs.again_due
                               ELSE excluded.due END",
         &[
-            Value::Text(job.kind.as_str()),
-            Value::Text(job.scope.registry_id.as_str()),
-            Value::Text(job.scope.region.as_str()),
-            Value::Text(job.subject),
-            Value::Integer(job.due.as_millis()),
+            Value::Text(kind),
+            Value::Text(scope.registry_id.as_str()),
+            Value::Text(scope.region.as_str()),
+            Value::Text(subject),
+            Value::Integer(due.as_millis()),
         ],
     )?;
     tx.announce(SCHEDULED);
@@ -43,18 +58,20 @@ pub fn schedule(tx: &Tx<'_>, job: &NewJob<'_>) -> Result<(), StoreError> {
 }
 
 /// Schedules work that belongs to no registry, to be done at once.
-pub(crate) fn schedule_everywhere(tx: &Tx<'_>, kind: Kind) -> Result<(), StoreError> {
+pub(crate) fn schedule_everywhere<W: Work<Subject = ()>>(tx: &Tx<'_>) -> Result<(), StoreError> {
+    save_everywhere(tx, W::NAME)
+}
+
+pub(crate) fn schedule_housekeeping(tx: &Tx<'_>) -> Result<(), StoreError> {
+    save_everywhere(tx, HOUSEKEEPING)
+}
+
+fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
     let nowhere = Scope {
         registry_id: stored(RegistryId::parse("000000000000"))?,
         region: stored(Region::parse("us-east-1"))?,
     };
-    let job = NewJob {
-        kind,
-        scope: &nowhere,
-        subject: "",
-        due: AT_ONCE,
-    };
-    schedule(tx, &job)
+    save(tx, kind, &nowhere, "", AT_ONCE)
 }
 
 /// Takes away the jobs of an account, or of all; what belongs to no registry stays.
@@ -63,8 +80,8 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
         "DELETE FROM jobs WHERE (?1 IS NULL OR account = ?1) AND kind NOT IN (?2, ?3)",
         &[
             Value::from(account),
-            Value::Text(Kind::RepositoryRemoval.as_str()),
-            Value::Text(Kind::Housekeeping.as_str()),
+            Value::Text(REPOSITORY_REMOVAL),
+            Value::Text(HOUSEKEEPING),
         ],
     )?;
     Ok(())

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use super::finish::finish;
 use super::next::{claim, idle_time};
 use super::*;
+use crate::state::runs::RUNNING_MAX;
+use crate::work::KINDS;
 use crate::{Clock, Configuration, Error, Random, RepositoryUriShape};
 
 const NOW: i64 = 1_767_225_600_000;
@@ -32,10 +34,16 @@ fn service_on(directory: &Path) -> Arc<Service> {
         organization_id: crate::OrganizationId::default(),
         pace: crate::Pace::Fast,
         uploads_at_once: 16,
-        quotas: crate::registry_settings::Quotas::default(),
-        key_source: Arc::new(crate::verification::NoKeys),
+        quotas: crate::quotas::Quotas::default(),
     };
-    Service::open(&options, clock, Random::default(), configuration).unwrap()
+    Service::open(
+        &options,
+        clock,
+        Random::default(),
+        configuration,
+        crate::Ports::default(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn service() -> (Arc<Service>, TempDir) {
@@ -51,34 +59,28 @@ pub(crate) fn scope(account: &str, region: &str) -> Scope {
 }
 
 async fn add(service: &Service, subject: &'static str, due: i64) {
-    add_kind(service, Kind::RepositoryRemoval, subject, due).await;
+    add_kind(service, REPOSITORY_REMOVAL, subject, due).await;
 }
 
-async fn add_kind(service: &Service, kind: Kind, subject: &'static str, due: i64) {
+async fn add_kind(service: &Service, kind: &'static str, subject: &'static str, due: i64) {
     let scope = scope("111122223333", "eu-west-1");
-    let added = service.store.write(move |tx| {
-        let job = NewJob {
-            kind,
-            scope: &scope,
-            subject,
-            due: Timestamp::from_millis(due),
-        };
-        schedule(tx, &job)
-    });
+    let added = service
+        .store
+        .write(move |tx| schedule_named(tx, kind, &scope, &subject.to_owned(), Timestamp::from_millis(due)));
     added.await.unwrap();
 }
 
 /// What would run next if nothing ran.
-async fn next(service: &Arc<Service>) -> Option<(Job, Lease)> {
+async fn next(service: &Arc<Service>) -> Option<(JobRow, Lease)> {
     let mut place = Place::wait(service).await.unwrap();
-    claim(service, &mut place).await.unwrap()
+    claim(service, KINDS, &mut place).await.unwrap()
 }
 
 async fn subject(service: &Arc<Service>) -> Option<String> {
-    next(service).await.map(|(job, _)| job.subject)
+    next(service).await.map(|(job, _)| job.job.subject)
 }
 
-async fn end(service: &Service, (job, lease): (Job, Lease), result: Result<Outcome, Error>) -> Ended {
+async fn end(service: &Service, (job, lease): (JobRow, Lease), result: Result<Outcome, Error>) -> Ended {
     finish(service, &job, lease, result).await.unwrap().ended
 }
 
@@ -148,7 +150,7 @@ async fn a_job_that_asks_for_it_runs_again_at_its_time() {
     assert_eq!(subject(&service).await, None);
     service.clock.advance(1);
     let (job, _) = next(&service).await.unwrap();
-    assert_eq!(job.attempts, 1);
+    assert_eq!(job.job.attempts, 1);
 }
 
 #[tokio::test]
@@ -157,7 +159,7 @@ async fn a_failed_run_is_tried_again_after_a_pause_of_machine_time() {
     add(&service, "one", NOW).await;
     for attempt in 1..4 {
         let claimed = next(&service).await.unwrap();
-        assert_eq!(claimed.0.attempts, attempt);
+        assert_eq!(claimed.0.job.attempts, attempt);
         let failed = end(&service, claimed, Err(Error::server("the disk is away"))).await;
         assert_eq!(failed, Ended::Failed("the disk is away".to_owned()));
         // Nobody shortens the pause: not the clock that users see, not another reason to run.
@@ -179,7 +181,7 @@ async fn a_run_whose_lease_ran_out_comes_to_nothing() {
     let (job, lease) = next(&service).await.unwrap();
     execute(&service, "UPDATE jobs SET lease_until = 1").await;
     let second = next(&service).await.unwrap();
-    assert_eq!(second.0.attempts, 2);
+    assert_eq!(second.0.job.attempts, 2);
 
     let late = lease.clone();
     let write = service.store.write(move |tx| {
@@ -230,8 +232,8 @@ async fn what_is_due_is_run_although_it_waits_after_a_failure() {
     let claimed = next(&service).await.unwrap();
     end(&service, claimed, Err(Error::server("the disk is away"))).await;
 
-    let ran = run_due(&service).await.unwrap();
-    let told = ran.iter().map(|ran| (ran.kind, ran.subject.as_str()));
+    let ran = run_due(&service, KINDS).await.unwrap();
+    let told = ran.iter().map(|ran| (ran.kind.as_str(), ran.subject.as_str()));
     let told = told.collect::<Vec<_>>();
     assert!(told.contains(&("repository-removal", "one")), "{told:?}");
     assert!(told.contains(&("housekeeping", "")), "{told:?}");
@@ -264,15 +266,15 @@ async fn jobs_of_an_account_go_with_it() {
 }
 
 /// A job in a place of its own.
-async fn begin(service: &Arc<Service>) -> Option<(Job, Lease, Place)> {
+async fn begin(service: &Arc<Service>) -> Option<(JobRow, Lease, Place)> {
     let mut place = Place::try_take(service)?;
-    let (job, lease) = claim(service, &mut place).await.unwrap()?;
+    let (job, lease) = claim(service, KINDS, &mut place).await.unwrap()?;
     Some((job, lease, place))
 }
 
 #[tokio::test]
 async fn no_kind_of_work_holds_all_places() {
-    for kind in Kind::ALL {
+    for kind in KINDS.iter().map(|kind| kind.name) {
         let (service, _directory) = service();
         for subject in ["one", "two", "three", "four"] {
             add_kind(&service, kind, subject, NOW - 10).await;
@@ -281,24 +283,24 @@ async fn no_kind_of_work_holds_all_places() {
         while let Some(run) = begin(&service).await {
             running.push(run);
         }
-        let expected = if kind == Kind::ImageScan {
-            1
-        } else {
-            RUNNING_MAX - 1
-        };
+        let expected = if kind == "image-scan" { 1 } else { RUNNING_MAX - 1 };
         assert_eq!(running.len(), expected, "{kind:?}");
         // Nothing is looked for again until a run ends, or other work comes.
         assert_eq!(idle_time(&service).unwrap(), None, "{kind:?}");
 
-        let other = if kind == Kind::Lifecycle {
-            Kind::Referrers
+        let other = if kind == "lifecycle" {
+            "referrers"
         } else {
-            Kind::Lifecycle
+            "lifecycle"
         };
         add_kind(&service, other, "other", NOW).await;
         assert_eq!(idle_time(&service).unwrap(), Some(Duration::ZERO), "{kind:?}");
         let (job, _, place) = begin(&service).await.unwrap();
-        assert_eq!((job.kind, job.subject.as_str()), (other, "other"), "{kind:?}");
+        assert_eq!(
+            (job.kind.as_str(), job.job.subject.as_str()),
+            (other, "other"),
+            "{kind:?}"
+        );
         drop(place);
 
         let (first, lease, place) = running.remove(0);

@@ -6,9 +6,9 @@ use ecru_model::{
 };
 use ecru_store::Blob;
 
-use super::{answered_as_existing, find_linked, is_archived, load, media_type};
 use crate::paging::{ROW_BYTES, Room};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_layers::{answered_as_existing, find_linked, is_archived, load, media_type};
 use crate::{Context, Error};
 
 pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Result<Output, Error> {

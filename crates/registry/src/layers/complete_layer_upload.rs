@@ -3,9 +3,9 @@
 use ecru_model::{CompleteLayerUploadInput as Input, CompleteLayerUploadOutput as Output, Digest, ErrorCode};
 use ecru_store::{Upload, UploadId};
 
-use super::upload::{Ended, end};
-use super::{load, take};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_layers::upload::{Ended, end, parse_id};
+use crate::stored_layers::{load, take};
 use crate::{Context, Error};
 
 /// Every part but the last has at least this size.
@@ -14,7 +14,7 @@ const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CompleteLayerUpload", input.registry_id.as_ref());
     let repository = load(ctx, &access, &input.repository_name)?;
-    let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
+    let id = parse_id(&repository, input.upload_id.as_str())?;
     // Digests of algorithms that are not stored here are tolerated beside one that is.
     let digests = input
         .layer_digests

@@ -5,10 +5,10 @@ use ecru_model::{
     RepositoryName, Scope,
 };
 
-use super::{find_linked, is_archived, layer_not_found, media_type};
 use crate::access::Access;
 use crate::authorization::grant;
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
+use crate::stored_layers::{find_linked, is_archived, layer_not_found, media_type};
 use crate::{Context, Error, pull_through_cache};
 
 pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -3,9 +3,10 @@
 use ecru_model::{
     DigestAlgorithm, InitiateLayerUploadInput as Input, InitiateLayerUploadOutput as Output, UploadId,
 };
+use ecru_store::stored;
 
-use super::upload::begin;
-use crate::{Context, Error, repositories};
+use crate::stored_layers::upload::begin;
+use crate::{Context, Error};
 
 /// The size of part that ECR advises.
 const PART_SIZE_BYTES: i64 = 10 * 1024 * 1024;
@@ -15,7 +16,7 @@ pub async fn initiate_layer_upload(ctx: &Context, input: Input) -> Result<Output
 
     let id = begin(ctx, access, input.repository_name, DigestAlgorithm::Sha256).await?;
 
-    let upload_id = repositories::stored(UploadId::parse(id.to_string()))?;
+    let upload_id = stored(UploadId::parse(id.to_string()))?;
     Ok(Output {
         upload_id: Some(upload_id),
         part_size: Some(PART_SIZE_BYTES),

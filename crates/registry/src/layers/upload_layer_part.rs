@@ -4,15 +4,18 @@ use bytes::Bytes;
 use ecru_model::{ErrorCode, UploadLayerPartInput as Input, UploadLayerPartOutput as Output};
 use ecru_store::{ByteSource, UploadId};
 
-use super::{append_failed, invalid_part, layer_bytes_max, load, out_of_order, take, upload_not_found};
-use crate::registry_settings::Quota;
-use crate::repositories::Repository;
+use crate::quotas::Quota;
+use crate::records::repositories::Repository;
+use crate::stored_layers::upload::parse_id;
+use crate::stored_layers::{
+    append_failed, invalid_part, layer_bytes_max, load, out_of_order, take, upload_not_found,
+};
 use crate::{Context, Error};
 
 pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("UploadLayerPart", input.registry_id.as_ref());
     let repository = load(ctx, &access, &input.repository_name)?;
-    let id = super::upload::parse_id(&repository, input.upload_id.as_str())?;
+    let id = parse_id(&repository, input.upload_id.as_str())?;
 
     let mut upload = take(ctx, &repository, &id).await?;
     let part = Part {

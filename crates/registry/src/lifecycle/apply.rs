@@ -7,14 +7,17 @@ use ecru_model::{RepositoryName, Scope, Timestamp};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 use serde_json::{Value as Json, json};
 
-use super::evaluate::{Candidate, Census, Rules, Verdict};
+use super::evaluate::Candidate;
+use super::evaluate::Census;
+use super::evaluate::Rules;
+use super::evaluate::Verdict;
 use super::inventory;
-use super::policy::{Action, Policy};
-use super::{find, parse_stored, schedule_application};
-use crate::clock::Moment;
-use crate::images::{self, Deleted};
-use crate::jobs::{Job, Lease, Outcome};
-use crate::repositories::{self, Repository, stored};
+use crate::context::Terms;
+use crate::jobs::{Job, Lease, Outcome, Work};
+use crate::lifecycle_policy::policy::{Action, Policy};
+use crate::lifecycle_policy::{APPLICATION, find, parse_stored, schedule_application};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::{self, Deleted};
 use crate::{Error, Service};
 
 /// An image has a few rows, its tags and links among them, so that a batch stays within about 200.
@@ -102,26 +105,38 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
-    let name = stored(RepositoryName::parse(job.subject.as_str()))?;
+/// Carries out the lifecycle policy of a repository.
+pub(crate) struct Lifecycle;
+
+impl Work for Lifecycle {
+    const NAME: &'static str = APPLICATION;
+    type Subject = RepositoryName;
+
+    async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+    let name = job.subject;
     let mut application = Application {
         service,
         lease,
-        scope: job.scope.clone(),
+        scope: job.scope,
         name,
         done: Done::default(),
     };
     // A pull that is not written yet must not count as none.
-    images::pulls::write(service).await?;
+    stored_images::pulls::write(service).await?;
     for _ in 0..PASSES_MAX {
-        let moment = service.clock.moment();
-        let Some((policy, plan)) = application.read(moment.now).await? else {
+        let terms = service.terms();
+        let Some((policy, plan)) = application.read(terms.at.now).await? else {
             break;
         };
         let plan = Arc::new(plan);
-        application.carry_out(&policy, &plan, moment).await?;
+        application.carry_out(&policy, &plan, &terms).await?;
         if plan.steps.is_empty() || plan.blocked == 0 {
-            application.end(policy, moment.now, plan.next_due).await?;
+            application.end(policy, terms.at.now, plan.next_due).await?;
             break;
         }
     }
@@ -171,11 +186,11 @@ impl Application<'_> {
             .await
     }
 
-    async fn carry_out(&mut self, policy: &str, plan: &Arc<Plan>, moment: Moment) -> Result<(), Error> {
+    async fn carry_out(&mut self, policy: &str, plan: &Arc<Plan>, terms: &Terms) -> Result<(), Error> {
         let policy: Arc<str> = Arc::from(policy);
         for first in (0..plan.steps.len()).step_by(IMAGES_PER_BATCH) {
             let (plan, policy, lease) = (Arc::clone(plan), Arc::clone(&policy), self.lease.clone());
-            let (scope, name) = (self.scope.clone(), self.name.clone());
+            let (scope, name, terms) = (self.scope.clone(), self.name.clone(), terms.clone());
             let done = self
                 .service
                 .store
@@ -190,7 +205,7 @@ impl Application<'_> {
                     }
                     let mut done = Done::default();
                     for step in plan.steps.iter().skip(first).take(IMAGES_PER_BATCH) {
-                        act(tx, &repository, (&plan, *step), moment, &mut done)?;
+                        act(tx, &repository, (&plan, *step), &terms, &mut done)?;
                     }
                     Ok::<_, Error>(done)
                 })
@@ -241,7 +256,7 @@ fn act(
     tx: &Tx<'_>,
     repository: &Repository,
     (plan, step): (&Plan, Step),
-    moment: Moment,
+    terms: &Terms,
     done: &mut Done,
 ) -> Result<(), Error> {
     let Some((key, candidate)) = inventory::find(tx, repository, step.image_id)? else {
@@ -251,16 +266,16 @@ fn act(
         done.left += 1;
         return Ok(());
     };
-    let Some(image) = images::find(tx, repository, &key.digest)? else {
+    let Some(image) = stored_images::find(tx, repository, &key.digest)? else {
         return Ok(());
     };
     match action {
-        Action::Expire => match images::delete_image(tx, repository, &image, moment)? {
+        Action::Expire => match stored_images::delete_image(tx, repository, &image, terms)? {
             Deleted::Done { .. } => done.expired += 1,
             Deleted::ReferencedBy(_) => {}
         },
         Action::Archive => {
-            images::archive(tx, repository, &image, moment.now)?;
+            stored_images::archive(tx, repository, &image, terms.at.now)?;
             done.archived += 1;
         }
     }

@@ -3,7 +3,7 @@
 use ecru_model::{DeleteLifecyclePolicyInput as Input, DeleteLifecyclePolicyOutput as Output};
 use ecru_store::Value;
 
-use super::load;
+use crate::lifecycle_policy::load;
 use crate::{Context, Error};
 
 pub async fn delete_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::lifecycle_policy::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
+use crate::lifecycle_policy::tag_matcher::TagMatcher;
 use ecru_model::Timestamp;
-
-use super::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
-use super::tag_matcher::TagMatcher;
 
 /// All that a policy can ask of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -306,9 +305,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::lifecycle::grammar;
-    use crate::lifecycle::policy::TagRequirement;
-    use crate::repositories::matches_wildcard;
+    use crate::lifecycle_policy::grammar;
+    use crate::lifecycle_policy::policy::TagRequirement;
+    use ecru_model::matches_wildcard;
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
     const NOW: Timestamp = Timestamp::from_millis(1_000 * DAY);

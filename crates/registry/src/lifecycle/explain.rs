@@ -1,15 +1,21 @@
 //! Why each image of a repository is kept or goes: what the evaluation found, told rule by rule.
 
 use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
-use ecru_store::{Snapshot, StoreError, Value};
+use ecru_store::{Snapshot, StoreError, Value, stored};
 
-use super::evaluate::{Candidate, Census, Finding, Rules, Standing, Tie, Verdict};
-use super::inventory::{self, Key};
-use super::policy::{Action, Limit, Policy, StorageClass};
-use super::{load, parse_stored};
-use crate::introspection::Extent;
-use crate::paging::{Filling, Room};
-use crate::repositories::{self, Repository, stored};
+use super::evaluate::Candidate;
+use super::evaluate::Census;
+use super::evaluate::Finding;
+use super::evaluate::Rules;
+use super::evaluate::Standing;
+use super::evaluate::Tie;
+use super::evaluate::Verdict;
+use super::inventory;
+use super::inventory::Key;
+use crate::lifecycle_policy::policy::{Action, Limit, Policy, StorageClass};
+use crate::lifecycle_policy::{load, parse_stored};
+use crate::paging::{Extent, Filling, Room};
+use crate::records::repositories::{self, Repository};
 use crate::{Error, Page, Service};
 
 /// What a tag or a rule costs beside its texts.

@@ -2,7 +2,7 @@
 
 use ecru_model::{GetLifecyclePolicyInput as Input, GetLifecyclePolicyOutput as Output};
 
-use super::load;
+use crate::lifecycle_policy::load;
 use crate::{Context, Error};
 
 pub async fn get_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -6,13 +6,15 @@ use ecru_model::{
     LifecyclePolicyPreviewStatus as Status, LifecyclePolicyPreviewSummary, LifecyclePolicyRuleAction,
     LifecyclePolicyTargetStorageClass, LifecyclePolicyText, TagStatus, TransitioningImageTotalCount,
 };
-use ecru_store::Snapshot;
+use ecru_store::{Snapshot, stored};
 
-use super::policy::Action;
-use super::preview::{self, Preview, PreviewResult};
+use super::preview;
+use super::preview::Preview;
+use super::preview::PreviewResult;
+use crate::lifecycle_policy::policy::Action;
 use crate::paging::{self, Filling, Listing, ROW_BYTES, Room};
-use crate::repositories::{Repository, stored};
-use crate::{Context, Error, Page, images};
+use crate::records::repositories::Repository;
+use crate::{Context, Error, Page, stored_images};
 
 pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetLifecyclePolicyPreview", input.registry_id.as_ref());
@@ -88,7 +90,7 @@ fn named(
 ) -> Result<Page<PreviewResult, i64>, Error> {
     let mut digests = Vec::<Digest>::new();
     for id in ids {
-        if let Some(digest) = images::resolve(at, repository, id)?
+        if let Some(digest) = stored_images::resolve(at, repository, id)?
             && !digests.contains(&digest)
         {
             digests.push(digest);

@@ -3,11 +3,12 @@
 use std::iter::Peekable;
 
 use ecru_model::{Digest, ImageStatus, Timestamp};
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use super::evaluate::{Candidate, Tie};
-use super::policy::StorageClass;
-use crate::repositories::{Repository, stored};
+use super::evaluate::Candidate;
+use super::evaluate::Tie;
+use crate::lifecycle_policy::policy::StorageClass;
+use crate::records::repositories::Repository;
 
 /// Which image a candidate is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

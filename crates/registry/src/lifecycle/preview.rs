@@ -6,16 +6,18 @@ use std::sync::Arc;
 use ecru_model::{
     Digest, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyStorageClass, RepositoryName, Timestamp,
 };
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 use serde_json::json;
 
-use super::apply::{Plan, Step, plan};
+use super::apply::Plan;
+use super::apply::Step;
+use super::apply::plan;
 use super::inventory;
-use super::parse_stored;
-use super::policy::{Action, StorageClass};
-use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
-use crate::repositories::{self, Repository, stored};
-use crate::{Error, Service, images};
+use crate::jobs::{self, Job, Lease, Outcome, schedule};
+use crate::lifecycle_policy::parse_stored;
+use crate::lifecycle_policy::policy::{Action, StorageClass};
+use crate::records::repositories::{self, Repository};
+use crate::{Error, Service, stored_images};
 
 const ROWS_PER_BATCH: usize = 200;
 /// What a tag costs beside its text.
@@ -103,15 +105,7 @@ pub(super) fn start(tx: &Tx<'_>, repository: &Repository, preview: &Preview) -> 
 }
 
 fn schedule_work(tx: &Tx<'_>, repository: &Repository, due: Timestamp) -> Result<(), StoreError> {
-    schedule(
-        tx,
-        &NewJob {
-            kind: Kind::LifecyclePreview,
-            scope: &repository.scope,
-            subject: repository.name.as_str(),
-            due,
-        },
-    )
+    schedule::<LifecyclePreview>(tx, &repository.scope, &repository.name, due)
 }
 
 /// Results in their order, from the one after `after`.
@@ -164,10 +158,21 @@ impl PreviewResult {
     }
 }
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
-    let name = stored(RepositoryName::parse(job.subject.as_str()))?;
+/// Works out what a lifecycle policy would do, and forgets it after a day.
+pub(crate) struct LifecyclePreview;
+
+impl jobs::Work for LifecyclePreview {
+    const NAME: &'static str = "lifecycle-preview";
+    type Subject = RepositoryName;
+
+    async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, &job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: &Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
     let found = service.store.read(|at| {
-        let Some(repository) = repositories::find(at, &job.scope, &name)? else {
+        let Some(repository) = repositories::find(at, &job.scope, &job.subject)? else {
             return Ok(None);
         };
         let preview = find(at, &repository)?;
@@ -184,7 +189,7 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
     };
     match preview.status {
         Status::InProgress => {
-            images::pulls::write(service).await?;
+            stored_images::pulls::write(service).await?;
             work.clear().await?;
             work.fill(&mut preview, now).await?;
             Ok(Outcome::Done(

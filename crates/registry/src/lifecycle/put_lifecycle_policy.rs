@@ -1,18 +1,19 @@
 //! `PutLifecyclePolicy`: checks a policy, puts it in the place of the one that stands, and has it applied at once.
 
 use ecru_model::{LifecyclePolicyText, PutLifecyclePolicyInput as Input, PutLifecyclePolicyOutput as Output};
+use ecru_store::stored;
 
-use super::{accept, save};
-use crate::{Context, Error, repositories};
+use crate::lifecycle_policy::{accept, save};
+use crate::{Context, Error};
 
 pub async fn put_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutLifecyclePolicy", input.registry_id.as_ref());
     let name = input.repository_name;
     let policy = match accept(input.lifecycle_policy_text.as_str()) {
         Ok(policy) => policy,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
+        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error)),
     };
-    let text = repositories::stored(LifecyclePolicyText::parse(policy.as_str()))?;
+    let text = stored(LifecyclePolicyText::parse(policy.as_str()))?;
     let now = ctx.clock.now();
 
     ctx.store

@@ -5,10 +5,13 @@ use ecru_model::{
     StartLifecyclePolicyPreviewInput as Input, StartLifecyclePolicyPreviewOutput as Output,
 };
 
-use super::preview::{self, Preview};
-use super::{accept_as_given, load};
-use crate::repositories::Repository;
-use crate::{Context, Error, repositories};
+use super::preview;
+use super::preview::Preview;
+use ecru_store::stored;
+
+use crate::lifecycle_policy::{accept_as_given, load};
+use crate::records::repositories::Repository;
+use crate::{Context, Error};
 
 pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("StartLifecyclePolicyPreview", input.registry_id.as_ref());
@@ -19,9 +22,9 @@ pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Resu
         .transpose();
     let given = match accepted {
         Ok(given) => given,
-        Err(error) => return Err(repositories::refuse_after_lookup(ctx, &access, &name, error)),
+        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error)),
     };
-    let given = given.map(|text| repositories::stored(LifecyclePolicyText::parse(text)));
+    let given = given.map(|text| stored(LifecyclePolicyText::parse(text)));
     let given = given.transpose()?;
     let now = ctx.clock.now();
 

@@ -2,15 +2,11 @@
 
 mod arn;
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-
-use ecru_model::{Arn, ErrorCode, RegistryId};
-use ecru_store::{Row, Snapshot, Store, StoreError, Tx, Value};
+use ecru_model::{Arn, ErrorCode};
+use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{self, Filling};
-use crate::repositories::stored;
-use crate::{Caller, Error, Page, Service};
+use crate::{Error, Page, Service};
 
 pub(crate) use arn::{Identity, account, is_principal_of, is_role_of};
 
@@ -22,27 +18,6 @@ const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
 pub struct Principal {
     pub access_key_id: String,
     pub arn: String,
-}
-
-/// Every binding, in memory: each signed request asks.
-pub(crate) struct Principals(RwLock<HashMap<String, Caller>>);
-
-impl Principals {
-    pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
-        Ok(Self(RwLock::new(load_all(at)?)))
-    }
-
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
-        // Read under the lock: of two who reload, the later one has seen what both have changed.
-        let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *bound = store.read(load_all)?;
-        Ok(())
-    }
-
-    pub(crate) fn find(&self, access_key_id: &str) -> Option<Caller> {
-        let bound = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        bound.get(access_key_id).cloned()
-    }
 }
 
 /// Binds an access key, whoever it belonged to.
@@ -135,17 +110,4 @@ fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {
 fn is_access_key_id(text: &str) -> bool {
     let regular = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     (1..=ACCESS_KEY_ID_CHARACTERS_MAX).contains(&text.len()) && text.bytes().all(regular)
-}
-
-fn load_all(at: &Snapshot<'_>) -> Result<HashMap<String, Caller>, StoreError> {
-    let all = at.query(
-        "SELECT access_key_id, account, arn FROM principals",
-        &[],
-        |row: &Row<'_>| {
-            let registry_id = stored(RegistryId::parse(row.text(1)?))?;
-            let caller = Caller::identity(registry_id, row.text(2)?.to_owned());
-            Ok((row.text(0)?.to_owned(), caller))
-        },
-    )?;
-    Ok(all.into_iter().collect())
 }

@@ -12,8 +12,8 @@ use super::manifest::{Claim, claim, is_absence, open};
 use super::order::{Order, still_there};
 use super::origin::{Origin, Source};
 use super::{Trouble, Upstream, UpstreamError, upstreams};
-use crate::repositories::Repository;
-use crate::{Context, Error, Service, images, layers};
+use crate::records::repositories::Repository;
+use crate::{Context, Error, Service, stored_images, stored_layers};
 
 pub enum OpenedBlob {
     Stored(BlobReader),
@@ -28,7 +28,7 @@ pub struct Arriving {
 
 /// `HEAD`: the size of a blob.
 pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
-    let missing = match layers::find_blob(ctx, repository, digest).await {
+    let missing = match stored_layers::find_blob(ctx, repository, digest).await {
         Err(error) if is_absence(&error) => error,
         here => return here,
     };
@@ -109,7 +109,7 @@ pub(crate) async fn bring_layers(
         };
         let linked = ctx
             .store
-            .read(|at| layers::find_linked(&ctx.store, at, &repository, digest))?;
+            .read(|at| stored_layers::find_linked(&ctx.store, at, &repository, digest))?;
         if linked.is_some() {
             continue;
         }
@@ -140,13 +140,13 @@ pub async fn open_blob(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<OpenedBlob, Error> {
-    let missing = match layers::open_blob(ctx, repository, digest).await {
+    let missing = match stored_layers::open_blob(ctx, repository, digest).await {
         Err(error) if is_absence(&error) => error,
         here => return here.map(OpenedBlob::Stored),
     };
     match fetch(ctx, repository, digest).await {
         Ok(Some(arriving)) => Ok(OpenedBlob::Arriving(arriving)),
-        Ok(None) => match layers::open_blob(ctx, repository, digest).await {
+        Ok(None) => match stored_layers::open_blob(ctx, repository, digest).await {
             Err(error) if is_absence(&error) => Err(missing),
             here => here.map(OpenedBlob::Stored),
         },
@@ -228,7 +228,7 @@ impl Target {
             .write(move |tx| {
                 let from = source.repository_here(moment.now, tx, "GetDownloadUrlForLayer")?;
                 let to = still_there(tx, &wanted)?;
-                images::copy::link_layers(tx, &from, &to, &[digest], moment.machine_now)?;
+                stored_images::copy::link_layers(tx, &from, &to, &[digest], moment.machine_now)?;
                 Ok(())
             })
             .await
@@ -239,7 +239,7 @@ impl Source {
     fn size_here(&self, service: &Service, digest: &Digest) -> Result<u64, Trouble> {
         service.store.read(|at| {
             let repository = self.repository_here(service.clock.now(), at, "GetDownloadUrlForLayer")?;
-            let blob = layers::find_linked(&service.store, at, &repository, digest)?;
+            let blob = stored_layers::find_linked(&service.store, at, &repository, digest)?;
             Ok(blob.ok_or(UpstreamError::NotFound)?.size)
         })
     }

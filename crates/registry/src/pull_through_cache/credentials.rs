@@ -5,8 +5,8 @@ use ecru_store::Snapshot;
 use serde::Deserialize;
 
 use super::Credentials;
-use crate::Error;
-use crate::secrets::{self, Secret};
+use crate::ports::secret::Secret;
+use crate::{Error, secrets};
 
 /// Whether the cache may read the secret, whatever it holds.
 pub(crate) fn check(at: &Snapshot<'_>, scope: &Scope, arn: &CredentialArn) -> Result<(), Error> {

@@ -11,11 +11,12 @@ use super::blob::Target;
 use super::origin::{Fetched, Source, origin_of};
 use super::rules::{self, Rule};
 use super::{Trouble, UpstreamError, tags};
-use crate::images::pulls::{self, Arriving};
-use crate::images::{self, NewImage, Reference};
-use crate::jobs::{Job, Kind, Lease, NewJob, Outcome, schedule};
-use crate::repositories::{self, Repository};
-use crate::{Error, Service, events, layers};
+use crate::jobs::{Job, Lease, Outcome, Subject, Work, schedule};
+use crate::manifests::Reference;
+use crate::records::repositories::{self, Repository};
+use crate::state::pulls::Arriving;
+use crate::stored_images::{self, NewImage, pulls};
+use crate::{Error, Service, events, stored_layers};
 
 /// What one image may name, directly or through indexes.
 const IMAGES_MAX: usize = 1_000;
@@ -26,28 +27,22 @@ const ATTEMPTS_MAX: i64 = 5;
 
 /// What is to be brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Import {
+pub(crate) struct Import {
     pub(super) scope: Scope,
     pub(super) name: RepositoryName,
     /// The tag under which it was asked for.
     pub(super) tag: Option<ImageTag>,
 }
 
-impl Import {
-    fn subject(&self, digest: &Digest) -> String {
-        match &self.tag {
-            Some(tag) => format!("{}@{digest} {tag}", self.name),
-            None => format!("{}@{digest}", self.name),
-        }
-    }
-
-    fn parse(scope: &Scope, subject: &str) -> Option<(Self, Digest)> {
-        let (image, tag) = match subject.split_once(' ') {
+/// An import, and the digest of the image that it begins with.
+impl Subject for (Import, Digest) {
+    fn parse(scope: &Scope, text: &str) -> Option<Self> {
+        let (image, tag) = match text.split_once(' ') {
             Some((image, tag)) => (image, Some(ImageTag::parse(tag).ok()?)),
-            None => (subject, None),
+            None => (text, None),
         };
         let (name, digest) = image.split_once('@')?;
-        let import = Self {
+        let import = Import {
             scope: scope.clone(),
             name: RepositoryName::parse(name).ok()?,
             tag,
@@ -55,6 +50,16 @@ impl Import {
         Some((import, Digest::parse(digest).ok()?))
     }
 
+    fn text(&self) -> String {
+        let (import, digest) = self;
+        match &import.tag {
+            Some(tag) => format!("{}@{digest} {tag}", import.name),
+            None => format!("{}@{digest}", import.name),
+        }
+    }
+}
+
+impl Import {
     /// An image of this import, as somebody who waits for it notes it.
     pub(super) fn arriving(&self, digest: Digest) -> Arriving {
         Arriving {
@@ -115,20 +120,28 @@ pub(super) fn schedule_import(
     digest: &Digest,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let job = NewJob {
-        kind: Kind::CacheImport,
-        scope: &import.scope,
-        subject: &import.subject(digest),
-        due: now,
-    };
-    schedule(tx, &job)
+    schedule::<CacheImport>(tx, &import.scope, &(import.clone(), *digest), now)
 }
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+/// Brings an image from an upstream registry.
+pub(crate) struct CacheImport;
+
+impl Work for CacheImport {
+    const NAME: &'static str = "cache-import";
+    type Subject = (Import, Digest);
+
+    async fn run(
+        service: &Arc<Service>,
+        job: Job<(Import, Digest)>,
+        lease: &Lease,
+    ) -> Result<Outcome, Error> {
+        run(service, job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: Job<(Import, Digest)>, lease: &Lease) -> Result<Outcome, Error> {
     let nothing = Ok(Outcome::Done(json!({})));
-    let Some((import, digest)) = Import::parse(&job.scope, &job.subject) else {
-        return nothing;
-    };
+    let (import, digest) = job.subject;
     let covered = service
         .store
         .read(|at| rules::find_covering(at, &import.scope, &import.name));
@@ -223,7 +236,7 @@ impl Bringing<'_> {
     fn is_here(&self, repository: &Repository, digest: &Digest) -> Result<bool, Trouble> {
         self.service
             .store
-            .read(|at| Ok(images::find(at, repository, digest)?.is_some()))
+            .read(|at| Ok(stored_images::find(at, repository, digest)?.is_some()))
     }
 
     async fn bring_blobs(
@@ -252,7 +265,7 @@ impl Bringing<'_> {
     fn has(&self, target: &Target) -> Result<bool, Trouble> {
         let store = &self.service.store;
         store.read(|at| {
-            let found = layers::find_linked(store, at, &target.repository, &target.digest)?;
+            let found = stored_layers::find_linked(store, at, &target.repository, &target.digest)?;
             Ok(found.is_some_and(|blob| blob.is_intact()))
         })
     }
@@ -269,7 +282,7 @@ impl Bringing<'_> {
             bytes: fetched.bytes,
             tags: import.tag.iter().filter(|_| is_root).cloned().collect(),
             pushed_at: now,
-            origin: images::Origin::Cache,
+            origin: stored_images::Origin::Cache,
         };
         self.service
             .store
@@ -279,7 +292,7 @@ impl Bringing<'_> {
                 let Some(repository) = found.filter(|repository| repository.id == wanted_id) else {
                     return Ok(());
                 };
-                images::store_image(&terms, tx, &repository, &image)?;
+                stored_images::store_image(&terms, tx, &repository, &image)?;
                 if let Some(pulled_at) = pulled_at {
                     pulls::save_arrived(tx, &repository, image.digest, pulled_at)?;
                 }
@@ -316,11 +329,12 @@ mod tests {
                 name: RepositoryName::parse("hub/library/alpine").unwrap(),
                 tag,
             };
-            let read = Import::parse(&scope, &import.subject(&digest));
+            let subject = (import.clone(), digest);
+            let read = <(Import, Digest)>::parse(&scope, &subject.text());
             assert_eq!(read, Some((import, digest)));
         }
         for other in ["", "hub", "hub@sha256:00", "@ a"] {
-            assert_eq!(Import::parse(&scope, other), None, "{other}");
+            assert_eq!(<(Import, Digest)>::parse(&scope, other), None, "{other}");
         }
     }
 }

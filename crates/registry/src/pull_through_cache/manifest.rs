@@ -11,10 +11,12 @@ use super::rules::{self, Rule};
 use super::{Trouble, UpstreamError, import, tags};
 use crate::access::Access;
 use crate::creation_templates::create_repository;
-use crate::images::{self, Reference, StoredManifest, pulls};
-use crate::registry_settings::Quotas;
-use crate::repositories::{self, Repository};
-use crate::verification::{self, Subject};
+use crate::manifests::{Reference, StoredManifest};
+use crate::ports::image_observer::Admission;
+use crate::quotas::Quotas;
+use crate::records::repositories::{self, Repository};
+use crate::records::tag_mutability::is_frozen;
+use crate::stored_images::{self, pulls};
 use crate::{Context, Error};
 
 /// What somebody asks of a repository.
@@ -44,7 +46,7 @@ pub async fn pull_manifest(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
-    let here = images::pull_manifest(ctx, repository, reference);
+    let here = stored_images::pull_manifest(ctx, repository, reference);
     through(ctx, Wanted::at_home(repository, reference, true), here).await
 }
 
@@ -54,7 +56,7 @@ pub async fn look_at_manifest(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
-    let here = images::load_manifest(ctx, repository, reference);
+    let here = stored_images::load_manifest(ctx, repository, reference);
     through(ctx, Wanted::at_home(repository, reference, false), here).await
 }
 
@@ -108,8 +110,8 @@ pub(crate) async fn fetch_missing(
 
 fn is_here(at: &Snapshot<'_>, repository: &Repository, reference: &Reference) -> Result<bool, Error> {
     let image = match reference {
-        Reference::Tag(tag) => images::find_tagged(at, repository, tag.as_str())?,
-        Reference::Digest(digest) => images::find(at, repository, digest)?,
+        Reference::Tag(tag) => stored_images::find_tagged(at, repository, tag.as_str())?,
+        Reference::Digest(digest) => stored_images::find(at, repository, digest)?,
     };
     Ok(image.is_some())
 }
@@ -204,13 +206,15 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
     ctx.store
         .write(move |tx| {
             let repository = open(tx, &access, &import.name, &terms.quotas)?;
-            let subject = Subject {
+            let tags = import.tag.iter().collect::<Vec<_>>();
+            let admission = Admission {
+                repository: &repository,
                 digest: &kept.digest,
                 manifest: &kept.bytes,
+                tags: &tags,
             };
             // Nobody is given under a tag what the repository would not give the tag to.
-            let key_source = terms.key_source.as_ref();
-            verification::check(tx, key_source, &repository, subject, import.tag.iter())?;
+            terms.observers.each(|observer| observer.admit(tx, &admission))?;
             import::schedule_import(tx, &import, &kept.digest, terms.at.now).map_err(Error::from)
         })
         .await?;
@@ -296,7 +300,7 @@ fn is_to_be_compared(
     let Some(checked_at) = tags::checked_at(at, repository.id, tag.as_str())? else {
         return Ok(false);
     };
-    let frozen = repositories::is_frozen(
+    let frozen = is_frozen(
         repository.tag_mutability,
         &repository.exclusion_filters,
         tag.as_str(),

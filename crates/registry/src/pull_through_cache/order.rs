@@ -11,13 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::blob::Arriving;
-use super::flights::{Flight, Key};
 use super::manifest::open;
 use super::tee::{Client, Tee, WITHHELD_BYTES};
 use super::{Trouble, Upstream, UpstreamBlob, UpstreamError, upstreams};
 use crate::access::Access;
-use crate::repositories::{self, Repository};
-use crate::{Error, Service, layers};
+use crate::records::repositories::{self, Repository};
+use crate::state::flights::{Flight, Key};
+use crate::{Error, Service, stored_layers};
 
 /// How many pieces may wait for a slow client, so that a stream stays small in memory.
 const PIECES_WAITING: usize = 1;
@@ -144,7 +144,7 @@ impl Order {
             let Some(repository) = repositories::find(at, scope, name)? else {
                 return Ok(false);
             };
-            let found = layers::find_linked(store, at, &repository, digest)?;
+            let found = stored_layers::find_linked(store, at, &repository, digest)?;
             Ok(found.is_some_and(|blob| blob.is_intact()))
         })
     }
@@ -167,7 +167,7 @@ impl Order {
     }
 
     fn limit(&self) -> u64 {
-        let quota = layers::layer_bytes_max(&self.service);
+        let quota = stored_layers::layer_bytes_max(&self.service);
         self.size_max.map_or(quota, |size| size.min(quota))
     }
 
@@ -202,7 +202,13 @@ impl Order {
             .store
             .write(move |tx| {
                 let repository = still_there(tx, &wanted)?;
-                Ok::<_, Error>(layers::publish(&store, tx, &repository, &received, machine_now)?)
+                Ok::<_, Error>(stored_layers::publish(
+                    &store,
+                    tx,
+                    &repository,
+                    &received,
+                    machine_now,
+                )?)
             })
             .await?;
         Ok(())
@@ -225,7 +231,7 @@ impl Order {
 
     async fn open_file(&self, repository: &Repository) -> Result<BlobContent, Trouble> {
         let store = &self.service.store;
-        let found = store.read(|at| layers::find_linked(store, at, repository, &self.key.2));
+        let found = store.read(|at| stored_layers::find_linked(store, at, repository, &self.key.2));
         let blob = found?.ok_or(UpstreamError::NotFound)?;
         let opened = store.blobs().open(&blob).await;
         let opened = opened.map_err(|error| Error::server("a layer could not be read").caused_by(error))?;

@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
-use ecru_store::Snapshot;
+use ecru_store::{Snapshot, stored};
 
 use super::rules::{Rule, private_registry, upstream_name};
 use super::{Trouble, Upstream, UpstreamError, UpstreamManifest, credentials, upstreams};
 use crate::access::{Access, Circumstances};
-use crate::images::{self, Manifest, Reference};
+use crate::manifests::{Manifest, Reference};
 use crate::principals::is_role_of;
-use crate::repositories::{Repository, stored};
-use crate::{Caller, Error, OrganizationId, Service};
+use crate::records::repositories::Repository;
+use crate::{Caller, Error, OrganizationId, Service, stored_images};
 
 const SERVICE_ROLE: &str =
     "role/aws-service-role/pullthroughcache.ecr.amazonaws.com/AWSServiceRoleForECRPullThroughCache";
@@ -50,10 +50,8 @@ pub(crate) fn origin_of(
     rule: &Rule,
 ) -> Result<Origin, Trouble> {
     let host = &rule.upstream_url;
-    let admitted = service
-        .upstreams
-        .get()
-        .is_some_and(|upstreams| upstreams.admits(host));
+    let upstreams = service.ports.upstreams.as_ref();
+    let admitted = upstreams.is_some_and(|upstreams| upstreams.admits(host));
     if let Some(source) = private_registry(host).filter(|_| !admitted) {
         return Ok(Origin::Here {
             scope: source,
@@ -156,13 +154,13 @@ impl Source {
     ) -> Result<Fetched, Trouble> {
         let repository = self.repository_here(now, at, "BatchGetImage")?;
         let image = match reference {
-            Reference::Tag(tag) => images::find_tagged(at, &repository, tag.as_str())?,
-            Reference::Digest(digest) => images::find(at, &repository, digest)?,
+            Reference::Tag(tag) => stored_images::find_tagged(at, &repository, tag.as_str())?,
+            Reference::Digest(digest) => stored_images::find(at, &repository, digest)?,
         };
         let image = image
             .filter(|image| image.status == ImageStatus::Active)
             .ok_or(UpstreamError::NotFound)?;
-        let bytes = images::manifest_of(at, &image)?;
+        let bytes = stored_images::manifest_of(at, &image)?;
         let manifest = stored(Manifest::parse(&bytes, Some(&image.media_type)))?;
         Ok(Fetched {
             digest: image.digest,

@@ -3,10 +3,9 @@
 use ecru_model::{
     ListPullTimeUpdateExclusionsInput as Input, ListPullTimeUpdateExclusionsOutput as Output, PrincipalArn,
 };
-use ecru_store::Value;
+use ecru_store::{Value, stored};
 
 use crate::paging::{self, Filling, Listing};
-use crate::repositories::stored;
 use crate::{Context, Error};
 
 pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -9,7 +9,7 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Caller;
 use crate::principals::Identity;
-use crate::registry_settings::{Held, Quota};
+use crate::quotas::{Held, Quota};
 
 pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclusion;
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;

@@ -2,7 +2,8 @@
 
 use ecru_model::{DeleteRegistryPolicyInput as Input, DeleteRegistryPolicyOutput as Output};
 
-use super::{REGISTRY_POLICY, load_policy, remove};
+use super::load_policy;
+use crate::records::registry_settings::{REGISTRY_POLICY, remove};
 use crate::{Context, Error};
 
 pub async fn delete_registry_policy(ctx: &Context, _input: Input) -> Result<Output, Error> {

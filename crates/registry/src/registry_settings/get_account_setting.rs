@@ -1,9 +1,11 @@
 //! `GetAccountSetting`: the value of an account setting, its default where none was put.
 
 use ecru_model::{AccountSettingName, GetAccountSettingInput as Input, GetAccountSettingOutput as Output};
+use ecru_store::stored;
 
-use super::{find, values_of};
-use crate::{Context, Error, repositories};
+use super::values_of;
+use crate::records::registry_settings::find;
+use crate::{Context, Error};
 
 pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetAccountSetting", None);
@@ -17,7 +19,7 @@ pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, 
     })?;
 
     // The model gives the value the shape of a name.
-    let value = repositories::stored(AccountSettingName::parse(value))?;
+    let value = stored(AccountSettingName::parse(value))?;
     Ok(Output {
         name: Some(input.name),
         value: Some(value),

@@ -2,7 +2,8 @@
 
 use ecru_model::{PutAccountSettingInput as Input, PutAccountSettingOutput as Output};
 
-use super::{save, values_of};
+use super::values_of;
+use crate::records::registry_settings::save;
 use crate::{Context, Error};
 
 pub async fn put_account_setting(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -2,8 +2,8 @@
 
 use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output};
 
-use super::{REGISTRY_POLICY, save};
 use crate::access::{Holder, Policy};
+use crate::records::registry_settings::{REGISTRY_POLICY, save};
 use crate::{Context, Error};
 
 pub async fn put_registry_policy(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -6,11 +6,11 @@ use ecru_model::{
     DeleteReplication, Region, RegistryId, ReplicationConfiguration, ReplicationDestination, ReplicationRule,
     RepositoryFilter, RepositoryFilterType, RepositoryFilterValue, RepositoryName, Scope,
 };
-use ecru_store::{Snapshot, StoreError, Tx};
+use ecru_store::{Snapshot, StoreError, Tx, stored};
 use serde::{Deserialize, Serialize};
 
-use crate::repositories::stored;
-use crate::{Error, registry_settings};
+use crate::Error;
+use crate::records::registry_settings;
 
 const SETTING: &str = "REPLICATION_CONFIGURATION";
 const VERSION: u32 = 1;

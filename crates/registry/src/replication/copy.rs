@@ -7,10 +7,10 @@ use ecru_store::Tx;
 
 use super::{Route, destination};
 use crate::context::Terms;
-use crate::images::copy::{Original, link_layers, store_copy};
 use crate::jobs::Lease;
-use crate::repositories::Repository;
-use crate::{Error, Service, images, repositories};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::copy::{Original, link_layers, store_copy};
+use crate::{Error, Service, stored_images};
 
 /// Layers beyond these are linked before the closure that stores their image.
 const LAYERS_PER_BATCH: usize = 200;
@@ -109,7 +109,7 @@ fn is_there(service: &Service, route: &Route, digest: &Digest) -> Result<bool, E
         let Some(to) = repositories::find(at, &route.destination, &route.name)? else {
             return Ok(false);
         };
-        Ok(images::find(at, &to, digest)?.is_some())
+        Ok(stored_images::find(at, &to, digest)?.is_some())
     })
 }
 

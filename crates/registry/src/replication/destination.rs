@@ -7,7 +7,7 @@ use super::Route;
 use crate::access::{Access, Circumstances};
 use crate::context::Terms;
 use crate::creation_templates::create_repository;
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
 use crate::{Caller, Error};
 
 /// The repository, made where it is missing, if the destination lets the source write there.

@@ -8,33 +8,36 @@ mod configuration;
 mod copy;
 mod describe_image_replication_status;
 mod destination;
+mod observer;
 mod put_replication_configuration;
 mod record;
-pub(crate) mod run;
+mod run;
 mod settle;
 
-use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope, Timestamp};
+use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope, Timestamp};
 use ecru_store::Tx;
 
 use crate::Error;
-use crate::jobs::{Kind, NewJob, schedule};
-use crate::repositories::Repository;
+use crate::jobs::{Subject, schedule};
+use crate::records::repositories::Repository;
 
+pub(crate) use backfill::ReplicationBackfill;
 pub use backfill::{
     describe_replication_backfill_results, list_replication_backfills, start_replication_backfill,
     stop_replication_backfill,
 };
 pub(crate) use configuration::describe as describe_configuration;
 pub use describe_image_replication_status::describe_image_replication_status;
+pub(crate) use observer::Observer;
 pub use put_replication_configuration::put_replication_configuration;
-pub(crate) use record::forget_image;
+pub(crate) use run::Replication;
 
 /// What is removed is due before every clock.
 const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
 
 /// From which registry to which a repository is replicated; it has the same name in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Route {
+pub(crate) struct Route {
     source: Scope,
     name: RepositoryName,
     destination: Scope,
@@ -42,14 +45,14 @@ struct Route {
 
 /// An image on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Shipment {
+pub(crate) struct Shipment {
     route: Route,
     digest: Digest,
 }
 
-impl Shipment {
-    /// As the subject of a job in the registry of the source.
-    fn subject(&self) -> String {
+/// Of a job in the registry of the source.
+impl Subject for Shipment {
+    fn text(&self) -> String {
         let Route {
             name, destination, ..
         } = &self.route;
@@ -73,48 +76,6 @@ impl Shipment {
     }
 }
 
-/// An image came into a repository, or new tags to one that was there.
-pub(crate) fn image_pushed(
-    tx: &Tx<'_>,
-    repository: &Repository,
-    digest: &Digest,
-    tags: &[ImageTag],
-    now: Timestamp,
-) -> Result<(), Error> {
-    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
-        record::want(tx, repository, digest, &target.destination, tags)?;
-        schedule_shipment(tx, repository, digest, target.destination, now)?;
-    }
-    Ok(())
-}
-
-/// A tag was taken away from an image that stays.
-pub(crate) fn tag_removed(
-    tx: &Tx<'_>,
-    repository: &Repository,
-    digest: &Digest,
-    tag: &ImageTag,
-) -> Result<(), Error> {
-    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
-        if target.deletions {
-            record::want_removed(tx, repository, digest, &target.destination, Some(tag))?;
-            schedule_shipment(tx, repository, digest, target.destination, AT_ONCE)?;
-        }
-    }
-    Ok(())
-}
-
-/// An image was deleted, and what was recorded of it forgotten.
-pub(crate) fn image_deleted(tx: &Tx<'_>, repository: &Repository, digest: &Digest) -> Result<(), Error> {
-    for target in configuration::targets(tx, &repository.scope, &repository.name)? {
-        if target.deletions {
-            record::want_removed(tx, repository, digest, &target.destination, None)?;
-            schedule_shipment(tx, repository, digest, target.destination, AT_ONCE)?;
-        }
-    }
-    Ok(())
-}
-
 fn schedule_shipment(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -130,13 +91,7 @@ fn schedule_shipment(
         },
         digest: *digest,
     };
-    let job = NewJob {
-        kind: Kind::Replication,
-        scope: &repository.scope,
-        subject: &shipment.subject(),
-        due,
-    };
-    Ok(schedule(tx, &job)?)
+    Ok(schedule::<Replication>(tx, &repository.scope, &shipment, due)?)
 }
 
 #[cfg(test)]
@@ -160,7 +115,7 @@ mod tests {
             },
             digest: Digest::of(b"manifest"),
         };
-        assert_eq!(Shipment::parse(&source, &shipment.subject()), Some(shipment));
+        assert_eq!(Shipment::parse(&source, &shipment.text()), Some(shipment));
         for other in [
             "",
             "team/app",

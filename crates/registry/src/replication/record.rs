@@ -1,9 +1,9 @@
 //! What is recorded of images that are to reach other registries: how far each has come, and what is left to do.
 
 use ecru_model::{Digest, ImageReplicationStatus, ImageTag, Region, RegistryId, ReplicationStatus, Scope};
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
-use crate::repositories::{Repository, stored};
+use crate::records::repositories::Repository;
 
 /// Tags that one closure brings in line.
 const TAGS_PER_BATCH: usize = 100;

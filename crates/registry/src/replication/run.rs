@@ -8,7 +8,7 @@ use serde_json::json;
 use super::copy::bring_needs;
 use super::settle::{Settled, find_pending, refuse, settle};
 use super::{Shipment, record};
-use crate::jobs::{Job, Lease, Outcome};
+use crate::jobs::{Job, Lease, Outcome, Subject as _, Work};
 use crate::{Error, Service};
 
 /// A refusal is looked at again after a minute, then after twice as long each time, up to an hour, for about a day:
@@ -17,15 +17,21 @@ const FIRST_PAUSE_MILLISECONDS: i64 = 60 * 1_000;
 const PAUSE_MILLISECONDS_MAX: i64 = 60 * FIRST_PAUSE_MILLISECONDS;
 const REFUSALS_MAX: i64 = 30;
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
-    let Some(shipment) = Shipment::parse(&job.scope, &job.subject) else {
-        return Ok(Outcome::Done(json!({})));
-    };
-    match carry_out(service, &shipment, lease).await {
-        Ok(outcome) => Ok(outcome),
-        // A fault of our own is tried again by the job itself, and is no failure of the replication.
-        Err(error) if error.code == ErrorCode::ServerException => Err(error),
-        Err(refusal) => record_refusal(service, shipment, lease, &refusal).await,
+/// Brings an image to another registry, or takes it away there.
+pub(crate) struct Replication;
+
+impl Work for Replication {
+    const NAME: &'static str = "replication";
+    type Subject = Shipment;
+
+    async fn run(service: &Arc<Service>, job: Job<Shipment>, lease: &Lease) -> Result<Outcome, Error> {
+        let shipment = job.subject;
+        match carry_out(service, &shipment, lease).await {
+            Ok(outcome) => Ok(outcome),
+            // A fault of our own is tried again by the job itself, and is no failure of the replication.
+            Err(error) if error.code == ErrorCode::ServerException => Err(error),
+            Err(refusal) => record_refusal(service, shipment, lease, &refusal).await,
+        }
     }
 }
 
@@ -70,7 +76,7 @@ async fn record_refusal(
 ) -> Result<Outcome, Error> {
     tracing::warn!(
         error = refusal as &dyn std::error::Error,
-        image = shipment.subject(),
+        image = shipment.text(),
         "the destination of a replication refuses it"
     );
     let (lease, at, code) = (lease.clone(), service.clock.moment(), failure_code(refusal));

@@ -9,9 +9,9 @@ use super::{Shipment, configuration, destination};
 use crate::clock::Moment;
 use crate::context::Terms;
 use crate::events::{self, Replicated};
-use crate::images::copy::{points_at, remove_copied_tag, remove_copy};
-use crate::repositories::{self, Repository};
-use crate::{Error, images};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::copy::{points_at, remove_copied_tag, remove_copy};
+use crate::{Error, stored_images};
 
 /// What a closure came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<
         record::forget(tx, pending.id)?;
         return Ok(Settled::default());
     }
-    let exists = images::find(tx, &repository, digest)?.is_some();
+    let exists = stored_images::find(tx, &repository, digest)?.is_some();
     let (mut held, mut gone) = (Vec::new(), Vec::new());
     for (tag, task) in &pending.tags {
         if points_at(tx, &repository, tag, digest)? {
@@ -103,7 +103,7 @@ fn remove(
         remove_copied_tag(tx, &there, tag, &shipment.digest, at)?;
     }
     if image_goes {
-        remove_copy(tx, &there, &shipment.digest, at)?;
+        remove_copy(tx, &there, &shipment.digest, terms)?;
     }
     Ok(tags.len() + usize::from(image_goes))
 }

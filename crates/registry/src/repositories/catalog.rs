@@ -1,7 +1,7 @@
 //! `GET /v2/_catalog`: the names of a registry's repositories, in order.
 
-use super::list;
 use crate::paging::Room;
+use crate::records::repositories::list;
 use crate::{Context, Error, Page};
 
 pub fn catalog(ctx: &Context, limit: u32, last: Option<&str>) -> Result<Page<String, String>, Error> {

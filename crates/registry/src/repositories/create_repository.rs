@@ -5,8 +5,10 @@ use ecru_model::{
     RepositoryName, Scope,
 };
 
-use super::{Encryption, HELD, Repository, accept_filters, insert};
-use crate::{Context, Error, tagging};
+use crate::records::encryption::Encryption;
+use crate::records::repositories::{HELD, Repository, accept_filters, insert};
+use crate::records::resource_tags;
+use crate::{Context, Error};
 
 pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreateRepository", input.registry_id.as_ref());
@@ -30,7 +32,7 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
         name: input.repository_name,
         scope: access.scope.clone(),
     };
-    let tags = tagging::accept(input.tags.unwrap_or_default())?;
+    let tags = resource_tags::accept(input.tags.unwrap_or_default())?;
     let access = if tags.is_empty() {
         access
     } else {
@@ -47,7 +49,7 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
             }
             quotas.take(tx, &stored.scope, &HELD)?;
             let id = insert(tx, &stored)?;
-            tagging::save(tx, id, &tags)?;
+            resource_tags::save(tx, id, &tags)?;
             Ok::<_, Error>(id)
         })
         .await?;

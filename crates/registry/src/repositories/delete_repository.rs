@@ -5,8 +5,9 @@ use ecru_model::{
 };
 use ecru_store::{Snapshot, Value};
 
-use super::HELD;
-use crate::jobs::{self, Kind};
+use super::removal::RepositoryRemoval;
+use crate::jobs::schedule_everywhere;
+use crate::records::repositories::HELD;
 use crate::{Context, Error};
 
 pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -26,7 +27,7 @@ pub async fn delete_repository(ctx: &Context, input: Input) -> Result<Output, Er
                 &[Value::Integer(repository.id)],
             )?;
             HELD.give_back(tx, &repository.scope)?;
-            jobs::schedule_everywhere(tx, Kind::RepositoryRemoval)?;
+            schedule_everywhere::<RepositoryRemoval>(tx)?;
             Ok::<_, Error>(repository)
         })
         .await?;

@@ -2,9 +2,9 @@
 
 use ecru_model::{DescribeRepositoriesInput as Input, DescribeRepositoriesOutput as Output, RepositoryName};
 
-use super::{Repository, list};
 use crate::access::Access;
 use crate::paging::{self, Listing, ROW_BYTES};
+use crate::records::repositories::{Repository, list};
 use crate::{Context, Error};
 
 pub async fn describe_repositories(ctx: &Context, input: Input) -> Result<Output, Error> {

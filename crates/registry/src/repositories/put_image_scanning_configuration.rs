@@ -5,7 +5,7 @@ use ecru_model::{
     PutImageScanningConfigurationOutput as Output,
 };
 
-use super::save;
+use crate::records::repositories::save;
 use crate::{Context, Error};
 
 pub async fn put_image_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -2,7 +2,7 @@
 
 use ecru_model::{PutImageTagMutabilityInput as Input, PutImageTagMutabilityOutput as Output};
 
-use super::{accept_filters, describe_filters, save};
+use crate::records::repositories::{accept_filters, describe_filters, save};
 use crate::{Context, Error};
 
 pub async fn put_image_tag_mutability(ctx: &Context, input: Input) -> Result<Output, Error> {

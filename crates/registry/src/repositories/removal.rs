@@ -1,9 +1,11 @@
 //! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
 
+use std::sync::Arc;
+
 use ecru_store::{Store, Tx, Value};
 use serde_json::json;
 
-use crate::jobs::{self, Kind, Lease, Outcome};
+use crate::jobs::{Job, Lease, Outcome, REPOSITORY_REMOVAL, Work, schedule_housekeeping};
 use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
@@ -40,7 +42,18 @@ const STEPS: [&str; 14] = [
 ];
 
 /// Removes every repository that is marked as deleted, with all that was in it.
-pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
+pub(crate) struct RepositoryRemoval;
+
+impl Work for RepositoryRemoval {
+    const NAME: &'static str = REPOSITORY_REMOVAL;
+    type Subject = ();
+
+    async fn run(service: &Arc<Service>, _job: Job<()>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, lease).await
+    }
+}
+
+async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     let store = &service.store;
     let mut removed = 0;
     while let Some(repository_id) = next_deleted(store)? {
@@ -53,7 +66,7 @@ pub(crate) async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Err
         .write(move |tx| {
             lease.check(tx)?;
             // What only they needed goes with them.
-            jobs::schedule_everywhere(tx, Kind::Housekeeping).map_err(Error::from)
+            schedule_housekeeping(tx).map_err(Error::from)
         })
         .await?;
     Ok(Outcome::Done(json!({ "repositories": removed })))

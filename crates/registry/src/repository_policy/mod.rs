@@ -8,17 +8,11 @@ use ecru_model::ErrorCode;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Error;
-use crate::access::Policy;
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
 
 pub use delete_repository_policy::delete_repository_policy;
 pub use get_repository_policy::get_repository_policy;
 pub use set_repository_policy::set_repository_policy;
-
-/// What a stored policy decides by.
-pub(crate) fn read(text: &str) -> Result<Policy, StoreError> {
-    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is invalid"))
-}
 
 fn find_text(at: &Snapshot<'_>, repository: &Repository) -> Result<Option<String>, StoreError> {
     let found = at.find(

@@ -8,10 +8,12 @@ use ecru_store::{Store, Tx};
 use super::configuration::Configuration;
 use super::layers::run_blocking;
 use super::record::{self, Lacking};
-use super::request::{Target, request, schedule_scan};
-use super::scanner::ImageScanner;
-use crate::repositories::Repository;
-use crate::{Clock, Error, repositories};
+use super::request::request;
+use super::run::ImageScan;
+use crate::jobs::{ImageSubject, schedule};
+use crate::ports::image_scanner::ImageScanner;
+use crate::records::repositories::{self, Repository};
+use crate::{Clock, Error};
 
 const SCANS_PER_BATCH: i64 = 100;
 
@@ -74,11 +76,11 @@ fn repeat(tx: &Tx<'_>, lacking: &Lacking, (revision, now): (i64, Timestamp)) -> 
         request(tx, &repository, image, scan_type, now)?;
     } else {
         // What was found stays to be seen until there is more.
-        let target = Target {
+        let target = ImageSubject {
             name: lacking.name.clone(),
             digest: lacking.digest,
         };
-        schedule_scan(tx, &lacking.scope, &target, now)?;
+        schedule::<ImageScan>(tx, &lacking.scope, &target, now)?;
     }
     record::leave_room(tx, scan.id)?;
     Ok(true)

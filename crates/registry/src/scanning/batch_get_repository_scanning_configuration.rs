@@ -7,7 +7,7 @@ use ecru_model::{
 };
 
 use super::configuration::{Configuration, describe_filters};
-use crate::repositories::{self, Repository};
+use crate::records::repositories::{self, Repository};
 use crate::{Context, Error};
 
 pub async fn batch_get_repository_scanning_configuration(

@@ -3,12 +3,13 @@
 use ecru_model::{
     ErrorCode, RegistryScanningConfiguration, RegistryScanningRule, RepositoryName, ScanFrequency, ScanType,
     ScanningRepositoryFilter, ScanningRepositoryFilterType, ScanningRepositoryFilterValue, Scope, Timestamp,
+    matches_wildcard,
 };
-use ecru_store::{Snapshot, StoreError, Tx};
+use ecru_store::{Snapshot, StoreError, Tx, stored};
 use serde::{Deserialize, Serialize};
 
-use crate::repositories::{matches_wildcard, stored};
-use crate::{Error, registry_settings};
+use crate::Error;
+use crate::records::registry_settings;
 
 const SETTING: &str = "REGISTRY_SCANNING_CONFIGURATION";
 const VERSION: u32 = 1;

@@ -10,10 +10,10 @@ use super::configuration::Configuration;
 use super::record::{self, Scan};
 use super::shapes::{Found, basic, enhanced};
 use super::{answered_id, scan_not_found, sweep};
-use crate::images::{Image, tags_of};
 use crate::paging::{self, Listing, Room};
-use crate::repositories::Repository;
-use crate::{Context, Error, images};
+use crate::records::repositories::Repository;
+use crate::stored_images::{self, Image, tags_of};
+use crate::{Context, Error};
 
 /// What a tag costs beside its text.
 const TAG_BYTES: usize = 32;
@@ -26,7 +26,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
     let store = ctx.store.clone();
     paging::read(&store, limit, move |at, room| {
         let repository = access.repository(at, &input.repository_name)?;
-        let image = images::load(at, &repository, &input.image_id)?;
+        let image = stored_images::load(at, &repository, &input.image_id)?;
         let configuration = Configuration::find(at, &access.scope)?;
         let scan = record::find(at, image.id, configuration.scan_type())?;
         let listing = Listing {

@@ -8,9 +8,9 @@ use ecru_store::{Report, Store};
 
 use super::is_scannable;
 use super::layers::{layer, run_blocking};
-use super::scanner::{ImageScanner, ScanProblem};
-use crate::images::Image;
-use crate::{Error, images};
+use crate::Error;
+use crate::ports::image_scanner::{ImageScanner, ScanProblem};
+use crate::stored_images::{self, Image};
 
 const IMAGES_PER_PAGE: i64 = 200;
 const PROBLEM: &str = "an image cannot be read, so that its ecosystems are unknown";
@@ -40,8 +40,8 @@ impl StoredEcosystems {
         let mut seen = HashSet::new();
         loop {
             let after = self.last.as_ref().map_or(0, |(id, ..)| *id);
-            let page =
-                store.read(|at| images::stored_after(at, after, IMAGES_PER_PAGE).map_err(Error::from))?;
+            let page = store
+                .read(|at| stored_images::stored_after(at, after, IMAGES_PER_PAGE).map_err(Error::from))?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -60,7 +60,7 @@ impl StoredEcosystems {
 
     fn forget_what_went(&mut self, store: &Store) -> Result<(), Error> {
         let Some(last) = self.last else { return Ok(()) };
-        let found = store.read(|at| images::stored_after(at, last.0 - 1, 1).map_err(Error::from))?;
+        let found = store.read(|at| stored_images::stored_after(at, last.0 - 1, 1).map_err(Error::from))?;
         if found.first().map(mark) != Some(last) {
             *self = Self::default();
         }
@@ -76,7 +76,7 @@ impl StoredEcosystems {
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(());
         }
-        let layers = store.read(|at| images::layers_of(at, image));
+        let layers = store.read(|at| stored_images::layers_of(at, image));
         let layers = layers.map_err(|error| ScanProblem::Scanner(Box::new(error)))?;
         let mut result = Ok(());
         for digest in layers {

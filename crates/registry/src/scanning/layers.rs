@@ -4,7 +4,7 @@ use ecru_model::Digest;
 use ecru_store::{BlobContent, BlobError, Store};
 use tokio::runtime::Handle;
 
-use super::scanner::{ScanLayer, ScanProblem};
+use crate::ports::image_scanner::{ScanLayer, ScanProblem};
 
 pub(super) fn layer(store: &Store, digest: Digest) -> ScanLayer {
     let (store, runtime) = (store.clone(), Handle::current());

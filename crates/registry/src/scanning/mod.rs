@@ -10,38 +10,41 @@ mod describe_image_scan_findings;
 mod ecosystems;
 mod get_registry_scanning_configuration;
 mod layers;
+mod observer;
 mod presets;
 mod publish;
 mod put_registry_scanning_configuration;
 mod record;
 mod request;
-pub(crate) mod run;
-mod scanner;
+mod run;
 mod shapes;
 mod start_image_scan;
-pub(crate) mod sweep;
+mod sweep;
 
 use ecru_model::{ErrorCode, ImageDetail, ImageIdentifier, ImageScanFindingsSummary, ScanStatus, ScanType};
 use ecru_store::Snapshot;
 
-use crate::images::Image;
-use crate::repositories::Repository;
-use crate::{Error, registry_settings};
+use crate::Error;
+use crate::records::registry_settings;
+use crate::records::repositories::Repository;
+use crate::stored_images::Image;
 
+pub use crate::ports::image_scanner::{
+    CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,
+};
 pub use again::scan_again;
 pub use batch_get_repository_scanning_configuration::batch_get_repository_scanning_configuration;
 pub use describe_image_scan_findings::describe_image_scan_findings;
 pub use ecosystems::StoredEcosystems;
 pub use get_registry_scanning_configuration::get_registry_scanning_configuration;
+pub(crate) use observer::Observer;
 pub(crate) use presets::forget as forget_presets;
 pub use presets::{PresetFinding, preset_findings, release_findings};
 pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
-pub(crate) use record::{forget_image, miscounted};
-pub(crate) use request::{Pushed, image_pushed};
-pub use scanner::{
-    CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,
-};
+pub(crate) use record::miscounted;
+pub(crate) use run::ImageScan;
 pub use start_image_scan::start_image_scan;
+pub(crate) use sweep::ScanSweep;
 
 use configuration::Configuration;
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, Region, RegistryId, RepositoryName, ScanStatus, Scope};
-use ecru_store::{Snapshot, StoreError, Tx, Value};
+use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
 use super::publish::{Subject, publish};
-use super::scanner::{CvssScore, Finding, FoundPackage, ScanProblem, ScanReport, Severity};
 use super::{is_scannable, record};
-use crate::repositories::stored;
-use crate::{Error, Service, images, repositories};
+use crate::ports::image_scanner::{CvssScore, Finding, FoundPackage, ScanProblem, ScanReport, Severity};
+use crate::records::repositories;
+use crate::{Error, Service, stored_images};
 
 /// An image that was pushed to more repositories is shown with its findings when it is scanned.
 const IMAGES_MAX: i64 = 1_000;
@@ -192,7 +192,7 @@ async fn begin(
         let Some(repository) = repositories::find(tx, &scope, &name)? else {
             return Ok(None);
         };
-        let Some(image) = images::find(tx, &repository, &digest)? else {
+        let Some(image) = stored_images::find(tx, &repository, &digest)? else {
             return Ok(None);
         };
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {

@@ -8,13 +8,13 @@ use ecru_store::{Snapshot, StoreError, Tx};
 use serde_json::Value;
 
 use super::record::{self, End, FINDINGS_PER_ROW, Scan};
-use super::scanner::{Finding, ScanProblem, ScanReport};
 use super::shapes::{Found, finding_arn, told};
 use crate::events::{self, Scanned};
-use crate::images::{Image, tags_of};
 use crate::jobs::Lease;
 use crate::paging::Room;
-use crate::repositories::Repository;
+use crate::ports::image_scanner::{Finding, ScanProblem, ScanReport};
+use crate::records::repositories::Repository;
+use crate::stored_images::{Image, tags_of};
 use crate::{Error, Service};
 
 /// Half a megabyte or so.

@@ -6,7 +6,8 @@ use ecru_model::{
 };
 
 use super::configuration::Configuration;
-use crate::jobs::{Kind, NewJob, schedule};
+use super::sweep::ScanSweep;
+use crate::jobs::schedule;
 use crate::{Context, Error};
 
 pub async fn put_registry_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -22,13 +23,7 @@ pub async fn put_registry_scanning_configuration(ctx: &Context, input: Input) ->
             let mut configuration = configuration.clone();
             configuration.succeed(Configuration::find(tx, scope)?, now);
             configuration.save(tx, scope)?;
-            let sweep = NewJob {
-                kind: Kind::ScanSweep,
-                scope,
-                subject: "",
-                due: now,
-            };
-            schedule(tx, &sweep)?;
+            schedule::<ScanSweep>(tx, scope, &(), now)?;
 
             Ok(Output {
                 registry_scanning_configuration: Some(configuration.describe()),

@@ -7,13 +7,12 @@ use ecru_model::{
     Digest, ImageScanStatus, ImageStatus, Region, RegistryId, RepositoryName, ScanStatus, ScanType, Scope,
     Timestamp,
 };
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 use serde::{Deserialize, Serialize};
 
-use super::scanner::Finding;
 use crate::Page;
 use crate::paging::{Filling, Room};
-use crate::repositories::stored;
+use crate::ports::image_scanner::Finding;
 
 /// A scan of some thousand findings is a few dozen rows.
 pub(super) const FINDINGS_PER_ROW: usize = 50;

@@ -10,34 +10,41 @@ use super::configuration::Configuration;
 use super::layers::{layer, run_blocking};
 use super::publish::{Subject, publish};
 use super::record::{self, Scan};
-use super::request::{Target, schedule_scan};
-use super::scanner::{ScanProblem, ScanReport};
 use super::{is_scannable, presets};
-use crate::images::Image;
-use crate::jobs::{Job, Lease, Outcome};
-use crate::repositories::Repository;
-use crate::{Error, Service, images, repositories};
+use crate::jobs::{ImageSubject, Job, Lease, Outcome, schedule};
+use crate::ports::image_scanner::{ScanProblem, ScanReport};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::{self, Image};
+use crate::{Error, Service};
 
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 /// After that a scan that cannot be made is said to have failed.
 const ATTEMPTS_MAX: i64 = 5;
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+pub(crate) struct ImageScan;
+
+impl crate::jobs::Work for ImageScan {
+    const NAME: &'static str = "image-scan";
+    /// The scanner looks at one image at a time, so that another scan would only wait in its place.
+    const RUNNING_MAX: usize = 1;
+    type Subject = ImageSubject;
+
+    async fn run(service: &Arc<Service>, job: Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, &job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: &Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
     let nothing = || Ok(Outcome::Done(json!({})));
-    let Some(target) = Target::parse(&job.subject) else {
-        return nothing();
-    };
     let now = service.clock.now();
     // Before the scan: advisories that come while it is under way are others than those it had.
     let revision = revision(service).await;
-    let found = service
-        .store
-        .read(|at| Work::find(at, job, &target, (now, revision)))?;
+    let found = service.store.read(|at| Work::find(at, job, (now, revision)))?;
     let Some(work) = found else {
         return nothing();
     };
 
-    let result = match service.store.read(|at| presets::find(at, &target.digest))? {
+    let result = match service.store.read(|at| presets::find(at, &job.subject.digest))? {
         Some(findings) => Ok(presets::report(findings)),
         None => match scan(service, &work).await {
             Err(ScanProblem::Scanner(cause)) if job.attempts < ATTEMPTS_MAX => {
@@ -63,10 +70,10 @@ pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Res
         ended.push(json!({ "scanType": scan.kind.as_str(), "status": status }));
     }
     if let Some(due) = again {
-        let (lease, scope) = (lease.clone(), job.scope.clone());
+        let (lease, scope, target) = (lease.clone(), job.scope.clone(), job.subject.clone());
         let scheduling = move |tx: &ecru_store::Tx<'_>| {
             lease.check(tx)?;
-            schedule_scan(tx, &scope, &target, due).map_err(Error::from)
+            schedule::<ImageScan>(tx, &scope, &target, due).map_err(Error::from)
         };
         service.store.write(scheduling).await?;
     }
@@ -86,14 +93,13 @@ impl Work {
     /// None when the image is gone, or when nobody waits for a scan of it any more.
     fn find(
         at: &Snapshot<'_>,
-        job: &Job,
-        target: &Target,
+        job: &Job<ImageSubject>,
         (now, revision): (Timestamp, Option<i64>),
     ) -> Result<Option<Self>, Error> {
-        let Some(repository) = repositories::find(at, &job.scope, &target.name)? else {
+        let Some(repository) = repositories::find(at, &job.scope, &job.subject.name)? else {
             return Ok(None);
         };
-        let Some(image) = images::find(at, &repository, &target.digest)? else {
+        let Some(image) = stored_images::find(at, &repository, &job.subject.digest)? else {
             return Ok(None);
         };
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
@@ -116,7 +122,7 @@ impl Work {
             return Ok(None);
         }
         Ok(Some(Self {
-            layers: images::layers_of(at, &image)?,
+            layers: stored_images::layers_of(at, &image)?,
             repository,
             image,
             scans,
@@ -131,7 +137,7 @@ fn is_old(scan: &Scan, now: Timestamp) -> bool {
 }
 
 async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanProblem> {
-    let Some(scanner) = service.scanner.get().cloned() else {
+    let Some(scanner) = service.ports.scanner.clone() else {
         return Ok(ScanReport {
             has_packages: true,
             is_uncovered: true,
@@ -148,6 +154,6 @@ async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanPro
 
 /// Of the advisories there are now.
 async fn revision(service: &Service) -> Option<i64> {
-    let scanner = service.scanner.get().cloned()?;
+    let scanner = service.ports.scanner.clone()?;
     run_blocking(move || scanner.revision()).await.ok()
 }

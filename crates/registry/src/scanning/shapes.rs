@@ -10,9 +10,9 @@ use ecru_model::{
 use serde_json::{Value, json};
 
 use super::record::Scan;
-use super::scanner::{CvssScore, Finding, FoundPackage};
-use crate::images::Image;
-use crate::repositories::Repository;
+use crate::ports::image_scanner::{CvssScore, Finding, FoundPackage};
+use crate::records::repositories::Repository;
+use crate::stored_images::Image;
 
 pub(super) fn basic(finding: Finding) -> ImageScanFinding {
     let attributes = finding.attributes.into_iter().map(|(key, value)| Attribute {

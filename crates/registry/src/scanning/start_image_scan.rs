@@ -13,9 +13,9 @@ use super::record::Scan;
 use super::request::request;
 use super::{answered_id, is_scannable, record};
 use crate::access::Access;
-use crate::images::Image;
-use crate::repositories::Repository;
-use crate::{Context, Error, Service, images};
+use crate::records::repositories::Repository;
+use crate::stored_images::{self, Image};
+use crate::{Context, Error, Service};
 
 const SCAN_EVERY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -68,7 +68,7 @@ fn uses_up_the_quota(before: &Scan, revision: Option<i64>, now: Timestamp) -> bo
 }
 
 async fn advisories_revision(service: &Arc<Service>) -> Result<Option<i64>, Error> {
-    let Some(scanner) = service.scanner.get().cloned() else {
+    let Some(scanner) = service.ports.scanner.clone() else {
         return Ok(None);
     };
     let revision = tokio::task::spawn_blocking(move || scanner.revision()).await;
@@ -92,7 +92,7 @@ fn load_scannable(
             "This feature is disabled",
         ));
     }
-    let image = images::load(at, &repository, id)?;
+    let image = stored_images::load(at, &repository, id)?;
     if image.status != ImageStatus::Active {
         return Err(archived(&repository, &image));
     }

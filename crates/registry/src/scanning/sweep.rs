@@ -6,16 +6,16 @@ use std::sync::Arc;
 use ecru_model::{
     Digest, ImageStatus, RepositoryName, ScanFrequency, ScanStatus, ScanType, Scope, Timestamp,
 };
-use ecru_store::{Snapshot, StoreError, Tx, Value};
+use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 use serde_json::json;
 
 use super::configuration::{Applied, Configuration};
 use super::request::request;
 use super::{is_scannable, record};
-use crate::images::Image;
-use crate::jobs::{Job, Lease, Outcome};
+use crate::jobs::{Job, Lease, Outcome, Work};
 use crate::paging::Room;
-use crate::repositories::{self, Repository, stored};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::Image;
 use crate::{Error, Service, events};
 
 const ROWS_PER_BATCH: u32 = 200;
@@ -48,7 +48,19 @@ pub(super) fn standing(
     }
 }
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+/// Brings repositories and images in line with new rules of scanning.
+pub(crate) struct ScanSweep;
+
+impl Work for ScanSweep {
+    const NAME: &'static str = "scan-sweep";
+    type Subject = ();
+
+    async fn run(service: &Arc<Service>, job: Job<()>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, &job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: &Job<()>, lease: &Lease) -> Result<Outcome, Error> {
     let scope = &job.scope;
     let configuration = service
         .store

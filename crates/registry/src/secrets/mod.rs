@@ -1,11 +1,10 @@
 //! Secrets that rules of the pull-through cache name, as long as no other service holds them.
 
-use std::fmt;
-
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{self, Filling};
+pub use crate::ports::secret::Secret;
 use crate::{Error, Page, Service};
 
 const SECRETS_MAX: i64 = 10_000;
@@ -13,27 +12,6 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 const NAME_CHARACTERS_MAX: usize = 512;
 /// What a secret is encrypted with unless a key is named.
 const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
-
-/// A value that is shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// For whoever sends it where it belongs.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
 
 /// How a secret is called when it is put.
 #[derive(Clone, Debug)]

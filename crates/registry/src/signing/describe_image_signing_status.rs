@@ -4,17 +4,17 @@ use ecru_model::{
     DescribeImageSigningStatusInput as Input, DescribeImageSigningStatusOutput as Output, ImageIdentifier,
     ImageSigningStatus, SigningProfileArn, SigningStatus,
 };
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use crate::repositories::{Repository, stored};
-use crate::{Context, Error, images};
+use crate::records::repositories::Repository;
+use crate::{Context, Error, stored_images};
 
 pub async fn describe_image_signing_status(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeImageSigningStatus", input.registry_id.as_ref());
 
     ctx.store.read(|at| {
         let repository = access.repository(at, &input.repository_name)?;
-        let image = images::load(at, &repository, &input.image_id)?;
+        let image = stored_images::load(at, &repository, &input.image_id)?;
         let statuses = statuses_of(at, &repository, image.id)?;
 
         Ok(Output {

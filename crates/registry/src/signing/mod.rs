@@ -10,16 +10,16 @@ use ecru_model::{
     ErrorCode, Scope, SigningConfiguration, SigningProfileArn, SigningRepositoryFilter,
     SigningRepositoryFilterType, SigningRepositoryFilterValue, SigningRule,
 };
-use ecru_store::{Snapshot, StoreError, Tx};
+use ecru_store::{Snapshot, StoreError, Tx, stored};
 use serde::{Deserialize, Serialize};
 
-use crate::repositories::stored;
-use crate::{Error, registry_settings};
+use crate::Error;
+use crate::records::registry_settings;
 
 pub use delete_signing_configuration::delete_signing_configuration;
 pub use describe_image_signing_status::describe_image_signing_status;
 pub use get_signing_configuration::get_signing_configuration;
-pub(crate) use on_push::on_push;
+pub(crate) use on_push::Observer;
 pub use put_signing_configuration::put_signing_configuration;
 
 const SETTING: &str = "SIGNING_CONFIGURATION";

@@ -1,12 +1,12 @@
 //! Signs an image that is pushed with every profile that is to sign it.
 
-use ecru_model::{SigningProfileArn, SigningRule, SigningStatus};
+use ecru_model::{SigningProfileArn, SigningRule, SigningStatus, matches_wildcard};
 use ecru_store::{Tx, Value};
 
 use super::find;
 use crate::Error;
-use crate::images::Manifest;
-use crate::repositories::{Repository, matches_wildcard};
+use crate::manifests::Manifest;
+use crate::ports::image_observer::{ImageObserver, ObservedImage};
 
 /// [unknown] in the service's words. There is no AWS Signer here whose keys could sign, and a status must not claim
 /// a signature that nobody can verify.
@@ -19,13 +19,17 @@ const SIGNATURE_MEDIA_TYPES: [&str; 3] = [
     "application/vnd.dev.cosign.simplesigning.v1+json",
 ];
 
+pub(crate) struct Observer;
+
+impl ImageObserver for Observer {
+    fn pushed(&self, tx: &Tx<'_>, image: &ObservedImage<'_>, manifest: &Manifest) -> Result<(), Error> {
+        sign(tx, image, manifest)
+    }
+}
+
 /// A profile signs an image once; what came of it stays, whatever becomes of the configuration.
-pub(crate) fn on_push(
-    tx: &Tx<'_>,
-    repository: &Repository,
-    image_id: i64,
-    manifest: &Manifest,
-) -> Result<(), Error> {
+fn sign(tx: &Tx<'_>, image: &ObservedImage<'_>, manifest: &Manifest) -> Result<(), Error> {
+    let repository = image.repository;
     if is_signature(manifest) {
         return Ok(());
     }
@@ -38,7 +42,7 @@ pub(crate) fn on_push(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (repository_id, image_id, profile_arn) DO NOTHING",
             &[
                 Value::Integer(repository.id),
-                Value::Integer(image_id),
+                Value::Integer(image.id),
                 Value::Text(profile.as_str()),
                 Value::Text(SigningStatus::Failed.as_str()),
                 Value::Text(FAILURE_CODE),

@@ -2,7 +2,8 @@
 
 use ecru_model::{ListTagsForResourceInput as Input, ListTagsForResourceOutput as Output};
 
-use super::{list, resource};
+use super::resource;
+use crate::records::resource_tags::list;
 use crate::{Context, Error};
 
 pub async fn list_tags_for_resource(ctx: &Context, input: Input) -> Result<Output, Error> {

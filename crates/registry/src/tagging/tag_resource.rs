@@ -2,7 +2,8 @@
 
 use ecru_model::{TagResourceInput as Input, TagResourceOutput as Output};
 
-use super::{accept, resource, save};
+use super::resource;
+use crate::records::resource_tags::{accept, save};
 use crate::{Context, Error};
 
 pub async fn tag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -3,7 +3,8 @@
 use ecru_model::{UntagResourceInput as Input, UntagResourceOutput as Output};
 use ecru_store::Value;
 
-use super::{check_key, resource};
+use super::resource;
+use crate::records::resource_tags::check_key;
 use crate::{Context, Error};
 
 pub async fn untag_resource(ctx: &Context, input: Input) -> Result<Output, Error> {

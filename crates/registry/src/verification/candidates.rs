@@ -6,7 +6,7 @@ use ecru_model::{Digest, ImageStatus};
 use ecru_store::{Snapshot, StoreError, Value};
 
 use super::{bundle, simple_signing};
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
 
 /// Who may push may push any number of them, and looking at each takes time that others wait for.
 const CANDIDATES_MAX: usize = 50;

@@ -4,18 +4,19 @@
 
 mod bundle;
 mod candidates;
-mod key;
+mod observer;
 mod requirement;
 mod simple_signing;
 
 use ecru_model::{Digest, ErrorCode, ImageTag};
 use ecru_store::{Snapshot, StoreError};
 
-use crate::repositories::Repository;
+use crate::records::repositories::Repository;
 use crate::{Detail, Error};
 
+pub use crate::ports::verification_key::{InvalidKey, KeyReference, KeySource, KmsKeyArn, NoKeys, PublicKey};
 use candidates::Candidate;
-pub use key::{InvalidKey, KeyReference, KeySource, KmsKeyArn, NoKeys, PublicKey};
+pub(crate) use observer::Observer;
 pub use requirement::{
     Requirement, delete_requirement, find_requirement, list_requirements, put_requirement,
 };

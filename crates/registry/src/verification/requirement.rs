@@ -1,23 +1,23 @@
 //! Which repositories require signatures, and by which key: put, shown and taken back.
 
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use super::{KeyReference, KmsKeyArn, PublicKey};
-use crate::introspection::{Extent, Place};
-use crate::paging::{self, Filling};
-use crate::repositories::stored;
-use crate::{Error, Page, Service, repositories};
+use crate::paging::{self, Extent, Filling};
+use crate::records::repositories;
+use crate::scoped_name::ScopedName;
+use crate::{Error, Page, Service};
 
 /// A repository that requires signatures.
 #[derive(Debug, Clone)]
 pub struct Requirement {
-    pub place: Place,
+    pub place: ScopedName,
     pub key: KeyReference,
     repository_id: i64,
 }
 
 /// From now on tags of the repository are put on images only that this key has signed.
-pub async fn put_requirement(service: &Service, place: Place, key: KeyReference) -> Result<(), Error> {
+pub async fn put_requirement(service: &Service, place: ScopedName, key: KeyReference) -> Result<(), Error> {
     service
         .store
         .write(move |tx| {
@@ -27,7 +27,7 @@ pub async fn put_requirement(service: &Service, place: Place, key: KeyReference)
         .await
 }
 
-pub async fn find_requirement(service: &Service, place: &Place) -> Result<Option<KeyReference>, Error> {
+pub async fn find_requirement(service: &Service, place: &ScopedName) -> Result<Option<KeyReference>, Error> {
     service.store.read(|at| {
         let repository = repositories::load(at, &place.scope, &place.repository_name)?;
         Ok(find(at, repository.id)?)
@@ -35,7 +35,7 @@ pub async fn find_requirement(service: &Service, place: &Place) -> Result<Option
 }
 
 /// Whether there was one.
-pub async fn delete_requirement(service: &Service, place: Place) -> Result<bool, Error> {
+pub async fn delete_requirement(service: &Service, place: ScopedName) -> Result<bool, Error> {
     service
         .store
         .write(move |tx| {
@@ -62,7 +62,7 @@ pub async fn list_requirements(service: &Service, extent: Extent) -> Result<Page
                 let requirement = Requirement {
                     key: key(row)?,
                     repository_id: row.integer(2)?,
-                    place: Place::from_row(row, 3)?,
+                    place: ScopedName::from_row(row, 3)?,
                 };
                 let key = row.optional_blob(0)?.map_or(0, <[u8]>::len);
                 let arn = row.optional_text(1)?.map_or(0, str::len);

@@ -48,7 +48,7 @@ struct Refreshing {
 
 impl Refreshing {
     async fn round(&mut self) -> anyhow::Result<()> {
-        let Some(scanner) = self.service.scanner.get() else {
+        let Some(scanner) = &self.service.ports.scanner else {
             return Ok(());
         };
         self.stored.look(&self.service.store, scanner, None).await?;
@@ -75,7 +75,7 @@ impl Refreshing {
 
 /// Has scans repeated that lacked advisories, once others are loaded by whatever means.
 pub(crate) async fn watch(service: Arc<Service>) {
-    let Some(scanner) = service.scanner.get() else {
+    let Some(scanner) = &service.ports.scanner else {
         return;
     };
     loop {

@@ -14,8 +14,8 @@ use clap::{
 use ecru_awsjson::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
-use ecru_registry::registry_settings::{QuotaSetting, Quotas};
 use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
+use ecru_registry::{QuotaSetting, Quotas};
 use ecru_scanner::Ecosystem;
 use tracing_subscriber::filter::Targets;
 

@@ -1,9 +1,10 @@
 //! What tests and operators set: the clock, who an access key belongs to, and work that is to be done now.
 
 use ecru_model::Timestamp;
-use ecru_registry::clock::{SetClock, reset_clock, set_clock};
-use ecru_registry::jobs::{Ended, Ran, run_due};
+use ecru_registry::introspection::{SetClock, reset_clock, set_clock};
+use ecru_registry::jobs::{Ended, Ran};
 use ecru_registry::principals::{bind_principal, release_principal};
+use ecru_registry::work::run_due;
 use http::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use ecru_model::{Region, RegistryId, RepositoryName};
 use ecru_registry::Error;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::{
-    ImageSummary, Place, StoredBlob, list_blobs, list_images, list_repositories,
+    ImageSummary, ScopedName, StoredBlob, list_blobs, list_images, list_repositories,
 };
 use ecru_registry::jobs::{WaitingJob, list_jobs};
 use ecru_registry::principals::{Principal, list_principals};
@@ -139,7 +139,7 @@ fn blob(blob: &StoredBlob) -> Value {
     shown
 }
 
-fn place(place: &Place) -> Value {
+fn place(place: &ScopedName) -> Value {
     json!({
         "registryId": place.scope.registry_id.as_str(),
         "region": place.scope.region.as_str(),

@@ -1,7 +1,7 @@
 //! `/_ecru/verification`: which repositories give tags to signed images only, and by which key.
 
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
-use ecru_registry::introspection::Place;
+use ecru_registry::introspection::ScopedName;
 use ecru_registry::verification::{
     KeyReference, KmsKeyArn, PublicKey, delete_requirement, find_requirement, list_requirements,
     put_requirement,
@@ -82,7 +82,7 @@ fn key(region: &Region, pem: Option<&str>, arn: Option<&str>) -> Result<KeyRefer
 }
 
 /// The repository that the query names.
-fn named(asked: &Asked<'_>) -> Result<Place, Problem> {
+fn named(asked: &Asked<'_>) -> Result<ScopedName, Problem> {
     let name = asked.query.get("repository").unwrap_or_default();
     place(
         asked,
@@ -98,7 +98,7 @@ fn place(
     registry_id: Option<&str>,
     region: Option<&str>,
     repository_name: &str,
-) -> Result<Place, Problem> {
+) -> Result<ScopedName, Problem> {
     let registry_id = registry_id.map_or_else(
         || Ok(asked.service.configuration.default_account.clone()),
         |text| RegistryId::parse(text).map_err(|_| Problem::BadRequest("a registry id is 12 digits")),
@@ -107,13 +107,13 @@ fn place(
         .map_err(|_| Problem::BadRequest("`region` is not the name of a region"))?;
     let repository_name = RepositoryName::parse(repository_name)
         .map_err(|_| Problem::BadRequest("the name is not that of a repository"))?;
-    Ok(Place {
+    Ok(ScopedName {
         scope: Scope { registry_id, region },
         repository_name,
     })
 }
 
-fn shown(place: &Place) -> Value {
+fn shown(place: &ScopedName) -> Value {
     json!({
         "registryId": place.scope.registry_id.as_str(),
         "region": place.scope.region.as_str(),
@@ -121,7 +121,7 @@ fn shown(place: &Place) -> Value {
     })
 }
 
-fn entry(place: &Place, key: &KeyReference) -> Value {
+fn entry(place: &ScopedName, key: &KeyReference) -> Value {
     match key {
         KeyReference::PublicKey(key) => with(shown(place), "publicKeyPem", key.to_pem()),
         KeyReference::Kms(arn) => with(shown(place), "kmsKeyArn", arn.as_str()),

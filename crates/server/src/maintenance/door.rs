@@ -111,7 +111,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
     tracing::info!(?task, "maintenance begins");
     let (report, mut said) = Report::new();
     // It is set before the first task can come.
-    let Some(scanner) = service.scanner.get() else {
+    let Some(scanner) = &service.ports.scanner else {
         return;
     };
     let place = Place {

@@ -7,13 +7,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use ecru_awsjson::{ErrorNames, Origin};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
+use ecru_registry::Quotas;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::Extent;
-use ecru_registry::registry_settings::Quotas;
-use ecru_registry::verification::NoKeys;
 use ecru_registry::{
-    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Page, Random, RepositoryUriShape, Scheme,
-    Service,
+    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Page, Ports, Random, RepositoryUriShape,
+    Scheme, Service,
 };
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
@@ -48,6 +47,10 @@ impl Api {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::with_ports(change, Ports::default())
+    }
+
+    pub(crate) fn with_ports(change: impl FnOnce(&mut Configuration), ports: Ports) -> Self {
         let directory = TempDir::new().unwrap();
         let options = Options {
             directory: directory.path().join("data"),
@@ -61,14 +64,13 @@ impl Api {
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
             quotas: Quotas::default(),
-            key_source: Arc::new(NoKeys),
             events_kept: std::time::Duration::from_hours(7 * 24),
             organization_id: OrganizationId::default(),
             pace: Pace::Fast,
             uploads_at_once: 16,
         };
         change(&mut configuration);
-        let service = Service::open(&options, clock, Random::default(), configuration);
+        let service = Service::open(&options, clock, Random::default(), configuration, ports);
         Self {
             registry: Arc::new(Registry {
                 service: service.unwrap(),
@@ -98,7 +100,7 @@ impl Api {
     }
 
     pub(crate) async fn run_due(&self) {
-        ecru_registry::jobs::run_due(self.service()).await.unwrap();
+        ecru_registry::work::run_due(self.service()).await.unwrap();
     }
 
     pub(crate) fn in_region(&self, region: &str) -> Self {
@@ -129,7 +131,8 @@ impl Api {
             ephemeral: true,
         };
         let (clock, configuration) = (before.clock.clone(), before.configuration.clone());
-        let service = Service::open(&options, clock, Random::default(), configuration);
+        let ports = before.ports.clone();
+        let service = Service::open(&options, clock, Random::default(), configuration, ports);
         Self {
             registry: Arc::new(Registry {
                 service: service.unwrap(),

@@ -1,7 +1,7 @@
 //! Creation templates: put, described, changed and removed, and what they make of a push into a repository that is not there.
 
 use ecru_model::ErrorCode;
-use ecru_registry::registry_settings::Quotas;
+use ecru_registry::Quotas;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT, pretty};

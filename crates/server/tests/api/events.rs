@@ -221,19 +221,19 @@ async fn events_that_are_old_go_when_nobody_waits_for_them() {
     }
     // The clock that users see is no reason.
     api.service().clock.advance(400 * 24 * 60 * 60 * 1_000);
-    ecru_registry::jobs::run_due(api.service()).await.unwrap();
+    ecru_registry::work::run_due(api.service()).await.unwrap();
     assert_eq!(events(&api).len(), 3);
 
     api.execute("UPDATE outbox SET recorded_at = recorded_at - 86400001 WHERE sequence < 3")
         .await;
     api.execute("INSERT INTO sink_cursors (sink, sequence, active) VALUES ('s', 1, 1)")
         .await;
-    ecru_registry::jobs::run_due(api.service()).await.unwrap();
+    ecru_registry::work::run_due(api.service()).await.unwrap();
     assert_eq!(actions(&api, "demo"), pairs(&[("PUSH", "v2"), ("PUSH", "v3")]));
 
     api.execute("UPDATE outbox SET recorded_at = recorded_at - 604800000 WHERE sequence = 2")
         .await;
-    ecru_registry::jobs::run_due(api.service()).await.unwrap();
+    ecru_registry::work::run_due(api.service()).await.unwrap();
     assert_eq!(
         actions(&api, "demo"),
         pairs(&[("PUSH", "v3")]),

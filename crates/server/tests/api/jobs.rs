@@ -1,14 +1,15 @@
 //! Work in the background: what is due is run once, and told.
 
-use ecru_registry::jobs::{Ended, run_due};
+use ecru_registry::jobs::Ended;
+use ecru_registry::work::run_due;
 use serde_json::json;
 
 use crate::api::Api;
 use crate::content::Image;
 
-async fn kinds(api: &Api) -> Vec<&'static str> {
+async fn kinds(api: &Api) -> Vec<String> {
     let ran = run_due(api.service()).await.unwrap();
-    ran.iter().map(|ran| ran.kind).collect()
+    ran.into_iter().map(|ran| ran.kind).collect()
 }
 
 #[tokio::test]

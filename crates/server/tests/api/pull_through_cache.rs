@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
+use ecru_registry::Ports;
 use ecru_registry::pull_through_cache::{
     Answering, Pieces, Upstream, UpstreamBlob, UpstreamError, UpstreamManifest, Upstreams,
 };
@@ -29,15 +30,15 @@ pub(crate) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// A registry of this server asks this one, which the operator has named `mirror.example`.
-    pub(crate) fn of(api: &Api) -> Arc<Self> {
+    /// A server whose registries ask this one, which the operator has named `mirror.example`.
+    pub(crate) fn asked_by_a_server() -> (Api, Arc<Self>) {
         let elsewhere = Arc::new(Self::default());
-        let set = api
-            .service()
-            .upstreams
-            .set(Arc::clone(&elsewhere) as Arc<dyn Upstreams>);
-        assert!(set.is_ok());
-        elsewhere
+        let upstreams: Arc<dyn Upstreams> = elsewhere.clone();
+        let ports = Ports {
+            upstreams: Some(upstreams),
+            ..Ports::default()
+        };
+        (Api::with_ports(|_| {}, ports), elsewhere)
     }
 
     fn put(&self, name: &str, reference: &str, bytes: impl Into<Bytes>) {
@@ -330,7 +331,7 @@ async fn a_registry_that_the_service_does_not_know_is_refused() {
             "The specified upstream registry requires authentication. Specify a valid Secrets Manager ARN"
         ));
     }
-    Elsewhere::of(&api);
+    let (api, _) = Elsewhere::asked_by_a_server();
     let made = api
         .ok("CreatePullThroughCacheRule", rule("hub", "mirror.example"))
         .await;
@@ -459,8 +460,7 @@ async fn prefixes_are_what_the_model_says() {
 
 #[tokio::test]
 async fn validation_asks_the_upstream() {
-    let api = Api::new();
-    let elsewhere = Elsewhere::of(&api);
+    let (api, elsewhere) = Elsewhere::asked_by_a_server();
     let good = secret(&api, "good", GOOD, None).await;
     let bad = secret(&api, "bad", "hunter2", None).await;
     api.ok(
@@ -500,8 +500,7 @@ async fn validation_asks_the_upstream() {
 }
 
 async fn cached() -> (Api, Arc<Elsewhere>) {
-    let api = Api::new();
-    let elsewhere = Elsewhere::of(&api);
+    let (api, elsewhere) = Elsewhere::asked_by_a_server();
     api.ok("CreatePullThroughCacheRule", rule("hub", "mirror.example"))
         .await;
     (api, elsewhere)
@@ -620,8 +619,7 @@ async fn trouble_upstream_is_a_failure_of_its_image() {
 
 #[tokio::test]
 async fn trouble_with_the_secret_fails_the_call() {
-    let api = Api::new();
-    Elsewhere::of(&api);
+    let (api, _) = Elsewhere::asked_by_a_server();
     let arn = secret(&api, "hub", GOOD, None).await;
     api.ok("CreatePullThroughCacheRule", secret_rule("hub", "ghcr.io", &arn))
         .await;
@@ -768,7 +766,6 @@ async fn rules_and_what_they_cached_are_there_after_a_restart_and_go_with_a_rese
     api.ok("BatchGetImage", get("hub/app", &json!({ "imageTag": "v1" })))
         .await;
     let api = api.restarted().await;
-    assert!(api.service().upstreams.set(elsewhere).is_ok());
     api.run_due().await;
     assert_eq!(api.tags("hub/app").await.len(), 1);
 

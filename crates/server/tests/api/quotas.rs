@@ -1,7 +1,7 @@
 //! Service quotas that were set: what exceeds them is refused.
 
 use ecru_model::ErrorCode;
-use ecru_registry::registry_settings::Quotas;
+use ecru_registry::Quotas;
 use serde_json::json;
 
 use crate::api::{Answer, Api};

@@ -1,7 +1,7 @@
 //! Replication: what is pushed into one registry and deleted there, and how it appears in others.
 
 use ecru_model::ErrorCode;
-use ecru_registry::jobs::run_due;
+use ecru_registry::work::run_due;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
@@ -37,9 +37,9 @@ impl Api {
     }
 
     /// Runs what is due, and names the kinds of what was done, but for that which is done whatever was asked.
-    pub(crate) async fn run_replication(&self) -> Vec<&'static str> {
+    pub(crate) async fn run_replication(&self) -> Vec<String> {
         let ran = run_due(self.service()).await.unwrap();
-        let kinds = ran.iter().map(|ran| ran.kind);
+        let kinds = ran.into_iter().map(|ran| ran.kind);
         kinds.filter(|kind| kind.starts_with("replication")).collect()
     }
 

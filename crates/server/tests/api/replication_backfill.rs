@@ -1,7 +1,7 @@
 //! Backfills: what was there before the configuration is brought to a destination, with a result for each image and tag.
 
 use ecru_model::ErrorCode;
-use ecru_registry::jobs::run_due;
+use ecru_registry::work::run_due;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ecru_model::{Digest, ErrorCode};
+use ecru_registry::Ports;
 use ecru_registry::events::EventFilter;
 use ecru_registry::introspection::Extent;
 use ecru_registry::scanning::{
@@ -97,14 +98,17 @@ fn finding(name: &str, severity: Severity) -> Finding {
 
 /// A registry with a scanner, and a repository `demo`.
 async fn bench() -> (Api, Arc<Stub>) {
-    let api = Api::new();
     let stub = Arc::new(Stub::default());
     stub.finds(vec![
         finding("CVE-2099-0001", Severity::Critical),
         finding("CVE-2099-0002", Severity::Low),
     ]);
     let scanner: Arc<dyn ImageScanner> = stub.clone();
-    assert!(api.service().scanner.set(scanner).is_ok());
+    let ports = Ports {
+        scanner: Some(scanner),
+        ..Ports::default()
+    };
+    let api = Api::with_ports(|_| {}, ports);
     api.create("demo").await;
     (api, stub)
 }
@@ -121,7 +125,7 @@ impl Api {
     /// As when advisories may have come.
     async fn scan_again(&self) -> usize {
         let service = self.service();
-        let scanner = service.scanner.get().unwrap();
+        let scanner = service.ports.scanner.as_ref().unwrap();
         scan_again(&service.store, &service.clock, scanner).await.unwrap()
     }
 

@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, RepositoryName, Scope, Timestamp};
 use ecru_registry::Detail;
-use ecru_registry::introspection::Place;
-use ecru_registry::jobs::run_due;
+use ecru_registry::Ports;
+use ecru_registry::introspection::ScopedName;
 use ecru_registry::verification::{
     KeyReference, KeySource, KmsKeyArn, PublicKey, delete_requirement, put_requirement,
 };
+use ecru_registry::work::run_due;
 use ecru_store::{Snapshot, StoreError};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
@@ -123,8 +124,8 @@ fn signature_tag(digest: &str) -> String {
     format!("{}.sig", digest.replace(':', "-"))
 }
 
-fn place(region: &str) -> Place {
-    Place {
+fn place(region: &str) -> ScopedName {
+    ScopedName {
         scope: Scope {
             registry_id: RegistryId::parse(ACCOUNT).unwrap(),
             region: Region::parse(region).unwrap(),
@@ -388,7 +389,11 @@ impl KeySource for OneKey {
 #[tokio::test]
 async fn a_key_of_kms_comes_from_the_key_source() {
     let signer = Signer::new();
-    let api = Api::with(|configuration| configuration.key_source = Arc::new(OneKey(signer.key())));
+    let ports = Ports {
+        key_source: Arc::new(OneKey(signer.key())),
+        ..Ports::default()
+    };
+    let api = Api::with_ports(|_| {}, ports);
     api.create("demo").await;
     require(&api, KeyReference::Kms(KmsKeyArn::parse(KMS_KEY).unwrap())).await;
     let image = Image::new(1);

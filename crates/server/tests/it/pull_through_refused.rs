@@ -1,6 +1,6 @@
 //! What the cache does not take, and whom it does not ask.
 
-use ecru_registry::registry_settings::QuotaSetting;
+use ecru_registry::QuotaSetting;
 use serde_json::json;
 
 use crate::client::Registry;

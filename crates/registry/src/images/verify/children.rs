@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use ecru_model::Digest;
-use ecru_store::{Snapshot, StoreError, Value};
+use ecru_store::{Snapshot, StoreError, Value, stored};
 
-use super::super::manifest::Manifest;
-use crate::repositories::stored;
+use crate::manifests::Manifest;
 
 const ROWS_AT_ONCE: i64 = 500;
 

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 
 use ecru_model::Digest;
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use super::super::manifest::{self, BlobReference, Manifest};
-use super::super::needs;
-use crate::repositories::stored;
+use crate::manifests::{self, BlobReference, Manifest};
+use crate::stored_images::needs;
 
 const IMAGES_AT_ONCE: i64 = 100;
 
@@ -40,7 +39,7 @@ pub(super) fn verify_some(
 fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreError> {
     let digest = stored(Digest::from_bytes(row.blob(2)?))?;
     let bytes = row.blob(13)?;
-    if !manifest::is_named_by(&digest, row.text(3)?, bytes) {
+    if !manifests::is_named_by(&digest, row.text(3)?, bytes) {
         let computed = Digest::computed(digest.algorithm(), bytes);
         return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
     }

@@ -6,8 +6,8 @@ mod image;
 
 use ecru_store::{Report, Snapshot, Store, StoreError};
 
-use super::needs;
 use crate::scanning;
+use crate::stored_images::needs;
 
 const MISCOUNTED_MAX: usize = 100;
 

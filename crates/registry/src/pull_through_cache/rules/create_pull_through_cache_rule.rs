@@ -4,22 +4,19 @@ use ecru_model::{
     CreatePullThroughCacheRuleInput as Input, CreatePullThroughCacheRuleOutput as Output, ErrorCode,
     PullThroughCacheRuleRepositoryPrefix as Prefix, Scope, UpstreamRegistry,
 };
-use ecru_store::Snapshot;
+use ecru_store::{Snapshot, stored};
 
 use super::kind::{kind_of, needs_credentials, private_registry};
 use super::{HELD, ROOT, Rule, check_role, find, key, save};
 use crate::pull_through_cache::credentials;
-use crate::repositories::stored;
 use crate::{Context, Error};
 
 pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreatePullThroughCacheRule", input.registry_id.as_ref());
     let now = ctx.clock.now();
     let quotas = ctx.configuration.quotas;
-    let admitted = ctx
-        .upstreams
-        .get()
-        .is_some_and(|upstreams| upstreams.admits(&input.upstream_registry_url));
+    let upstreams = ctx.ports.upstreams.as_ref();
+    let admitted = upstreams.is_some_and(|upstreams| upstreams.admits(&input.upstream_registry_url));
 
     let output = ctx
         .store

@@ -1,10 +1,9 @@
 //! The rules of every registry, for introspection.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{Row, StoreError, Value};
+use ecru_store::{Row, StoreError, Value, stored};
 
 use crate::paging::{self, Filling};
-use crate::repositories::stored;
 use crate::{Error, Page, Service};
 
 /// What introspection says of a rule.

@@ -14,12 +14,11 @@ use ecru_model::{
     PullThroughCacheRuleRepositoryPrefix as Prefix, RegistryId, RepositoryName, Scope, Timestamp,
     UpstreamRegistry,
 };
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use crate::paging::{Filling, Room};
 use crate::principals::is_role_of;
-use crate::registry_settings::{Held, Quota};
-use crate::repositories::stored;
+use crate::quotas::{Held, Quota};
 use crate::{Error, Page};
 
 pub use create_pull_through_cache_rule::create_pull_through_cache_rule;

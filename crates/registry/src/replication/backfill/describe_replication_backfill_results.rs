@@ -4,12 +4,11 @@ use ecru_model::{
     DescribeReplicationBackfillResultsInput as Input, DescribeReplicationBackfillResultsOutput as Output,
     Digest, ReplicationBackfillResult, ReplicationBackfillResultStatus, RepositoryName,
 };
-use ecru_store::{Row, Snapshot, StoreError, Value};
+use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
 use super::{Backfill, load};
 use crate::paging::{self, Filling, Listing, Room};
-use crate::repositories::stored;
-use crate::{Context, Error, Page, images};
+use crate::{Context, Error, Page, stored_images};
 
 pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeReplicationBackfillResults", input.registry_id.as_ref());
@@ -95,7 +94,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, ReplicationBackfillResult), StoreErro
     let digest = stored(Digest::from_bytes(row.blob(2)?))?;
     let result = ReplicationBackfillResult {
         repository_name: stored(RepositoryName::parse(row.text(1)?))?,
-        image_id: images::identifier(&digest, row.optional_text(3)?),
+        image_id: stored_images::identifier(&digest, row.optional_text(3)?),
         status: stored(ReplicationBackfillResultStatus::parse(row.text(4)?))?,
         failure_code: row.optional_text(5)?.map(str::to_owned),
         sub_image_failure_codes: row

@@ -13,17 +13,16 @@ use ecru_model::{
     ErrorCode, Region, RegistryId, ReplicationBackfillId, ReplicationBackfillProgress,
     ReplicationBackfillStatus, ReplicationDestination, Scope, Timestamp,
 };
-use ecru_store::{Row, Snapshot, StoreError, Tx, Value};
+use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
-use crate::jobs::{Kind, NewJob, schedule};
+use crate::jobs::schedule;
 use crate::paging::{Filling, Room};
-use crate::repositories::stored;
 use crate::{Error, Page};
 
 pub use describe_replication_backfill_results::describe_replication_backfill_results;
 pub use list_replication_backfills::list_replication_backfills;
 pub(crate) use removal::{forget, remove_old};
-pub(crate) use run::run;
+pub(crate) use run::ReplicationBackfill;
 pub use start_replication_backfill::start_replication_backfill;
 pub use stop_replication_backfill::stop_replication_backfill;
 
@@ -207,13 +206,7 @@ fn set_status(
 }
 
 fn schedule_run(tx: &Tx<'_>, source: &Scope, uuid: &str, now: Timestamp) -> Result<(), StoreError> {
-    let job = NewJob {
-        kind: Kind::ReplicationBackfill,
-        scope: source,
-        subject: uuid,
-        due: now,
-    };
-    schedule(tx, &job)
+    schedule::<ReplicationBackfill>(tx, source, &uuid.to_owned(), now)
 }
 
 fn not_found(source: &Scope, id: &ReplicationBackfillId) -> Error {

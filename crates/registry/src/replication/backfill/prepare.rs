@@ -8,8 +8,8 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 use super::{Backfill, Cursor, find, set_status};
 use crate::jobs::Lease;
 use crate::paging::Room;
+use crate::records::repositories::{self, Repository};
 use crate::replication::{Route, configuration};
-use crate::repositories::{self, Repository};
 use crate::{Error, Service};
 
 const ROWS_PER_BATCH: usize = 200;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::prepare::prepare;
 use super::ship::ship_next;
 use super::{Backfill, find, set_status};
-use crate::jobs::{Job, Lease, Outcome};
+use crate::jobs::{Job, Lease, Outcome, Work};
 use crate::replication::configuration;
 use crate::{Error, Service};
 
@@ -17,7 +17,20 @@ const STEPS_PER_RUN: usize = 100;
 /// [unknown] which codes ECR gives to a backfill as a whole.
 const NOT_CONFIGURED: &str = "DestinationNotConfigured";
 
-pub(crate) async fn run(service: &Arc<Service>, job: &Job, lease: &Lease) -> Result<Outcome, Error> {
+/// Brings to another registry all that was there before.
+pub(crate) struct ReplicationBackfill;
+
+impl Work for ReplicationBackfill {
+    const NAME: &'static str = "replication-backfill";
+    /// The UUID of the backfill.
+    type Subject = String;
+
+    async fn run(service: &Arc<Service>, job: Job<String>, lease: &Lease) -> Result<Outcome, Error> {
+        run(service, &job, lease).await
+    }
+}
+
+async fn run(service: &Arc<Service>, job: &Job<String>, lease: &Lease) -> Result<Outcome, Error> {
     for _ in 0..STEPS_PER_RUN {
         let Some(backfill) = service.store.read(|at| find(at, &job.scope, &job.subject))? else {
             return Ok(Outcome::Done(json!({})));

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ErrorCode, ImageTag, ReplicationBackfillResultStatus, RepositoryName};
-use ecru_store::{StoreError, Tx, Value};
+use ecru_store::{StoreError, Tx, Value, stored};
 
 use super::Backfill;
 use crate::context::Terms;
-use crate::images::copy::{Original, points_at};
 use crate::jobs::Lease;
+use crate::records::repositories;
 use crate::replication::copy::{Refusal, bring_needs, place};
 use crate::replication::run::failure_code;
 use crate::replication::settle::tell;
 use crate::replication::{Route, Shipment, record};
-use crate::repositories::{self, stored};
+use crate::stored_images::copy::{Original, points_at};
 use crate::{Error, Service, events};
 
 /// An image and tag that the backfill has come to.

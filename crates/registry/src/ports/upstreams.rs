@@ -1,0 +1,117 @@
+//! What the cache needs of other registries; what speaks to them stands outside this crate.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use ecru_model::Digest;
+
+use super::secret::Secret;
+
+/// Which registry is asked, and as whom. Nobody learns the credentials but the registry itself.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// `host` or `host:port`, as rules name it.
+    pub host: String,
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    pub access_token: Secret,
+}
+
+pub struct UpstreamManifest {
+    pub bytes: Bytes,
+    pub media_type: Option<String>,
+}
+
+pub struct UpstreamBlob {
+    /// What the registry said before the first byte.
+    pub size_bytes: Option<u64>,
+    pub pieces: Box<dyn Pieces>,
+}
+
+/// Bytes that come in by and by.
+pub trait Pieces: Send {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<io::Result<Bytes>>> + Send + '_>>;
+}
+
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
+
+/// Other registries. Every answer comes, or fails to, within a bounded time.
+pub trait Upstreams: Send + Sync {
+    /// Whether the operator named this registry, so that it may be asked although the service does not know it.
+    fn admits(&self, host: &str) -> bool;
+
+    /// Whether the registry lets one in.
+    fn enter<'a>(&'a self, upstream: &'a Upstream) -> Answering<'a, ()>;
+
+    /// At most `MANIFEST_BYTES_MAX` bytes, which nobody has verified.
+    fn manifest<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        name: &'a str,
+        reference: &'a str,
+    ) -> Answering<'a, UpstreamManifest>;
+
+    /// The digest of a manifest, where the registry says it without sending the manifest.
+    fn manifest_digest<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        name: &'a str,
+        reference: &'a str,
+    ) -> Answering<'a, Option<Digest>>;
+
+    fn blob_size<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        name: &'a str,
+        digest: &'a Digest,
+    ) -> Answering<'a, Option<u64>>;
+
+    /// The bytes of a blob, which nobody has verified.
+    fn blob<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        name: &'a str,
+        digest: &'a Digest,
+    ) -> Answering<'a, UpstreamBlob>;
+
+    /// The index of the images whose subject is the digest, at most `MANIFEST_BYTES_MAX` bytes.
+    fn referrers<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        name: &'a str,
+        digest: &'a Digest,
+    ) -> Answering<'a, Bytes>;
+}
+
+/// Why an upstream did not give what it was asked for. Says nothing of credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    #[error("the upstream registry does not have it")]
+    NotFound,
+
+    #[error("the upstream registry did not accept the credentials, or does not show this to everyone")]
+    Denied,
+
+    #[error("the upstream registry wants fewer requests")]
+    TooManyRequests,
+
+    /// The address is one that must not be asked, or that nobody named.
+    #[error("the upstream registry must not be asked: {0}")]
+    Forbidden(&'static str),
+
+    #[error("the upstream registry sent what cannot be used: {0}")]
+    Unusable(&'static str),
+
+    #[error("the upstream registry cannot be reached")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+
+    #[error("the upstream registry failed with status {0}")]
+    Failed(u16),
+}

@@ -1,0 +1,10 @@
+//! What the process keeps in memory beside the store. Each part is plain data; the rooms that own it say what it is used for.
+
+pub(crate) mod caching;
+pub(crate) mod flights;
+pub(crate) mod kept_manifests;
+pub(crate) mod principals;
+pub(crate) mod pulls;
+pub(crate) mod recollection;
+pub(crate) mod runs;
+pub(crate) mod verified_tokens;

@@ -1,0 +1,184 @@
+//! Takes tags and images out of a repository, for both wires.
+
+use ecru_model::{Digest, ImageTag};
+use ecru_store::{StoreError, Tx, Value, stored};
+
+use super::storage_class::subject_left;
+use super::store_image::set_tagged;
+use super::{Image, manifest_of, needs, tags_of};
+use crate::clock::Moment;
+use crate::context::Terms;
+use crate::manifests::Manifest;
+use crate::records::repositories::Repository;
+use crate::{Error, events};
+
+/// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
+pub(crate) fn delete_tag(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tag: &ImageTag,
+    terms: &Terms,
+) -> Result<Deleted, Error> {
+    let last = tags_of(tx, repository, image.id)?.len() <= 1;
+    if last {
+        return match delete_image(tx, repository, image, terms)? {
+            Deleted::Done { .. } => Ok(Deleted::Done {
+                tags: vec![tag.clone()],
+            }),
+            referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
+        };
+    }
+    remove_tag(tx, repository, image, tag, terms.at)?;
+    terms
+        .observers
+        .each(|observer| observer.tag_removed(tx, &image.observed(repository), tag))?;
+    Ok(Deleted::Done {
+        tags: vec![tag.clone()],
+    })
+}
+
+/// Takes a tag away; the image stays, although it may have no other.
+pub(crate) fn remove_tag(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tag: &ImageTag,
+    at: Moment,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM tags WHERE repository_id = ?1 AND tag = ?2",
+        &[Value::Integer(repository.id), Value::Text(tag.as_str())],
+    )?;
+    set_tagged(tx, repository, image.id)?;
+    record(tx, repository, image, std::slice::from_ref(tag), at)
+}
+
+pub(crate) enum Deleted {
+    /// With the tags that went.
+    Done { tags: Vec<ImageTag> },
+    /// Nothing was changed, because these indexes name the image.
+    ReferencedBy(Vec<Digest>),
+}
+
+/// Deletes an image with all its tags, here and wherever deletions are replicated to.
+pub(crate) fn delete_image(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    terms: &Terms,
+) -> Result<Deleted, Error> {
+    let deleted = delete_image_here(tx, repository, image, terms)?;
+    if matches!(deleted, Deleted::Done { .. }) {
+        terms
+            .observers
+            .each(|observer| observer.deleted(tx, &image.observed(repository)))?;
+    }
+    Ok(deleted)
+}
+
+pub(crate) fn delete_image_here(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    terms: &Terms,
+) -> Result<Deleted, Error> {
+    let at = terms.at;
+    let indexes = indexes_of(tx, repository, image)?;
+    if !indexes.is_empty() {
+        return Ok(Deleted::ReferencedBy(indexes));
+    }
+    let tags = tags_of(tx, repository, image.id)?;
+    let manifest = stored(Manifest::parse(&manifest_of(tx, image)?, Some(&image.media_type)))?;
+    tx.execute(
+        "DELETE FROM tags WHERE repository_id = ?1 AND image_id = ?2",
+        &[Value::Integer(repository.id), Value::Integer(image.id)],
+    )?;
+    needs::release(tx, repository, image, at.machine_now)?;
+    // Earlier builds stored other kinds of manifest that name images too.
+    if !manifest.children.is_empty() {
+        release_children(tx, repository, image, &manifest)?;
+    }
+    terms
+        .observers
+        .each(|observer| observer.removing(tx, &image.observed(repository)))?;
+    tx.execute("DELETE FROM images WHERE id = ?1", &[Value::Integer(image.id)])?;
+    tx.execute(
+        "UPDATE repository_counters SET images = images - 1 WHERE repository_id = ?1",
+        &[Value::Integer(repository.id)],
+    )?;
+    record(tx, repository, image, &tags, at)?;
+    subject_left(tx, repository, &image.digest, at.now)?;
+    Ok(Deleted::Done { tags })
+}
+
+/// One event for each tag that went, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    tags: &[ImageTag],
+    at: Moment,
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &image.digest,
+        media_type: &image.media_type,
+        artifact_media_type: image.artifact_media_type.as_deref(),
+        time: at.now,
+    };
+    if tags.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_deleted(&about, None));
+    }
+    for tag in tags {
+        events::record(tx, &repository.scope, &events::image_deleted(&about, Some(tag)))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn indexes_of(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+) -> Result<Vec<Digest>, StoreError> {
+    tx.query(
+        "SELECT i.digest FROM image_children c JOIN images i ON i.id = c.index_id
+         WHERE c.repository_id = ?1 AND c.child_id = ?2 ORDER BY c.index_id",
+        &[Value::Integer(repository.id), Value::Integer(image.id)],
+        |row| stored(Digest::from_bytes(row.blob(0)?)),
+    )
+}
+
+fn release_children(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    manifest: &Manifest,
+) -> Result<(), StoreError> {
+    for child in &manifest.children {
+        tx.execute(
+            "DELETE FROM image_children WHERE repository_id = ?1 AND index_id = ?2
+                 AND child_id = (SELECT id FROM images WHERE repository_id = ?1 AND digest = ?3)",
+            &[
+                Value::Integer(repository.id),
+                Value::Integer(image.id),
+                Value::Blob(child.as_bytes()),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Names the first of them: any number of indexes may hold an image. [unknown] where the service stops.
+pub(crate) fn referenced_by(indexes: &[Digest]) -> String {
+    const NAMED_MAX: usize = 100;
+
+    let indexes = indexes
+        .iter()
+        .take(NAMED_MAX)
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("Requested image referenced by manifest list: [{indexes}]")
+}

@@ -1,0 +1,107 @@
+//! Lets referrers go the way of their subject: deleted, archived or restored.
+
+use std::sync::Arc;
+
+use ecru_model::{Digest, ImageStatus};
+use ecru_store::{Snapshot, Tx, Value, stored};
+use serde_json::json;
+
+use super::{archive, bring_back};
+use crate::context::Terms;
+use crate::jobs::{ImageSubject, Job, Lease, Outcome, Work};
+use crate::records::repositories::{self, Repository};
+use crate::stored_images::{Deleted, Image, delete_image, find};
+use crate::{Error, Service};
+
+/// A referrer has a few rows, so that a batch stays within about 200.
+const REFERRERS_PER_BATCH: i64 = 25;
+
+/// Referrers follow their subject.
+pub(crate) struct Following;
+
+impl Work for Following {
+    const NAME: &'static str = "referrers";
+    type Subject = ImageSubject;
+
+    async fn run(service: &Arc<Service>, job: Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
+        let terms = service.terms();
+        let mut reached = 0;
+        let mut followed = 0;
+        loop {
+            let (image, scope) = (job.subject.clone(), job.scope.clone());
+            let (lease, terms) = (lease.clone(), terms.clone());
+            let batch = service.store.write(move |tx| {
+                lease.check(tx)?;
+                let Some(repository) = repositories::find(tx, &scope, &image.name)? else {
+                    return Ok(None);
+                };
+                follow(tx, &repository, &image.digest, reached, &terms)
+            });
+            let Some(batch) = batch.await? else { break };
+            reached = batch.last_id;
+            followed += batch.followed;
+        }
+        Ok(Outcome::Done(json!({ "followed": followed })))
+    }
+}
+
+struct Batch {
+    last_id: i64,
+    followed: usize,
+}
+
+/// None when there are no more referrers.
+fn follow(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    subject: &Digest,
+    after: i64,
+    terms: &Terms,
+) -> Result<Option<Batch>, Error> {
+    let status = find(tx, repository, subject)?.map(|subject| subject.status);
+    let mut batch = None;
+    for image in referrers(tx, repository, subject, after)? {
+        let batch = batch.get_or_insert(Batch {
+            last_id: image.id,
+            followed: 0,
+        });
+        batch.last_id = image.id;
+        let moved = match (status, image.status) {
+            (None, _) => matches!(delete_image(tx, repository, &image, terms)?, Deleted::Done { .. }),
+            (Some(ImageStatus::Archived), ImageStatus::Active) => {
+                archive(tx, repository, &image, terms.at.now)?;
+                true
+            }
+            (Some(ImageStatus::Active), ImageStatus::Archived) => {
+                bring_back(tx, repository, &image, terms)?;
+                true
+            }
+            _ => false,
+        };
+        batch.followed += usize::from(moved);
+    }
+    Ok(batch)
+}
+
+fn referrers(
+    at: &Snapshot<'_>,
+    repository: &Repository,
+    subject: &Digest,
+    after: i64,
+) -> Result<Vec<Image>, Error> {
+    let digests = at.query(
+        "SELECT digest FROM images WHERE repository_id = ?1 AND subject = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+        &[
+            Value::Integer(repository.id),
+            Value::Blob(subject.as_bytes()),
+            Value::Integer(after),
+            Value::Integer(REFERRERS_PER_BATCH),
+        ],
+        |row| stored(Digest::from_bytes(row.blob(0)?)),
+    )?;
+    let mut images = Vec::new();
+    for digest in &digests {
+        images.extend(find(at, repository, digest)?);
+    }
+    Ok(images)
+}

@@ -1,0 +1,466 @@
+//! Puts an image into a repository, for both wires: its layers and children must be there, its tags free to move.
+
+use std::cmp::max;
+
+use bytes::Bytes;
+use ecru_model::{Digest, ErrorCode, ImageStatus, ImageTag, Timestamp};
+use ecru_store::{StoreError, Tx, Value};
+
+use super::storage_class::{restore, restore_children};
+use super::{Image, find, needs, tag_target, tags_of};
+use crate::context::Terms;
+use crate::manifests::{self, BlobReference, Manifest};
+use crate::ports::image_observer::{Admission, ObservedImage};
+use crate::quotas::{Quota, Quotas};
+use crate::records::repositories::Repository;
+use crate::records::tag_mutability::is_frozen;
+use crate::{Error, events};
+
+#[derive(Clone)]
+pub(crate) struct NewImage {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) bytes: Bytes,
+    pub(crate) tags: Vec<ImageTag>,
+    pub(crate) pushed_at: Timestamp,
+    pub(crate) origin: Origin,
+}
+
+impl NewImage {
+    fn observed<'a>(&'a self, repository: &'a Repository, image_id: i64) -> ObservedImage<'a> {
+        ObservedImage {
+            repository,
+            id: image_id,
+            digest: &self.digest,
+            media_type: &self.manifest.media_type,
+            artifact_media_type: self.manifest.artifact_media_type.as_deref(),
+        }
+    }
+}
+
+/// How an image comes into a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Push,
+    /// From an upstream registry: told by an event of its own.
+    Cache,
+    /// Told by an event of its own, and not replicated any further.
+    Replication,
+}
+
+/// What a put came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Changed,
+    /// The image was there, under every tag it was to have.
+    Unchanged,
+}
+
+pub(crate) fn store_image(
+    terms: &Terms,
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+) -> Result<Outcome, Error> {
+    let quotas = &terms.quotas;
+    let existing = find(tx, repository, &new.digest)?;
+    let references = match &existing {
+        Some(image) => {
+            mend(tx, image, new)?;
+            References::default()
+        }
+        None => resolve(tx, repository, &new.manifest)?,
+    };
+    let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
+    verify(terms, tx, repository, new, &moves)?;
+
+    let is_new = existing.is_none();
+    let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
+    let image_id = match existing {
+        Some(image) if restored => {
+            // A push brings an archived image back without the wait.
+            restore(tx, repository, &image, terms)?;
+            restore_children(tx, repository, &new.manifest, terms)?;
+            image.id
+        }
+        Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
+        Some(image) => image.id,
+        None => {
+            restore_children(tx, repository, &new.manifest, terms)?;
+            let image_id = insert(tx, quotas, repository, new, &references)?;
+            let image = new.observed(repository, image_id);
+            terms
+                .observers
+                .each(|observer| observer.inserted(tx, &image, new.pushed_at))?;
+            image_id
+        }
+    };
+    for tag in &moves {
+        move_tag(tx, repository, tag, image_id)?;
+    }
+    // A new image says from the beginning whether it has tags, and has no others than these.
+    if !is_new || moves.len() as u64 > quotas.count(Quota::TagsPerImage) {
+        set_tagged(tx, repository, image_id)?;
+        check_tag_quota(tx, quotas, (repository, image_id), &moves)?;
+    }
+    let image = new.observed(repository, image_id);
+    if new.origin == Origin::Push {
+        terms
+            .observers
+            .each(|observer| observer.pushed(tx, &image, &new.manifest))?;
+        record(tx, repository, new, &moves)?;
+    }
+    if new.origin != Origin::Replication {
+        let tags = if restored {
+            tags_of(tx, repository, image_id)?
+        } else {
+            moves.iter().map(|moved| moved.tag.clone()).collect()
+        };
+        terms
+            .observers
+            .each(|observer| observer.available(tx, &image, &tags, new.pushed_at))?;
+    }
+    terms
+        .observers
+        .each(|observer| observer.images_changed(tx, repository, new.pushed_at))?;
+    Ok(Outcome::Changed)
+}
+
+/// A stored manifest that has decayed is mended by the next push of the same bytes. One that is intact stays, whatever else the
+/// digest names: the bytes behind a tag that may not move do not change.
+fn mend(tx: &Tx<'_>, image: &Image, new: &NewImage) -> Result<(), StoreError> {
+    let decayed = tx.find(
+        "SELECT manifest FROM images WHERE id = ?1 AND manifest <> ?2",
+        &[Value::Integer(image.id), Value::Blob(&new.bytes)],
+        |row| {
+            let bytes = row.blob(0)?;
+            Ok(!manifests::is_named_by(&image.digest, &image.media_type, bytes))
+        },
+    )?;
+    if decayed != Some(true) {
+        return Ok(());
+    }
+    let size = i64::try_from(new.bytes.len()).unwrap_or(i64::MAX);
+    tx.execute(
+        "UPDATE images SET manifest = ?2, manifest_size = ?3, media_type = ?4 WHERE id = ?1",
+        &[
+            Value::Integer(image.id),
+            Value::Blob(&new.bytes),
+            Value::Integer(size),
+            Value::Text(&new.manifest.media_type),
+        ],
+    )
+    .map(drop)
+}
+
+/// One event for each tag that was given, or one for an image without.
+fn record(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), StoreError> {
+    let about = events::About {
+        scope: &repository.scope,
+        repository: &repository.name,
+        digest: &new.digest,
+        media_type: &new.manifest.media_type,
+        artifact_media_type: new.manifest.artifact_media_type.as_deref(),
+        time: new.pushed_at,
+    };
+    if moves.is_empty() {
+        return events::record(tx, &repository.scope, &events::image_pushed(&about, None));
+    }
+    for moved in moves {
+        events::record(
+            tx,
+            &repository.scope,
+            &events::image_pushed(&about, Some(moved.tag)),
+        )?;
+    }
+    Ok(())
+}
+
+/// What the manifest names, as rows of this repository.
+#[derive(Default)]
+struct References {
+    blobs: Vec<(i64, String)>,
+    children: Vec<i64>,
+    /// Config and layers; of an index its largest child.
+    size: i64,
+}
+
+impl References {
+    /// What a manifest claims of a layer that is elsewhere may be any number.
+    fn add(&mut self, size: i64) {
+        self.size = self.size.saturating_add(size);
+    }
+}
+
+fn resolve(tx: &Tx<'_>, repository: &Repository, manifest: &Manifest) -> Result<References, Error> {
+    let mut references = References::default();
+    let mut missing = Vec::new();
+    for blob in &manifest.blobs {
+        match find_linked(tx, repository, blob)? {
+            Some((id, size)) => {
+                references.blobs.push((id, blob.media_type.clone()));
+                references.add(size);
+            }
+            None if blob.foreign => references.add(i64::try_from(blob.size).unwrap_or(i64::MAX)),
+            None => missing.push(blob.digest),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(layers_not_found(repository, &missing));
+    }
+    for child in &manifest.children {
+        match find(tx, repository, child)? {
+            Some(image) => {
+                references.size = max(references.size, image.size);
+                references.children.push(image.id);
+            }
+            None => missing.push(*child),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(images_not_found(repository, &missing));
+    }
+    Ok(references)
+}
+
+fn find_linked(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    blob: &BlobReference,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    // A blob known to be damaged is answered as absent everywhere, so that the push brings it anew.
+    tx.find(
+        "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
+         WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0 AND (b.bytes IS NULL OR length(b.bytes) = b.size)",
+        &[Value::Integer(repository.id), Value::Blob(blob.digest.as_bytes())],
+        |row| Ok((row.integer(0)?, row.integer(1)?)),
+    )
+}
+
+/// A tag that is to point at the image, and the image it points at now.
+struct Move<'a> {
+    tag: &'a ImageTag,
+    previous: Option<i64>,
+}
+
+/// The tags that do not point at the image yet. A frozen tag that is in use refuses every put, of the same image too.
+fn tags_to_move<'a>(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    existing: Option<&Image>,
+    tags: &'a [ImageTag],
+) -> Result<Vec<Move<'a>>, Error> {
+    let mut moves = Vec::<Move<'a>>::new();
+    for tag in tags {
+        let previous = tag_target(tx, repository, tag.as_str())?;
+        let frozen = is_frozen(
+            repository.tag_mutability,
+            &repository.exclusion_filters,
+            tag.as_str(),
+        );
+        let here = previous.is_some() && previous == existing.map(|image| image.id);
+        // A tag stays where it is when its own image comes back from the archive.
+        let comes_back = here && existing.is_some_and(|image| image.status != ImageStatus::Active);
+        if previous.is_some() && frozen && !comes_back {
+            return Err(tag_is_frozen(repository, tag));
+        }
+        if !here && !moves.iter().any(|other| other.tag == tag) {
+            moves.push(Move { tag, previous });
+        }
+    }
+    Ok(moves)
+}
+
+/// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
+fn verify(
+    terms: &Terms,
+    tx: &Tx<'_>,
+    repository: &Repository,
+    new: &NewImage,
+    moves: &[Move<'_>],
+) -> Result<(), Error> {
+    let tags = moves.iter().map(|moved| moved.tag).collect::<Vec<_>>();
+    let admission = Admission {
+        repository,
+        digest: &new.digest,
+        manifest: &new.bytes,
+        tags: &tags,
+    };
+    terms.observers.each(|observer| observer.admit(tx, &admission))
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    quotas: &Quotas,
+    repository: &Repository,
+    new: &NewImage,
+    references: &References,
+) -> Result<i64, Error> {
+    let push_sequence = count_push(tx, quotas, repository)?;
+    let manifest = &new.manifest;
+    let subject = manifest.subject;
+    let blob_ids = needs::count(tx, repository, &references.blobs)?;
+    let parameters = [
+        Value::Integer(repository.id),
+        Value::Blob(new.digest.as_bytes()),
+        Value::Integer(push_sequence),
+        Value::Text(ImageStatus::Active.as_str()),
+        Value::Integer(new.pushed_at.as_millis()),
+        Value::Integer(references.size),
+        Value::Integer(i64::try_from(new.bytes.len()).unwrap_or(i64::MAX)),
+        Value::Text(&manifest.media_type),
+        Value::from(manifest.artifact_media_type.as_deref()),
+        Value::from(subject.as_ref().map(Digest::as_bytes)),
+        Value::from(manifest.annotations.as_deref()),
+        Value::from(!new.tags.is_empty()),
+        Value::Blob(&blob_ids),
+        Value::Blob(&new.bytes),
+    ];
+    let image_id = tx
+        .find(
+            "INSERT INTO images (repository_id, digest, push_sequence, status, pushed_at, size, manifest_size,
+                 media_type, artifact_media_type, subject, annotations, tagged, blob_ids, manifest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING id",
+            &parameters,
+            |row| row.integer(0),
+        )?
+        .ok_or_else(|| StoreError::damaged("an inserted image has no row"))?;
+    for child_id in &references.children {
+        tx.execute(
+            "INSERT INTO image_children (repository_id, child_id, index_id) VALUES (?1, ?2, ?3)",
+            &[repository.id, *child_id, image_id].map(Value::Integer),
+        )?;
+    }
+    Ok(image_id)
+}
+
+/// Counts one image more, and gives its place in the order of pushes.
+fn count_push(tx: &Tx<'_>, quotas: &Quotas, repository: &Repository) -> Result<i64, Error> {
+    let max = quotas.of(Quota::ImagesPerRepository);
+    let counted = tx.find(
+        "UPDATE repository_counters SET images = images + 1, push_sequence = push_sequence + 1
+         WHERE repository_id = ?1 AND images < ?2 RETURNING push_sequence",
+        &[Value::Integer(repository.id), Value::Integer(max)],
+        |row| row.integer(0),
+    )?;
+    counted.ok_or_else(|| {
+        Error::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "The repository with name '{}' in registry with id '{}' already has the maximum allowed number of \
+                 images which is '{max}'",
+                repository.name, repository.scope.registry_id
+            ),
+        )
+    })
+}
+
+fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO tags (repository_id, tag, image_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id",
+        &[
+            Value::Integer(repository.id),
+            Value::Text(moved.tag.as_str()),
+            Value::Integer(image_id),
+        ],
+    )?;
+    match moved.previous {
+        Some(previous) => set_tagged(tx, repository, previous),
+        None => Ok(()),
+    }
+}
+
+/// Brings the `tagged` column of an image in line with its tags.
+pub(crate) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE images SET tagged = 1 - tagged WHERE id = ?2
+             AND tagged <> EXISTS (SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2)",
+        &[Value::Integer(repository.id), Value::Integer(image_id)],
+    )?;
+    Ok(())
+}
+
+/// Refuses the first of the tags that is one too many.
+fn check_tag_quota(
+    tx: &Tx<'_>,
+    quotas: &Quotas,
+    (repository, image_id): (&Repository, i64),
+    moves: &[Move<'_>],
+) -> Result<(), Error> {
+    let max = quotas.of(Quota::TagsPerImage);
+    let over = tx.query(
+        "SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2 LIMIT ?4 OFFSET ?3",
+        &[
+            Value::Integer(repository.id),
+            Value::Integer(image_id),
+            Value::Integer(max),
+            Value::Integer(i64::try_from(moves.len()).unwrap_or(i64::MAX)),
+        ],
+        |row| row.integer(0),
+    )?;
+    match moves.get(moves.len().saturating_sub(over.len())) {
+        None => Ok(()),
+        Some(excess) => Err(Error::new(
+            ErrorCode::LimitExceededException,
+            format!(
+                "Adding tag '{}' to an image in the repository with name '{}' in registry with id '{}' exceeds the \
+                 maximum allowed number of tags per image which is '{max}'",
+                excess.tag, repository.name, repository.scope.registry_id
+            ),
+        )),
+    }
+}
+
+fn tag_is_frozen(repository: &Repository, tag: &ImageTag) -> Error {
+    Error::new(
+        ErrorCode::ImageTagAlreadyExistsException,
+        format!(
+            "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is \
+             immutable.",
+            repository.name
+        ),
+    )
+}
+
+fn layers_not_found(repository: &Repository, missing: &[Digest]) -> Error {
+    Error::new(
+        ErrorCode::LayersNotFoundException,
+        required(repository, "Layers", missing),
+    )
+}
+
+fn images_not_found(repository: &Repository, missing: &[Digest]) -> Error {
+    Error::new(
+        ErrorCode::ReferencedImagesNotFoundException,
+        required(repository, "Images", missing),
+    )
+}
+
+fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
+    let digests = missing
+        .iter()
+        .map(Digest::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!(
+        "{what} with digests '[{digests}]' required for pushing image into repository with name '{}' in the registry \
+         with id '{}' do not exist",
+        repository.name, repository.scope.registry_id
+    )
+}
+
+/// A manifest that both wires accept, or ECR's one sentence about those it does not. The reason is its cause and a line
+/// of the log, because the sentence tells a client little.
+pub(crate) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
+    Manifest::accept(bytes, media_type).map_err(|error| {
+        let reason = error.reason();
+        tracing::debug!(reason, "a manifest is refused");
+        Error::parameter("ImageManifest", "Invalid JSON syntax").caused_by(reason)
+    })
+}

@@ -1,0 +1,25 @@
+//! Refuses tags on images that the key of their repository has not signed.
+
+use std::sync::Arc;
+
+use ecru_store::Tx;
+
+use super::{KeySource, Subject, check};
+use crate::Error;
+use crate::ports::image_observer::{Admission, ImageObserver};
+
+pub(crate) struct Observer {
+    pub(crate) key_source: Arc<dyn KeySource>,
+}
+
+impl ImageObserver for Observer {
+    /// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
+    fn admit(&self, tx: &Tx<'_>, admission: &Admission<'_>) -> Result<(), Error> {
+        let subject = Subject {
+            digest: admission.digest,
+            manifest: admission.manifest,
+        };
+        let tags = admission.tags.iter().copied();
+        check(tx, self.key_source.as_ref(), admission.repository, subject, tags)
+    }
+}
