@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("store", &["model"]),
-    ("registry", &["model", "store"]),
+    ("policy", &["model"]),
+    ("registry", &["model", "store", "policy"]),
     ("awsjson", &["model", "store", "registry"]),
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),

@@ -2,10 +2,12 @@
 
 mod annotations;
 mod arn;
+mod caller;
 mod digest;
 pub mod facts;
 #[rustfmt::skip]
 mod generated;
+pub mod identity;
 mod image_tag;
 pub mod json;
 mod paginator;
@@ -21,6 +23,7 @@ mod wildcard;
 
 pub use annotations::Annotations;
 pub use arn::Arn;
+pub use caller::{Caller, CallerKind};
 pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
 pub use generated::{
     error_code::ErrorCode,
@@ -28,6 +31,7 @@ pub use generated::{
     rules, shapes,
     shapes::*,
 };
+pub use identity::Identity;
 pub use image_tag::ImageTag;
 pub use paginator::Paginator;
 pub use region::Region;

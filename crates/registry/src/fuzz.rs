@@ -1,11 +1,11 @@
 //! The parsers of documents that clients send, opened for fuzzing: each checks what must hold of its result.
 
 use ecru_model::Region;
+use ecru_model::matches_wildcard;
 
-use crate::access::{Holder, Policy};
+use crate::access::{Holder, parse_incoming, parse_stored};
 use crate::lifecycle_policy;
 use crate::manifests::Manifest;
-use ecru_model::matches_wildcard;
 
 /// A manifest that is taken names its media type, and digests only; once stored it is read as it was taken.
 pub fn manifest(bytes: &[u8], declared: Option<&str>) {
@@ -23,12 +23,12 @@ pub fn policy(text: &str) {
         return;
     };
     for holder in [Holder::Repository, Holder::Registry] {
-        let Some((policy, printed)) = Policy::parse_incoming(text, holder, &region) else {
+        let Some((policy, printed)) = parse_incoming(text, holder, &region) else {
             continue;
         };
-        let again = Policy::parse_incoming(&printed, holder, &region).map(|(_, text)| text);
+        let again = parse_incoming(&printed, holder, &region).map(|(_, text)| text);
         assert_eq!(again.as_ref(), Some(&printed), "{text}");
-        assert_eq!(Policy::parse_stored(&printed), Some(policy), "{text}");
+        assert_eq!(parse_stored(&printed), Some(policy), "{text}");
     }
 }
 

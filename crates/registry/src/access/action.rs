@@ -2,7 +2,7 @@
 
 use ecru_model::Operation;
 
-use super::pattern;
+use ecru_policy::matches;
 
 /// What a policy is put on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ const OF_SCOPE_V1: [&str; 3] = ["BatchImportUpstreamImage", "CreateRepository", 
 
 /// Whether a policy may name this action, or some action by this pattern. Policies of repositories and of registries may
 /// name the same: an action that is never done on what a policy is put on has no effect in it.
-pub(super) fn is_known(text: &str) -> bool {
+pub(crate) fn is_known(text: &str) -> bool {
     if text == "*" {
         return true;
     }
@@ -31,10 +31,10 @@ pub(super) fn is_known(text: &str) -> bool {
         .iter()
         .map(|operation| operation.name())
         .chain(WITHOUT_OPERATION)
-        .any(|action| pattern::matches(wanted, &action.to_ascii_lowercase()))
+        .any(|action| matches(wanted, &action.to_ascii_lowercase()))
 }
 
-pub(super) fn is_of_scope_v1(action: &str) -> bool {
+pub(crate) fn is_of_scope_v1(action: &str) -> bool {
     OF_SCOPE_V1.contains(&action)
 }
 

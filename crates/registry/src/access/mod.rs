@@ -1,29 +1,23 @@
 //! Who may do what: every operation asks here, in the transaction that does its work.
 
 mod action;
-mod condition;
-mod evaluate;
-mod facts;
-mod pattern;
-mod policy;
-mod principal;
-mod print;
+mod grammar;
 mod registry_policy;
-mod variables;
-
-use std::net::IpAddr;
 
 use ecru_model::{ErrorCode, Region, RegistryId, RepositoryName, Scope, Tag, Timestamp};
-use ecru_store::{Snapshot, Store, StoreError};
+use ecru_policy::{
+    Circumstances, Policy, Request, Verdict, add_circumstances, add_tags, evaluate, facts_of_caller,
+    identities, is_root,
+};
+use ecru_store::{Snapshot, Store};
 
 use crate::records::repositories::{self, Repository};
 use crate::records::{regions, resource_tags};
-use crate::{Caller, Context, Error, OrganizationId};
-
-use evaluate::{Request, Verdict, evaluate};
+use crate::{Caller, Context, Error};
 
 pub(crate) use action::Holder;
-pub(crate) use policy::Policy;
+use grammar::read_repository_policy;
+pub(crate) use grammar::{parse_incoming, parse_stored};
 use registry_policy::PolicyScope;
 
 /// Actions that a caller wants to do in a registry. Nothing is decided before it asks a snapshot, so that no policy
@@ -37,18 +31,10 @@ pub(crate) struct Access {
     actions: Vec<&'static str>,
     caller: Caller,
     circumstances: Circumstances,
+    /// The address of the request was given to the client after a decision, which it carries with it.
+    granted: bool,
     /// Resource tags that the request gives, or the keys alone of those that it takes away.
     tags: Vec<(String, Option<String>)>,
-}
-
-/// What conditions of policies may ask about a request, beside who asks for what.
-#[derive(Debug, Clone)]
-pub(crate) struct Circumstances {
-    pub(crate) now: Timestamp,
-    pub(crate) source: Option<IpAddr>,
-    pub(crate) organization_id: OrganizationId,
-    /// The address of the request was given to the client after a decision, which it carries with it.
-    pub(crate) granted: bool,
 }
 
 /// What an action is done on.
@@ -72,14 +58,9 @@ impl Access {
             actions: vec![action],
             caller,
             circumstances,
+            granted: false,
             tags: Vec::new(),
         }
-    }
-
-    #[must_use]
-    pub(crate) fn in_any_region(mut self, any_region: bool) -> Self {
-        self.any_region = any_region;
-        self
     }
 
     /// The same request in one region of the same account.
@@ -234,7 +215,7 @@ impl Access {
         registry_policy: Option<&(Policy, PolicyScope)>,
         tags: impl FnOnce() -> Result<Vec<Tag>, Error>,
     ) -> Result<(), Error> {
-        if self.circumstances.granted {
+        if self.granted {
             return Ok(());
         }
         let at_home = self.is_at_home();
@@ -268,15 +249,16 @@ impl Access {
             action,
             "GetRegistryPolicy" | "PutRegistryPolicy" | "DeleteRegistryPolicy"
         );
-        at_home && on_policy && principal::is_root(&self.caller)
+        at_home && on_policy && is_root(&self.caller)
     }
 
     fn request(&self, resource: Resource<'_>, tags: &[Tag]) -> Request {
-        let mut facts = facts::of_caller(&self.caller, &self.circumstances.organization_id);
-        facts::add_circumstances(&mut facts, &self.scope, &self.circumstances);
-        facts::add_tags(&mut facts, tags, &self.tags);
+        let mut facts = facts_of_caller(&self.caller, &self.circumstances.organization_id);
+        add_circumstances(&mut facts, &self.scope, &self.circumstances);
+        let of_repository = tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()));
+        add_tags(&mut facts, ("ecr", of_repository), &self.tags);
         Request {
-            identities: principal::identities(&self.caller),
+            identities: identities(&self.caller),
             action: String::new(),
             resource: self.arn(resource),
             facts,
@@ -307,11 +289,6 @@ impl Access {
 const NO_ALLOW: &str = "because no resource-based policy allows the ecr:{action} action";
 const EXPLICIT_DENY: &str = "with an explicit deny in a resource-based policy";
 
-/// The rules of the policy that a repository has.
-pub(crate) fn read_repository_policy(text: &str) -> Result<Policy, StoreError> {
-    Policy::parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is invalid"))
-}
-
 impl Context {
     /// What the caller wants to do in the registry that the request means.
     pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
@@ -326,8 +303,9 @@ impl Context {
             now: self.clock.now(),
             source: self.source,
             organization_id: self.configuration.organization_id.clone(),
-            granted: self.granted,
         };
-        Access::new(self.caller.clone(), scope, action, circumstances).in_any_region(self.any_region)
+        let mut access = Access::new(self.caller.clone(), scope, action, circumstances);
+        (access.any_region, access.granted) = (self.any_region, self.granted);
+        access
     }
 }

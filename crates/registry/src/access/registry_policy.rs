@@ -1,9 +1,10 @@
 //! The policy of a registry, and which actions it decides about.
 
 use ecru_model::Scope;
+use ecru_policy::Policy;
 use ecru_store::{Snapshot, StoreError};
 
-use super::Policy;
+use super::parse_stored;
 use crate::Error;
 use crate::records::registry_settings::{REGISTRY_POLICY, REGISTRY_POLICY_SCOPE, find};
 
@@ -30,8 +31,8 @@ pub(crate) fn read_policy(
     scope: &Scope,
     text: &str,
 ) -> Result<(Policy, PolicyScope), Error> {
-    let policy = Policy::parse_stored(text)
-        .ok_or_else(|| StoreError::damaged("a stored registry policy is invalid"))?;
+    let policy =
+        parse_stored(text).ok_or_else(|| StoreError::damaged("a stored registry policy is invalid"))?;
     let reach = match find(at, scope, REGISTRY_POLICY_SCOPE)?.as_deref() {
         Some("V1") => PolicyScope::V1,
         _ => PolicyScope::V2,

@@ -1,5 +1,6 @@
 //! What a request says of a template, checked when it is put, so that the template can be applied whenever it is needed.
 
+use ecru_model::identity::is_role_of;
 use ecru_model::{
     CreateRepositoryCreationTemplateInput, CustomRoleArn,
     EncryptionConfigurationForRepositoryCreationTemplate as EncryptionConfiguration, EncryptionType,
@@ -9,12 +10,11 @@ use ecru_model::{
     RCTAppliedFor as AppliedFor, RepositoryPolicyText, RepositoryTemplateDescription as Description, Scope,
     Tag, Timestamp, UpdateRepositoryCreationTemplateInput,
 };
-
-use super::Template;
 use ecru_store::stored;
 
-use crate::access::{Holder, Policy};
-use crate::principals::is_role_of;
+use super::Template;
+
+use crate::access::{Holder, parse_incoming};
 use crate::records::encryption::Encryption;
 use crate::records::repositories::accept_filters;
 use crate::records::resource_tags;
@@ -195,7 +195,7 @@ fn accept_repository_policy(scope: &Scope, text: &str) -> Result<Option<Reposito
     if text.is_empty() {
         return Ok(None);
     }
-    let accepted = Policy::parse_incoming(text, Holder::Repository, &scope.region)
+    let accepted = parse_incoming(text, Holder::Repository, &scope.region)
         .and_then(|(_, text)| RepositoryPolicyText::parse(text).ok())
         .ok_or_else(|| Error::parameter("RepositoryPolicy", "Invalid repository policy provided"))?;
     Ok(Some(accepted))

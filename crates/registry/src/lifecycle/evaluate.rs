@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ecru_model::Timestamp;
+
 use crate::lifecycle_policy::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
 use crate::lifecycle_policy::tag_matcher::TagMatcher;
-use ecru_model::Timestamp;
 
 /// All that a policy can ask of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

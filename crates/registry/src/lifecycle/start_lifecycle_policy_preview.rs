@@ -4,10 +4,10 @@ use ecru_model::{
     ErrorCode, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyText,
     StartLifecyclePolicyPreviewInput as Input, StartLifecyclePolicyPreviewOutput as Output,
 };
+use ecru_store::stored;
 
 use super::preview;
 use super::preview::Preview;
-use ecru_store::stored;
 
 use crate::lifecycle_policy::{accept_as_given, load};
 use crate::records::repositories::Repository;

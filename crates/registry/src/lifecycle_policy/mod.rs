@@ -47,7 +47,7 @@ pub(crate) fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<StoredP
 
 /// The text of a policy that comes in, in the form in which it is stored, if it is one.
 pub(crate) fn accept(text: &str) -> Result<String, Error> {
-    if !crate::unique_members::are_unique(text) {
+    if !ecru_policy::are_unique(text) {
         return Err(invalid(&grammar::not_mapped()));
     }
     accept_stored(text)

@@ -1,14 +1,11 @@
 //! Who an access key belongs to, as long as no other service knows it.
 
-mod arn;
-
+use ecru_model::identity::account;
 use ecru_model::{Arn, ErrorCode};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::paging::{self, Filling};
 use crate::{Error, Page, Service};
-
-pub(crate) use arn::{Identity, account, is_principal_of, is_role_of};
 
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;

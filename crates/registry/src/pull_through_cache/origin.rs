@@ -1,14 +1,16 @@
 //! Where the images of a rule come from, and how one manifest is had from there.
 
 use bytes::Bytes;
+use ecru_model::identity::is_role_of;
 use ecru_model::{Digest, DigestAlgorithm, ErrorCode, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_policy::Circumstances;
 use ecru_store::{Snapshot, stored};
 
 use super::rules::{Rule, private_registry, upstream_name};
 use super::{Trouble, Upstream, UpstreamError, UpstreamManifest, credentials, upstreams};
-use crate::access::{Access, Circumstances};
+
+use crate::access::Access;
 use crate::manifests::{Manifest, Reference};
-use crate::principals::is_role_of;
 use crate::records::repositories::Repository;
 use crate::{Caller, Error, OrganizationId, Service, stored_images};
 
@@ -188,7 +190,6 @@ impl Source {
             now,
             source: None,
             organization_id: organization_id.clone(),
-            granted: false,
         };
         let access = Access::new(caller.clone(), scope.clone(), action, circumstances);
         let name = RepositoryName::parse(self.name.as_str()).map_err(|_| UpstreamError::NotFound)?;

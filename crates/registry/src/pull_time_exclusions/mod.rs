@@ -4,11 +4,11 @@ mod deregister_pull_time_update_exclusion;
 mod list_pull_time_update_exclusions;
 mod register_pull_time_update_exclusion;
 
+use ecru_model::Identity;
 use ecru_model::{PrincipalArn, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use crate::Caller;
-use crate::principals::Identity;
 use crate::quotas::{Held, Quota};
 
 pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclusion;

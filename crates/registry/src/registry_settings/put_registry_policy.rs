@@ -2,13 +2,13 @@
 
 use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output};
 
-use crate::access::{Holder, Policy};
+use crate::access::{Holder, parse_incoming};
 use crate::records::registry_settings::{REGISTRY_POLICY, save};
 use crate::{Context, Error};
 
 pub async fn put_registry_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutRegistryPolicy", None);
-    let accepted = Policy::parse_incoming(input.policy_text.as_str(), Holder::Registry, &access.scope.region);
+    let accepted = parse_incoming(input.policy_text.as_str(), Holder::Registry, &access.scope.region);
 
     ctx.store
         .write(move |tx| {

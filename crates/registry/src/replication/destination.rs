@@ -1,10 +1,12 @@
 //! The repository at the destination: who may write there from elsewhere, and how it is made when it is missing.
 
 use ecru_model::RCTAppliedFor as AppliedFor;
+use ecru_policy::Circumstances;
 use ecru_store::{Snapshot, Tx};
 
 use super::Route;
-use crate::access::{Access, Circumstances};
+
+use crate::access::Access;
 use crate::context::Terms;
 use crate::creation_templates::create_repository;
 use crate::records::repositories::Repository;
@@ -37,7 +39,6 @@ fn access(route: &Route, terms: &Terms) -> Access {
         now: terms.at.now,
         source: None,
         organization_id: terms.organization_id.clone(),
-        granted: false,
     };
     Access::new(
         Caller::root(source),

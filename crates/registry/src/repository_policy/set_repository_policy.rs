@@ -3,14 +3,14 @@
 use ecru_model::{ErrorCode, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output};
 
 use super::save;
-use crate::access::{Holder, Policy};
+use crate::access::{Holder, parse_incoming};
 use crate::{Context, Error};
 
 pub async fn set_repository_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("SetRepositoryPolicy", input.registry_id.as_ref());
     let name = input.repository_name;
     let force = input.force.unwrap_or(false);
-    let accepted = Policy::parse_incoming(
+    let accepted = parse_incoming(
         input.policy_text.as_str(),
         Holder::Repository,
         &access.scope.region,

@@ -9,6 +9,7 @@ mod prefix;
 mod update_pull_through_cache_rule;
 mod validate_pull_through_cache_rule;
 
+use ecru_model::identity::is_role_of;
 use ecru_model::{
     CredentialArn, CustomRoleArn, ErrorCode, PullThroughCacheRule,
     PullThroughCacheRuleRepositoryPrefix as Prefix, RegistryId, RepositoryName, Scope, Timestamp,
@@ -17,7 +18,6 @@ use ecru_model::{
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use crate::paging::{Filling, Room};
-use crate::principals::is_role_of;
 use crate::quotas::{Held, Quota};
 use crate::{Error, Page};
 

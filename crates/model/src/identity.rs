@@ -1,19 +1,19 @@
 //! ARNs of those who can call.
 
-use ecru_model::{Arn, RegistryId, Scope};
+use crate::{Arn, RegistryId, Scope};
 
 const CHARACTERS_MAX: usize = 2_048;
 
 /// Somebody in an account: a root, a user, a role or a session.
 #[derive(Clone, Copy)]
-pub(crate) struct Identity<'a> {
+pub struct Identity<'a> {
     arn: Arn<'a>,
-    pub(crate) kind: &'a str,
+    pub kind: &'a str,
     name: &'a str,
 }
 
 impl<'a> Identity<'a> {
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    pub fn parse(text: &'a str) -> Option<Self> {
         let arn = Arn::parse(text)?;
         let somebody =
             matches!(arn.service, "iam" | "sts") && arn.region.is_empty() && !arn.account.is_empty();
@@ -21,25 +21,25 @@ impl<'a> Identity<'a> {
         somebody.then_some(Self { arn, kind, name })
     }
 
-    pub(crate) fn account(&self) -> &'a str {
+    pub fn account(&self) -> &'a str {
         self.arn.account
     }
 
-    pub(crate) fn is_root(&self) -> bool {
+    pub fn is_root(&self) -> bool {
         (self.arn.service, self.arn.resource) == ("iam", "root")
     }
 
-    pub(crate) fn is_role(&self) -> bool {
+    pub fn is_role(&self) -> bool {
         (self.arn.service, self.kind) == ("iam", "role")
     }
 
     /// Without its path.
-    pub(crate) fn name(&self) -> &'a str {
+    pub fn name(&self) -> &'a str {
         self.name.rsplit_once('/').map_or(self.name, |(_, name)| name)
     }
 
     /// The ARN of a role, or of the role that a session has; without its path, which sessions do not have.
-    pub(crate) fn role(&self) -> Option<String> {
+    pub fn role(&self) -> Option<String> {
         let name = match self.kind {
             "role" => self.name(),
             "assumed-role" => self.name.split_once('/')?.0,
@@ -53,14 +53,14 @@ impl<'a> Identity<'a> {
 }
 
 /// Whether a role belongs to the account, in the partition of the scope's region.
-pub(crate) fn is_role_of(scope: &Scope, arn: &str) -> bool {
+pub fn is_role_of(scope: &Scope, arn: &str) -> bool {
     Identity::parse(arn).is_some_and(|identity| identity.is_role())
         && is_in_partition(arn, scope.region.partition())
         && account(arn).as_ref() == Some(&scope.registry_id)
 }
 
 /// Whether an ARN is that of a principal, and of this partition.
-pub(crate) fn is_principal_of(partition: &str, arn: &str) -> bool {
+pub fn is_principal_of(partition: &str, arn: &str) -> bool {
     is_in_partition(arn, partition) && account(arn).is_some()
 }
 
@@ -69,7 +69,7 @@ fn is_in_partition(arn: &str, partition: &str) -> bool {
 }
 
 /// The account of a principal; none for what cannot be one, such as a group or a name with a wildcard.
-pub(crate) fn account(arn: &str) -> Option<RegistryId> {
+pub fn account(arn: &str) -> Option<RegistryId> {
     let identity = Identity::parse(arn).filter(|_| arn.len() <= CHARACTERS_MAX)?;
     let resource = identity.arn.resource;
     let can_call = match (identity.arn.service, identity.kind) {
@@ -96,7 +96,7 @@ fn is_path(resource: &str, least: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ecru_model::Region;
+    use crate::Region;
 
     use super::*;
 

@@ -17,12 +17,12 @@ const STATEMENT_ORDER: [&str; 9] = [
     "Condition",
 ];
 
-pub(super) fn knows_member(name: &str) -> bool {
+pub(crate) fn knows_member(name: &str) -> bool {
     STATEMENT_ORDER.contains(&name)
 }
 
 /// A document that was found to be a policy; one statement alone is printed as a list of one.
-pub(super) fn document(document: &Map<String, Value>) -> String {
+pub(crate) fn document(document: &Map<String, Value>) -> String {
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.as_slice(),
         Some(statement) => std::slice::from_ref(statement),

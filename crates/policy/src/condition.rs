@@ -4,23 +4,23 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::pattern;
-use super::variables::Variables;
+use crate::pattern;
+use crate::variables::Variables;
 
 /// What is known of a request under the keys of conditions, which are compared in lower case.
 #[derive(Debug, Default)]
-pub(super) struct Facts(Vec<(String, Vec<String>)>);
+pub struct Facts(Vec<(String, Vec<String>)>);
 
 impl Facts {
-    pub(super) fn add(&mut self, key: &str, value: impl Into<String>) {
+    pub fn add(&mut self, key: &str, value: impl Into<String>) {
         self.add_all(key, vec![value.into()]);
     }
 
-    pub(super) fn add_all(&mut self, key: &str, values: Vec<String>) {
+    pub fn add_all(&mut self, key: &str, values: Vec<String>) {
         self.0.push((key.to_ascii_lowercase(), values));
     }
 
-    pub(super) fn find(&self, key: &str) -> &[String] {
+    pub(crate) fn find(&self, key: &str) -> &[String] {
         let found = self.0.iter().find(|(known, _)| known == key);
         found.map_or(&[], |(_, values)| values.as_slice())
     }
@@ -28,7 +28,7 @@ impl Facts {
 
 /// One operator over one key.
 #[derive(Debug, PartialEq)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     quantifier: Quantifier,
     if_exists: bool,
     test: Test,
@@ -69,7 +69,7 @@ enum Relation {
 }
 
 /// The conditions of a statement, all of which must hold; nothing where one of them cannot be judged.
-pub(super) fn read(value: &Value) -> Option<Vec<Condition>> {
+pub(crate) fn read(value: &Value) -> Option<Vec<Condition>> {
     let mut conditions = Vec::new();
     for (operator, keys) in value.as_object()? {
         for (key, values) in keys.as_object()? {
@@ -110,7 +110,7 @@ impl Condition {
         })
     }
 
-    pub(super) fn holds(&self, facts: &Facts, variables: Variables<'_>) -> bool {
+    pub(crate) fn holds(&self, facts: &Facts, variables: Variables<'_>) -> bool {
         let found = facts.find(&self.key);
         if self.test == Test::Null {
             let absent = found.is_empty().to_string();

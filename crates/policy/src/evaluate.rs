@@ -1,31 +1,31 @@
 //! What policies say to a request, decided over plain values.
 
-use super::condition::Facts;
-use super::pattern;
-use super::policy::{Effect, Listed, Policy, Statement};
-use super::principal::Principal;
-use super::variables::Variables;
+use crate::condition::Facts;
+use crate::pattern;
+use crate::policy::{Effect, Listed, Policy, Statement};
+use crate::principal::Principal;
+use crate::variables::Variables;
 
 /// One action on one resource, and everything that a policy can ask about it.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) identities: Vec<Principal>,
+pub struct Request {
+    pub identities: Vec<Principal>,
     /// With the name of the service, in lower case: `ecr:putimage`.
-    pub(super) action: String,
+    pub action: String,
     /// An ARN, or `*` where an action concerns no resource.
-    pub(super) resource: String,
-    pub(super) facts: Facts,
+    pub resource: String,
+    pub facts: Facts,
 }
 
 /// An explicit denial is stronger than any leave; where nothing is said, it depends on who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     Denied,
     Allowed,
     Silent,
 }
 
-pub(super) fn evaluate<'a>(policies: impl IntoIterator<Item = &'a Policy>, request: &Request) -> Verdict {
+pub fn evaluate<'a>(policies: impl IntoIterator<Item = &'a Policy>, request: &Request) -> Verdict {
     let mut verdict = Verdict::Silent;
     for statement in policies.into_iter().flat_map(|policy| &policy.statements) {
         if !statement.speaks_of(request) {
@@ -93,7 +93,7 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
             statements.join(",")
         );
-        Policy::parse_stored(&text).unwrap_or_else(|| panic!("{text}"))
+        Policy::parse_stored(&text, |_| true).unwrap_or_else(|| panic!("{text}"))
     }
 
     /// What one statement says to `PutImage` by the account 111122223333.

@@ -1,14 +1,12 @@
 //! Who a statement of a policy speaks of, and who a caller is.
 
-use ecru_model::RegistryId;
+use ecru_model::{Caller, CallerKind, Identity, RegistryId};
 use serde_json::Value;
 
-use super::policy::{Grammar, Listed, texts};
-use crate::principals::Identity;
-use crate::{Caller, CallerKind};
+use crate::policy::{Grammar, Listed, texts};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Principal {
+pub enum Principal {
     Everyone,
     /// An account as a whole, however it is written.
     Account(String),
@@ -20,7 +18,7 @@ pub(super) enum Principal {
 }
 
 impl Principal {
-    pub(super) fn read(value: &Value, grammar: Grammar) -> Option<Vec<Self>> {
+    pub(crate) fn read(value: &Value, grammar: Grammar) -> Option<Vec<Self>> {
         match value {
             Value::String(text) => (text == "*").then(|| vec![Self::Everyone]),
             Value::Object(kinds) if !kinds.is_empty() => {
@@ -37,7 +35,7 @@ impl Principal {
     }
 
     fn of(kind: &str, text: &str, grammar: Grammar) -> Option<Self> {
-        let strict = grammar != Grammar::Stored;
+        let strict = grammar.is_strict();
         match kind {
             "AWS" if text == "*" => Some(Self::Everyone),
             "AWS" if RegistryId::parse(text).is_ok() => Some(Self::Account(text.to_owned())),
@@ -68,7 +66,7 @@ fn is_service_name(text: &str) -> bool {
 }
 
 /// Everything that a caller is: a user is its account too, and a session its role.
-pub(super) fn identities(caller: &Caller) -> Vec<Principal> {
+pub fn identities(caller: &Caller) -> Vec<Principal> {
     let arn = match &caller.kind {
         CallerKind::Identity(arn) => arn,
         CallerKind::Service(name) => return vec![Principal::Service((*name).to_owned())],
@@ -87,7 +85,7 @@ pub(super) fn identities(caller: &Caller) -> Vec<Principal> {
 }
 
 /// What `aws:PrincipalArn` says of an identity: of a session, its role.
-pub(super) fn principal_arn(arn: &str) -> String {
+pub(crate) fn principal_arn(arn: &str) -> String {
     Identity::parse(arn)
         .filter(|identity| !identity.is_role())
         .and_then(|session| session.role())
@@ -95,7 +93,7 @@ pub(super) fn principal_arn(arn: &str) -> String {
 }
 
 /// What `aws:PrincipalType` says of an identity.
-pub(super) fn principal_type(arn: &str) -> &'static str {
+pub(crate) fn principal_type(arn: &str) -> &'static str {
     match Identity::parse(arn).map(|identity| identity.kind) {
         Some("root") => "Account",
         Some("user") => "User",
@@ -106,19 +104,19 @@ pub(super) fn principal_type(arn: &str) -> &'static str {
 }
 
 /// The name of a user, which `aws:username` gives.
-pub(super) fn user_name(arn: &str) -> Option<&str> {
+pub(crate) fn user_name(arn: &str) -> Option<&str> {
     let identity = Identity::parse(arn)?;
     (identity.kind == "user").then(|| identity.name())
 }
 
-pub(crate) fn is_root(caller: &Caller) -> bool {
+pub fn is_root(caller: &Caller) -> bool {
     let identity = caller.arn().and_then(Identity::parse);
     identity.is_some_and(|identity| identity.is_root())
 }
 
 impl Listed<Principal> {
     /// All that a caller is must be excepted: whoever excepts a user without its account denies the user too.
-    pub(super) fn covers(&self, identities: &[Principal]) -> bool {
+    pub(crate) fn covers(&self, identities: &[Principal]) -> bool {
         let named = |listed: &[Principal], identity: &Principal| {
             listed.contains(&Principal::Everyone) || listed.contains(identity)
         };
@@ -133,18 +131,18 @@ impl Listed<Principal> {
 mod tests {
     use serde_json::json;
 
-    use super::super::action::Holder;
     use super::*;
+    use crate::Incoming;
 
     const ROOT: &str = "arn:aws:iam::111122223333:root";
     const USER: &str = "arn:aws:iam::111122223333:user/team/ann";
     const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/build";
     const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/build/run-7";
     const LAMBDA: &str = "lambda.amazonaws.com";
-    const INCOMING: Grammar = Grammar::Incoming {
-        holder: Holder::Repository,
+    const INCOMING: Grammar = Grammar::Incoming(Incoming {
+        takes_resources: false,
         partition: "aws",
-    };
+    });
 
     fn identity(text: &str) -> Caller {
         Caller::identity(RegistryId::parse("111122223333").unwrap(), text.to_owned())

@@ -1,14 +1,23 @@
 //! What conditions of policies can ask about a request.
 
-use ecru_model::{Scope, Tag};
+use std::net::IpAddr;
 
-use super::Circumstances;
-use super::condition::Facts;
-use super::principal;
-use crate::{Caller, CallerKind, OrganizationId};
+use ecru_model::{Caller, CallerKind, Scope, Timestamp};
+
+use crate::OrganizationId;
+use crate::condition::Facts;
+use crate::principal;
+
+/// What conditions may ask about a request, beside who asks for what.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    pub now: Timestamp,
+    pub source: Option<IpAddr>,
+    pub organization_id: OrganizationId,
+}
 
 /// A service belongs to no account of a user; it says which one it acts for.
-pub(super) fn of_caller(caller: &Caller, organization: &OrganizationId) -> Facts {
+pub fn facts_of_caller(caller: &Caller, organization: &OrganizationId) -> Facts {
     let mut facts = Facts::default();
     let account = caller.registry_id.as_str();
     match &caller.kind {
@@ -39,7 +48,7 @@ pub(super) fn of_caller(caller: &Caller, organization: &OrganizationId) -> Facts
 
 /// Every account here belongs to one organization. Every request counts as one to an endpoint of AWS, which accepts
 /// nothing but TLS.
-pub(super) fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances: &Circumstances) {
+pub fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances: &Circumstances) {
     let organization = &circumstances.organization_id;
     facts.add("aws:ResourceAccount", scope.registry_id.as_str());
     facts.add("aws:ResourceOrgID", organization.as_str());
@@ -56,11 +65,15 @@ pub(super) fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances:
     }
 }
 
-/// The tags of the resource, and those that the request gives or takes away.
-pub(super) fn add_tags(facts: &mut Facts, of_resource: &[Tag], of_request: &[(String, Option<String>)]) {
-    for tag in of_resource {
-        facts.add(&format!("aws:ResourceTag/{}", tag.key), tag.value.as_str());
-        facts.add(&format!("ecr:ResourceTag/{}", tag.key), tag.value.as_str());
+/// The tags of the resource, also under the prefix of their service, and those that the request gives or takes away.
+pub fn add_tags<'a>(
+    facts: &mut Facts,
+    (service, of_resource): (&str, impl IntoIterator<Item = (&'a str, &'a str)>),
+    of_request: &[(String, Option<String>)],
+) {
+    for (key, value) in of_resource {
+        facts.add(&format!("aws:ResourceTag/{key}"), value);
+        facts.add(&format!("{service}:ResourceTag/{key}"), value);
     }
     for (key, value) in of_request {
         if let Some(value) = value {
@@ -89,9 +102,8 @@ mod tests {
             now: Timestamp::from_millis(0),
             source: None,
             organization_id: "o-0123456789".parse().unwrap(),
-            granted: false,
         };
-        let mut facts = of_caller(&Caller { registry_id, kind }, &circumstances.organization_id);
+        let mut facts = facts_of_caller(&Caller { registry_id, kind }, &circumstances.organization_id);
         add_circumstances(&mut facts, &scope, &circumstances);
         facts
     }

@@ -1,6 +1,6 @@
 //! Who asks.
 
-use ecru_model::{RegistryId, Scope};
+use crate::{RegistryId, Scope};
 
 /// An identity, or a service that acts for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Caller {
     }
 
     /// None for a service.
-    pub(crate) fn arn(&self) -> Option<&str> {
+    pub fn arn(&self) -> Option<&str> {
         match &self.kind {
             CallerKind::Identity(arn) => Some(arn),
             CallerKind::Service(_) => None,

@@ -1,6 +1,6 @@
 //! Variables of policies: `${aws:username}` in a resource or a condition stands for what is known of the request.
 
-use super::condition::Facts;
+use crate::condition::Facts;
 
 /// `*` and `?` that stand for themselves. No name, ARN or tag holds these characters.
 const STAR: char = '\u{1}';
@@ -8,11 +8,11 @@ const ONE: char = '\u{2}';
 
 /// What the variables of a statement stand for; nothing in the version of the language that has none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Variables<'a>(pub(super) Option<&'a Facts>);
+pub(crate) struct Variables<'a>(pub(crate) Option<&'a Facts>);
 
 impl Variables<'_> {
     /// Whether a test holds for a text with its variables filled in. None where one of them stands for nothing.
-    pub(super) fn test(self, wanted: &str, found: &str, test: impl Fn(&str, &str) -> bool) -> Option<bool> {
+    pub(crate) fn test(self, wanted: &str, found: &str, test: impl Fn(&str, &str) -> bool) -> Option<bool> {
         match self.0.filter(|_| wanted.contains("${")) {
             Some(facts) => Some(test(&fill(wanted, facts)?, &literal(found))),
             None => Some(test(wanted, found)),
@@ -61,8 +61,8 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pattern;
     use super::*;
+    use crate::pattern;
 
     #[track_caller]
     fn check(wanted: &str, found: &str, expected: Option<bool>) {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Whether every object in the text, at any depth, has each of its members once. A text that is no JSON has not.
-pub(crate) fn are_unique(text: &str) -> bool {
+pub fn are_unique(text: &str) -> bool {
     serde_json::from_str::<Checked>(text).is_ok()
 }
 

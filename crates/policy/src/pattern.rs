@@ -3,7 +3,7 @@
 use ecru_model::matches_wildcard;
 
 /// Never backtracks: each piece between two stars is taken where it first fits.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains('?') {
         return matches_wildcard(pattern, text);
     }

@@ -1,0 +1,224 @@
+//! A policy, read from its document: a text that cannot be enforced is no policy.
+
+use ecru_model::identity;
+use serde_json::{Map, Value};
+
+use crate::condition::{self, Condition};
+use crate::pattern;
+use crate::principal::Principal;
+use crate::print;
+use crate::unique_members;
+
+#[derive(Debug, PartialEq)]
+pub struct Policy {
+    pub(crate) statements: Vec<Statement>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Statement {
+    pub(crate) effect: Effect,
+    pub(crate) principals: Listed<Principal>,
+    /// As they are written, with the name of the service.
+    pub(crate) actions: Listed<String>,
+    /// The resource that the policy is put on where the statement names none.
+    pub(crate) resources: Option<Listed<String>>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) has_variables: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// What a member lists, or with `Not` before its name, all but that.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Listed<T> {
+    These(Vec<T>),
+    AllBut(Vec<T>),
+}
+
+/// Which policies are taken. Whatever was taken once is read and decided by for ever, so that a grammar that becomes
+/// stricter does so for what comes in alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Grammar {
+    /// What any version has taken.
+    Stored,
+    /// What is taken now.
+    Incoming(Incoming),
+}
+
+/// The rules of a policy that comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming {
+    /// Whether its statements may name resources.
+    pub takes_resources: bool,
+    /// The partition that it is put in: partitions know nothing of each other's principals and resources.
+    pub partition: &'static str,
+}
+
+impl Grammar {
+    fn takes_resources(self) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Incoming(rules) => rules.takes_resources,
+        }
+    }
+
+    fn takes_resource(self, resource: &str) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Incoming(rules) => may_be_in_partition(resource, rules.partition),
+        }
+    }
+
+    pub(crate) fn is_strict(self) -> bool {
+        matches!(self, Self::Incoming(_))
+    }
+
+    pub(crate) fn takes_principal(self, arn: &str) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Incoming(rules) => identity::is_principal_of(rules.partition, arn),
+        }
+    }
+}
+
+impl Policy {
+    /// A policy that was taken by this version or an earlier one. `knows_action` says whether an action of a statement, or a
+    /// pattern of actions, is one of the service.
+    pub fn parse_stored(text: &str, knows_action: fn(&str) -> bool) -> Option<Self> {
+        Self::read(&document(text)?, Grammar::Stored, knows_action)
+    }
+
+    /// A policy that is put now, and its text in the one form in which ECR returns policies.
+    pub fn parse_incoming(
+        text: &str,
+        rules: Incoming,
+        knows_action: fn(&str) -> bool,
+    ) -> Option<(Self, String)> {
+        let document = document(text).filter(|_| unique_members::are_unique(text))?;
+        let policy = Self::read(&document, Grammar::Incoming(rules), knows_action)?;
+        Some((policy, print::document(&document)))
+    }
+
+    fn read(document: &Map<String, Value>, grammar: Grammar, knows_action: fn(&str) -> bool) -> Option<Self> {
+        for (member, value) in document {
+            match (member.as_str(), value) {
+                ("Version", Value::String(version))
+                    if matches!(version.as_str(), "2012-10-17" | "2008-10-17") => {}
+                ("Id", Value::String(_)) | ("Statement", _) => {}
+                _ => return None,
+            }
+        }
+        // Without a version it is the older one.
+        let has_variables = document.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+        let statements = match document.get("Statement")? {
+            Value::Array(statements) if !statements.is_empty() => statements.as_slice(),
+            statement @ Value::Object(_) => std::slice::from_ref(statement),
+            _ => return None,
+        };
+        let statements = statements
+            .iter()
+            .map(|statement| {
+                let mut statement = Statement::read(statement.as_object()?, grammar, knows_action)?;
+                statement.has_variables = has_variables;
+                Some(statement)
+            })
+            .collect::<Option<_>>()?;
+        Some(Self { statements })
+    }
+}
+
+fn document(text: &str) -> Option<Map<String, Value>> {
+    if ecru_model::json::nests_deeper_than(text.as_bytes(), ecru_model::json::DEPTH_MAX) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+impl Statement {
+    fn read(
+        statement: &Map<String, Value>,
+        grammar: Grammar,
+        knows_action: fn(&str) -> bool,
+    ) -> Option<Self> {
+        if !statement.keys().all(|member| print::knows_member(member)) {
+            return None;
+        }
+        if !statement.get("Sid").is_none_or(Value::is_string) {
+            return None;
+        }
+        let effect = match statement.get("Effect")?.as_str()? {
+            "Allow" => Effect::Allow,
+            "Deny" => Effect::Deny,
+            _ => return None,
+        };
+        let actions = listed(statement, "Action", "NotAction", |value| {
+            let actions = texts(value)?;
+            actions.iter().all(|text| knows_action(text)).then_some(actions)
+        })?;
+        let names_resources = statement.contains_key("Resource") || statement.contains_key("NotResource");
+        let resources = if names_resources {
+            if !grammar.takes_resources() {
+                return None;
+            }
+            Some(listed(statement, "Resource", "NotResource", |value| {
+                let resources = texts(value)?;
+                let taken = resources.iter().all(|text| grammar.takes_resource(text));
+                taken.then_some(resources)
+            })?)
+        } else {
+            None
+        };
+        Some(Self {
+            effect,
+            principals: listed(statement, "Principal", "NotPrincipal", |value| {
+                Principal::read(value, grammar)
+            })?,
+            actions,
+            resources,
+            conditions: match statement.get("Condition") {
+                Some(conditions) => condition::read(conditions)?,
+                None => Vec::new(),
+            },
+            has_variables: false,
+        })
+    }
+}
+
+/// Whether the pattern of an ARN can match one of the partition; what a variable stands for is not known yet.
+fn may_be_in_partition(resource: &str, partition: &str) -> bool {
+    let Some(rest) = resource.strip_prefix("arn:") else {
+        return true;
+    };
+    let named = rest.split(':').next().unwrap_or_default();
+    named.contains("${") || pattern::matches(named, partition)
+}
+
+/// One of the two members, and not both.
+fn listed<T>(
+    statement: &Map<String, Value>,
+    member: &str,
+    opposite: &str,
+    read: impl Fn(&Value) -> Option<Vec<T>>,
+) -> Option<Listed<T>> {
+    match (statement.get(member), statement.get(opposite)) {
+        (Some(value), None) => read(value).map(Listed::These),
+        (None, Some(value)) => read(value).map(Listed::AllBut),
+        _ => None,
+    }
+}
+
+/// A text, or a list of at least one.
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    }
+}
