@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
+    ("facts", &[]),
     ("model", &[]),
     ("store", &["model"]),
     ("registry", &["model", "store"]),
@@ -16,7 +17,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
     ("heap", &[]),
-    ("conformance", &["model"]),
+    ("conformance", &["model", "facts"]),
     (
         "server",
         &[

@@ -3,7 +3,6 @@
 mod annotations;
 mod arn;
 mod digest;
-pub mod facts;
 #[rustfmt::skip]
 mod generated;
 mod image_tag;

@@ -1,131 +1,20 @@
-//! The committed facts: the service model and what stands beside it by hand, read as one.
+//! The facts of a service, with the Rust names and the sentences that follow from them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::{fs, ops::Deref, path::Path};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Facts {
-    pub(super) protocol: Protocol,
-    pub(super) operations: Vec<Operation>,
-    pub(super) shapes: BTreeMap<String, Shape>,
-    #[serde(skip)]
-    pub(super) overrides: Overrides,
-}
+use ecru_facts::Sentences;
+pub(super) use ecru_facts::{Kind, Member, Operation, Paginator, Shape};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Protocol {
-    pub(super) signing_name: String,
-    pub(super) target_prefix: String,
-}
+pub(super) struct Facts(ecru_facts::Facts);
 
-#[derive(Deserialize)]
-pub(super) struct Operation {
-    pub(super) name: String,
-    pub(super) input: String,
-    pub(super) output: String,
-    pub(super) errors: Vec<String>,
-    pub(super) paginator: Option<Paginator>,
-}
+impl Deref for Facts {
+    type Target = ecru_facts::Facts;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Paginator {
-    pub(super) input_token: String,
-    pub(super) output_token: String,
-    pub(super) limit_key: String,
-    pub(super) result_keys: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Shape {
-    #[serde(rename = "type")]
-    pub(super) kind: Kind,
-    pub(super) min: Option<i64>,
-    pub(super) max: Option<i64>,
-    pub(super) pattern: Option<String>,
-    #[serde(default, rename = "enum")]
-    pub(super) values: Vec<String>,
-    #[serde(default)]
-    pub(super) members: Vec<Member>,
-    /// The element of a list.
-    pub(super) member: Option<String>,
-    /// The value of a map; its keys are text.
-    pub(super) value: Option<String>,
-    #[serde(default)]
-    pub(super) exception: bool,
-    #[serde(default)]
-    pub(super) fault: bool,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    Blob,
-    Boolean,
-    Double,
-    Integer,
-    List,
-    Long,
-    Map,
-    String,
-    Structure,
-    Timestamp,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Member {
-    pub(super) name: String,
-    pub(super) shape: String,
-    #[serde(default)]
-    pub(super) required: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Overrides {
-    constraints: BTreeMap<String, PatternOverride>,
-    shapes: BTreeMap<String, Shape>,
-    members: BTreeMap<String, String>,
-    hand_written: BTreeSet<String>,
-    text: BTreeSet<String>,
-    sentences: BTreeMap<String, Sentences>,
-    enum_order: BTreeMap<String, EnumOrder>,
-    paths: BTreeMap<String, String>,
-    pub(super) errors: Vec<ErrorOverride>,
-}
-
-#[derive(Deserialize)]
-struct PatternOverride {
-    pattern: String,
-}
-
-#[derive(Default, Deserialize)]
-struct Sentences {
-    null: Option<String>,
-    min: Option<String>,
-    max: Option<String>,
-    pattern: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct EnumOrder {
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ErrorOverride {
-    pub(super) name: String,
-    pub(super) status: u16,
-    /// The modelled name for the same case, where the name is ours.
-    pub(super) modelled: Option<String>,
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 /// What a constrained text may violate, with the sentence for each.
@@ -136,100 +25,13 @@ pub(super) struct TextRule {
 }
 
 impl Facts {
+    /// Reads the folder of a service.
     pub(super) fn load(folder: &Path) -> Result<Self> {
-        let mut facts: Facts = read(&folder.join("ecr-model.json"))?;
-        facts.overrides = read(&folder.join("overrides.json"))?;
-        facts.apply_overrides()?;
-        facts.refuse_recursion()?;
-        Ok(facts)
-    }
-
-    fn apply_overrides(&mut self) -> Result<()> {
-        let shapes = std::mem::take(&mut self.overrides.shapes);
-        for (name, shape) in shapes {
-            ensure!(
-                self.shapes.insert(name.clone(), shape).is_none(),
-                "`{name}` is in the model already"
-            );
-        }
-        for (name, constraint) in &self.overrides.constraints {
-            let shape = self
-                .shapes
-                .get_mut(name)
-                .with_context(|| format!("no shape `{name}`"))?;
-            shape.pattern = Some(constraint.pattern.clone());
-        }
-        for (member, shape) in &self.overrides.members {
-            let (owner, name) = member
-                .split_once('.')
-                .context("a member is named `Shape.member`")?;
-            let owner = self
-                .shapes
-                .get_mut(owner)
-                .with_context(|| format!("no shape `{owner}`"))?;
-            let found = owner.members.iter_mut().find(|candidate| candidate.name == name);
-            found
-                .with_context(|| format!("no member `{member}`"))?
-                .shape
-                .clone_from(shape);
-        }
-        Ok(())
-    }
-
-    /// Parsing and printing recurse over shapes, so a shape inside itself would need a limit of its own.
-    fn refuse_recursion(&self) -> Result<()> {
-        for name in self.shapes.keys() {
-            let parts = self.parts(name)?;
-            ensure!(
-                !self.reachable(parts)?.contains(name.as_str()),
-                "shape `{name}` holds itself"
-            );
-        }
-        Ok(())
-    }
-
-    pub(super) fn shape(&self, name: &str) -> Result<&Shape> {
-        self.shapes
-            .get(name)
-            .with_context(|| format!("no shape `{name}`"))
-    }
-
-    fn parts<'a>(&'a self, name: &str) -> Result<Vec<&'a str>> {
-        let shape = self.shape(name)?;
-        let members = shape.members.iter().map(|member| member.shape.as_str());
-        Ok(members
-            .chain(shape.member.as_deref())
-            .chain(shape.value.as_deref())
-            .collect())
-    }
-
-    fn reachable<'a>(&'a self, roots: Vec<&'a str>) -> Result<BTreeSet<&'a str>> {
-        let mut found = BTreeSet::new();
-        let mut waiting = roots;
-        while let Some(name) = waiting.pop() {
-            if found.insert(name) {
-                waiting.extend(self.parts(name)?);
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) fn in_inputs(&self) -> Result<BTreeSet<&str>> {
-        self.reachable(
-            self.operations
-                .iter()
-                .map(|operation| operation.input.as_str())
-                .collect(),
-        )
-    }
-
-    pub(super) fn in_outputs(&self) -> Result<BTreeSet<&str>> {
-        self.reachable(
-            self.operations
-                .iter()
-                .map(|operation| operation.output.as_str())
-                .collect(),
-        )
+        let facts = ecru_facts::Facts::parse(
+            &read(&folder.join("model.json"))?,
+            &read(&folder.join("overrides.json"))?,
+        );
+        facts.map(Self).with_context(|| folder.display().to_string())
     }
 
     /// The Rust name of a structure: requests and responses are called after their operation.
@@ -373,7 +175,6 @@ fn sorted(values: &[String]) -> Vec<&String> {
     sorted
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("parsing `{}`", path.display()))
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))
 }

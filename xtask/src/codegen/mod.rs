@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn outputs() -> Result<Vec<Output>> {
-    let facts = Facts::load(&root()?.join("crates/model"))?;
+    let facts = Facts::load(&root()?.join("models/ecr"))?;
     Ok(vec![
         output("crates/model/src/generated/mod.rs", &model_modules())?,
         output(

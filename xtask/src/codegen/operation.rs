@@ -22,7 +22,10 @@ pub(super) fn render(facts: &Facts) -> TokenStream {
     let paginators = operations
         .iter()
         .map(|operation| paginator(operation.paginator.as_ref()));
-    let (target_prefix, signing_name) = (&facts.protocol.target_prefix, &facts.protocol.signing_name);
+    let (target_prefix, signing_name) = (
+        facts.protocol.target_prefix.as_deref().unwrap_or_default(),
+        &facts.protocol.signing_name,
+    );
     quote! {
         #![expect(clippy::too_many_lines, reason = "one arm for each operation")]
 
@@ -89,6 +92,7 @@ fn paginator(paginator: Option<&Paginator>) -> TokenStream {
     else {
         return quote! { None };
     };
+    let limit_key = limit_key.as_deref().unwrap_or_default();
     quote! {
         Some(Paginator {
             input_token: #input_token,
