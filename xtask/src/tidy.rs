@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("facts", &[]),
     ("model", &[]),
+    ("platform", &["model"]),
     ("store", &["model"]),
-    ("registry", &["model", "store"]),
-    ("awsjson", &["model", "store", "registry"]),
+    ("registry", &["model", "store", "platform"]),
+    ("aws", &["model", "platform", "registry"]),
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
@@ -21,7 +22,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     (
         "server",
         &[
-            "model", "store", "registry", "awsjson", "oci", "outbound", "scanner", "heap",
+            "model", "store", "registry", "platform", "aws", "oci", "outbound", "scanner", "heap",
         ],
     ),
 ];

@@ -10,6 +10,9 @@ mod error;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzz;
+#[doc(hidden)]
+#[rustfmt::skip]
+pub mod generated;
 pub mod housekeeping;
 pub mod images;
 pub mod introspection;
@@ -34,6 +37,7 @@ mod signing;
 mod tagging;
 mod unique_members;
 pub mod verification;
+mod wire;
 
 pub use bodies::{BodyBudget, BodyRefused, HeldBody};
 pub use clock::{Clock, Random};
@@ -44,3 +48,4 @@ pub use error::{Detail, Error};
 pub use organization::{InvalidOrganizationId, OrganizationId};
 pub use paging::Page;
 pub use reset::{ResetFilter, reset};
+pub use wire::Ecr;

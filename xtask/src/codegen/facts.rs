@@ -1,19 +1,27 @@
 //! The facts of a service, with the Rust names and the sentences that follow from them.
 
-use std::{fs, ops::Deref, path::Path};
+use std::{borrow::Cow, collections::BTreeSet, fs, ops::Deref, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use ecru_facts::Sentences;
+use ecru_facts::{Sentences, Style};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::names;
 pub(super) use ecru_facts::{Kind, Member, Operation, Paginator, Shape};
 
-pub(super) struct Facts(ecru_facts::Facts);
+pub(super) struct Facts {
+    facts: ecru_facts::Facts,
+    /// The types are in `ecru-model`, apart from the code of the wire.
+    types_apart: bool,
+}
 
 impl Deref for Facts {
     type Target = ecru_facts::Facts;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.facts
     }
 }
 
@@ -21,17 +29,56 @@ impl Deref for Facts {
 pub(super) struct TextRule {
     pub(super) min: Option<(i64, String)>,
     pub(super) max: Option<(i64, String)>,
+    /// What to match with, and the sentence.
     pub(super) pattern: Option<(String, String)>,
 }
 
 impl Facts {
     /// Reads the folder of a service.
-    pub(super) fn load(folder: &Path) -> Result<Self> {
+    pub(super) fn load(folder: &Path, types_apart: bool) -> Result<Self> {
         let facts = ecru_facts::Facts::parse(
             &read(&folder.join("model.json"))?,
             &read(&folder.join("overrides.json"))?,
         );
-        facts.map(Self).with_context(|| folder.display().to_string())
+        let facts = facts.with_context(|| folder.display().to_string())?;
+        Ok(Self { facts, types_apart })
+    }
+
+    /// What generated code outside of a module writes to import an item of it.
+    pub(super) fn import(&self, module: &str, item: &str) -> TokenStream {
+        let (module, item) = (names::function(module), names::type_name(item));
+        if self.types_apart {
+            quote! { ecru_model::#item }
+        } else {
+            quote! { super::#module::#item }
+        }
+    }
+
+    pub(super) fn imports(&self, module: &str, items: &BTreeSet<Ident>) -> TokenStream {
+        let module = names::function(module);
+        if self.types_apart {
+            quote! { use ecru_model::{#(#items,)*}; }
+        } else {
+            quote! { use super::#module::{#(#items,)*}; }
+        }
+    }
+
+    /// The crate of the vocabulary, seen from the types.
+    pub(super) fn vocabulary(&self) -> TokenStream {
+        if self.types_apart {
+            quote! { crate }
+        } else {
+            quote! { ecru_model }
+        }
+    }
+
+    pub(super) fn types_apart(&self) -> bool {
+        self.types_apart
+    }
+
+    /// Error sentences show the value.
+    pub(super) fn shows_values(&self) -> bool {
+        self.overrides.violations.style == Style::Counted
     }
 
     /// The Rust name of a structure: requests and responses are called after their operation.
@@ -59,11 +106,12 @@ impl Facts {
     }
 
     /// The name by which error sentences call a member.
-    pub(super) fn path_name<'a>(&'a self, owner: &str, member: &'a str) -> &'a str {
-        self.overrides
-            .paths
-            .get(&format!("{owner}.{member}"))
-            .map_or(member, String::as_str)
+    pub(super) fn path_name<'a>(&'a self, owner: &str, member: &'a str) -> Cow<'a, str> {
+        match self.overrides.paths.get(&format!("{owner}.{member}")) {
+            Some(path) => Cow::Borrowed(path),
+            None if self.shows_values() => Cow::Owned(names::uncapitalised(member)),
+            None => Cow::Borrowed(member),
+        }
     }
 
     pub(super) fn null_sentence(&self, shape: &str) -> &str {
@@ -120,7 +168,10 @@ impl Facts {
             pattern: shape.pattern.clone().map(|it| {
                 let sentence = own(|s| &s.pattern)
                     .unwrap_or("Member must satisfy regular expression pattern: {pattern}");
-                (it.clone(), fill(sentence, "{pattern}", &it))
+                (
+                    shape.matched_by.clone().unwrap_or_else(|| it.clone()),
+                    fill(sentence, "{pattern}", &it),
+                )
             }),
         }))
     }
