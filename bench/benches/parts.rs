@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use divan::Bencher;
-use ecru_awsjson::{ErrorNames, Origin};
+use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
 use ecru_registry::Quotas;
 use ecru_registry::introspection::Extent;
 use ecru_registry::{
-    Clock, Configuration, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme, Service,
-    lifecycle,
+    Clock, Configuration, Ecr, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme,
+    Service, lifecycle,
 };
 use ecru_store::{Options, Store, StoreError, Value};
 use http::{Request, Response, StatusCode};
@@ -117,6 +117,7 @@ mod store {
 struct Registry {
     runtime: Runtime,
     service: Arc<Service>,
+    wire: Wire,
     _directory: TempDir,
 }
 
@@ -146,8 +147,10 @@ impl Registry {
             Ports::default(),
         )
         .unwrap();
+        let ecr = ecru_aws::json(Ecr(Arc::clone(&service)));
         let registry = Self {
             runtime: Runtime::new().unwrap(),
+            wire: Wire::new(vec![ecr], service.bodies.clone(), ErrorNames::Ecru),
             service,
             _directory: directory,
         };
@@ -186,11 +189,11 @@ impl Registry {
 
     fn answer_call(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
         let origin = Origin {
-            endpoint: endpoint(),
+            https: false,
+            authority: endpoint().authority,
             source: LOCALHOST,
-            error_names: ErrorNames::Ecru,
         };
-        let answer = ecru_awsjson::handle(&self.service, request, origin);
+        let answer = self.wire.handle(request, origin);
         self.runtime.block_on(answer)
     }
 

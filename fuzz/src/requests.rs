@@ -1,14 +1,13 @@
 //! Requests of the JSON API against a registry that lives as long as the process.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use bytes::Bytes;
-use ecru_awsjson::{ErrorNames, Origin, handle};
+use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
 use ecru_registry::Quotas;
 use ecru_registry::{
-    Clock, Configuration, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme, Service,
+    Clock, Configuration, Ecr, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Service,
 };
 use ecru_store::Options;
 use http::Request;
@@ -18,7 +17,7 @@ use tokio::runtime::Runtime;
 
 struct Registry {
     runtime: Runtime,
-    service: Arc<Service>,
+    wire: Wire,
     _directory: TempDir,
 }
 
@@ -52,14 +51,11 @@ impl Registry {
             .body(Full::new(Bytes::copy_from_slice(body)));
         let Ok(request) = request else { return 0 };
         let origin = Origin {
-            endpoint: Endpoint {
-                scheme: Scheme::Http,
-                authority: "localhost".to_owned(),
-            },
+            https: false,
+            authority: "localhost".to_owned(),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            error_names: ErrorNames::Ecru,
         };
-        let answer = self.runtime.block_on(handle(&self.service, request, origin));
+        let answer = self.runtime.block_on(self.wire.handle(request, origin));
         answer.status().as_u16()
     }
 }
@@ -93,9 +89,11 @@ fn registry() -> Registry {
         configuration,
         Ports::default(),
     );
+    let service = service.expect("a service");
+    let bodies = service.bodies.clone();
     Registry {
         runtime,
-        service: service.expect("a service"),
+        wire: Wire::new(vec![ecru_aws::json(Ecr(service))], bodies, ErrorNames::Ecru),
         _directory: directory,
     }
 }

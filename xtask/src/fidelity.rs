@@ -9,31 +9,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use ecru_facts::{Facts, Operation};
 
 use crate::root;
 
 const PAGE: &str = "docs/fidelity.md";
 const TESTS: &str = "crates/server/tests/api";
 const MARK: &str = "[unknown]";
-
-#[derive(Deserialize)]
-struct Model {
-    source: Source,
-    operations: Vec<Operation>,
-}
-
-#[derive(Deserialize)]
-struct Source {
-    package: String,
-    version: String,
-}
-
-#[derive(Deserialize)]
-struct Operation {
-    name: String,
-    errors: Vec<String>,
-}
 
 /// Why an answer is shown by no test: for these operations, or for all that know another error too.
 struct Reason<'a> {
@@ -50,7 +32,11 @@ pub(crate) fn run() -> Result<()> {
 
 fn page() -> Result<String> {
     let root = root()?;
-    let model: Model = serde_json::from_str(&read(&root.join("crates/model/ecr-model.json"))?)?;
+    let models = root.join("models/ecr");
+    let model = Facts::parse(
+        &read(&models.join("model.json"))?,
+        &read(&models.join("overrides.json"))?,
+    )?;
     let shown = read(&root.join(TESTS).join("shown.txt"))?;
     let shown = shown
         .lines()
@@ -70,7 +56,7 @@ fn page() -> Result<String> {
     Ok(page)
 }
 
-fn head(model: &Model, shown: &BTreeMap<&str, &str>, reasons: &[Reason<'_>]) -> Result<String> {
+fn head(model: &Facts, shown: &BTreeMap<&str, &str>, reasons: &[Reason<'_>]) -> Result<String> {
     let errors = model.operations.iter().map(|operation| operation.errors.len());
     let successes = shown.keys().filter(|pair| pair.ends_with(" success")).count();
     let mut page = format!(
@@ -264,9 +250,9 @@ mod tests {
     #[test]
     fn a_rule_is_about_operations_that_know_both_errors() {
         let rule = reason("* V beside I: as the service answers").unwrap();
-        let operation = |errors: [&str; 2]| Operation {
-            name: "X".to_owned(),
-            errors: errors.map(str::to_owned).into(),
+        let operation = |errors: [&str; 2]| {
+            let facts = serde_json::json!({ "name": "X", "errors": errors });
+            serde_json::from_value::<Operation>(facts).unwrap()
         };
         assert!(rule.is_about(&operation(["I", "V"]), "V"));
         assert!(!rule.is_about(&operation(["R", "V"]), "V"));

@@ -7,21 +7,23 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 13] = [
+    ("facts", &[]),
     ("model", &[]),
+    ("platform", &["model"]),
     ("store", &["model"]),
     ("policy", &["model"]),
-    ("registry", &["model", "store", "policy"]),
-    ("awsjson", &["model", "store", "registry"]),
+    ("registry", &["model", "store", "policy", "platform"]),
+    ("aws", &["model", "platform", "registry"]),
     ("oci", &["model", "store", "registry"]),
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
     ("heap", &[]),
-    ("conformance", &["model"]),
+    ("conformance", &["model", "facts"]),
     (
         "server",
         &[
-            "model", "store", "registry", "awsjson", "oci", "outbound", "scanner", "heap",
+            "model", "store", "registry", "platform", "aws", "oci", "outbound", "scanner", "heap",
         ],
     ),
 ];

@@ -120,7 +120,7 @@ mod tests {
 
     #[track_caller]
     fn judged(expected: Expected, status: u16, body: Value) -> Result<(), String> {
-        let facts = Facts::load().unwrap();
+        let facts = crate::services::Service::Ecr.facts().unwrap();
         let operation = facts
             .operations
             .iter()

@@ -8,6 +8,7 @@ mod path;
 mod report;
 mod samples;
 mod server;
+mod services;
 mod session;
 mod settings;
 mod signature;
@@ -18,17 +19,13 @@ mod variants;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use client::Client;
-use facts::Facts;
 use outcome::Outcome;
-use samples::Samples;
 use server::Server;
+use services::Service;
 use signature::Signer;
-
-const BASELINE: &str = include_str!("../baseline/ecr.txt");
-const BASELINE_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline/ecr.txt");
 
 /// Sends variants of every operation, right and wrong ones, to an endpoint of ECR
 #[derive(Parser)]
@@ -66,9 +63,9 @@ struct Target {
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 
-    /// The services to ask
-    #[arg(long, value_delimiter = ',', default_value = "ecr")]
-    services: Vec<Service>,
+    /// The service to ask
+    #[arg(long, default_value = "ecr")]
+    service: Service,
 
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
@@ -89,11 +86,6 @@ struct Target {
     session_token: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Service {
-    Ecr,
-}
-
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -112,16 +104,18 @@ async fn execute(command: Command) -> Result<ExitCode> {
         } => (target, json, update_baseline, false),
         Command::Check { target } => (target, None, false, true),
     };
+    let service = target.service;
     let outcomes = outcomes(target).await?;
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&outcomes).context("the outcomes cannot be written")?;
         std::fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
     }
     if update_baseline {
-        std::fs::write(BASELINE_PATH, outcome::baseline(&outcomes)).context("writing the baseline")?;
+        std::fs::write(service.baseline_path(), outcome::baseline(&outcomes))
+            .context("writing the baseline")?;
     }
     let passed = if check {
-        report::check(BASELINE, &outcomes)?
+        report::check(service.baseline(), &outcomes)?
     } else {
         report::table(&outcomes)?
     };
@@ -143,20 +137,15 @@ async fn outcomes(target: Target) -> Result<Vec<Outcome>> {
 }
 
 async fn ask(target: &Target, endpoint: &str) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
-    for service in &target.services {
-        let (facts, samples) = match service {
-            Service::Ecr => (Facts::load()?, Samples::ecr()?),
-        };
-        let signer = Signer {
-            access_key_id: target.access_key_id.clone(),
-            secret_access_key: target.secret_access_key.clone(),
-            session_token: target.session_token.clone(),
-            region: target.region.clone(),
-            service: facts.protocol.signing_name.clone(),
-        };
-        let client = Client::new(endpoint, &facts.protocol.target_prefix, signer)?;
-        outcomes.extend(session::run(client, &target.region, &facts, &samples).await?);
-    }
-    Ok(outcomes)
+    let (facts, samples) = (target.service.facts()?, target.service.samples()?);
+    let signer = Signer {
+        access_key_id: target.access_key_id.clone(),
+        secret_access_key: target.secret_access_key.clone(),
+        session_token: target.session_token.clone(),
+        region: target.region.clone(),
+        service: facts.protocol.signing_name.clone(),
+    };
+    let target_prefix = facts.protocol.target_prefix.as_deref().unwrap_or_default();
+    let client = Client::new(endpoint, target_prefix, signer)?;
+    session::run(client, &target.region, &facts, &samples).await
 }

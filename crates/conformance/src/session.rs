@@ -140,7 +140,9 @@ impl<'a> Session<'a> {
             let mut first = input.clone();
             if let Some(members) = first.as_object_mut() {
                 members.remove(&paginator.input_token);
-                members.insert(paginator.limit_key.clone(), json!(1));
+                if let Some(limit_key) = &paginator.limit_key {
+                    members.insert(limit_key.clone(), json!(1));
+                }
             }
             let page = self.call(&operation.name, &values.fill(&first)?).await?;
             let token = page

@@ -4,7 +4,7 @@ use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use crate::facts::{Facts, Kind, Shape};
+use crate::facts::{Facts, Kind, Shape, describes};
 
 /// A text of this many characters: one that is right but for its length if `right` is false.
 pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool) -> Result<Option<String>> {
@@ -20,7 +20,7 @@ pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool)
     candidates.extend(of_account(sample, length));
     candidates.extend(["q", "1"].map(|unit| unit.repeat(length)));
     for candidate in &candidates {
-        if shape.describes(candidate)? {
+        if describes(shape, candidate)? {
             return Ok(Some(candidate.clone()));
         }
     }
@@ -53,7 +53,7 @@ fn document(sample: &str) -> Option<&str> {
 pub(crate) fn against_pattern(shape: &Shape) -> Result<Option<String>> {
     let length = usize::try_from(shape.min.unwrap_or(1).max(1))?;
     let text = "!".repeat(length);
-    Ok((shape.pattern.is_some() && !shape.describes(&text)?).then_some(text))
+    Ok((shape.pattern.is_some() && !describes(shape, &text)?).then_some(text))
 }
 
 pub(crate) fn base64_of_length(bytes: usize) -> String {
@@ -88,7 +88,7 @@ fn vary(facts: &Facts, shape: &str, value: &mut Value, number: usize) -> Result<
                 format!("{number:012}"),
             ];
             for candidate in candidates {
-                if shape.describes(&candidate)? || candidate.contains("${") {
+                if describes(shape, &candidate)? || candidate.contains("${") {
                     *text = candidate;
                     return Ok(true);
                 }

@@ -368,9 +368,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::services::Service;
 
     fn made() -> Vec<Variant> {
-        all(&Facts::load().unwrap(), &Samples::ecr().unwrap()).unwrap()
+        all(&Service::Ecr.facts().unwrap(), &Service::Ecr.samples().unwrap()).unwrap()
     }
 
     #[test]
@@ -386,7 +387,7 @@ mod tests {
     #[test]
     fn what_a_sample_forbids_is_a_variant() {
         let made = made();
-        for name in Samples::ecr().unwrap().refused() {
+        for name in Service::Ecr.samples().unwrap().refused() {
             let variant = made.iter().find(|variant| variant.name == name).unwrap();
             assert_eq!(variant.expected, Expected::ParameterError, "{name}");
         }

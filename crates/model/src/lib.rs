@@ -4,7 +4,6 @@ mod annotations;
 mod arn;
 mod caller;
 mod digest;
-pub mod facts;
 #[rustfmt::skip]
 mod generated;
 pub mod identity;

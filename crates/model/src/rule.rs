@@ -21,7 +21,7 @@ pub struct Pattern {
 }
 
 impl TextRule {
-    pub(crate) const fn new(
+    pub const fn new(
         length_min: Option<(usize, &'static str)>,
         length_max: Option<(usize, &'static str)>,
         pattern: Option<Pattern>,
@@ -63,7 +63,7 @@ impl TextRule {
 }
 
 impl Pattern {
-    pub(crate) const fn new(text: &'static str, reason: &'static str) -> Self {
+    pub const fn new(text: &'static str, reason: &'static str) -> Self {
         Self {
             text,
             reason,
@@ -82,7 +82,9 @@ impl Pattern {
     reason = "patterns are committed with the model, and a test compiles each of them"
 )]
 fn compile(pattern: &str) -> Regex {
-    Regex::new(&format!(r"\A(?-u:{pattern})\z")).expect("a pattern of the model compiles")
+    // An expression that names characters beyond ASCII has to match by character.
+    let unicode = if pattern.contains(r"\u") { "u" } else { "-u" };
+    Regex::new(&format!(r"\A(?{unicode}:{pattern})\z")).expect("a pattern of the model compiles")
 }
 
 #[cfg(test)]

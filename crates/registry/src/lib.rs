@@ -11,6 +11,9 @@ mod error;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzz;
+#[doc(hidden)]
+#[rustfmt::skip]
+pub mod generated;
 pub mod housekeeping;
 pub mod images;
 pub mod introspection;
@@ -44,6 +47,7 @@ mod stored_layers;
 mod tagging;
 mod upload_places;
 pub mod verification;
+mod wire;
 pub mod work;
 
 pub use bodies::{BodyBudget, BodyRefused, HeldBody};
@@ -57,3 +61,4 @@ pub use ports::Ports;
 pub use quotas::{InvalidQuota, Quota, QuotaSetting, Quotas};
 pub use reset::{ResetFilter, reset};
 pub use upload_places::{UploadPlace, UploadPlaces};
+pub use wire::Ecr;

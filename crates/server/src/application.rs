@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ecru_awsjson::{ErrorNames, Origin};
+use ecru_aws::{Origin, Wire};
 use ecru_registry::{Endpoint, Scheme, Service};
 use ecru_store::BlobContent;
 use http::{Method, Request, Response, header};
@@ -26,7 +26,7 @@ pub(crate) struct Application {
     pub(crate) service: Arc<Service>,
     pub(crate) public: Option<Authority>,
     pub(crate) hosts: Hosts,
-    pub(crate) error_names: ErrorNames,
+    pub(crate) aws: Wire,
     pub(crate) introspection: bool,
 }
 
@@ -64,13 +64,11 @@ impl Application {
         match door {
             Door::Aws => {
                 let origin = Origin {
-                    endpoint,
+                    https: endpoint.scheme == Scheme::Https,
+                    authority: endpoint.authority,
                     source: arrival.source,
-                    error_names: self.error_names,
                 };
-                ecru_awsjson::handle(&self.service, request, origin)
-                    .await
-                    .map(Content::from)
+                self.aws.handle(request, origin).await.map(Content::from)
             }
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await

@@ -19,6 +19,7 @@ mod lent_body;
 mod lingering;
 mod logs;
 mod maintenance;
+mod mounts;
 mod options;
 mod own_door;
 mod panics;

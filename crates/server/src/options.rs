@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ecru_awsjson::ErrorNames;
+use ecru_aws::ErrorNames;
 use ecru_model::RegistryId;
 
 use ecru_outbound::Url;

@@ -28,7 +28,7 @@ use crate::{
     descriptors,
     hosts::Hosts,
     maintenance::{Door, door},
-    scanning, tls,
+    mounts, scanning, tls,
 };
 
 const BACKLOG: u32 = 4096;
@@ -95,7 +95,7 @@ impl Server {
             service: Arc::clone(&service),
             hosts: Hosts::new(public.as_ref(), options.allowed_hosts),
             public,
-            error_names: options.error_names,
+            aws: mounts::aws(&service, options.error_names),
             introspection: options.introspection,
         };
         let listening = Listening {

@@ -1,4 +1,4 @@
-//! `dispatch.rs`: from an operation and its body to the function in the registry and back to JSON.
+//! `dispatch.rs`: from an operation and its input to the function in the service, and back.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,19 +10,39 @@ use super::{
 
 pub(super) fn render(facts: &Facts) -> TokenStream {
     let arms = facts.operations.iter().map(|operation| arm(facts, operation));
+    let handlers = facts.operations.iter().map(|operation| handler(facts, operation));
+    let operation = facts.import("operation", "Operation");
+    let shapes = facts.operations.iter().flat_map(|operation| {
+        [&operation.input, &operation.output].map(|shape| names::type_name(&facts.structure_name(shape)))
+    });
+    let shapes = facts.imports("shapes", &shapes.collect());
     quote! {
-        #![expect(clippy::too_many_lines, reason = "one arm for each operation")]
+        use std::pin::Pin;
 
-        use ecru_model::Operation;
-        use ecru_registry::{Context, Error, operations};
+        use ecru_platform::wire::{OperationFacts, Protocol, ServiceError};
+        use #operation;
+        #shapes
 
         use super::{parse, print};
-        use crate::{document::Document, reader, writer};
+        use crate::{Context, Error, operations};
 
-        /// Reads the input, does the operation and prints its output.
-        pub(crate) async fn dispatch(ctx: &Context, operation: Operation, document: Document) -> Result<Vec<u8>, Error> {
-            match operation { #(#arms)* }
+        /// An operation that runs. It is boxed here, so that it is compiled with the service and not with each protocol.
+        type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+        /// Reads the input, runs the operation and prints its output.
+        pub async fn dispatch<P: Protocol>(
+            ctx: &Context,
+            number: usize,
+            facts: &'static OperationFacts,
+            given: P::Given,
+        ) -> Result<P::Answer, ServiceError> {
+            match Operation::ALL.get(number) {
+                #(#arms)*
+                None => Err(ServiceError::internal("the service has no such operation")),
+            }
         }
+
+        #(#handlers)*
     }
 }
 
@@ -32,10 +52,21 @@ fn arm(facts: &Facts, operation: &Operation) -> TokenStream {
     let parse = parse::function_name(facts, &operation.input);
     let print = print::function_name(facts, &operation.output);
     quote! {
-        Operation::#ident => {
-            let input = reader::read(operation, document, parse::#parse).await?;
-            let output = Box::pin(operations::#function(ctx, input)).await?;
-            Ok(writer::write(&output, print::#print))
+        Some(Operation::#ident) => {
+            let input = P::read(facts, given, parse::#parse).await?;
+            let output = #function(ctx, input).await?;
+            Ok(P::write(facts, &output, print::#print))
+        }
+    }
+}
+
+fn handler(facts: &Facts, operation: &Operation) -> TokenStream {
+    let function = names::function(&operation.name);
+    let input = names::type_name(&facts.structure_name(&operation.input));
+    let output = names::type_name(&facts.structure_name(&operation.output));
+    quote! {
+        fn #function(ctx: &Context, input: #input) -> Running<'_, #output> {
+            Box::pin(operations::#function(ctx, input))
         }
     }
 }

@@ -4,18 +4,21 @@ use anyhow::{Result, ensure};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
-use super::{facts::Facts, names};
+use super::{facts::Facts, names, same_arms};
 
-struct Code {
-    name: String,
-    status: u16,
-    modelled: Option<String>,
+pub(super) struct Code {
+    /// The name of its shape in the model.
+    pub(super) shape: String,
+    pub(super) name: String,
+    pub(super) shown: bool,
+    pub(super) status: u16,
+    pub(super) modelled: Option<String>,
     doc: String,
 }
 
 pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
     let codes = codes(facts)?;
-    let idents: Vec<Ident> = codes.iter().map(|code| names::type_name(&code.name)).collect();
+    let idents: Vec<Ident> = codes.iter().map(|code| names::type_name(&code.shape)).collect();
     let docs = codes.iter().map(|code| &code.doc);
     let names = codes.iter().map(|code| &code.name);
     let statuses = codes.iter().map(|code| Literal::u16_unsuffixed(code.status));
@@ -23,9 +26,19 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
         let target = code.modelled.as_deref().map(names::type_name)?;
         Some(quote! { Self::#ident => Self::#target })
     });
+    let modelled = modelled.collect::<Vec<_>>();
+    let modelled = if modelled.is_empty() {
+        quote! { self }
+    } else {
+        quote! { match self { #(#modelled,)* code => code, } }
+    };
+    let same_statuses = same_arms(
+        &codes
+            .iter()
+            .map(|code| code.status.to_string())
+            .collect::<Vec<_>>(),
+    );
     Ok(quote! {
-        #![expect(clippy::too_many_lines, reason = "one arm for each code")]
-
         use std::fmt;
 
         /// The name of an error, as clients read it.
@@ -39,7 +52,7 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
                 match self { #(Self::#idents => #names,)* }
             }
 
-            #[expect(clippy::match_same_arms, reason = "one arm for each code, so that a new one has its own status")]
+            #same_statuses
             pub fn http_status(self) -> u16 {
                 match self { #(Self::#idents => #statuses,)* }
             }
@@ -52,10 +65,7 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
             /// The code of the service model for the same case, for the names that are ours.
             #[must_use]
             pub fn modelled(self) -> Self {
-                match self {
-                    #(#modelled,)*
-                    code => code,
-                }
+                #modelled
             }
         }
 
@@ -67,12 +77,14 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
     })
 }
 
-fn codes(facts: &Facts) -> Result<Vec<Code>> {
+pub(super) fn codes(facts: &Facts) -> Result<Vec<Code>> {
     let mut codes: Vec<Code> = Vec::new();
     for (name, shape) in facts.shapes.iter().filter(|(_, shape)| shape.exception) {
-        let status = if shape.fault { 500 } else { 400 };
+        let status = shape.status.unwrap_or(if shape.fault { 500 } else { 400 });
         codes.push(Code {
-            name: name.clone(),
+            shape: name.clone(),
+            name: shape.code.clone().unwrap_or_else(|| name.clone()),
+            shown: false,
             status,
             modelled: None,
             doc: " In the service model.".to_owned(),
@@ -86,12 +98,14 @@ fn codes(facts: &Facts) -> Result<Vec<Code>> {
         );
         let (name, modelled) = (error.name.clone(), error.modelled.clone());
         codes.push(Code {
+            shape: name.clone(),
             name,
+            shown: error.shown,
             status: error.status,
             modelled,
             doc: " Beside the service model.".to_owned(),
         });
     }
-    codes.sort_by(|left, right| left.name.cmp(&right.name));
+    codes.sort_by(|left, right| left.shape.cmp(&right.shape));
     Ok(codes)
 }

@@ -1,235 +1,84 @@
-//! The committed facts: the service model and what stands beside it by hand, read as one.
+//! The facts of a service, with the Rust names and the sentences that follow from them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::{borrow::Cow, collections::BTreeSet, fs, ops::Deref, path::Path};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+use ecru_facts::{Sentences, Style};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::names;
+pub(super) use ecru_facts::{Kind, Member, Operation, Paginator, Shape};
+
 pub(super) struct Facts {
-    pub(super) protocol: Protocol,
-    pub(super) operations: Vec<Operation>,
-    pub(super) shapes: BTreeMap<String, Shape>,
-    #[serde(skip)]
-    pub(super) overrides: Overrides,
+    facts: ecru_facts::Facts,
+    /// The types are in `ecru-model`, apart from the code of the wire.
+    types_apart: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Protocol {
-    pub(super) signing_name: String,
-    pub(super) target_prefix: String,
-}
+impl Deref for Facts {
+    type Target = ecru_facts::Facts;
 
-#[derive(Deserialize)]
-pub(super) struct Operation {
-    pub(super) name: String,
-    pub(super) input: String,
-    pub(super) output: String,
-    pub(super) errors: Vec<String>,
-    pub(super) paginator: Option<Paginator>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Paginator {
-    pub(super) input_token: String,
-    pub(super) output_token: String,
-    pub(super) limit_key: String,
-    pub(super) result_keys: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Shape {
-    #[serde(rename = "type")]
-    pub(super) kind: Kind,
-    pub(super) min: Option<i64>,
-    pub(super) max: Option<i64>,
-    pub(super) pattern: Option<String>,
-    #[serde(default, rename = "enum")]
-    pub(super) values: Vec<String>,
-    #[serde(default)]
-    pub(super) members: Vec<Member>,
-    /// The element of a list.
-    pub(super) member: Option<String>,
-    /// The value of a map; its keys are text.
-    pub(super) value: Option<String>,
-    #[serde(default)]
-    pub(super) exception: bool,
-    #[serde(default)]
-    pub(super) fault: bool,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    Blob,
-    Boolean,
-    Double,
-    Integer,
-    List,
-    Long,
-    Map,
-    String,
-    Structure,
-    Timestamp,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Member {
-    pub(super) name: String,
-    pub(super) shape: String,
-    #[serde(default)]
-    pub(super) required: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Overrides {
-    constraints: BTreeMap<String, PatternOverride>,
-    shapes: BTreeMap<String, Shape>,
-    members: BTreeMap<String, String>,
-    hand_written: BTreeSet<String>,
-    text: BTreeSet<String>,
-    sentences: BTreeMap<String, Sentences>,
-    enum_order: BTreeMap<String, EnumOrder>,
-    paths: BTreeMap<String, String>,
-    pub(super) errors: Vec<ErrorOverride>,
-}
-
-#[derive(Deserialize)]
-struct PatternOverride {
-    pattern: String,
-}
-
-#[derive(Default, Deserialize)]
-struct Sentences {
-    null: Option<String>,
-    min: Option<String>,
-    max: Option<String>,
-    pattern: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct EnumOrder {
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ErrorOverride {
-    pub(super) name: String,
-    pub(super) status: u16,
-    /// The modelled name for the same case, where the name is ours.
-    pub(super) modelled: Option<String>,
+    fn deref(&self) -> &Self::Target {
+        &self.facts
+    }
 }
 
 /// What a constrained text may violate, with the sentence for each.
 pub(super) struct TextRule {
     pub(super) min: Option<(i64, String)>,
     pub(super) max: Option<(i64, String)>,
+    /// What to match with, and the sentence.
     pub(super) pattern: Option<(String, String)>,
 }
 
 impl Facts {
-    pub(super) fn load(folder: &Path) -> Result<Self> {
-        let mut facts: Facts = read(&folder.join("ecr-model.json"))?;
-        facts.overrides = read(&folder.join("overrides.json"))?;
-        facts.apply_overrides()?;
-        facts.refuse_recursion()?;
-        Ok(facts)
+    /// Reads the folder of a service.
+    pub(super) fn load(folder: &Path, types_apart: bool) -> Result<Self> {
+        let facts = ecru_facts::Facts::parse(
+            &read(&folder.join("model.json"))?,
+            &read(&folder.join("overrides.json"))?,
+        );
+        let facts = facts.with_context(|| folder.display().to_string())?;
+        Ok(Self { facts, types_apart })
     }
 
-    fn apply_overrides(&mut self) -> Result<()> {
-        let shapes = std::mem::take(&mut self.overrides.shapes);
-        for (name, shape) in shapes {
-            ensure!(
-                self.shapes.insert(name.clone(), shape).is_none(),
-                "`{name}` is in the model already"
-            );
+    /// What generated code outside of a module writes to import an item of it.
+    pub(super) fn import(&self, module: &str, item: &str) -> TokenStream {
+        let (module, item) = (names::function(module), names::type_name(item));
+        if self.types_apart {
+            quote! { ecru_model::#item }
+        } else {
+            quote! { super::#module::#item }
         }
-        for (name, constraint) in &self.overrides.constraints {
-            let shape = self
-                .shapes
-                .get_mut(name)
-                .with_context(|| format!("no shape `{name}`"))?;
-            shape.pattern = Some(constraint.pattern.clone());
+    }
+
+    pub(super) fn imports(&self, module: &str, items: &BTreeSet<Ident>) -> TokenStream {
+        let module = names::function(module);
+        if self.types_apart {
+            quote! { use ecru_model::{#(#items,)*}; }
+        } else {
+            quote! { use super::#module::{#(#items,)*}; }
         }
-        for (member, shape) in &self.overrides.members {
-            let (owner, name) = member
-                .split_once('.')
-                .context("a member is named `Shape.member`")?;
-            let owner = self
-                .shapes
-                .get_mut(owner)
-                .with_context(|| format!("no shape `{owner}`"))?;
-            let found = owner.members.iter_mut().find(|candidate| candidate.name == name);
-            found
-                .with_context(|| format!("no member `{member}`"))?
-                .shape
-                .clone_from(shape);
+    }
+
+    /// The crate of the vocabulary, seen from the types.
+    pub(super) fn vocabulary(&self) -> TokenStream {
+        if self.types_apart {
+            quote! { crate }
+        } else {
+            quote! { ecru_model }
         }
-        Ok(())
     }
 
-    /// Parsing and printing recurse over shapes, so a shape inside itself would need a limit of its own.
-    fn refuse_recursion(&self) -> Result<()> {
-        for name in self.shapes.keys() {
-            let parts = self.parts(name)?;
-            ensure!(
-                !self.reachable(parts)?.contains(name.as_str()),
-                "shape `{name}` holds itself"
-            );
-        }
-        Ok(())
+    pub(super) fn types_apart(&self) -> bool {
+        self.types_apart
     }
 
-    pub(super) fn shape(&self, name: &str) -> Result<&Shape> {
-        self.shapes
-            .get(name)
-            .with_context(|| format!("no shape `{name}`"))
-    }
-
-    fn parts<'a>(&'a self, name: &str) -> Result<Vec<&'a str>> {
-        let shape = self.shape(name)?;
-        let members = shape.members.iter().map(|member| member.shape.as_str());
-        Ok(members
-            .chain(shape.member.as_deref())
-            .chain(shape.value.as_deref())
-            .collect())
-    }
-
-    fn reachable<'a>(&'a self, roots: Vec<&'a str>) -> Result<BTreeSet<&'a str>> {
-        let mut found = BTreeSet::new();
-        let mut waiting = roots;
-        while let Some(name) = waiting.pop() {
-            if found.insert(name) {
-                waiting.extend(self.parts(name)?);
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) fn in_inputs(&self) -> Result<BTreeSet<&str>> {
-        self.reachable(
-            self.operations
-                .iter()
-                .map(|operation| operation.input.as_str())
-                .collect(),
-        )
-    }
-
-    pub(super) fn in_outputs(&self) -> Result<BTreeSet<&str>> {
-        self.reachable(
-            self.operations
-                .iter()
-                .map(|operation| operation.output.as_str())
-                .collect(),
-        )
+    /// Error sentences show the value.
+    pub(super) fn shows_values(&self) -> bool {
+        self.overrides.violations.style == Style::Counted
     }
 
     /// The Rust name of a structure: requests and responses are called after their operation.
@@ -257,11 +106,12 @@ impl Facts {
     }
 
     /// The name by which error sentences call a member.
-    pub(super) fn path_name<'a>(&'a self, owner: &str, member: &'a str) -> &'a str {
-        self.overrides
-            .paths
-            .get(&format!("{owner}.{member}"))
-            .map_or(member, String::as_str)
+    pub(super) fn path_name<'a>(&'a self, owner: &str, member: &'a str) -> Cow<'a, str> {
+        match self.overrides.paths.get(&format!("{owner}.{member}")) {
+            Some(path) => Cow::Borrowed(path),
+            None if self.shows_values() => Cow::Owned(names::uncapitalised(member)),
+            None => Cow::Borrowed(member),
+        }
     }
 
     pub(super) fn null_sentence(&self, shape: &str) -> &str {
@@ -318,7 +168,10 @@ impl Facts {
             pattern: shape.pattern.clone().map(|it| {
                 let sentence = own(|s| &s.pattern)
                     .unwrap_or("Member must satisfy regular expression pattern: {pattern}");
-                (it.clone(), fill(sentence, "{pattern}", &it))
+                (
+                    shape.matched_by.clone().unwrap_or_else(|| it.clone()),
+                    fill(sentence, "{pattern}", &it),
+                )
             }),
         }))
     }
@@ -373,7 +226,6 @@ fn sorted(values: &[String]) -> Vec<&String> {
     sorted
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("parsing `{}`", path.display()))
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))
 }

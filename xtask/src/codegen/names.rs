@@ -40,14 +40,28 @@ pub(super) fn constant(name: &str) -> Ident {
 }
 
 pub(super) fn type_name(name: &str) -> Ident {
-    format_ident!("{name}")
+    format_ident!("{}", first_letter(name, |letter| letter.to_ascii_uppercase()))
+}
+
+/// `RoleArn` as error sentences write it.
+pub(super) fn uncapitalised(name: &str) -> String {
+    first_letter(name, |letter| letter.to_ascii_lowercase())
+}
+
+fn first_letter(name: &str, change: impl Fn(char) -> char) -> String {
+    let mut letters = name.chars();
+    letters.next().map(change).into_iter().chain(letters).collect()
 }
 
 /// `SCAN_ON_PUSH`, `docker-hub` and `InvalidImageTag` as the name of a variant.
 pub(super) fn variant(value: &str) -> Ident {
     let shouted = !value.chars().any(|letter| letter.is_ascii_lowercase());
     let words = value.split(['_', '-']).map(|word| capitalised(word, shouted));
-    format_ident!("{}", words.collect::<String>())
+    match words.collect::<String>().as_str() {
+        // A keyword that cannot be raw.
+        "Self" => format_ident!("SelfValue"),
+        name => format_ident!("{name}"),
+    }
 }
 
 fn capitalised(word: &str, shouted: bool) -> String {
@@ -102,6 +116,7 @@ mod tests {
             ("docker-hub", "DockerHub"),
             ("InvalidImageTag", "InvalidImageTag"),
             ("AES256", "Aes256"),
+            ("SELF", "SelfValue"),
         ];
         for (value, expected) in cases {
             assert_eq!(variant(value).to_string(), expected);

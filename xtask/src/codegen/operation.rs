@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{
     facts::{Facts, Operation, Paginator},
-    names,
+    names, same_arms,
 };
 
 pub(super) fn render(facts: &Facts) -> TokenStream {
@@ -18,20 +18,34 @@ pub(super) fn render(facts: &Facts) -> TokenStream {
         .iter()
         .map(|operation| operation.name.as_str())
         .collect();
-    let errors = operations.iter().map(errors);
+    let errors = operations.iter().map(errors).collect::<Vec<_>>();
     let paginators = operations
         .iter()
-        .map(|operation| paginator(operation.paginator.as_ref()));
-    let (target_prefix, signing_name) = (&facts.protocol.target_prefix, &facts.protocol.signing_name);
+        .map(|operation| paginator(operation.paginator.as_ref()))
+        .collect::<Vec<_>>();
+    let [same_errors, same_paginators] = [&errors, &paginators]
+        .map(|arms| same_arms(&arms.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    let signing_name = &facts.protocol.signing_name;
+    let target_prefix = facts.protocol.target_prefix.as_deref().map(|prefix| {
+        quote! {
+            /// What stands before the operation's name in `X-Amz-Target`.
+            pub const TARGET_PREFIX: &str = #prefix;
+        }
+    });
+    let imports = if facts.types_apart() {
+        quote! { use crate::{ErrorCode, Paginator}; }
+    } else {
+        quote! {
+            use super::error_code::ErrorCode;
+            use ecru_model::Paginator;
+        }
+    };
     quote! {
-        #![expect(clippy::too_many_lines, reason = "one arm for each operation")]
-
         use std::fmt;
 
-        use crate::{ErrorCode, Paginator};
+        #imports
 
-        /// What stands before the operation's name in `X-Amz-Target`.
-        pub const TARGET_PREFIX: &str = #target_prefix;
+        #target_prefix
         /// The service's name in a credential scope.
         pub const SIGNING_NAME: &str = #signing_name;
 
@@ -54,13 +68,13 @@ pub(super) fn render(facts: &Facts) -> TokenStream {
             }
 
             /// The modelled errors, in the model's order.
-            #[expect(clippy::match_same_arms, reason = "one arm for each operation")]
+            #same_errors
             pub fn errors(self) -> &'static [ErrorCode] {
                 match self { #(Self::#idents => #errors,)* }
             }
 
             /// How the SDKs page through the answers, where they do.
-            #[expect(clippy::match_same_arms, reason = "one arm for each operation")]
+            #same_paginators
             pub fn paginator(self) -> Option<Paginator> {
                 match self { #(Self::#idents => #paginators,)* }
             }
@@ -89,6 +103,7 @@ fn paginator(paginator: Option<&Paginator>) -> TokenStream {
     else {
         return quote! { None };
     };
+    let limit_key = limit_key.as_deref().unwrap_or_default();
     quote! {
         Some(Paginator {
             input_token: #input_token,

@@ -1,4 +1,4 @@
-//! `parse.rs`: JSON values to inputs that cannot be invalid, by the reader's few words.
+//! `parse.rs`: values of any protocol to inputs that cannot be invalid.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 
 use super::{
     facts::{Facts, Kind, Member, Shape, fill, length_sentence, value_sentence},
-    names, shapes,
+    member, names, shapes,
 };
 
 pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
@@ -16,14 +16,31 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
     for name in facts.in_inputs()? {
         functions.extend(function(facts, name)?);
     }
-    let used = imports(facts)?;
+    let shapes = facts.imports("shapes", &imports(facts)?);
+    let text = functions.to_string();
+    let used = |name: &str| text.contains(name).then(|| names::type_name(name));
+    let rules = text.contains("rules ::").then(|| {
+        if facts.types_apart() {
+            quote! { use ecru_model::rules; }
+        } else {
+            quote! { use super::rules; }
+        }
+    });
+    let words = ["LengthRule", "ValueRule"].into_iter().filter_map(used);
+    let members = member::imports(&functions);
+    let vocabulary = text
+        .contains("Timestamp")
+        .then(|| quote! { use ecru_model::Timestamp; });
+    let map = text
+        .contains("BTreeMap")
+        .then(|| quote! { use std::collections::BTreeMap; });
     Ok(quote! {
-        #![expect(clippy::too_many_lines, reason = "some lines for each member")]
+        #map
 
-        use ecru_model::{rules, #(#used,)*};
-        use serde_json::Value;
-
-        use crate::reader::{LengthRule, Member, Reader, Refused, ValueRule};
+        #vocabulary
+        #rules
+        #shapes
+        use ecru_platform::wire::{Fields, #(#words,)* Member, #members Refused};
 
         #functions
     })
@@ -46,21 +63,22 @@ fn imports(facts: &Facts) -> Result<BTreeSet<Ident>> {
 fn function(facts: &Facts, name: &str) -> Result<Option<TokenStream>> {
     let shape = facts.shape(name)?;
     let body = match shape.kind {
-        Kind::Structure => return Ok(Some(structure(facts, name, shape))),
+        Kind::Structure => return structure(facts, name, shape).map(Some),
         Kind::List => list(facts, name, shape)?,
         Kind::String => text(facts, name, shape)?,
         Kind::Integer => number(shape, "integer"),
         Kind::Long => number(shape, "long"),
         Kind::Blob => blob(shape),
-        Kind::Boolean => quote! { reader.boolean(value) },
-        Kind::Double | Kind::Map | Kind::Timestamp => {
-            bail!("`{name}` in an input: the reader has no word for it")
-        }
+        Kind::Boolean => quote! { fields.boolean(value) },
+        Kind::Double => quote! { fields.double(value) },
+        Kind::Timestamp if shape.timestamp_format.is_none() => quote! { fields.timestamp(value) },
+        Kind::Map if !facts.is_hand_written(name) => map(facts, shape)?,
+        Kind::Map | Kind::Timestamp => bail!("`{name}` in an input: the protocols have no word for it"),
     };
     let function = function_name(facts, name);
     let kind = shapes::rust_type(facts, name)?;
     Ok(Some(quote! {
-        fn #function(reader: &mut Reader, value: Value) -> Result<#kind, Refused> {
+        fn #function<F: Fields>(fields: &mut F, value: F::Value) -> Result<#kind, Refused> {
             #body
         }
     }))
@@ -70,20 +88,20 @@ pub(super) fn function_name(facts: &Facts, shape: &str) -> Ident {
     names::function(&facts.structure_name(shape))
 }
 
-fn structure(facts: &Facts, name: &str, shape: &Shape) -> TokenStream {
+fn structure(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
     let function = function_name(facts, name);
     let ident = names::type_name(&facts.structure_name(name));
     let is_input = facts.operations.iter().any(|operation| operation.input == name);
-    let visible = is_input.then(|| quote! { pub(crate) });
+    let visible = is_input.then(|| quote! { pub });
     if shape.members.is_empty() {
-        return quote! {
-            #visible fn #function(reader: &mut Reader, value: Value) -> Result<#ident, Refused> {
-                reader.object(value)?;
+        return Ok(quote! {
+            #visible fn #function<F: Fields>(fields: &mut F, value: F::Value) -> Result<#ident, Refused> {
+                fields.members(value)?;
                 Ok(#ident {})
             }
-        };
+        });
     }
-    let fields: Vec<Ident> = shape
+    let locals: Vec<Ident> = shape
         .members
         .iter()
         .map(|member| names::field(&member.name))
@@ -91,25 +109,39 @@ fn structure(facts: &Facts, name: &str, shape: &Shape) -> TokenStream {
     let reads = shape
         .members
         .iter()
-        .map(|member| read_member(facts, name, member));
-    quote! {
-        #visible fn #function(reader: &mut Reader, value: Value) -> Result<#ident, Refused> {
-            let mut members = reader.object(value)?;
-            #(let #fields = #reads;)*
-            Ok(#ident { #(#fields: #fields?,)* })
+        .map(|member| read_member(facts, name, member))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(quote! {
+        #visible fn #function<F: Fields>(fields: &mut F, value: F::Value) -> Result<#ident, Refused> {
+            let mut members = fields.members(value)?;
+            #(let #locals = #reads;)*
+            Ok(#ident { #(#locals: #locals?,)* })
         }
-    }
+    })
 }
 
-fn read_member(facts: &Facts, owner: &str, member: &Member) -> TokenStream {
+fn read_member(facts: &Facts, owner: &str, member: &Member) -> Result<TokenStream> {
     let parse = function_name(facts, &member.shape);
-    let name = &member.name;
-    let path = facts.path_name(owner, name);
+    let described = member::reference(facts, owner, member)?;
     if !member.required {
-        return quote! { reader.optional(&mut members, Member::new(#name, #path), #parse) };
+        return Ok(quote! { fields.optional(&mut members, #described, #parse) });
     }
     let null = facts.null_sentence(&member.shape);
-    quote! { reader.required(&mut members, Member::new(#name, #path), #null, #parse) }
+    Ok(quote! { fields.required(&mut members, #described, #null, #parse) })
+}
+
+fn map(facts: &Facts, shape: &Shape) -> Result<TokenStream> {
+    let value = shape.value.as_deref().context("a map has values")?;
+    let parse = function_name(facts, value);
+    let map = quote! { fields.map(value, #parse) };
+    Ok(match length_rule(shape) {
+        Some(rule) => quote! {
+            let map = #map?;
+            fields.check_length(map.len(), &#rule)?;
+            Ok(map)
+        },
+        None => map,
+    })
 }
 
 fn list(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
@@ -120,13 +152,13 @@ fn list(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
     let parse = function_name(facts, element);
     let rule = length_rule(shape);
     let read = facts.element_sentence(element)?.map_or_else(
-        || quote! { reader.list(value, #parse) },
-        |sentence| quote! { reader.plain_list(value, #sentence, #parse) },
+        || quote! { fields.list(value, #parse) },
+        |sentence| quote! { fields.plain_list(value, #sentence, #parse) },
     );
     Ok(match rule {
         Some(rule) => quote! {
             let list = #read?;
-            reader.check_length(list.len(), &#rule)?;
+            fields.check_length(list.len(), &#rule)?;
             Ok(list)
         },
         None => read,
@@ -135,33 +167,39 @@ fn list(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
 
 fn text(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
     let ident = names::type_name(name);
-    if !shape.values.is_empty() {
-        return Ok(quote! {
-            let text = reader.text(value)?;
-            reader.accept(#ident::parse(&text))
-        });
+    let typed = shapes::is_typed_text(facts, name)?;
+    if !typed && facts.text_rule(name)?.is_none() {
+        return Ok(quote! { fields.text(value) });
     }
-    if shapes::is_typed_text(facts, name)? {
-        return Ok(quote! {
-            let text = reader.text(value)?;
-            reader.accept(#ident::parse(text))
-        });
-    }
-    if facts.text_rule(name)?.is_none() {
-        return Ok(quote! { reader.text(value) });
-    }
-    let rule = names::constant(name);
+    let shows = facts.shows_values();
+    let accept = |checked: TokenStream| {
+        if shows {
+            quote! { fields.accept_shown(#checked, &text) }
+        } else {
+            quote! { fields.accept(#checked) }
+        }
+    };
+    let rest = if !shape.values.is_empty() {
+        accept(quote! { #ident::parse(&text) })
+    } else if typed && shows {
+        accept(quote! { #ident::parse(text.as_str()) })
+    } else if typed {
+        accept(quote! { #ident::parse(text) })
+    } else {
+        let rule = names::constant(name);
+        let accepted = accept(quote! { rules::#rule.check(&text) });
+        quote! { #accepted?; Ok(text) }
+    };
     Ok(quote! {
-        let text = reader.text(value)?;
-        reader.accept(rules::#rule.check(&text))?;
-        Ok(text)
+        let text = fields.text(value)?;
+        #rest
     })
 }
 
 fn number(shape: &Shape, word: &str) -> TokenStream {
     let read = format_ident!("{word}");
     let Some(rule) = value_rule(shape) else {
-        return quote! { reader.#read(value) };
+        return quote! { fields.#read(value) };
     };
     let wide = if shape.kind == Kind::Long {
         quote! { number }
@@ -169,19 +207,19 @@ fn number(shape: &Shape, word: &str) -> TokenStream {
         quote! { i64::from(number) }
     };
     quote! {
-        let number = reader.#read(value)?;
-        reader.check_value(#wide, &#rule)?;
+        let number = fields.#read(value)?;
+        fields.check_value(#wide, &#rule)?;
         Ok(number)
     }
 }
 
 fn blob(shape: &Shape) -> TokenStream {
     let Some(rule) = length_rule(shape) else {
-        return quote! { reader.blob(value) };
+        return quote! { fields.blob(value) };
     };
     quote! {
-        let bytes = reader.blob(value)?;
-        reader.check_length(bytes.len(), &#rule)?;
+        let bytes = fields.blob(value)?;
+        fields.check_length(bytes.len(), &#rule)?;
         Ok(bytes)
     }
 }

@@ -1,14 +1,14 @@
-//! `print.rs`: outputs to JSON text, absent members left out.
+//! `print.rs`: outputs in any protocol, absent members left out.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::{
     facts::{Facts, Kind, Member, Shape},
-    names, shapes,
+    member, names, shapes,
 };
 
 pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
@@ -21,12 +21,11 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
             functions.extend(structure(facts, name, shape)?);
         }
     }
+    let shapes = facts.imports("shapes", &used);
+    let members = member::imports(&functions);
     Ok(quote! {
-        #![expect(clippy::too_many_lines, reason = "some lines for each member")]
-
-        use ecru_model::{#(#used,)*};
-
-        use crate::writer::Writer;
+        #shapes
+        use ecru_platform::wire::{Member, #members Sink};
 
         #functions
     })
@@ -40,22 +39,22 @@ fn structure(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
     let function = function_name(facts, name);
     let ident = names::type_name(&facts.structure_name(name));
     let is_output = facts.operations.iter().any(|operation| operation.output == name);
-    let visible = is_output.then(|| quote! { pub(crate) });
+    let visible = is_output.then(|| quote! { pub });
     if shape.members.is_empty() {
         return Ok(quote! {
-            #visible fn #function(writer: &mut Writer, _: &#ident) {
-                writer.object(|_| {});
+            #visible fn #function<S: Sink>(sink: &mut S, _: &#ident) {
+                sink.object(|_| {});
             }
         });
     }
     let members = shape
         .members
         .iter()
-        .map(|member| print_member(facts, member))
+        .map(|member| print_member(facts, name, member))
         .collect::<Result<Vec<_>>>()?;
     Ok(quote! {
-        #visible fn #function(writer: &mut Writer, value: &#ident) {
-            writer.object(|writer| { #(#members)* });
+        #visible fn #function<S: Sink>(sink: &mut S, value: &#ident) {
+            sink.object(|sink| { #(#members)* });
         }
     })
 }
@@ -79,7 +78,7 @@ impl Place {
 
     /// A local that holds a reference.
     fn of_local(local: &str) -> Self {
-        let local = names::type_name(local);
+        let local = format_ident!("{local}");
         Self {
             reference: quote! { #local },
             copy: quote! { *#local },
@@ -88,16 +87,19 @@ impl Place {
     }
 }
 
-fn print_member(facts: &Facts, member: &Member) -> Result<TokenStream> {
-    let (name, field) = (&member.name, names::field(&member.name));
+fn print_member(facts: &Facts, owner: &str, member: &Member) -> Result<TokenStream> {
+    let (name, field) = (
+        member::reference(facts, owner, member)?,
+        names::field(&member.name),
+    );
     if member.required {
         let print = print(facts, &member.shape, &Place::of_field(&field))?;
-        return Ok(quote! { writer.name(#name); #print; });
+        return Ok(quote! { sink.name(#name); #print; });
     }
     let print = print(facts, &member.shape, &Place::of_local("member"))?;
     Ok(quote! {
         if let Some(member) = &value.#field {
-            writer.name(#name);
+            sink.name(#name);
             #print;
         }
     })
@@ -112,29 +114,30 @@ fn print(facts: &Facts, name: &str, place: &Place) -> Result<TokenStream> {
         receiver,
     } = place;
     Ok(match shape.kind {
-        Kind::Boolean => quote! { writer.boolean(#copy) },
-        Kind::Double => quote! { writer.double(#copy) },
-        Kind::Integer => quote! { writer.integer(i64::from(#copy)) },
-        Kind::Long => quote! { writer.integer(#copy) },
-        Kind::Timestamp => quote! { writer.timestamp(#copy) },
-        Kind::String if shapes::is_typed_text(facts, name)? => quote! { writer.text(#receiver.as_str()) },
-        Kind::String => quote! { writer.text(#reference) },
+        Kind::Boolean => quote! { sink.boolean(#copy) },
+        Kind::Double => quote! { sink.double(#copy) },
+        Kind::Integer => quote! { sink.integer(i64::from(#copy)) },
+        Kind::Long => quote! { sink.integer(#copy) },
+        Kind::Timestamp if shape.timestamp_format.is_none() => quote! { sink.timestamp(#copy) },
+        Kind::Timestamp => bail!("`{name}` in an output: the protocols have no word for it"),
+        Kind::String if shapes::is_typed_text(facts, name)? => quote! { sink.text(#receiver.as_str()) },
+        Kind::String => quote! { sink.text(#reference) },
         Kind::Structure => {
             let function = function_name(facts, name);
-            quote! { #function(writer, #reference) }
+            quote! { #function(sink, #reference) }
         }
         Kind::List => {
             let element = shape.member.as_deref().context("a list has elements")?;
             let print = print_element(facts, element, "element")?;
-            quote! { writer.list(#reference, #print) }
+            quote! { sink.list(#reference, #print) }
         }
-        Kind::Map if facts.is_hand_written(name) => quote! { writer.json(#receiver.as_str()) },
+        Kind::Map if facts.is_hand_written(name) => quote! { sink.json(#receiver.as_str()) },
         Kind::Map => {
             let value = shape.value.as_deref().context("a map has values")?;
             let print = print_element(facts, value, "value")?;
-            quote! { writer.map(#reference, #print) }
+            quote! { sink.map(#reference, #print) }
         }
-        Kind::Blob => bail!("`{name}` in an output: the writer has no word for it"),
+        Kind::Blob => quote! { sink.blob(#reference) },
     })
 }
 
@@ -145,6 +148,6 @@ fn print_element(facts: &Facts, name: &str, local: &str) -> Result<TokenStream> 
         return Ok(quote! { #function });
     }
     let print = print(facts, name, &Place::of_local(local))?;
-    let local = names::type_name(local);
-    Ok(quote! { |writer, #local| { #print; } })
+    let local = format_ident!("{local}");
+    Ok(quote! { |sink, #local| { #print; } })
 }

@@ -16,8 +16,15 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
             items.extend(constant(name, &rule));
         }
     }
+    let text = items.to_string();
+    let pattern = text.contains("Pattern ::").then(|| quote! { Pattern, });
+    let imports = if facts.types_apart() {
+        quote! { use crate::rule::{Pattern, TextRule}; }
+    } else {
+        quote! { use ecru_model::{#pattern TextRule}; }
+    };
     Ok(quote! {
-        use crate::rule::{Pattern, TextRule};
+        #imports
         #items
     })
 }

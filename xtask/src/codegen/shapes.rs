@@ -23,12 +23,38 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
             _ => {}
         }
     }
+    let text = items.to_string();
+    let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let words = words.collect::<BTreeSet<_>>();
+    let map = words
+        .contains("BTreeMap")
+        .then(|| quote! { use std::collections::BTreeMap; });
+    let fmt = words.contains("fmt").then(|| quote! { use std::fmt; });
+    let rules = words.contains("rules").then(|| quote! { use super::rules; });
+    let by_hand = facts.overrides.hand_written.iter().map(String::as_str);
+    let by_hand = by_hand.filter(|word| words.contains(word)).map(names::type_name);
+    let checks = ["Timestamp", "Violation"]
+        .into_iter()
+        .filter(|word| words.contains(word));
+    let checks = checks.map(names::type_name);
+    // Code beside the types imports all of them from here.
+    let (by_hand, words) = if facts.types_apart() {
+        (None, by_hand.chain(checks).collect::<BTreeSet<_>>())
+    } else {
+        (
+            Some(by_hand.collect::<Vec<_>>()).filter(|it| !it.is_empty()),
+            checks.collect(),
+        )
+    };
+    let by_hand = by_hand.map(|by_hand| quote! { pub use ecru_model::{#(#by_hand,)*}; });
+    let vocabulary = facts.vocabulary();
     Ok(quote! {
-        use std::collections::BTreeMap;
-        use std::fmt;
+        #map
+        #fmt
 
-        use super::rules;
-        use crate::{Annotations, ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId, Violation};
+        #rules
+        use #vocabulary::{#(#words,)*};
+        #by_hand
 
         #items
     })

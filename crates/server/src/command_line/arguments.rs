@@ -11,7 +11,7 @@ use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::BoolishValueParser, error::ErrorKind, parser::ValueSource,
 };
-use ecru_awsjson::ErrorNames;
+use ecru_aws::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
 use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};

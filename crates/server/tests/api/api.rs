@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use ecru_awsjson::{ErrorNames, Origin};
+use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_registry::Quotas;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::Extent;
 use ecru_registry::{
-    Clock, Configuration, Context, Endpoint, OrganizationId, Pace, Page, Ports, Random, RepositoryUriShape,
-    Scheme, Service,
+    Clock, Configuration, Context, Ecr, Endpoint, OrganizationId, Pace, Page, Ports, Random,
+    RepositoryUriShape, Scheme, Service,
 };
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
@@ -195,6 +195,11 @@ impl Api {
         std::thread::scope(|scope| scope.spawn(wait).join().unwrap())
     }
 
+    fn wire(&self) -> Wire {
+        let ecr = ecru_aws::json(Ecr(Arc::clone(self.service())));
+        Wire::new(vec![ecr], self.service().bodies.clone(), self.error_names)
+    }
+
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {
         self.send(operation, input.to_string()).await
     }
@@ -221,12 +226,13 @@ impl Api {
             )
             .body(Full::new(body.into()))
             .unwrap();
+        let Endpoint { scheme, authority } = endpoint();
         let origin = Origin {
-            endpoint: endpoint(),
+            https: scheme == Scheme::Https,
+            authority,
             source: std::net::Ipv4Addr::LOCALHOST.into(),
-            error_names: self.error_names,
         };
-        let response = ecru_awsjson::handle(self.service(), request, origin).await;
+        let response = self.wire().handle(request, origin).await;
         let (parts, body) = response.into_parts();
         let answer = Answer {
             operation: operation.to_owned(),

@@ -1,0 +1,20 @@
+//! The AWS wire: from a request of any mounted service to its operation, and back in the protocol that the client speaks.
+
+mod answer;
+mod body;
+mod codes;
+mod credentials;
+mod document;
+mod escapes;
+mod form;
+mod mount;
+mod protocol;
+mod request_ids;
+mod rest;
+mod route;
+mod wire;
+
+pub use answer::ErrorNames;
+pub use ecru_platform::wire::Origin;
+pub use mount::{Mounted, json, query, rest_json};
+pub use wire::Wire;

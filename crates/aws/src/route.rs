@@ -1,0 +1,164 @@
+//! Which service and operation a request is for: by target, else by the name it was signed for, else by its form, else by its path.
+
+use std::sync::Arc;
+
+use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceFacts, Signed};
+use http::{HeaderMap, Method, header, request::Parts};
+
+use crate::{answer::Spoken, escapes::decode_form, form::Form, mount::Mounted, rest};
+
+const TARGET: &str = "x-amz-target";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(crate) type Services = [Arc<dyn Mounted>];
+
+/// One operation of one service.
+#[derive(Clone, Copy)]
+pub(crate) struct Route<'s> {
+    pub(crate) service: &'s dyn Mounted,
+    pub(crate) number: usize,
+    pub(crate) operation: &'static OperationFacts,
+}
+
+pub(crate) enum Found<'s> {
+    Operation(Route<'s>),
+    /// The body names the operation; of this service, where the signature names it.
+    InForm(Option<&'s dyn Mounted>),
+    /// No operation, and how to say so.
+    Nothing(Spoken, &'static str),
+}
+
+const NO_TARGET: &str = "the target names no operation of this service";
+const NO_PATH: &str = "no operation has this method and path";
+
+/// What the head of a request says of its operation.
+pub(crate) fn find<'s>(services: &'s Services, parts: &Parts, signed: Option<&Signed>) -> Found<'s> {
+    if let Some(target) = parts.headers.get(TARGET) {
+        let target = target.to_str().unwrap_or_default();
+        return by_target(services, parts, target);
+    }
+    let named = signed.and_then(|signed| {
+        services
+            .iter()
+            .find(|service| service.facts().signing_name == signed.service)
+    });
+    if let Some(service) = named {
+        return of_service(service.as_ref(), parts);
+    }
+    if is_form(parts) {
+        return Found::InForm(None);
+    }
+    let rest = services
+        .iter()
+        .filter(|service| service.facts().protocol == ProtocolName::RestJson);
+    let by_path = rest.filter_map(|service| Some((service, rest::find(service.facts(), parts)?)));
+    match by_path.into_iter().next() {
+        Some((service, number)) => numbered(service.as_ref(), number),
+        None => Found::Nothing(Spoken::unknown(ProtocolName::Json, "1.1"), NO_TARGET),
+    }
+}
+
+fn by_target<'s>(services: &'s Services, parts: &Parts, target: &str) -> Found<'s> {
+    let (prefix, name) = target.rsplit_once('.').unwrap_or_default();
+    let named = |facts: &ServiceFacts| facts.protocol == ProtocolName::Json && facts.target_prefix == prefix;
+    let Some(service) = services.iter().find(|service| named(service.facts())) else {
+        return Found::Nothing(
+            Spoken::unknown(ProtocolName::Json, json_version(&parts.headers)),
+            NO_TARGET,
+        );
+    };
+    match service.facts().find(name) {
+        Some(number) if parts.method == Method::POST => numbered(service.as_ref(), number),
+        _ => Found::Nothing(Spoken::by(service.facts()), NO_TARGET),
+    }
+}
+
+/// The version that the client speaks to a service that is not known.
+fn json_version(headers: &HeaderMap) -> &'static str {
+    if media_type(headers).eq_ignore_ascii_case("application/x-amz-json-1.0") {
+        "1.0"
+    } else {
+        "1.1"
+    }
+}
+
+fn of_service<'s>(service: &'s dyn Mounted, parts: &Parts) -> Found<'s> {
+    let facts = service.facts();
+    match facts.protocol {
+        ProtocolName::Json => Found::Nothing(Spoken::by(facts), NO_TARGET),
+        ProtocolName::Query => Found::InForm(Some(service)),
+        ProtocolName::RestJson => match rest::find(facts, parts) {
+            Some(number) => numbered(service, number),
+            None => Found::Nothing(Spoken::by(facts), NO_PATH),
+        },
+    }
+}
+
+fn numbered(service: &dyn Mounted, number: usize) -> Found<'_> {
+    match service.facts().operations.get(number) {
+        Some(operation) => Found::Operation(Route {
+            service,
+            number,
+            operation,
+        }),
+        None => Found::Nothing(Spoken::by(service.facts()), NO_TARGET),
+    }
+}
+
+/// The operation that a form names. The sentence says what it lacks.
+pub(crate) fn by_form<'s>(
+    services: &'s Services,
+    service: Option<&'s dyn Mounted>,
+    form: &Form,
+) -> Result<Route<'s>, (Spoken, String)> {
+    let (action, version) = (form.get("Action"), form.get("Version"));
+    let (action, version) = (action.unwrap_or_default(), version.unwrap_or_default());
+    let queried = services
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|service| service.facts().protocol == ProtocolName::Query);
+    let mut candidates = queried.filter(|candidate| match service {
+        Some(service) => candidate.facts().signing_name == service.facts().signing_name,
+        None => candidate.facts().api_version == version,
+    });
+    let found = candidates.find_map(|candidate| Some((candidate, candidate.facts().find(action)?)));
+    let spoken = service.map_or(Spoken::unknown(ProtocolName::Query, ""), |service| {
+        Spoken::by(service.facts())
+    });
+    let unknown = || {
+        (
+            spoken,
+            format!("Could not find operation {action} for version {version}"),
+        )
+    };
+    let (service, number) = found.ok_or_else(unknown)?;
+    let operation = service.facts().operations.get(number).ok_or_else(unknown)?;
+    Ok(Route {
+        service,
+        number,
+        operation,
+    })
+}
+
+/// Whether the request is a form, sent or as the query of a GET.
+fn is_form(parts: &Parts) -> bool {
+    if parts.method == Method::GET {
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        return pairs
+            .filter_map(|pair| pair.split_once('='))
+            .any(|(key, _)| decode_form(key).is_some_and(|key| key == "Action"));
+    }
+    media_type(&parts.headers).eq_ignore_ascii_case(FORM)
+}
+
+pub(crate) fn is_form_content(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case(FORM)
+}
+
+/// The media type without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> &str {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.map(|value| value.to_str().unwrap_or_default());
+    let media_type = content_type.unwrap_or_default().split(';').next();
+    media_type.unwrap_or_default().trim()
+}

@@ -1,0 +1,240 @@
+//! One request from its head to its answer.
+
+use std::{
+    error::Error as StdError,
+    sync::{Arc, LazyLock},
+};
+
+use bytes::Bytes;
+use ecru_platform::wire::{Call, OperationFacts, Origin, ProtocolName, ServiceError, Signed};
+use ecru_registry::{BodyBudget, HeldBody};
+use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http_body::Body;
+
+use crate::{
+    ErrorNames,
+    answer::{self, Spoken},
+    body::{self, Limits},
+    codes,
+    credentials::{self, Unsigned},
+    form::Form,
+    mount::Mounted,
+    protocol::{Given, Printed},
+    request_ids::RequestIds,
+    rest,
+    route::{self, Found, Route},
+};
+
+static REQUEST_IDS: LazyLock<RequestIds> = LazyLock::new(RequestIds::default);
+
+/// What a form may have before its operation is known.
+const FORM_BYTES_MAX: u64 = 1024 * 1024;
+
+/// All mounted services.
+pub struct Wire {
+    services: Vec<Arc<dyn Mounted>>,
+    bodies: BodyBudget,
+    error_names: ErrorNames,
+}
+
+/// What came before the body.
+struct Head {
+    parts: Parts,
+    signed: Result<Signed, Unsigned>,
+    origin: Origin,
+}
+
+/// An error, and how to say it.
+type Refusal = (Spoken, ServiceError);
+
+impl Wire {
+    /// `bodies` bounds what all requests hold together.
+    pub fn new(services: Vec<Arc<dyn Mounted>>, bodies: BodyBudget, error_names: ErrorNames) -> Self {
+        Self {
+            services,
+            bodies,
+            error_names,
+        }
+    }
+
+    /// Answers every request; the facts of the operation are among the answer's extensions where the request named one.
+    pub async fn handle<B>(&self, request: Request<B>, origin: Origin) -> Response<Bytes>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let request_id = REQUEST_IDS.next();
+        let (parts, body) = request.into_parts();
+        let head = Head {
+            signed: credentials::find(&parts.headers, &parts.uri),
+            parts,
+            origin,
+        };
+        let mut operation = None;
+        let result = match route::find(&self.services, &head.parts, head.signed.as_ref().ok()) {
+            Found::Operation(route) => {
+                operation = Some(route.operation);
+                let result = self.operate(route, head, body).await;
+                let spoken = Spoken::by(route.service.facts());
+                result
+                    .map(|printed| (spoken, route.operation, printed))
+                    .map_err(|error| (spoken, error))
+            }
+            Found::InForm(service) => {
+                // In a box, so that the others need not carry its room.
+                let answered = Box::pin(self.answer_form(service, head, body)).await;
+                answered.inspect(|(_, named, _)| operation = Some(*named))
+            }
+            Found::Nothing(spoken, message) => Err((spoken, codes::of(spoken.protocol).unknown(message))),
+        };
+        let mut response = match result {
+            Ok((spoken, operation, printed)) => answer::success(spoken, &request_id, operation, printed),
+            Err((spoken, error)) => answer::failure(spoken, &request_id, &error, self.error_names),
+        };
+        if let Some(operation) = operation {
+            response.extensions_mut().insert(operation);
+        }
+        response
+    }
+
+    async fn operate<B>(&self, route: Route<'_>, head: Head, body: B) -> Result<Printed, ServiceError>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let facts = route.service.facts();
+        let Head {
+            parts,
+            signed,
+            origin,
+        } = head;
+        let signed = signature(route.operation, facts.protocol, signed)?;
+        check_content(Spoken::by(facts), &parts.headers)?;
+        let limits = Limits::of(route.operation, facts.protocol);
+        let received = body::receive(limits, body, &self.bodies).await?;
+        let mut given = Given {
+            document: received.document,
+            ..Given::default()
+        };
+        if facts.protocol == ProtocolName::RestJson {
+            given.rest = Some(Box::new(rest::parts(&route.operation.http, parts)));
+        }
+        run(route, signed, origin, given, received.held).await
+    }
+
+    /// The operation is known only when the body is there.
+    async fn answer_form<B>(
+        &self,
+        service: Option<&dyn Mounted>,
+        head: Head,
+        body: B,
+    ) -> Result<(Spoken, &'static OperationFacts, Printed), Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let Head {
+            parts,
+            signed,
+            origin,
+        } = head;
+        let spoken = service.map_or(Spoken::unknown(ProtocolName::Query, ""), |service| {
+            Spoken::by(service.facts())
+        });
+        let codes = codes::of(ProtocolName::Query);
+        let refuse = |error| (spoken, error);
+        if parts.method != Method::GET {
+            check_content(spoken, &parts.headers).map_err(refuse)?;
+        }
+        let limits = Limits {
+            bytes_max: FORM_BYTES_MAX,
+            streamed: None,
+            is_form: true,
+            codes,
+        };
+        let received = body::receive(limits, body, &self.bodies).await.map_err(refuse)?;
+        let text = if parts.method == Method::GET {
+            parts.uri.query().unwrap_or_default().as_bytes()
+        } else {
+            &received.document.text
+        };
+        let form = Form::parse(text).map_err(|message| refuse(codes.unreadable(message)))?;
+        let route = route::by_form(&self.services, service, &form)
+            .map_err(|(spoken, message)| (spoken, codes.unknown(message)))?;
+        let spoken = Spoken::by(route.service.facts());
+        let refuse = |error| (spoken, error);
+        let signed = signature(route.operation, ProtocolName::Query, signed).map_err(refuse)?;
+        let given = Given {
+            form,
+            ..Given::default()
+        };
+        let printed = run(route, signed, origin, given, received.held).await;
+        printed
+            .map(|printed| (spoken, route.operation, printed))
+            .map_err(refuse)
+    }
+}
+
+/// Who signed the request, where somebody has to.
+fn signature(
+    operation: &OperationFacts,
+    protocol: ProtocolName,
+    signed: Result<Signed, Unsigned>,
+) -> Result<Option<Signed>, ServiceError> {
+    match signed {
+        Ok(signed) => Ok(Some(signed)),
+        Err(Unsigned::Missing) if operation.unsigned => Ok(None),
+        Err(unsigned) => Err(unsigned.into_error(codes::of(protocol))),
+    }
+}
+
+async fn run(
+    route: Route<'_>,
+    signed: Option<Signed>,
+    origin: Origin,
+    given: Given,
+    held: HeldBody,
+) -> Result<Printed, ServiceError> {
+    let call = Call {
+        number: route.number,
+        operation: route.operation,
+        signed,
+        origin,
+    };
+    let printed = route.service.run(call, given).await;
+    // What was made of the body lives until here.
+    drop(held);
+    printed
+}
+
+fn check_content(spoken: Spoken, headers: &HeaderMap) -> Result<(), ServiceError> {
+    let codes = codes::of(spoken.protocol);
+    let media_type = route::media_type(headers);
+    let version = media_type
+        .get(.."application/x-amz-json-".len())
+        .filter(|head| head.eq_ignore_ascii_case("application/x-amz-json-"))
+        .and_then(|head| media_type.get(head.len()..));
+    match spoken.protocol {
+        ProtocolName::Json if version != Some(spoken.json_version) => {
+            let version = spoken.json_version;
+            let message = format!("the content type must be `application/x-amz-json-{version}`");
+            return Err(codes.unknown(message));
+        }
+        ProtocolName::Query if !route::is_form_content(headers) => {
+            let message = "the content type must be `application/x-www-form-urlencoded`";
+            return Err(codes.unknown(message));
+        }
+        _ => {}
+    }
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    match encoding.map(|value| value.to_str().unwrap_or_default()) {
+        Some(encoding) if !encoding.trim().eq_ignore_ascii_case("identity") => {
+            let message = "the body must not be encoded: leave out `Content-Encoding`";
+            Err(codes.unreadable(message))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The services that can be asked, each with its facts, its samples and its baseline.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{facts::Facts, samples::Samples};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Ecr,
+}
+
+/// What is committed of a service.
+struct Committed {
+    name: &'static str,
+    model: &'static str,
+    overrides: &'static str,
+    samples: &'static str,
+    baseline: &'static str,
+}
+
+macro_rules! committed {
+    ($name:literal) => {
+        Committed {
+            name: $name,
+            model: include_str!(concat!("../../../models/", $name, "/model.json")),
+            overrides: include_str!(concat!("../../../models/", $name, "/overrides.json")),
+            samples: include_str!(concat!("../samples/", $name, ".json")),
+            baseline: include_str!(concat!("../baseline/", $name, ".txt")),
+        }
+    };
+}
+
+const ECR: Committed = committed!("ecr");
+
+impl Service {
+    fn committed(self) -> &'static Committed {
+        match self {
+            Self::Ecr => &ECR,
+        }
+    }
+
+    pub(crate) fn facts(self) -> Result<Facts> {
+        let committed = self.committed();
+        Facts::parse(committed.model, committed.overrides)
+    }
+
+    pub(crate) fn samples(self) -> Result<Samples> {
+        Samples::parse(self.committed().samples)
+    }
+
+    pub(crate) fn baseline(self) -> &'static str {
+        self.committed().baseline
+    }
+
+    pub(crate) fn baseline_path(self) -> PathBuf {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline");
+        PathBuf::from(folder)
+            .join(self.committed().name)
+            .with_extension("txt")
+    }
+}

@@ -1,0 +1,3 @@
+//! What every service is built on. So far: the traits between a service and the AWS protocols.
+
+pub mod wire;

@@ -1,0 +1,89 @@
+//! An error as every AWS protocol can print it.
+
+use std::error::Error as StdError;
+
+/// The name of an error, as clients read it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    pub name: &'static str,
+    pub status: u16,
+    /// The service failed; clients do not see why.
+    pub fault: bool,
+    /// The code of the service model for the same case, where this one is ecru's own.
+    pub modelled: Option<&'static Code>,
+}
+
+impl Code {
+    pub const fn new(name: &'static str, status: u16) -> Self {
+        Self {
+            name,
+            status,
+            fault: status >= 500,
+            modelled: None,
+        }
+    }
+
+    /// A code whose message is shown, whatever its status.
+    #[must_use]
+    pub const fn shown(self) -> Self {
+        Self { fault: false, ..self }
+    }
+
+    #[must_use]
+    pub const fn standing_for(self, modelled: &'static Self) -> Self {
+        Self {
+            modelled: Some(modelled),
+            ..self
+        }
+    }
+}
+
+static INTERNAL_FAILURE: Code = Code::new("InternalFailure", 500);
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// An error of any service.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {message}", code.name)]
+pub struct ServiceError {
+    pub code: &'static Code,
+    pub message: String,
+    /// Members that a few exceptions carry beside their message, in order.
+    pub detail: Vec<(&'static str, DetailValue)>,
+    #[source]
+    pub source: Option<Source>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DetailValue {
+    Text(String),
+    Integer(i64),
+}
+
+impl ServiceError {
+    pub fn new(code: &'static Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            detail: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// A failure of the service itself; `message` goes to the log alone.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(&INTERNAL_FAILURE, message)
+    }
+
+    #[must_use]
+    pub fn with_detail(mut self, name: &'static str, value: DetailValue) -> Self {
+        self.detail.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}

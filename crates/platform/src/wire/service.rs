@@ -1,0 +1,165 @@
+//! A service as the wire sees it: its facts, and one function that runs an operation.
+
+use std::net::IpAddr;
+
+use ecru_model::Region;
+
+use crate::wire::{Code, Fields, Parse, ServiceError, Sink};
+
+/// A service that can be mounted under an AWS protocol.
+pub trait AwsService: Send + Sync + 'static {
+    const FACTS: &'static ServiceFacts;
+
+    /// Reads the input, runs the operation and prints its output. Generated code does this for all operations.
+    fn call<P: Protocol>(
+        &self,
+        call: Call,
+        given: P::Given,
+    ) -> impl Future<Output = Result<P::Answer, ServiceError>> + Send;
+}
+
+/// One AWS protocol: how an input is read and an output is written.
+pub trait Protocol: 'static {
+    const NAME: ProtocolName;
+
+    /// A request whose body has arrived.
+    type Given: Send + 'static;
+    type Fields: Fields;
+    type Sink: Sink;
+    type Answer: Send;
+
+    fn read<T: Send + 'static>(
+        operation: &'static OperationFacts,
+        given: Self::Given,
+        parse: Parse<Self::Fields, T>,
+    ) -> impl Future<Output = Result<T, ServiceError>> + Send;
+
+    fn write<T>(
+        operation: &'static OperationFacts,
+        output: &T,
+        print: fn(&mut Self::Sink, &T),
+    ) -> Self::Answer;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolName {
+    Json,
+    Query,
+    RestJson,
+}
+
+/// What the wire has to know of a service. Generated from the service model.
+#[derive(Debug)]
+pub struct ServiceFacts {
+    pub protocol: ProtocolName,
+    pub api_version: &'static str,
+    /// `1.0` or `1.1`; empty for protocols other than JSON.
+    pub json_version: &'static str,
+    /// The service's name in a credential scope.
+    pub signing_name: &'static str,
+    /// What comes before the operation's name in `X-Amz-Target`; empty for protocols other than JSON.
+    pub target_prefix: &'static str,
+    pub xml_namespace: &'static str,
+    /// Sorted by name.
+    pub operations: &'static [OperationFacts],
+}
+
+impl ServiceFacts {
+    /// The index of an operation.
+    pub fn find(&self, operation: &str) -> Option<usize> {
+        self.operations
+            .binary_search_by(|facts| facts.name.cmp(operation))
+            .ok()
+    }
+}
+
+/// What the wire has to know of an operation.
+#[derive(Debug)]
+pub struct OperationFacts {
+    pub name: &'static str,
+    /// The code for an input that breaks a constraint.
+    pub violation: &'static Code,
+    pub violations: Violations,
+    pub body_bytes_max: u64,
+    /// The member whose base64 is decoded while it arrives.
+    pub streamed: Option<&'static str>,
+    /// Requests need no signature.
+    pub unsigned: bool,
+    /// The model has no output.
+    pub answers_nothing: bool,
+    /// The XML element around the output's members.
+    pub result_wrapper: &'static str,
+    pub http: Http,
+}
+
+/// The usual limit of a body.
+const BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+impl OperationFacts {
+    /// An operation with nothing unusual.
+    pub const fn new(name: &'static str, violation: &'static Code) -> Self {
+        Self {
+            name,
+            violation,
+            violations: Violations::Counted,
+            body_bytes_max: BODY_BYTES_MAX,
+            streamed: None,
+            unsigned: false,
+            answers_nothing: false,
+            result_wrapper: "",
+            http: Http {
+                method: "POST",
+                path: "/",
+                status: 200,
+            },
+        }
+    }
+}
+
+/// The method and path of an operation, for REST protocols.
+#[derive(Clone, Copy, Debug)]
+pub struct Http {
+    pub method: &'static str,
+    /// With labels such as `{name}` and `{name+}`.
+    pub path: &'static str,
+    pub status: u16,
+}
+
+/// What is said of an input that breaks constraints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Violations {
+    /// All of them with their number and values, as most services do.
+    #[default]
+    Counted,
+    /// The first one alone.
+    First,
+}
+
+/// One request, apart from its input.
+pub struct Call {
+    /// Its index among the service's operations.
+    pub number: usize,
+    pub operation: &'static OperationFacts,
+    /// Absent where the operation needs no signature.
+    pub signed: Option<Signed>,
+    pub origin: Origin,
+}
+
+/// Who signed a request, and for which region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    pub access_key_id: String,
+    pub region: Region,
+    /// The signing name of the service the request was signed for.
+    pub service: String,
+}
+
+/// Where a request came to, and from where.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub https: bool,
+    /// `host` or `host:port`.
+    pub authority: String,
+    /// The address of the client.
+    pub source: IpAddr,
+}

@@ -1,0 +1,26 @@
+//! How generated code prints an output, whatever the protocol.
+
+use std::collections::BTreeMap;
+
+use ecru_model::Timestamp;
+
+use crate::wire::Member;
+
+/// Takes an output member by member, without building a tree of it first.
+pub trait Sink: Sized {
+    fn object(&mut self, members: impl FnOnce(&mut Self));
+
+    /// Announces the member whose value is printed next.
+    fn name(&mut self, member: &'static Member);
+
+    fn list<T>(&mut self, elements: &[T], print: impl Fn(&mut Self, &T));
+    fn map<T>(&mut self, entries: &BTreeMap<String, T>, print: impl Fn(&mut Self, &T));
+    fn text(&mut self, text: &str);
+    /// A value that is JSON already.
+    fn json(&mut self, json: &str);
+    fn boolean(&mut self, boolean: bool);
+    fn integer(&mut self, number: i64);
+    fn double(&mut self, number: f64);
+    fn timestamp(&mut self, moment: Timestamp);
+    fn blob(&mut self, bytes: &[u8]);
+}
