@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use ecru_platform::wire::{Call, OperationFacts, Origin, ProtocolName, ServiceError, Signed};
 use ecru_registry::{BodyBudget, HeldBody};
-use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, Uri, header, request::Parts};
 use http_body::Body;
 
 use crate::{
@@ -55,6 +55,11 @@ impl Wire {
             bodies,
             error_names,
         }
+    }
+
+    /// Whether a request that is no POST to `/` is for one of the services.
+    pub fn claims(&self, method: &Method, uri: &Uri) -> bool {
+        route::claims(&self.services, method, uri)
     }
 
     /// Answers every request; the facts of the operation are among the answer's extensions where the request named one.
