@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, Uri, request::Parts};
 
 use crate::escapes::{decode, decode_form};
 
-/// What a REST request says beside its body.
+/// The parts of a REST request other than its body.
 #[derive(Debug, Default)]
 pub(crate) struct RestParts {
     pub(crate) labels: Vec<(&'static str, String)>,

@@ -22,16 +22,16 @@ pub(crate) struct Route<'s> {
 
 pub(crate) enum Found<'s> {
     Operation(Route<'s>),
-    /// The body names the operation; of this service, where the signature names it.
+    /// The body names the operation. The service is known if the signature names it.
     InForm(Option<&'s dyn Mounted>),
-    /// No operation, and how to say so.
+    /// No operation: the protocol to answer in, and the message.
     Nothing(Spoken, &'static str),
 }
 
 const NO_TARGET: &str = "the target names no operation of this service";
 const NO_PATH: &str = "no operation has this method and path";
 
-/// What the head of a request says of its operation.
+/// Finds the operation of a request by its head.
 pub(crate) fn find<'s>(services: &'s Services, parts: &Parts, signed: Option<&Signed>) -> Found<'s> {
     if let Some(target) = parts.headers.get(TARGET) {
         let target = target.to_str().unwrap_or_default();
@@ -74,7 +74,7 @@ fn by_target<'s>(services: &'s Services, parts: &Parts, target: &str) -> Found<'
     }
 }
 
-/// The version that the client speaks to a service that is not known.
+/// The JSON version of a request for an unknown service.
 fn json_version(headers: &HeaderMap) -> &'static str {
     if media_type(headers).eq_ignore_ascii_case("application/x-amz-json-1.0") {
         "1.0"
@@ -106,7 +106,7 @@ fn numbered(service: &dyn Mounted, number: usize) -> Found<'_> {
     }
 }
 
-/// The operation that a form names. The sentence says what it lacks.
+/// Finds the operation that a form names, or returns the message that says what is missing.
 pub(crate) fn by_form<'s>(
     services: &'s Services,
     service: Option<&'s dyn Mounted>,

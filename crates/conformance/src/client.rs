@@ -29,7 +29,7 @@ pub(crate) struct Client<'a> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
-    /// Nothing where it is not what the protocol says.
+    /// Absent if the body is not in the protocol's format.
     pub(crate) body: Option<Value>,
 }
 

@@ -7,7 +7,7 @@ use ecru_facts::ErrorOverride;
 pub(crate) use ecru_facts::{Kind, Member, Operation, Paginator, ProtocolName, Shape};
 use regex::Regex;
 
-/// What the wire of the query protocol answers by itself.
+/// Errors that the query protocol has for every service.
 const QUERY_ERRORS: [(&str, u16); 4] = [
     ("IncompleteSignature", 400),
     ("InvalidAction", 400),

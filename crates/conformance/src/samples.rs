@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 pub(crate) struct Samples {
     /// The call that names the account; without it, the usual one of a server for tests is meant.
     pub(crate) account: Option<Account>,
-    /// What an account has once: read before a run, so that it can be put back.
+    /// Settings that an account has once. They are read before a run and restored after it.
     #[serde(default)]
     pub(crate) settings: Vec<Setting>,
     /// Operations that make something, each with the way to delete it.
     #[serde(default)]
     pub(crate) made: BTreeMap<String, Made>,
-    /// What a run leaves in the other region.
+    /// Things that a run leaves in the other region.
     pub(crate) copies: Option<Copies>,
     /// Members that the service wants although their shape does not require them.
     #[serde(default)]

@@ -13,7 +13,7 @@ pub(crate) enum Service {
     Sts,
 }
 
-/// What is committed of a service.
+/// The committed files of a service.
 struct Committed {
     name: &'static str,
     model: &'static str,

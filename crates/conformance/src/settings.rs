@@ -1,4 +1,4 @@
-//! What an account has once: read before a run, so that it can be put back.
+//! Reads the settings of an account before a run, so that they can be restored.
 
 use anyhow::Result;
 use serde_json::{Value, json};
