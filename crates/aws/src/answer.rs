@@ -1,4 +1,4 @@
-//! What goes back: an output, or an error by the name a client knows it by, in the protocol that the client speaks.
+//! Builds the response: an output or an error, in the protocol that the client speaks.
 
 use std::error::Error as StdError;
 
@@ -18,10 +18,10 @@ const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// What a client reads of a fault of ours, whatever its cause.
+/// The message of every internal error.
 const FAULT_TEXT: &str = "These errors are usually caused by a server-side issue.";
 
-/// Whether the names that are ours alone go out as they are, or as the model's for the same case.
+/// Whether error names that only ecru has are sent as they are, or replaced by the model's name for the same case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorNames {
     #[default]
@@ -38,7 +38,7 @@ impl ErrorNames {
     }
 }
 
-/// What a client speaks.
+/// The protocol that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
     pub(crate) protocol: ProtocolName,
@@ -56,7 +56,7 @@ impl Spoken {
         }
     }
 
-    /// That of no known service.
+    /// The protocol of a request for an unknown service.
     pub(crate) fn unknown(protocol: ProtocolName, json_version: &'static str) -> Self {
         Self {
             protocol,
@@ -126,7 +126,7 @@ pub(crate) fn failure(
     response
 }
 
-/// A fault tells its inner text to the log only.
+/// The message of an internal error goes to the log only.
 fn message(error: &ServiceError) -> &str {
     if error.code.fault {
         FAULT_TEXT

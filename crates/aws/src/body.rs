@@ -31,7 +31,7 @@ pub(crate) struct Received {
     pub(crate) held: HeldBody,
 }
 
-/// What a body may be, and how its errors are called.
+/// The limits of a body, and the codes of its errors.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) bytes_max: u64,

@@ -2,7 +2,7 @@
 
 use ecru_platform::wire::{Code, ProtocolName, ServiceError};
 
-/// What each protocol calls the same case.
+/// The codes of one protocol.
 pub(crate) struct Codes {
     pub(crate) unknown_operation: Code,
     pub(crate) unreadable: Code,

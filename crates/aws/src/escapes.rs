@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text that a percent-encoded one stands for; none when it is malformed.
+/// Decodes a percent-encoded text. Returns `None` if it is malformed.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
@@ -25,7 +25,7 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
-/// The same for a value of a form or of a query, where a plus stands for a space.
+/// Decodes a value of a form or a query, where a plus means a space.
 pub(crate) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     if text.contains('+') {
         let text = text.replace('+', " ");

@@ -1,11 +1,11 @@
 //! Paths of REST operations: which operation a path means, and the labels in it.
 
 use ecru_platform::wire::{Http, ServiceFacts};
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, Method, Uri, request::Parts};
 
 use crate::escapes::{decode, decode_form};
 
-/// What a REST request says beside its body.
+/// The parts of a REST request other than its body.
 #[derive(Debug, Default)]
 pub(crate) struct RestParts {
     pub(crate) labels: Vec<(&'static str, String)>,
@@ -14,10 +14,9 @@ pub(crate) struct RestParts {
 }
 
 /// The operation whose method and path a request has. Of several the one with the most literal text is meant.
-pub(crate) fn find(facts: &ServiceFacts, parts: &Parts) -> Option<usize> {
+pub(crate) fn find(facts: &ServiceFacts, method: &Method, uri: &Uri) -> Option<usize> {
     let fits = facts.operations.iter().enumerate().filter(|(_, operation)| {
-        operation.http.method == parts.method.as_str()
-            && labels(&operation.http, parts.uri.path(), parts.uri.query()).is_some()
+        operation.http.method == method.as_str() && labels(&operation.http, uri.path(), uri.query()).is_some()
     });
     let best = fits.max_by_key(|(_, operation)| literals(operation.http.path));
     best.map(|(number, _)| number)

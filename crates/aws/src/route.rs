@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceFacts, Signed};
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{HeaderMap, Method, Uri, header, request::Parts};
 
 use crate::{answer::Spoken, escapes::decode_form, form::Form, mount::Mounted, rest};
 
@@ -22,16 +22,16 @@ pub(crate) struct Route<'s> {
 
 pub(crate) enum Found<'s> {
     Operation(Route<'s>),
-    /// The body names the operation; of this service, where the signature names it.
+    /// The body names the operation. The service is known if the signature names it.
     InForm(Option<&'s dyn Mounted>),
-    /// No operation, and how to say so.
+    /// No operation: the protocol to answer in, and the message.
     Nothing(Spoken, &'static str),
 }
 
 const NO_TARGET: &str = "the target names no operation of this service";
 const NO_PATH: &str = "no operation has this method and path";
 
-/// What the head of a request says of its operation.
+/// Finds the operation of a request by its head.
 pub(crate) fn find<'s>(services: &'s Services, parts: &Parts, signed: Option<&Signed>) -> Found<'s> {
     if let Some(target) = parts.headers.get(TARGET) {
         let target = target.to_str().unwrap_or_default();
@@ -51,7 +51,8 @@ pub(crate) fn find<'s>(services: &'s Services, parts: &Parts, signed: Option<&Si
     let rest = services
         .iter()
         .filter(|service| service.facts().protocol == ProtocolName::RestJson);
-    let by_path = rest.filter_map(|service| Some((service, rest::find(service.facts(), parts)?)));
+    let by_path =
+        rest.filter_map(|service| Some((service, rest::find(service.facts(), &parts.method, &parts.uri)?)));
     match by_path.into_iter().next() {
         Some((service, number)) => numbered(service.as_ref(), number),
         None => Found::Nothing(Spoken::unknown(ProtocolName::Json, "1.1"), NO_TARGET),
@@ -73,7 +74,7 @@ fn by_target<'s>(services: &'s Services, parts: &Parts, target: &str) -> Found<'
     }
 }
 
-/// The version that the client speaks to a service that is not known.
+/// The JSON version of a request for an unknown service.
 fn json_version(headers: &HeaderMap) -> &'static str {
     if media_type(headers).eq_ignore_ascii_case("application/x-amz-json-1.0") {
         "1.0"
@@ -87,7 +88,7 @@ fn of_service<'s>(service: &'s dyn Mounted, parts: &Parts) -> Found<'s> {
     match facts.protocol {
         ProtocolName::Json => Found::Nothing(Spoken::by(facts), NO_TARGET),
         ProtocolName::Query => Found::InForm(Some(service)),
-        ProtocolName::RestJson => match rest::find(facts, parts) {
+        ProtocolName::RestJson => match rest::find(facts, &parts.method, &parts.uri) {
             Some(number) => numbered(service, number),
             None => Found::Nothing(Spoken::by(facts), NO_PATH),
         },
@@ -105,7 +106,7 @@ fn numbered(service: &dyn Mounted, number: usize) -> Found<'_> {
     }
 }
 
-/// The operation that a form names. The sentence says what it lacks.
+/// Finds the operation that a form names, or returns the message that says what is missing.
 pub(crate) fn by_form<'s>(
     services: &'s Services,
     service: Option<&'s dyn Mounted>,
@@ -142,13 +143,22 @@ pub(crate) fn by_form<'s>(
 
 /// Whether the request is a form, sent or as the query of a GET.
 fn is_form(parts: &Parts) -> bool {
-    if parts.method == Method::GET {
-        let pairs = parts.uri.query().unwrap_or_default().split('&');
-        return pairs
-            .filter_map(|pair| pair.split_once('='))
-            .any(|(key, _)| decode_form(key).is_some_and(|key| key == "Action"));
-    }
-    media_type(&parts.headers).eq_ignore_ascii_case(FORM)
+    (parts.method == Method::GET && names_action(&parts.uri)) || is_form_content(&parts.headers)
+}
+
+fn names_action(uri: &Uri) -> bool {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut keys = pairs.filter_map(|pair| pair.split_once('=')).map(|(key, _)| key);
+    keys.any(|key| decode_form(key).is_some_and(|key| key == "Action"))
+}
+
+/// Whether a request with neither target nor form in its body is for one of the services.
+pub(crate) fn claims(services: &Services, method: &Method, uri: &Uri) -> bool {
+    services.iter().any(|service| match service.facts().protocol {
+        ProtocolName::Json => false,
+        ProtocolName::Query => *method == Method::GET && uri.path() == "/" && names_action(uri),
+        ProtocolName::RestJson => rest::find(service.facts(), method, uri).is_some(),
+    })
 }
 
 pub(crate) fn is_form_content(headers: &HeaderMap) -> bool {

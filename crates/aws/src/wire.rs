@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use ecru_platform::wire::{Call, OperationFacts, Origin, ProtocolName, ServiceError, Signed};
 use ecru_registry::{BodyBudget, HeldBody};
-use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, Uri, header, request::Parts};
 use http_body::Body;
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 
 static REQUEST_IDS: LazyLock<RequestIds> = LazyLock::new(RequestIds::default);
 
-/// What a form may have before its operation is known.
+/// The limit of a form, which applies before its operation is known.
 const FORM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// All mounted services.
@@ -37,24 +37,29 @@ pub struct Wire {
     error_names: ErrorNames,
 }
 
-/// What came before the body.
+/// The head of a request.
 struct Head {
     parts: Parts,
     signed: Result<Signed, Unsigned>,
     origin: Origin,
 }
 
-/// An error, and how to say it.
+/// An error, and the protocol to answer it in.
 type Refusal = (Spoken, ServiceError);
 
 impl Wire {
-    /// `bodies` bounds what all requests hold together.
+    /// `bodies` limits the memory of all request bodies together.
     pub fn new(services: Vec<Arc<dyn Mounted>>, bodies: BodyBudget, error_names: ErrorNames) -> Self {
         Self {
             services,
             bodies,
             error_names,
         }
+    }
+
+    /// Whether a request other than a POST to `/` is for one of the services.
+    pub fn claims(&self, method: &Method, uri: &Uri) -> bool {
+        route::claims(&self.services, method, uri)
     }
 
     /// Answers every request; the facts of the operation are among the answer's extensions where the request named one.
@@ -175,7 +180,7 @@ impl Wire {
     }
 }
 
-/// Who signed the request, where somebody has to.
+/// Returns who signed the request, or an error if the operation needs a signature and there is none.
 fn signature(
     operation: &OperationFacts,
     protocol: ProtocolName,
@@ -202,7 +207,7 @@ async fn run(
         origin,
     };
     let printed = route.service.run(call, given).await;
-    // What was made of the body lives until here.
+    // The memory counted for the body is in use until here.
     drop(held);
     printed
 }

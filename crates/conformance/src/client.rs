@@ -2,34 +2,39 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use reqwest::{Client as Http, Url, redirect};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{signature::Signer, variants::Manner};
+use crate::{
+    facts::{Facts, Operation, ProtocolName},
+    form,
+    signature::Signer,
+    variants::{Body, Manner},
+    xml,
+};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-pub(crate) struct Client {
+pub(crate) struct Client<'a> {
     http: Http,
     endpoint: Url,
     host: String,
-    target_prefix: String,
+    facts: &'a Facts,
     signer: Signer,
 }
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
-    /// Nothing where it is no JSON.
+    /// Absent if the body is not in the protocol's format.
     pub(crate) body: Option<Value>,
 }
 
-impl Client {
-    pub(crate) fn new(endpoint: &str, target_prefix: &str, signer: Signer) -> Result<Self> {
+impl<'a> Client<'a> {
+    pub(crate) fn new(endpoint: &str, facts: &'a Facts, signer: Signer) -> Result<Self> {
         let endpoint = Url::parse(endpoint).with_context(|| format!("`{endpoint}` is no address"))?;
         let host = endpoint.host_str().context("the endpoint names no host")?;
         let host = match endpoint.port() {
@@ -52,7 +57,7 @@ impl Client {
             http: http.build().context("the HTTP client cannot be made")?,
             endpoint,
             host,
-            target_prefix: target_prefix.to_owned(),
+            facts,
             signer,
         })
     }
@@ -62,20 +67,22 @@ impl Client {
         let mut signer = self.signer.clone();
         let endpoint = self.endpoint.as_str().replace(&signer.region, region);
         region.clone_into(&mut signer.region);
-        Self::new(&endpoint, &self.target_prefix, signer)
+        Self::new(&endpoint, self.facts, signer)
     }
 
-    pub(crate) async fn send(&self, operation: &str, body: Vec<u8>, manner: Manner) -> Result<Answer> {
+    pub(crate) async fn send(&self, operation: &str, body: &Body, manner: Manner) -> Result<Answer> {
+        let facts = self.facts;
+        let known = facts.operations.iter().find(|known| known.name == operation);
+        let body = encode(facts, known, operation, (body, manner))?;
         let content_type = match manner {
-            Manner::OtherContentType => "text/plain",
-            _ => CONTENT_TYPE,
+            Manner::OtherContentType => "text/plain".to_owned(),
+            _ => request_type(facts)?,
         };
-        let mut headers = vec![
-            ("content-type", content_type.to_owned()),
-            ("host", self.host.clone()),
-        ];
-        if manner != Manner::NoTarget {
-            headers.push(("x-amz-target", format!("{}.{operation}", self.target_prefix)));
+        let mut headers = vec![("content-type", content_type), ("host", self.host.clone())];
+        if let Some(prefix) = &facts.protocol.target_prefix
+            && manner != Manner::NoTarget
+        {
+            headers.push(("x-amz-target", format!("{prefix}.{operation}")));
         }
         if manner != Manner::Unsigned {
             headers.extend(self.signer.sign(&headers, &body, Timestamp::now()));
@@ -105,9 +112,60 @@ impl Client {
         Ok(Answer {
             status,
             content_type,
-            body: serde_json::from_slice(&bytes).ok(),
+            body: decode(facts, known, &bytes),
         })
     }
+}
+
+/// The body of a request, or the bytes that were asked for.
+fn encode(
+    facts: &Facts,
+    known: Option<&Operation>,
+    operation: &str,
+    (body, manner): (&Body, Manner),
+) -> Result<Vec<u8>> {
+    let action = (manner != Manner::NoTarget).then_some(operation);
+    Ok(match (body, facts.protocol.name) {
+        (Body::Text(text), ProtocolName::Query) => {
+            let action = form::encode(facts, known, action, &Value::Null);
+            format!("{action}&{text}").into_bytes()
+        }
+        (Body::Text(text), _) => text.as_bytes().to_vec(),
+        (Body::Input(input), ProtocolName::Json) => input.to_string().into_bytes(),
+        (Body::Input(input), ProtocolName::Query) => form::encode(facts, known, action, input).into_bytes(),
+        (Body::Input(_), ProtocolName::RestJson) => bail!("requests of REST cannot be made yet"),
+    })
+}
+
+fn decode(facts: &Facts, known: Option<&Operation>, bytes: &[u8]) -> Option<Value> {
+    match facts.protocol.name {
+        ProtocolName::Query => xml::body(facts, known, str::from_utf8(bytes).ok()?).ok(),
+        // An operation without output answers without a body.
+        _ if bytes.is_empty() && known.is_some_and(|known| known.answers_nothing) => Some(json!({})),
+        _ => serde_json::from_slice(bytes).ok(),
+    }
+}
+
+fn request_type(facts: &Facts) -> Result<String> {
+    Ok(match facts.protocol.name {
+        ProtocolName::Query => "application/x-www-form-urlencoded".to_owned(),
+        _ => answer_type(facts)?,
+    })
+}
+
+/// The content type of every answer.
+pub(crate) fn answer_type(facts: &Facts) -> Result<String> {
+    Ok(match facts.protocol.name {
+        ProtocolName::Json => {
+            let version = facts.protocol.json_version.as_deref();
+            format!(
+                "application/x-amz-json-{}",
+                version.context("JSON has a version")?
+            )
+        }
+        ProtocolName::Query => "text/xml".to_owned(),
+        ProtocolName::RestJson => "application/json".to_owned(),
+    })
 }
 
 impl Answer {

@@ -4,8 +4,16 @@ use std::ops::Deref;
 
 use anyhow::{Context, Result};
 use ecru_facts::ErrorOverride;
-pub(crate) use ecru_facts::{Kind, Member, Operation, Paginator, Shape};
+pub(crate) use ecru_facts::{Kind, Member, Operation, Paginator, ProtocolName, Shape};
 use regex::Regex;
+
+/// Errors that the query protocol has for every service.
+const QUERY_ERRORS: [(&str, u16); 4] = [
+    ("IncompleteSignature", 400),
+    ("InvalidAction", 400),
+    ("MalformedInput", 400),
+    ("MissingAuthenticationToken", 403),
+];
 
 pub(crate) struct Facts(ecru_facts::Facts);
 
@@ -45,7 +53,9 @@ impl Facts {
 
     /// Whether an operation may answer with this code and status.
     pub(crate) fn may_answer(&self, operation: Option<&Operation>, code: &str, status: u16) -> bool {
-        let modelled = |code: &str| operation.is_some_and(|it| it.errors.iter().any(|known| known == code));
+        let modelled = |code: &str| {
+            operation.is_some_and(|it| it.errors.iter().any(|known| self.printed(known) == code))
+        };
         match self.beside(code) {
             Some(ErrorOverride {
                 modelled: Some(stood_for),
@@ -53,8 +63,23 @@ impl Facts {
                 ..
             }) => *usual == status && modelled(stood_for),
             Some(common) => common.status == status && status < 500,
-            None => modelled(code) && status == 400,
+            None if self.protocol.name == ProtocolName::Query && QUERY_ERRORS.contains(&(code, status)) => {
+                true
+            }
+            None => modelled(code) && status == self.status(code),
         }
+    }
+
+    /// The code of a modelled exception as clients read it.
+    fn printed<'a>(&'a self, exception: &'a str) -> &'a str {
+        let shape = self.shapes.get(exception);
+        shape.and_then(|shape| shape.code.as_deref()).unwrap_or(exception)
+    }
+
+    fn status(&self, code: &str) -> u16 {
+        let mut exceptions = self.shapes.iter();
+        let found = exceptions.find(|(name, shape)| shape.exception && self.printed(name) == code);
+        found.and_then(|(_, shape)| shape.status).unwrap_or(400)
     }
 
     /// The code of the model for the same case.
@@ -74,8 +99,8 @@ pub(crate) fn describes(shape: &Shape, text: &str) -> Result<bool> {
     let Some(pattern) = shape.matched_by.as_ref().or(shape.pattern.as_ref()) else {
         return Ok(true);
     };
-    let unicode = if pattern.contains("\\u") { "u" } else { "-u" };
-    let whole = Regex::new(&format!(r"\A(?{unicode}:{pattern})\z"));
+    let whole = Regex::new(&format!(r"\A(?-u:{pattern})\z"));
+    let whole = whole.or_else(|_| Regex::new(&format!(r"\A(?u:{pattern})\z")));
     Ok(whole
         .with_context(|| format!("the pattern `{pattern}` does not compile"))?
         .is_match(text))

@@ -3,12 +3,17 @@
 use serde_json::Value;
 
 use crate::{
-    client::Answer,
+    client::{Answer, answer_type},
     facts::{Facts, Kind, Operation},
     variants::Expected,
 };
 
-const PARAMETER_ERRORS: [&str; 2] = ["InvalidParameterException", "ValidationException"];
+const PARAMETER_ERRORS: [&str; 3] = [
+    "InvalidParameterException",
+    "ValidationException",
+    "ValidationError",
+];
+const UNREADABLE: [&str; 2] = ["SerializationException", "MalformedInput"];
 
 /// Nothing to complain of, or what is wrong with the answer.
 pub(crate) fn judge(
@@ -20,7 +25,8 @@ pub(crate) fn judge(
     if answer.status >= 500 {
         return Err("a fault of the endpoint".to_owned());
     }
-    if answer.content_type != "application/x-amz-json-1.1" {
+    let usual = answer_type(facts).map_err(|error| error.to_string())?;
+    if answer.content_type != usual {
         return Err(format!("the content type is `{}`", answer.content_type));
     }
     let Some(body) = answer.body.as_ref().filter(|body| body.is_object()) else {
@@ -43,7 +49,7 @@ fn refused(
     expected: Expected,
     answer: &Answer,
 ) -> Result<(), String> {
-    let code = answer.code().ok_or("the error has no `__type`")?;
+    let code = answer.code().ok_or("the error has no code")?;
     let text = answer.body.as_ref().and_then(|body| body.get("message"));
     if text.and_then(Value::as_str).unwrap_or_default().is_empty() {
         return Err("the error has no message".to_owned());
@@ -53,7 +59,7 @@ fn refused(
     }
     let blames_parameter = PARAMETER_ERRORS.contains(&facts.modelled(code));
     match expected {
-        Expected::Success if blames_parameter || code == "SerializationException" => {
+        Expected::Success if blames_parameter || UNREADABLE.contains(&code) => {
             let text = text.and_then(Value::as_str).unwrap_or_default();
             Err(format!("refused, although it is right: {text}"))
         }

@@ -2,6 +2,7 @@
 
 mod client;
 mod facts;
+mod form;
 mod judge;
 mod outcome;
 mod path;
@@ -15,6 +16,7 @@ mod signature;
 mod texts;
 mod values;
 mod variants;
+mod xml;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -27,7 +29,7 @@ use server::Server;
 use services::Service;
 use signature::Signer;
 
-/// Sends variants of every operation, right and wrong ones, to an endpoint of ECR
+/// Sends variants of every operation of a service, right and wrong ones, to an endpoint
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -145,7 +147,6 @@ async fn ask(target: &Target, endpoint: &str) -> Result<Vec<Outcome>> {
         region: target.region.clone(),
         service: facts.protocol.signing_name.clone(),
     };
-    let target_prefix = facts.protocol.target_prefix.as_deref().unwrap_or_default();
-    let client = Client::new(endpoint, target_prefix, signer)?;
+    let client = Client::new(endpoint, &facts, signer)?;
     session::run(client, &target.region, &facts, &samples).await
 }

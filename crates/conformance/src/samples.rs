@@ -9,13 +9,76 @@ use serde_json::{Map, Value};
 /// Text in `${…}` stands for a value of the run; `runner` knows them.
 #[derive(Deserialize)]
 pub(crate) struct Samples {
+    /// The call that names the account; without it, the usual one of a server for tests is meant.
+    pub(crate) account: Option<Account>,
+    /// Settings that an account has once. They are read before a run and restored after it.
+    #[serde(default)]
+    pub(crate) settings: Vec<Setting>,
+    /// Operations that make something, each with the way to delete it.
+    #[serde(default)]
+    pub(crate) made: BTreeMap<String, Made>,
+    /// Things that a run leaves in the other region.
+    pub(crate) copies: Option<Copies>,
     /// Members that the service wants although their shape does not require them.
+    #[serde(default)]
     keep: BTreeMap<String, Vec<String>>,
     /// Steps that several operations begin with, by name.
+    #[serde(default)]
     pub(crate) recipes: BTreeMap<String, Vec<Step>>,
     /// What is made once, before anything is asked.
+    #[serde(default)]
     pub(crate) shared: Vec<Step>,
     operations: BTreeMap<String, Sample>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Account {
+    pub(crate) call: String,
+    pub(crate) at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Setting {
+    pub(crate) get: String,
+    #[serde(default)]
+    pub(crate) input: Map<String, Value>,
+    pub(crate) put: String,
+    /// Instead of `put` where nothing was set.
+    pub(crate) delete: Option<String>,
+    /// The members of `put`, by their places in the answer of `get`.
+    pub(crate) members: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Made {
+    /// Its name in the answer.
+    pub(crate) at: String,
+    pub(crate) delete: String,
+    pub(crate) member: String,
+    #[serde(default)]
+    pub(crate) beside: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Copies {
+    pub(crate) list: String,
+    /// The member that holds a page.
+    pub(crate) result: String,
+    pub(crate) delete: String,
+    pub(crate) member: String,
+    #[serde(default)]
+    pub(crate) beside: Map<String, Value>,
+}
+
+/// The input that deletes the thing of this name.
+pub(crate) fn deletion(member: &str, name: &Value, beside: &Map<String, Value>) -> Value {
+    let mut input = beside.clone();
+    input.insert(member.to_owned(), name.clone());
+    Value::Object(input)
 }
 
 #[derive(Deserialize)]

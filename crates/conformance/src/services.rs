@@ -10,9 +10,10 @@ use crate::{facts::Facts, samples::Samples};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
     Ecr,
+    Sts,
 }
 
-/// What is committed of a service.
+/// The committed files of a service.
 struct Committed {
     name: &'static str,
     model: &'static str,
@@ -34,11 +35,13 @@ macro_rules! committed {
 }
 
 const ECR: Committed = committed!("ecr");
+const STS: Committed = committed!("sts");
 
 impl Service {
     fn committed(self) -> &'static Committed {
         match self {
             Self::Ecr => &ECR,
+            Self::Sts => &STS,
         }
     }
 
@@ -60,5 +63,27 @@ impl Service {
         PathBuf::from(folder)
             .join(self.committed().name)
             .with_extension("txt")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        facts::{Facts, describes},
+        services::Service,
+    };
+
+    #[test]
+    fn every_pattern_of_an_input_compiles() {
+        let kms = Facts::parse(
+            include_str!("../../../models/kms/model.json"),
+            include_str!("../../../models/kms/overrides.json"),
+        );
+        let services = [Service::Ecr.facts(), Service::Sts.facts(), kms];
+        for facts in services.map(Result::unwrap) {
+            for name in facts.in_inputs().unwrap() {
+                assert!(describes(facts.shape(name).unwrap(), "").is_ok(), "{name}");
+            }
+        }
     }
 }

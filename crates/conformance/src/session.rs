@@ -12,34 +12,36 @@ use crate::{
     facts::{Facts, Operation},
     judge::judge,
     outcome::Outcome,
-    samples::{Call, Samples, Step},
+    samples::{Call, Samples, Step, deletion},
     settings,
     values::Values,
     variants::{self, Body, Expected, Manner, Variant},
 };
 
 const UNTIL_MAX: Duration = Duration::from_secs(20);
+/// Of a server for tests, where no operation names it.
+const USUAL_ACCOUNT: &str = "000000000000";
 const UNTIL_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Session<'a> {
-    client: Client,
+    client: Client<'a>,
     facts: &'a Facts,
     samples: &'a Samples,
     values: Values,
     /// Names given so far.
     named: u32,
     /// What the run has made, each with the call that takes it away.
-    made: Vec<(&'static str, Value)>,
+    made: Vec<(&'a str, Value)>,
     /// Calls that put the settings of the registry back.
-    settings: Vec<(&'static str, Value)>,
+    settings: Vec<(&'a str, Value)>,
 }
 
 /// Runs every variant, and leaves the registry as it was.
-pub(crate) async fn run(
-    client: Client,
+pub(crate) async fn run<'a>(
+    client: Client<'a>,
     region: &str,
-    facts: &Facts,
-    samples: &Samples,
+    facts: &'a Facts,
+    samples: &'a Samples,
 ) -> Result<Vec<Outcome>> {
     let variants = variants::all(facts, samples)?;
     let mut session = Session::begin(client, region, facts, samples).await?;
@@ -51,7 +53,7 @@ pub(crate) async fn run(
 }
 
 impl<'a> Session<'a> {
-    async fn begin(client: Client, region: &str, facts: &'a Facts, samples: &'a Samples) -> Result<Self> {
+    async fn begin(client: Client<'a>, region: &str, facts: &'a Facts, samples: &'a Samples) -> Result<Self> {
         let mut session = Self {
             client,
             facts,
@@ -61,14 +63,22 @@ impl<'a> Session<'a> {
             made: Vec::new(),
             settings: Vec::new(),
         };
-        let registry = session.call("DescribeRegistry", &json!({})).await?;
-        let account = registry.body.as_ref().and_then(|body| body.get("registryId"));
-        let account = account
-            .and_then(Value::as_str)
-            .context("the endpoint does not tell its registry")?;
-        session.values = Values::new(&run_name(), account, region);
-        session.settings = settings::load(&session).await?;
+        let account = session.account().await?;
+        session.values = Values::new(&run_name(), &account, region);
+        session.settings = settings::load(&session, &samples.settings).await?;
         Ok(session)
+    }
+
+    async fn account(&self) -> Result<String> {
+        let Some(account) = &self.samples.account else {
+            return Ok(USUAL_ACCOUNT.to_owned());
+        };
+        let answer = self.call(&account.call, &json!({})).await?;
+        let found = answer.body.as_ref().and_then(|body| body.pointer(&account.at));
+        let found = found.and_then(Value::as_str);
+        Ok(found
+            .context("the endpoint does not name its account")?
+            .to_owned())
     }
 
     async fn ask(&mut self, variants: &[Variant]) -> Result<Vec<Outcome>> {
@@ -114,13 +124,16 @@ impl<'a> Session<'a> {
             }
         }
         let body = match &variant.body {
-            Body::Text(text) => text.as_bytes().to_vec(),
+            Body::Text(text) => Body::Text(text),
             Body::Input(input) => match self.with_token(operation, &mut values, input).await? {
-                Some(input) => input.to_string().into_bytes(),
+                Some(input) => Body::Input(input),
                 None => return Ok(outcome("no second page".to_owned(), None)),
             },
         };
-        let answer = self.client.send(&variant.operation, body, variant.manner).await?;
+        let answer = self
+            .client
+            .send(&variant.operation, &body, variant.manner)
+            .await?;
         self.remember(&variant.operation, &answer);
         let complaint = judge(self.facts, operation, variant.expected, &answer).err();
         Ok(outcome(answered(&answer), complaint))
@@ -207,39 +220,19 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) async fn call(&self, operation: &str, input: &Value) -> Result<Answer> {
-        let body = input.to_string().into_bytes();
-        self.client.send(operation, body, Manner::Usual).await
+        let body = Body::Input(input.clone());
+        self.client.send(operation, &body, Manner::Usual).await
     }
 
     /// Notes what a request has made, whoever wanted it.
     fn remember(&mut self, operation: &str, answer: &Answer) {
-        let (pointer, away, member) = match operation {
-            "CreateRepository" => ("/repository/repositoryName", "DeleteRepository", "repositoryName"),
-            "CreateRepositoryCreationTemplate" => (
-                "/repositoryCreationTemplate/prefix",
-                "DeleteRepositoryCreationTemplate",
-                "prefix",
-            ),
-            "CreatePullThroughCacheRule" => (
-                "/ecrRepositoryPrefix",
-                "DeletePullThroughCacheRule",
-                "ecrRepositoryPrefix",
-            ),
-            "RegisterPullTimeUpdateExclusion" => (
-                "/principalArn",
-                "DeregisterPullTimeUpdateExclusion",
-                "principalArn",
-            ),
-            _ => return,
+        let Some(made) = self.samples.made.get(operation) else {
+            return;
         };
-        let made = answer.body.as_ref().and_then(|body| body.pointer(pointer));
-        if let (200, Some(name)) = (answer.status, made) {
-            let input = if operation == "CreateRepository" {
-                json!({ member: name, "force": true })
-            } else {
-                json!({ member: name })
-            };
-            self.made.push((away, input));
+        let name = answer.body.as_ref().and_then(|body| body.pointer(&made.at));
+        if let (200, Some(name)) = (answer.status, name) {
+            let input = deletion(&made.member, name, &made.beside);
+            self.made.push((&made.delete, input));
         }
     }
 
@@ -253,25 +246,24 @@ impl<'a> Session<'a> {
 
     /// Deletes what replication has brought to the other region.
     async fn take_away_copies(&self) -> Result<()> {
+        let Some(copies) = &self.samples.copies else {
+            return Ok(());
+        };
         let there = self.client.in_region(self.values.get("other-region")?)?;
         let of_the_run = format!("{}/", self.values.get("run")?);
         let mut token = Value::Null;
         loop {
-            let page = json!({ "maxResults": 1000, "nextToken": token }).to_string();
-            let page = there
-                .send("DescribeRepositories", page.into_bytes(), Manner::Usual)
-                .await?;
+            let page = Body::Input(json!({ "maxResults": 1000, "nextToken": token }));
+            let page = there.send(&copies.list, &page, Manner::Usual).await?;
             let body = page.body.unwrap_or_default();
-            let found = body.get("repositories").and_then(Value::as_array);
+            let found = body.get(&copies.result).and_then(Value::as_array);
             let names = found
                 .into_iter()
                 .flatten()
-                .filter_map(|it| it.get("repositoryName")?.as_str());
-            for name in names.filter(|name| name.starts_with(&of_the_run)) {
-                let input = json!({ "repositoryName": name, "force": true }).to_string();
-                there
-                    .send("DeleteRepository", input.into_bytes(), Manner::Usual)
-                    .await?;
+                .filter_map(|it| it.get(&copies.member));
+            for name in names.filter(|name| name.as_str().is_some_and(|name| name.starts_with(&of_the_run))) {
+                let input = Body::Input(deletion(&copies.member, name, &copies.beside));
+                there.send(&copies.delete, &input, Manner::Usual).await?;
             }
             match body.get("nextToken") {
                 Some(next) => token = next.clone(),

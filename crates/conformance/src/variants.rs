@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    facts::{Facts, Kind, Member, Operation, Shape},
+    facts::{Facts, Kind, Member, Operation, ProtocolName, Shape},
     path::{Path, Step},
     samples::{Sample, Samples},
     texts,
@@ -45,9 +45,12 @@ pub(crate) enum Expected {
     Refusal(&'static [&'static str]),
 }
 
-const SERIALIZATION: Expected = Expected::Refusal(&["SerializationException"]);
-const UNKNOWN: Expected = Expected::Refusal(&["UnknownOperationException"]);
-const UNSIGNED: Expected = Expected::Refusal(&["MissingAuthenticationTokenException"]);
+const SERIALIZATION: Expected = Expected::Refusal(&["SerializationException", "MalformedInput"]);
+const UNKNOWN: Expected = Expected::Refusal(&["UnknownOperationException", "InvalidAction"]);
+const UNSIGNED: Expected = Expected::Refusal(&[
+    "MissingAuthenticationTokenException",
+    "MissingAuthenticationToken",
+]);
 
 pub(crate) fn all(facts: &Facts, samples: &Samples) -> Result<Vec<Variant>> {
     let mut variants = Vec::new();
@@ -122,21 +125,35 @@ impl Maker<'_> {
     }
 
     fn protocol(&mut self, minimal: &Value) {
-        let texts = [
+        let json = [
             ("malformed JSON", "{\"repositoryName\": "),
             ("body is a list", "[]"),
             ("body is a text", "\"demo\""),
         ];
+        let texts = if self.is_form() {
+            &[("malformed form", "a=%zz")][..]
+        } else {
+            &json
+        };
         for (what, text) in texts {
             self.push(what, Body::Text(text), Manner::Usual, SERIALIZATION);
         }
+        let unsigned = if self.operation.unsigned {
+            Expected::Success
+        } else {
+            UNSIGNED
+        };
         let manners = [
-            ("unsigned", Manner::Unsigned, UNSIGNED),
+            ("unsigned", Manner::Unsigned, unsigned),
             ("other content type", Manner::OtherContentType, UNKNOWN),
         ];
         for (what, manner, expected) in manners {
             self.push(what, Body::Input(minimal.clone()), manner, expected);
         }
+    }
+
+    fn is_form(&self) -> bool {
+        self.facts.protocol.name == ProtocolName::Query
     }
 
     fn structure(&mut self, shape: &Shape, full: &Value, at: &Path) -> Result<()> {
@@ -283,6 +300,10 @@ impl Maker<'_> {
             let elements = texts::distinct(self.facts, element, &first, count)?;
             self.set(path, what, json!(elements), right)?;
         }
+        // A form has no word for an element that is absent.
+        if self.is_form() {
+            return Ok(());
+        }
         self.set(&path.element(), "null", Value::Null, false)
     }
 
@@ -420,6 +441,14 @@ mod tests {
                 "missing", "type", "shortest", "longest", "short", "long", "pattern"
             ]
         );
+    }
+
+    #[test]
+    fn a_query_service_has_variants_of_forms() {
+        let made = all(&Service::Sts.facts().unwrap(), &Service::Sts.samples().unwrap()).unwrap();
+        let has = |name: &str| made.iter().any(|variant| variant.name == name);
+        assert!(has("AssumeRole/Tags[].Key/long") && has("AssumeRole/malformed form"));
+        assert!(!has("AssumeRole/malformed JSON") && !has("AssumeRole/Tags[]/null"));
     }
 
     #[test]

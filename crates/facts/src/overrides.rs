@@ -1,4 +1,4 @@
-//! What is known beside the model, each fact with its source.
+//! Facts that the model lacks, each with its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub struct Overrides {
     pub text: BTreeSet<String>,
     pub sentences: BTreeMap<String, Sentences>,
     pub enum_order: BTreeMap<String, EnumOrder>,
-    /// What error sentences call a member that is written `Shape.member`.
+    /// The name in error messages of a member that is written `Shape.member`.
     pub paths: BTreeMap<String, String>,
     pub violations: Violations,
     pub limits: BTreeMap<String, Limit>,
@@ -65,7 +65,7 @@ pub enum Style {
     First,
 }
 
-/// What an operation takes beyond the usual.
+/// Limits of an operation that differ from the usual ones.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limit {

@@ -1,3 +1,3 @@
-//! What every service is built on. So far: the traits between a service and the AWS protocols.
+//! The base of every service. So far it holds the traits between a service and the AWS protocols.
 
 pub mod wire;

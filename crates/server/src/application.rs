@@ -44,7 +44,7 @@ impl Application {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let door = door(&request);
+        let door = self.door(&request);
         let Some(authority) = Authority::of_request(&request, arrival.local) else {
             return BAD_HOST.answer(door);
         };
@@ -98,9 +98,22 @@ impl Application {
             authority: authority.as_str().to_owned(),
         })
     }
+
+    /// A path below `/_` is never one of a mounted service.
+    pub(crate) fn door<B>(&self, request: &Request<B>) -> Door {
+        match door(request) {
+            Door::Own
+                if !request.uri().path().starts_with("/_")
+                    && self.aws.claims(request.method(), request.uri()) =>
+            {
+                Door::Aws
+            }
+            door => door,
+        }
+    }
 }
 
-pub(crate) fn door<B>(request: &Request<B>) -> Door {
+fn door<B>(request: &Request<B>) -> Door {
     // Clients that put a slash too many before the path are clients of the registry all the same.
     let path = request.uri().path();
     let path = path.strip_prefix('/').map_or(path, |below| {

@@ -277,7 +277,10 @@ impl Arrived {
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
         let number = self.listening.requests.fetch_add(1, Ordering::Relaxed);
         let mut line = RequestLine::begin(&request, self.peer, number);
-        let (door, is_head) = (application::door(&request), request.method() == Method::HEAD);
+        let (door, is_head) = (
+            self.listening.application.door(&request),
+            request.method() == Method::HEAD,
+        );
         let may_be_read = !request.headers().contains_key(header::EXPECT);
         let file_turn = self.file_turn(&request, door).await;
         let (request, rest) = Self::lend(request);

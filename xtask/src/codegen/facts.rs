@@ -29,7 +29,7 @@ impl Deref for Facts {
 pub(super) struct TextRule {
     pub(super) min: Option<(i64, String)>,
     pub(super) max: Option<(i64, String)>,
-    /// What to match with, and the sentence.
+    /// The expression to match, and the sentence.
     pub(super) pattern: Option<(String, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Facts {
         Ok(Self { facts, types_apart })
     }
 
-    /// What generated code outside of a module writes to import an item of it.
+    /// The path that generated code imports an item of `module` by.
     pub(super) fn import(&self, module: &str, item: &str) -> TokenStream {
         let (module, item) = (names::function(module), names::type_name(item));
         if self.types_apart {

@@ -119,7 +119,7 @@ fn output(folder: &str, name: &str, tokens: &TokenStream) -> Result<Output> {
     Ok(Output { path, text })
 }
 
-/// What the lint of the workspace allows.
+/// The limit of the lint `too_many_lines` in this workspace.
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The lines inside the longest function of formatted code.

@@ -1,4 +1,4 @@
-//! `service.rs`: what the wire has to know of the service and of each operation.
+//! `service.rs`: the facts of the service and of each operation that the wire needs.
 
 use anyhow::{Context, Result};
 use ecru_facts::{ProtocolName, Style};

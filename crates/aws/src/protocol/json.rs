@@ -68,7 +68,7 @@ pub(crate) fn read_here<T>(
     finish(operation, fields.trail, input, codes::of(ProtocolName::Json))
 }
 
-/// The input, or the error that the trail tells of.
+/// Returns the input, or the error that the trail holds.
 pub(crate) fn finish<T>(
     operation: &'static OperationFacts,
     trail: Trail,
@@ -99,7 +99,7 @@ pub(crate) fn read_value(text: &[u8], codes: &'static Codes) -> Result<Value, Se
 #[derive(Default)]
 pub(crate) struct JsonFields {
     pub(crate) trail: Trail,
-    /// What was decoded of a blob while it arrived.
+    /// The part of a blob that was decoded while it arrived.
     blob_start: Option<Vec<u8>>,
 }
 

@@ -34,7 +34,7 @@ impl Protocol for Query {
         finish(operation, fields.trail, input, codes::of(ProtocolName::Query))
     }
 
-    /// The result alone; what is around it names the request.
+    /// Writes the result alone. The element around it names the request and is added later.
     fn write<T>(operation: &'static OperationFacts, output: &T, print: fn(&mut XmlSink, &T)) -> Printed {
         let mut sink = XmlSink::new();
         print(&mut sink, output);
@@ -52,7 +52,7 @@ pub(crate) struct FormFields {
     trail: Trail,
 }
 
-/// What a form holds below one key, and how a list would be written there.
+/// The part of a form below one key, and how a list would be written there.
 pub(crate) struct Place {
     form: Form,
     list: List,

@@ -116,7 +116,7 @@ impl Request {
             let members = if let Ok(Value::Object(members)) = value {
                 members
             } else {
-                // What is unreadable is reported before anything else.
+                // An unreadable body is reported before any other fault.
                 let _: Result<(), Refused> = trail.wrong_type("the body is not a JSON object");
                 Map::new()
             };
@@ -332,7 +332,7 @@ impl RestSink {
         self.payload = Some(mem::replace(&mut self.json, outer).finish());
     }
 
-    /// What `print` writes to JSON is written here, with the depth known.
+    /// Prints one level deeper.
     fn below(&mut self, print: impl FnOnce(&mut Self)) {
         self.depth += 1;
         print(self);

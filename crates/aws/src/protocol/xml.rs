@@ -64,7 +64,7 @@ impl XmlSink {
     }
 }
 
-/// Appends text with the letters escaped that XML gives a meaning, and without those it does not allow.
+/// Appends text: escapes the characters that have a meaning in XML, and replaces those that XML does not allow.
 pub(crate) fn escape(into: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {

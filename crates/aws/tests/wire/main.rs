@@ -25,7 +25,7 @@ use http::{HeaderMap, Request};
 use http_body_util::Full;
 use sts::generated::shapes::AssumeRoleInput;
 
-/// What the operations of the generated code are given.
+/// The context that generated code hands to operations.
 #[derive(Clone, Default)]
 struct Context {
     /// The inputs of `AssumeRole` so far.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ecru_aws::Wire;
 use ecru_platform::wire::{AwsService, Call, Protocol, ServiceError, ServiceFacts};
-use http::Request;
+use http::{Method, Request};
 
 use crate::{
     Answer, Context, FORM, ask, signature,
@@ -183,6 +183,8 @@ async fn a_presigned_address_is_a_form() {
         "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256\
          &X-Amz-Credential=AKIDEXAMPLE%2F20260101%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-SignedHeaders=host&X-Amz-Signature=00",
     );
+    assert!(wire.claims(&Method::GET, request.uri_ref().unwrap()));
+    assert!(!wire.claims(&Method::GET, &"/?Other=1".parse().unwrap()));
     let answer = ask(&wire, request, "").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let result = "<GetCallerIdentityResult><UserId>AKIDEXAMPLE</UserId></GetCallerIdentityResult>";

@@ -21,11 +21,11 @@ pub struct ValueRule {
     pub max: Option<(i64, &'static str)>,
 }
 
-/// A cursor over an input. A protocol gives its values and what it makes of each; the rest is the same for all.
+/// A cursor over an input. A protocol implements how each kind of value is read; everything else is the same for all protocols.
 pub trait Fields: Sized {
     /// A value that is present.
     type Value;
-    /// The members of a structure that are not taken yet.
+    /// The members of a structure that have not been taken yet.
     type Members;
 
     fn trail(&mut self) -> &mut Trail;
@@ -97,7 +97,7 @@ pub trait Fields: Sized {
         if refused { Err(Refused) } else { Ok(list) }
     }
 
-    /// A list of plain values: what one of them breaks is said of the list, all rules of an element at once.
+    /// A list of plain values. If an element breaks a rule, the error names the list and all rules of an element.
     fn plain_list<T>(
         &mut self,
         value: Self::Value,

@@ -1,6 +1,6 @@
 //! A member of a structure: its names, and where each protocol finds it.
 
-/// One member of the service model. Most protocols need a part of this only.
+/// One member of the service model. Each protocol uses only some of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// In JSON, forms and XML.

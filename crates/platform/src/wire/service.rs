@@ -48,7 +48,7 @@ pub enum ProtocolName {
     RestJson,
 }
 
-/// What the wire has to know of a service. Generated from the service model.
+/// The facts of a service that the wire needs. Generated from the service model.
 #[derive(Debug)]
 pub struct ServiceFacts {
     pub protocol: ProtocolName,
@@ -73,7 +73,7 @@ impl ServiceFacts {
     }
 }
 
-/// What the wire has to know of an operation.
+/// The facts of an operation that the wire needs.
 #[derive(Debug)]
 pub struct OperationFacts {
     pub name: &'static str,
@@ -125,7 +125,7 @@ pub struct Http {
     pub status: u16,
 }
 
-/// What is said of an input that breaks constraints.
+/// How the message for an input that breaks constraints is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Violations {
     /// All of them with their number and values, as most services do.
@@ -145,7 +145,7 @@ pub struct Call {
     pub origin: Origin,
 }
 
-/// Who signed a request, and for which region.
+/// The signer of a request, and the region it was signed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     pub access_key_id: String,
@@ -154,7 +154,7 @@ pub struct Signed {
     pub service: String,
 }
 
-/// Where a request came to, and from where.
+/// The address that a request was sent to, and the address of the client.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub https: bool,

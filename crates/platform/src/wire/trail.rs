@@ -1,20 +1,20 @@
 //! The place of the value that is being read, and the faults found so far.
 //!
-//! A value of the wrong type makes the whole input unreadable, so it is reported before any broken constraint; of each sort the first in
-//! the model's order comes first. Reading therefore goes on behind a broken constraint.
+//! A value of the wrong type makes the whole input unreadable, so it is reported before any broken constraint. Within each kind, faults keep
+//! the order of the model. Reading therefore continues after a broken constraint.
 
 use std::fmt::{self, Write as _};
 
 use crate::wire::{Code, OperationFacts, Refused, ServiceError, Violations};
 
-/// So many broken constraints are described at most.
+/// The maximum number of broken constraints that one message describes.
 const DESCRIBED_MAX: usize = 16;
 
 #[derive(Default)]
 pub struct Trail {
     violations: Violations,
     path: Vec<Step>,
-    /// What is said of the whole list when an element of plain values breaks a rule.
+    /// The reason to report for the whole list if an element of plain values breaks a rule.
     pub(crate) element_reason: Option<&'static str>,
     unreadable: Option<&'static str>,
     broken: Vec<Broken>,
