@@ -12,8 +12,6 @@ seconds=${1:-600}
 tools=$root/target/tools/cargo
 [ -x "$tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$tools" --version 0.13.2 cargo-fuzz
 export PATH="$tools/bin:$PATH"
-# What the release profile does for the server's sake takes minutes here and gains nothing.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 for target in "$@"; do
     found=$root/target/fuzz/corpus/$target

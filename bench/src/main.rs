@@ -76,7 +76,7 @@ struct Options {
     /// Leave these contestants out
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
-    #[arg(long, default_value = "target/release/ecru")]
+    #[arg(long, default_value = "target/dist/ecru")]
     ecru: PathBuf,
     /// Where servers keep their data while they are measured; not in memory
     #[arg(long, default_value = "target/bench")]

@@ -19,7 +19,7 @@ impl Tools {
     pub(crate) fn new(ecru: &Path, search_path: &str, without: &[String]) -> Result<Self> {
         ensure!(
             ecru.is_file(),
-            "{} is not there: build it with `cargo build --release`",
+            "{} is not there: build it with `cargo build --profile dist`",
             ecru.display()
         );
         let mut directories = vec![

@@ -19,7 +19,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 const SCRIPT: &str = "crates/server/start.ld";
-const SERVER: &str = "target/release/ecru";
+/// With its symbols: `CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist`.
+const SERVER: &str = "target/dist/ecru";
 const SCRATCH: &str = "target/link-order";
 const REQUEST: &[u8] = b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const TRIES: u32 = 600;

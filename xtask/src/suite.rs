@@ -60,6 +60,7 @@ const STEPS: [Step; 9] = [
         arguments: &["test", "--locked", "--workspace", "--no-fail-fast"],
         reads: Some(cargo_count),
     },
+    // What the README has people build. The optimised profile would take longer and be no other program.
     Step {
         what: "release build",
         program: "cargo",

@@ -34,7 +34,12 @@ impl OpenedDirectory {
                 let path = std::env::temp_dir().join(format!("ecru-{}", Uuid::new_v4()));
                 // It must be ours alone, so it is an error if it is there already.
                 let made = fs::DirBuilder::new().mode(0o700).create(&path);
-                made.with_context(|| format!("cannot make the data directory `{}`", path.display()))?;
+                made.with_context(|| {
+                    format!(
+                        "cannot make the data directory `{}`, whose place the variable `TMPDIR` decides",
+                        path.display()
+                    )
+                })?;
                 Ok(OpenedDirectory {
                     path,
                     ephemeral: true,

@@ -1,5 +1,6 @@
 //! The ecru server: listeners, doors to the wires, introspection and what runs around them.
 
+mod advice;
 mod advisories;
 mod application;
 mod authority;

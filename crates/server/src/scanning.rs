@@ -18,7 +18,12 @@ use ecru_store::BlobContent;
 pub(crate) fn wire(data: &Path, advisories: Option<PathBuf>) -> anyhow::Result<Arc<dyn ImageScanner>> {
     if let Some(directory) = &advisories {
         let found = std::fs::read_dir(directory);
-        found.with_context(|| format!("cannot read the advisories in `{}`", directory.display()))?;
+        found.with_context(|| {
+            format!(
+                "cannot read the directory of `--advisories`, `{}`",
+                directory.display()
+            )
+        })?;
     }
     Ok(Arc::new(Wired {
         data: data.to_owned(),

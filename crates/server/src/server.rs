@@ -20,7 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    EventOptions, Options, advisories,
+    EventOptions, Options,
+    advice::CannotListen,
+    advisories,
     application::Application,
     authority::Authority,
     connection::{self, Listening, Phase},
@@ -56,8 +58,7 @@ impl Server {
     pub async fn start(options: Options) -> anyhow::Result<Server> {
         let tls = options.tls.clone().map(tls::acceptor).transpose()?;
         // First, so that clients which come while the data is opened wait instead of being refused.
-        let listener =
-            listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
+        let listener = listen(options.listen).context(CannotListen(options.listen))?;
         let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
         let configuration = Configuration {

@@ -22,6 +22,9 @@ use crate::TlsFiles;
 const CHECKS_APART: Duration = Duration::from_secs(1);
 
 pub(crate) const HTTP2: &[u8] = b"h2";
+/// What each file is, and the flag that names it.
+const CERTIFICATE: (&str, &str) = ("certificate", "--tls-cert");
+const KEY: (&str, &str) = ("key", "--tls-key");
 const HTTP1: &[u8] = b"http/1.1";
 
 pub(crate) fn acceptor(files: TlsFiles) -> anyhow::Result<TlsAcceptor> {
@@ -53,7 +56,7 @@ type Stamps = [(SystemTime, u64); 2];
 impl ReloadedCertificate {
     fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> anyhow::Result<ReloadedCertificate> {
         // Before the content, so that a change in between is seen at the next check.
-        let seen = stamps(&files).context("cannot open the TLS certificate and key")?;
+        let seen = stamps(&files)?;
         let pair = Arc::new(read_pair(&files, &provider)?);
         let state = Mutex::new(State {
             pair,
@@ -110,23 +113,33 @@ impl fmt::Debug for ReloadedCertificate {
     }
 }
 
-fn stamps(files: &TlsFiles) -> io::Result<Stamps> {
+fn stamps(files: &TlsFiles) -> anyhow::Result<Stamps> {
     let stamp = |path: &Path| {
         let metadata = fs::metadata(path)?;
         io::Result::Ok((metadata.modified()?, metadata.len()))
     };
-    Ok([stamp(&files.certificate)?, stamp(&files.key)?])
+    let certificate =
+        stamp(&files.certificate).with_context(|| unreadable(CERTIFICATE, &files.certificate))?;
+    let key = stamp(&files.key).with_context(|| unreadable(KEY, &files.key))?;
+    Ok([certificate, key])
 }
 
 fn read_pair(files: &TlsFiles, provider: &CryptoProvider) -> anyhow::Result<CertifiedKey> {
-    let shown = files.certificate.display();
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read the TLS certificate `{shown}`"))?;
-    anyhow::ensure!(!chain.is_empty(), "no certificate in `{shown}`");
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .with_context(|| format!("cannot read the TLS key `{}`", files.key.display()))?;
-    CertifiedKey::from_der(chain, key, provider).context("the TLS certificate and key do not belong together")
+        .with_context(|| unreadable(CERTIFICATE, &files.certificate))?;
+    anyhow::ensure!(
+        !chain.is_empty(),
+        "the TLS certificate `{}` (`--tls-cert`) has no certificate in PEM form",
+        files.certificate.display()
+    );
+    let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| unreadable(KEY, &files.key))?;
+    CertifiedKey::from_der(chain, key, provider)
+        .context("the TLS certificate (`--tls-cert`) and key (`--tls-key`) do not belong together")
+}
+
+fn unreadable((what, flag): (&str, &str), path: &Path) -> String {
+    format!("cannot read the TLS {what} `{}` (`{flag}`)", path.display())
 }
 
 #[cfg(test)]
@@ -193,11 +206,15 @@ mod tests {
         let refusal = acceptor(files.clone()).err().expect("a refusal");
         assert_eq!(
             refusal.to_string(),
-            "the TLS certificate and key do not belong together"
+            "the TLS certificate (`--tls-cert`) and key (`--tls-key`) do not belong together"
         );
 
         fs::remove_file(&files.key).expect("its end");
+        let shown = files.key.display().to_string();
         let refusal = acceptor(files).err().expect("a refusal");
-        assert_eq!(refusal.to_string(), "cannot open the TLS certificate and key");
+        assert_eq!(
+            refusal.to_string(),
+            format!("cannot read the TLS key `{shown}` (`--tls-key`)")
+        );
     }
 }

@@ -14,9 +14,9 @@ use ecru_store::{Options, Report, Store, StoreError};
 use super::{
     Ended, Place, Task,
     door::{Door, Line},
-    run, whole,
+    run,
 };
-use crate::scanning;
+use crate::{advice, scanning};
 
 /// A server that holds the lock and does not answer yet is about to start or to end.
 const ATTEMPTS: u32 = 50;
@@ -29,18 +29,21 @@ pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> E
             Ok(Some(stream)) => return ask_server(&stream, task, say),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Ended::Failed(format!("the running server cannot be asked: {error}")),
+            Err(error) => return Ended::Failed(advice::on_control(&error)),
         }
         if !directory.join("ecru.sqlite").exists() {
-            return Ended::Failed("there is no registry in this directory".to_owned());
+            return Ended::Failed(format!(
+                "there is no registry in `{}`; name the directory of one with `--data-dir`",
+                directory.display()
+            ));
         }
         match open(directory) {
             Ok(store) => return do_here(&store, directory, task.clone(), say),
             Err(StoreError::InUse) if attempt < ATTEMPTS => thread::sleep(PAUSE),
-            Err(error) => return Ended::Failed(whole(&error)),
+            Err(error) => return Ended::Failed(advice::on_open(&error, directory)),
         }
     }
-    Ended::Failed(whole(&StoreError::InUse))
+    Ended::Failed(advice::on_open(&StoreError::InUse, directory))
 }
 
 fn open(directory: &Path) -> Result<Store, StoreError> {
@@ -53,8 +56,8 @@ fn open(directory: &Path) -> Result<Store, StoreError> {
 fn ask_server(stream: &UnixStream, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
     match talk(stream, task, say) {
         Ok(Some(ended)) => ended,
-        Ok(None) => Ended::Failed("the server ended before its work did".to_owned()),
-        Err(error) => Ended::Failed(format!("the running server cannot be asked: {error}")),
+        Ok(None) => Ended::Failed("the server ended before its work did; run the command again".to_owned()),
+        Err(error) => Ended::Failed(advice::on_control(&error)),
     }
 }
 

@@ -70,6 +70,22 @@ impl Door {
     }
 }
 
+impl Door {
+    /// The process id of the server behind it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn server(directory: &Path) -> Option<u32> {
+        let stream = Door::connect(directory).ok()??;
+        let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+        u32::try_from(credentials.pid.as_raw_pid()).ok()
+    }
+
+    /// Elsewhere the system is not asked.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn server(_: &Path) -> Option<u32> {
+        None
+    }
+}
+
 impl Drop for Door {
     fn drop(&mut self) {
         // One that stays behind is removed by the next server.

@@ -3,7 +3,10 @@
 mod ask;
 pub(crate) mod door;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ecru_registry::{
     Clock, housekeeping, images,
@@ -11,6 +14,8 @@ use ecru_registry::{
 };
 use ecru_store::{BackedUp, Report, Store, StoreError, Verified};
 use serde::{Deserialize, Serialize};
+
+use crate::advice;
 
 pub(crate) use ask::ask;
 pub(crate) use door::Door;
@@ -140,8 +145,13 @@ async fn back_up(store: &Store, directory: PathBuf, report: &Report) -> Ended {
                 Ended::Damage(sums)
             }
         }
-        Err(error) => Ended::Failed(whole(&error)),
+        Err(error) => Ended::Failed(advice::on_backup(&error)),
     }
+}
+
+/// The process id of the server that runs on a directory, where it can be found.
+pub(crate) fn process_that_serves(directory: &Path) -> Option<u32> {
+    Door::server(directory)
 }
 
 /// An error with its causes, in one line.

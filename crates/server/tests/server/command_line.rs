@@ -163,7 +163,10 @@ fn a_bad_value_is_one_line_and_exit_code_2() {
         (&["--quota", "layer-parts=0"], "from 1 up"),
         (&["--ephemeral", "--data-dir", "x"], "--data-dir"),
         (&["sing"], "sing"),
-        (&["--loud"], "--loud"),
+        (&["--loud"], "`ecru --help` lists"),
+        (&["advisories"], "`ecru advisories --help` lists"),
+        (&["backup"], "`ecru backup --help` lists"),
+        (&["completions", "sh"], "bash, elvish, fish, powershell, zsh"),
     ] {
         assert_fails(Command::new(ECRU).env_clear().args(arguments), 2, words);
     }
@@ -185,15 +188,29 @@ fn a_failure_to_start_is_one_line_and_exit_code_1() {
         1,
         &format!("cannot listen on {port}"),
     );
+    assert_fails(
+        Command::new(ECRU).env_clear().args(ephemeral),
+        1,
+        "; choose another port with `--listen`",
+    );
 
     let data = directory.path().join("data");
     let owner = start(with_data(&data));
-    assert_fails(&mut with_data(&data), 1, "another process");
+    let kill = if cfg!(target_os = "linux") {
+        format!(
+            "uses the data directory; stop that server with `kill {}`",
+            owner.child.id()
+        )
+    } else {
+        "uses the data directory; stop that process".to_owned()
+    };
+    assert_fails(&mut with_data(&data), 1, &kill);
     owner.signal(Signal::TERM);
     assert_eq!(owner.end().0, Some(0));
 
     std::fs::write(data.join("ecru.sqlite"), [0x5a; 8192]).expect("damage");
     assert_fails(&mut with_data(&data), 1, "cannot open the data");
+    assert_fails(&mut with_data(&data), 1, "; restore a backup");
 
     let shared = directory.path().join("shared");
     std::fs::create_dir(&shared).expect("a directory");
@@ -212,7 +229,15 @@ fn a_failure_to_start_is_one_line_and_exit_code_1() {
         "--tls-key",
         "/nowhere.key",
     ]);
-    assert_fails(&mut missing, 1, "TLS certificate");
+    assert_fails(&mut missing, 1, "TLS certificate `/nowhere.crt` (`--tls-cert`)");
+
+    let mut elsewhere = command();
+    elsewhere.arg("--ephemeral").env("TMPDIR", "/nowhere");
+    assert_fails(&mut elsewhere, 1, "`TMPDIR`");
+
+    let mut unread = command();
+    unread.args(["--ephemeral", "--advisories", "/nowhere"]);
+    assert_fails(&mut unread, 1, "`--advisories`, `/nowhere`");
 }
 
 #[test]
@@ -375,5 +400,140 @@ fn help_and_version_are_no_failure() {
             .expect("a process");
         assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(0), true));
         assert!(String::from_utf8(output.stdout).expect("text").contains("ecru"));
+    }
+}
+
+#[test]
+fn a_task_that_cannot_begin_says_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name).to_str().expect("text").to_owned();
+    let (empty, foreign, data) = (at("empty"), at("foreign"), at("data"));
+    std::fs::create_dir(&empty).expect("a directory");
+    std::fs::create_dir(&foreign).expect("a directory");
+    std::fs::write(at("foreign/file"), "x").expect("a file");
+    let server = start(with_data(Path::new(&data)));
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().0, Some(0));
+
+    let file = at("foreign/file");
+    let page = format!("{file}/man");
+    let bad_data = format!("{file}/data");
+    for (arguments, words) in [
+        (
+            &["gc", "--data-dir", &empty][..],
+            "; name the directory of one with `--data-dir`",
+        ),
+        (
+            &["verify", "--data-dir", &empty],
+            "; name the directory of one with `--data-dir`",
+        ),
+        (
+            &["backup", &foreign, "--data-dir", &data],
+            "holds no backup; name an empty directory",
+        ),
+        (
+            &["restore", &foreign, "--data-dir", &empty],
+            "; name the directory that `ecru backup` wrote to",
+        ),
+        (
+            &["advisories", "import", &at("absent.zip"), "--data-dir", &empty],
+            "absent.zip` could not be read",
+        ),
+        (
+            &["advisories", "import", &file, "--data-dir", &bad_data],
+            "(`--data-dir`)",
+        ),
+        (&["advisories", "update", "--data-dir", &empty], "--ecosystem"),
+        (&["man", &page], "; name a directory that you can write to"),
+    ] {
+        assert_fails(Command::new(ECRU).env_clear().args(arguments), 1, words);
+    }
+
+    let backup = at("backup");
+    let mut make = Command::new(ECRU);
+    make.env_clear().args(["backup", &backup, "--data-dir", &data]);
+    assert!(make.output().expect("a process").status.success());
+    let mut onto_data = Command::new(ECRU);
+    onto_data
+        .env_clear()
+        .args(["restore", &backup, "--data-dir", &data]);
+    assert_fails(&mut onto_data, 1, "; choose an empty one with `--data-dir`");
+}
+
+#[test]
+fn the_version_may_name_a_commit() {
+    let output = Command::new(ECRU)
+        .env_clear()
+        .arg("--version")
+        .output()
+        .expect("a process");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let version = format!("ecru {}", env!("CARGO_PKG_VERSION"));
+    let commit = text.trim_end().strip_prefix(&version).expect("the version");
+    let is_commit = |text: &str| text.len() >= 7 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let named = commit.strip_prefix(" (").and_then(|text| text.strip_suffix(')'));
+    assert!(commit.is_empty() || named.is_some_and(is_commit), "{text}");
+}
+
+#[test]
+fn bash_completes_commands_and_flags() {
+    const SCRIPT: &str = r#"
+        source <("$0" completions bash) || exit 1
+        complete_last() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _ecru ecru "${!#}" "${COMP_WORDS[$# - 2]}"; }
+        complete_last ecru bac; echo "${COMPREPLY[@]}"
+        complete_last ecru serve --lis; echo "${COMPREPLY[@]}"
+    "#;
+    let output = Command::new("bash")
+        .args(["--norc", "-c", SCRIPT, ECRU])
+        .output()
+        .expect("bash");
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(
+        said,
+        "backup\n--listen\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        let output = Command::new(ECRU)
+            .env_clear()
+            .args(["completions", shell])
+            .output()
+            .expect("a process");
+        let script = String::from_utf8(output.stdout).expect("text");
+        assert!(
+            output.status.success() && script.contains("public-endpoint"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = Command::new(ECRU)
+        .env_clear()
+        .arg("man")
+        .arg(directory.path())
+        .output()
+        .expect("a process");
+    assert!(output.status.success());
+    for (page, flag) in [
+        ("ecru.1", "listen"),
+        ("ecru-backup.1", "data"),
+        ("ecru-advisories-update.1", "ecosystem"),
+    ] {
+        let page = std::fs::read_to_string(directory.path().join(page)).expect(page);
+        for section in [
+            ".TH ecru",
+            ".SH NAME",
+            ".SH SYNOPSIS",
+            ".SH DESCRIPTION",
+            ".SH OPTIONS",
+            flag,
+        ] {
+            assert!(page.contains(section), "`{section}` is missing in {page}");
+        }
     }
 }

@@ -1,25 +1,10 @@
 //! Values of flags that are more than a type: how each is read, and what is said of one that is wrong.
 
-use std::{path::PathBuf, str::FromStr};
+use std::str::FromStr;
 
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-
-pub(super) fn default_data_directory() -> Result<PathBuf, String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the command line parser")]
-    let data_home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    // The specification of these directories says to ignore relative ones.
-    let data_home = data_home.filter(|directory| directory.is_absolute());
-    let in_home = || Some(std::env::home_dir()?.join(".local/share"));
-    match data_home
-        .or_else(in_home)
-        .filter(|directory| directory.is_absolute())
-    {
-        Some(directory) => Ok(directory.join("ecru")),
-        None => Err("this user has no home directory: name one for the data with `--data-dir`".to_owned()),
-    }
-}
 
 pub(super) fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
     RegistryId::parse(text).map_err(|_| "an account id is 12 digits")

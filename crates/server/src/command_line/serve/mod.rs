@@ -1,5 +1,10 @@
 //! `ecru serve`: a server from start to the signal that ends it.
 
+mod arguments;
+mod greeting;
+mod public_endpoint;
+mod values;
+
 use std::{process::ExitCode, thread, time::Duration};
 
 use anyhow::Context;
@@ -8,8 +13,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::{complain, greeting::Greeting};
-use crate::{Options, Server, logs::Logging};
+use greeting::Greeting;
+
+use super::{Failure, Outcome};
+use crate::{DataDirectory, Options, Server, advice};
+
+pub(super) use arguments::ServeArguments;
 
 const WORKERS_MIN: usize = 2;
 /// Small allocations are a thread's own affair, so that a few serve many threads.
@@ -17,9 +26,14 @@ const HEAPS_MAX: usize = 8;
 /// For disk work of requests that were cut off; everything acknowledged is done before.
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
+pub(super) fn run(arguments: ServeArguments) -> Outcome {
+    let (options, logging) = arguments.into_options()?;
     let workers = thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN));
     ecru_heap::share(workers.min(HEAPS_MAX));
+    let data = match &options.data {
+        DataDirectory::Kept(directory) => Some(directory.clone()),
+        DataDirectory::Ephemeral => None,
+    };
     let logs = logging.start();
     let ended = runtime(workers).and_then(|runtime| {
         let ended = runtime.block_on(serve_until_signal(options));
@@ -29,11 +43,8 @@ pub(super) fn serve(options: Options, logging: Logging) -> ExitCode {
     // What was logged stands before the reason of a failure.
     drop(logs);
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::Work(advice::on_start(&error, data.as_deref()))),
     }
 }
 

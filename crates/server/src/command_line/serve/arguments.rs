@@ -1,151 +1,30 @@
-//! Flags and their environment variables.
+//! The flags of a server and their environment variables.
 
-use std::{
-    ffi::OsString,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::BoolishValueParser, error::ErrorKind, parser::ValueSource,
+    ArgMatches, Args, CommandFactory, ValueEnum, ValueHint, builder::BoolishValueParser, error::ErrorKind,
+    parser::ValueSource,
 };
 use ecru_aws::ErrorNames;
 use ecru_model::RegistryId;
 use ecru_outbound::Url;
-use ecru_registry::{Endpoint, OrganizationId, Pace, RepositoryUriShape};
-use ecru_registry::{QuotaSetting, Quotas};
-use ecru_scanner::Ecosystem;
+use ecru_registry::{Endpoint, OrganizationId, Pace, QuotaSetting, Quotas, RepositoryUriShape};
 use tracing_subscriber::filter::Targets;
 
 use super::{
-    advisories::{AdvisoriesCommand, parse_archives},
     public_endpoint,
-    values::{default_data_directory, parse_account_id, parse_log_level, parse_sink},
+    values::{parse_account_id, parse_log_level, parse_sink},
 };
 use crate::{
     AdvisoriesRefresh, DataDirectory, EventOptions, HostPattern, Options, TlsFiles, UpstreamOptions,
     advisories::PUBLISHED_AT,
+    command_line::{Arguments, Failure, advisories::parse_archives, data::default_data_directory},
     logs::{Format, Logging},
 };
 
-const EXAMPLES: &str = "\
-Examples:
-  ecru                                       serve on 127.0.0.1:4566, data kept in the user's data directory
-  ecru --ephemeral --listen 127.0.0.1:0      a throw-away registry on a free port, for a test run
-  ecru --data-dir ./registry --log-format json
-  ecru --listen 0.0.0.0:4566 --tls-cert cert.pem --tls-key key.pem --no-dev-users
-
-Then point a client at it:
-  aws --endpoint-url http://localhost:4566 ecr create-repository --repository-name demo
-  docker login -u test -p test localhost:4566
-  docker push localhost:4566/demo
-
-Every flag can be given as an environment variable too (ECRU_LISTEN, ECRU_DATA_DIR, …); a flag goes before it.";
-
-/// A local Amazon ECR: its API and its registry on one port, with images kept on this machine.
-///
-/// Serves every operation of the ECR API (`aws ecr …`, every AWS SDK) and the OCI distribution protocol
-/// (`docker push`, `docker pull`) from one process and one directory. No account and no network are needed.
-#[derive(Debug, Parser)]
-#[command(name = "ecru", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-#[command(max_term_width = 100)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: ServeArguments,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve the registry until SIGTERM or Ctrl-C; this is what `ecru` alone does
-    #[command(after_help = EXAMPLES)]
-    Serve(Box<ServeArguments>),
-
-    /// Load security advisories, against which images are scanned
-    #[command(subcommand)]
-    Advisories(AdvisoriesCommand),
-
-    /// Remove now what nobody needs any more: abandoned uploads, layers of no image, files of no layer
-    ///
-    /// A running server does so by itself every ten minutes. Layers stay for a day after the last push or image that
-    /// had use for them.
-    Gc(DataArguments),
-
-    /// Read every blob and every row again, and print a line for whatever is damaged
-    ///
-    /// Goes on beside pushes and pulls. Ends with 1 if anything is damaged.
-    Verify(DataArguments),
-
-    /// Make a backup, also of a running server, or bring the one that is there up to date
-    ///
-    /// Holds everything that was acknowledged before it began, but for uploads that have not ended. Blobs that it holds
-    /// already are not copied again.
-    Backup(BackupArguments),
-
-    /// Bring a backup back into an empty data directory
-    Restore(RestoreArguments),
-}
-
 #[derive(Debug, Args)]
-pub(super) struct DataArguments {
-    /// The data directory
-    /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
-    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct BackupArguments {
-    /// Where the backup is to be: an empty directory, one to be made, or one with a backup
-    #[arg(value_name = "DIRECTORY")]
-    to: PathBuf,
-
-    #[command(flatten)]
-    data: DataArguments,
-}
-
-#[derive(Debug, Args)]
-struct RestoreArguments {
-    /// Where the backup is
-    #[arg(value_name = "DIRECTORY")]
-    from: PathBuf,
-
-    #[command(flatten)]
-    data: DataArguments,
-}
-
-/// What is to be done by a process that does not serve.
-pub(super) enum Work<'a> {
-    Import {
-        data: PathBuf,
-        sources: &'a [PathBuf],
-    },
-    Update {
-        data: PathBuf,
-        from: &'a Url,
-        ecosystems: &'a [Ecosystem],
-    },
-    Gc {
-        data: PathBuf,
-    },
-    Verify {
-        data: PathBuf,
-    },
-    Backup {
-        data: PathBuf,
-        to: &'a Path,
-    },
-    Restore {
-        from: &'a Path,
-        data: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-struct ServeArguments {
+pub(in crate::command_line) struct ServeArguments {
     /// Address and port to listen on; port 0 takes a free one, which the first line of output names
     #[arg(
         long,
@@ -157,7 +36,7 @@ struct ServeArguments {
 
     /// Directory that holds everything; made with mode 0700 if it is not there, owned by one process at a time
     /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
-    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY")]
+    #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
     /// Keep the data in a fresh directory that is removed at exit, and do not wait for the disk
@@ -234,11 +113,11 @@ struct ServeArguments {
     no_introspection: bool,
 
     /// Serve HTTPS with this certificate chain (PEM); read again when the file changes
-    #[arg(long, env = "ECRU_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "ECRU_TLS_CERT", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate (PEM)
-    #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
     /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
@@ -265,7 +144,7 @@ struct ServeArguments {
 
     /// Directory of security advisories in the OSV format (JSON files and zip files of them), looked at again before
     /// each scan of an image; `ecru advisories import` loads others for good
-    #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY")]
+    #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     advisories: Option<PathBuf>,
 
     /// Fetch the advisories of the ecosystems that stored images use, at once and again at this interval in hours
@@ -336,70 +215,9 @@ enum LogFormat {
     Json,
 }
 
-impl Arguments {
-    /// From these words and the environment.
-    pub(super) fn read<I, T>(words: I) -> Result<Arguments, clap::Error>
-    where
-        I: IntoIterator<Item = T>,
-        T: Into<OsString> + Clone,
-    {
-        let matches = Arguments::command().try_get_matches_from(words)?;
-        let mut arguments = Arguments::from_arg_matches(&matches)?;
-        match (&mut arguments.command, matches.subcommand()) {
-            (Some(Command::Serve(serve)), Some((_, matches))) => serve.settle_data(matches)?,
-            (Some(_), _) => {}
-            (None, _) => arguments.serve.settle_data(&matches)?,
-        }
-        Ok(arguments)
-    }
-
-    /// None when a server is to be run.
-    pub(super) fn work(&self) -> Result<Option<Work<'_>>, String> {
-        Ok(Some(match &self.command {
-            None | Some(Command::Serve(_)) => return Ok(None),
-            Some(Command::Advisories(AdvisoriesCommand::Import(import))) => Work::Import {
-                data: import.data.directory()?,
-                sources: &import.sources,
-            },
-            Some(Command::Advisories(AdvisoriesCommand::Update(update))) => Work::Update {
-                data: update.data.directory()?,
-                from: &update.from,
-                ecosystems: &update.ecosystems,
-            },
-            Some(Command::Gc(data)) => Work::Gc {
-                data: data.directory()?,
-            },
-            Some(Command::Verify(data)) => Work::Verify {
-                data: data.directory()?,
-            },
-            Some(Command::Backup(backup)) => Work::Backup {
-                data: backup.data.directory()?,
-                to: &backup.to,
-            },
-            Some(Command::Restore(restore)) => Work::Restore {
-                from: &restore.from,
-                data: restore.data.directory()?,
-            },
-        }))
-    }
-
-    pub(super) fn into_options(self) -> Result<(Options, Logging), String> {
-        match self.command {
-            Some(Command::Serve(serve)) => serve.into_options(),
-            _ => self.serve.into_options(),
-        }
-    }
-}
-
-impl DataArguments {
-    pub(super) fn directory(&self) -> Result<PathBuf, String> {
-        self.data_dir.clone().map_or_else(default_data_directory, Ok)
-    }
-}
-
 impl ServeArguments {
     /// Of a directory and an ephemeral one, a flag goes before a variable; two of a kind contradict each other.
-    fn settle_data(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+    pub(in crate::command_line) fn settle_data(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         if !self.ephemeral || self.data_dir.is_none() {
             return Ok(());
         }
@@ -415,7 +233,7 @@ impl ServeArguments {
         Ok(())
     }
 
-    fn into_options(self) -> Result<(Options, Logging), String> {
+    pub(super) fn into_options(self) -> Result<(Options, Logging), Failure> {
         let data = match (self.ephemeral, self.data_dir) {
             (true, _) => DataDirectory::Ephemeral,
             (false, Some(directory)) => DataDirectory::Kept(directory),
@@ -481,16 +299,27 @@ impl ServeArguments {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_command_is_consistent() {
-        Arguments::command().debug_assert();
+    use crate::command_line::Command;
+
+    fn read(words: &[&str]) -> Result<Options, clap::Error> {
+        let words: Vec<&str> = ["ecru"].iter().chain(words).copied().collect();
+        let Command::Serve(arguments) = Command::read(&words)? else {
+            panic!("`{words:?}` do not serve");
+        };
+        let Ok((options, _)) = arguments.into_options() else {
+            panic!("`{words:?}` are no options");
+        };
+        Ok(options)
+    }
+
+    fn read_ephemeral(words: &[&str]) -> Result<Options, clap::Error> {
+        read(&[&["--ephemeral"], words].concat())
     }
 
     #[test]
     fn serve_may_be_left_out() {
-        for arguments in [&["ecru", "--ephemeral"][..], &["ecru", "serve", "--ephemeral"]] {
-            let arguments = Arguments::read(arguments).expect("good arguments");
-            let (options, _) = arguments.into_options().expect("good options");
+        for words in [&["--ephemeral"][..], &["serve", "--ephemeral"]] {
+            let options = read(words).expect("good arguments");
             assert_eq!(options.listen.to_string(), "127.0.0.1:4566");
             assert!(matches!(options.data, DataDirectory::Ephemeral));
             assert!(options.dev_users && options.introspection && options.tls.is_none());
@@ -500,9 +329,7 @@ mod tests {
     #[test]
     fn an_organization_and_a_pace_have_defaults_and_are_checked() {
         let read = |words: &[&str]| {
-            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
-            let (options, _) = arguments.into_options().expect("good options");
-            Ok::<_, clap::Error>((options.organization_id.to_string(), options.pace))
+            read_ephemeral(words).map(|options| (options.organization_id.to_string(), options.pace))
         };
         let default = (OrganizationId::default().to_string(), Pace::Fast);
         assert_eq!(read(&[]).expect("no arguments"), default);
@@ -536,10 +363,7 @@ mod tests {
 
     #[test]
     fn events_go_to_http_addresses() {
-        let read = |words: &[&str]| {
-            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
-            Ok::<_, clap::Error>(arguments.into_options().expect("good options").0.events)
-        };
+        let read = |words: &[&str]| read_ephemeral(words).map(|options| options.events);
         let events = read(&[
             "--events-webhook",
             "https://example.com/hook",
@@ -573,7 +397,7 @@ mod tests {
     fn advisories_are_fetched_from_an_address_without_secrets() {
         let read = |words: &[&str]| {
             let update = ["ecru", "advisories", "update", "--data-dir", "/data"];
-            Arguments::read(update.iter().chain(words)).map(|_| ())
+            Command::read(&[&update, words].concat()).map(|_| ())
         };
         assert!(read(&["--from", "http://localhost:8000/osv", "--ecosystem", "Red Hat"]).is_ok());
         for bad in [
@@ -585,8 +409,7 @@ mod tests {
         ] {
             assert!(read(&bad).is_err(), "{bad:?}");
         }
-        let arguments = Arguments::read(["ecru", "--ephemeral", "--advisories-refresh", "24"]);
-        let options = arguments.expect("good").into_options().expect("good").0;
+        let options = read_ephemeral(&["--advisories-refresh", "24"]).expect("good arguments");
         let refresh = options.advisories_refresh.expect("a refresh");
         assert_eq!(refresh.every, Duration::from_hours(24));
         assert_eq!(refresh.from.as_str(), PUBLISHED_AT);
@@ -594,10 +417,7 @@ mod tests {
 
     #[test]
     fn upstreams_are_hosts_and_where_they_are() {
-        let read = |words: &[&str]| {
-            let arguments = Arguments::read(["ecru", "--ephemeral"].iter().chain(words))?;
-            Ok::<_, clap::Error>(arguments.into_options().expect("good options").0.upstreams)
-        };
+        let read = |words: &[&str]| read_ephemeral(words).map(|options| options.upstreams);
         let upstreams = read(&[
             "--upstream",
             "quay.io=http://localhost:5000,ghcr.io=https://mirror.example",
@@ -626,22 +446,6 @@ mod tests {
             ["--allow-upstream", "https://registry.example"],
         ] {
             assert!(read(&words).is_err(), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn every_flag_has_a_variable_of_its_name_and_a_line_of_help() {
-        for argument in Arguments::command().get_arguments() {
-            let Some(long) = argument.get_long() else { continue };
-            if ["help", "version"].contains(&long) {
-                continue;
-            }
-            let variable = format!("ECRU_{}", long.to_uppercase().replace('-', "_"));
-            assert_eq!(
-                argument.get_env().and_then(|name| name.to_str()),
-                Some(variable.as_str())
-            );
-            assert!(argument.get_help().is_some(), "`--{long}`");
         }
     }
 }
