@@ -19,7 +19,7 @@ use crate::{
     credentials::{self, Unsigned},
     form::Form,
     mount::Mounted,
-    protocol::{Given, Printed},
+    protocol::{Given, Printed, read_sized},
     request_ids::RequestIds,
     rest,
     route::{self, Found, Route},
@@ -158,12 +158,14 @@ impl Wire {
             codes,
         };
         let received = body::receive(limits, body, &self.bodies).await.map_err(refuse)?;
+        let bytes = received.document.text.len();
         let text = if parts.method == Method::GET {
-            parts.uri.query().unwrap_or_default().as_bytes()
+            parts.uri.query().unwrap_or_default().as_bytes().to_vec()
         } else {
-            &received.document.text
+            received.document.text
         };
-        let form = Form::parse(text).map_err(|message| refuse(codes.unreadable(message)))?;
+        let parse = move || Form::parse(&text).map_err(|message| codes.unreadable(message));
+        let form = read_sized(bytes, parse).await.map_err(refuse)?;
         let route = route::by_form(&self.services, service, &form)
             .map_err(|(spoken, message)| (spoken, codes.unknown(message)))?;
         let spoken = Spoken::by(route.service.facts());

@@ -11,11 +11,8 @@ use crate::{
     body::VALUES_MAX,
     codes::{self, Codes},
     document::{DECODED, Document},
-    protocol::{Given, JsonSink, Printed},
+    protocol::{Given, JsonSink, Printed, read_sized},
 };
-
-/// Bodies from this size are read away from the threads that serve others.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) struct Json;
 
@@ -33,13 +30,8 @@ impl Protocol for Json {
         parse: Parse<JsonFields, T>,
     ) -> Result<T, ServiceError> {
         let document = given.document;
-        if document.text.len() <= INLINE_BYTES_MAX {
-            return read_here(operation, document, parse);
-        }
-        let reading = tokio::task::spawn_blocking(move || read_here(operation, document, parse));
-        reading
-            .await
-            .map_err(|cause| ServiceError::internal("a body was not read").caused_by(cause))?
+        let bytes = document.text.len();
+        read_sized(bytes, move || read_here(operation, document, parse)).await
     }
 
     fn write<T>(operation: &'static OperationFacts, output: &T, print: fn(&mut JsonSink, &T)) -> Printed {
