@@ -418,7 +418,7 @@ fn a_body_within_the_depth_is_read_and_unknown_members_are_passed_over() {
 
 #[tokio::test]
 async fn a_large_body_is_read_the_same_on_another_thread() {
-    let manifest = "x".repeat(2 * crate::protocol::INLINE_BYTES_MAX);
+    let manifest = "x".repeat(2 * INLINE_BYTES_MAX);
     let text = format!(r#"{{"repositoryName":"demo","imageManifest":"{manifest}"}}"#);
     let operation = Operation::PutImage;
     let given = Given {
