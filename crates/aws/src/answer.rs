@@ -87,7 +87,9 @@ pub(crate) fn success(
         ProtocolName::Json | ProtocolName::RestJson => printed.body,
     };
     let mut response = respond(spoken, status, request_id, body);
-    response.headers_mut().extend(printed.headers);
+    if !printed.headers.is_empty() {
+        response.headers_mut().extend(printed.headers);
+    }
     response
 }
 

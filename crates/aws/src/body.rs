@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use crate::{
     codes::{self, Codes},
     document::Document,
+    form,
 };
 
 /// From this size, memory for a body is set aside in advance.
@@ -98,7 +99,7 @@ where
     }
     if document.text.len() > SMALL_BYTES {
         // The text is copied out of once, into values.
-        let made = document.text.len() + values_at_most(&document.text, limits.is_form) * VALUE_BYTES;
+        let made = document.text.len() + bytes_of_values(&document.text, limits.is_form);
         held.grow_to(whole(length) + made)
             .await
             .map_err(|reason| refused(codes, reason))?;
@@ -110,13 +111,14 @@ fn whole(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// No fewer than the values in the text.
-fn values_at_most(text: &[u8], is_form: bool) -> usize {
-    if is_form {
-        let marks = text.iter().filter(|byte| matches!(byte, b'&' | b'.'));
-        return marks.count() + 1;
+/// At least the memory that the values in the text take once they are parsed.
+fn bytes_of_values(text: &[u8], is_form: bool) -> usize {
+    if !is_form {
+        return json::values_at_most(text, VALUES_MAX) * VALUE_BYTES;
     }
-    json::values_at_most(text, VALUES_MAX)
+    // A dot may be escaped too.
+    let marks = text.iter().filter(|byte| matches!(byte, b'&' | b'.' | b'%'));
+    form::STEPS_MAX.min(marks.count() + 1) * form::STEP_BYTES
 }
 
 fn too_large(codes: &'static Codes, bytes_max: u64) -> ServiceError {

@@ -44,6 +44,17 @@ pub(crate) fn find(headers: &HeaderMap, uri: &Uri) -> Result<Signed, Unsigned> {
     }
 }
 
+/// The signing name of the service that a request is signed for.
+pub(crate) fn service(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let named = |credential: &str| credential.split('/').nth(3).map(str::to_owned);
+    if let Some(header) = headers.get(header::AUTHORIZATION) {
+        let fields = header.to_str().ok()?.strip_prefix(ALGORITHM)?;
+        let mut pairs = fields.split(',').filter_map(|pair| pair.trim().split_once('='));
+        return pairs.find_map(|(key, value)| (key == "Credential").then(|| named(value)))?;
+    }
+    named(&parameter(uri.query()?, "X-Amz-Credential")?)
+}
+
 fn from_header(text: &str) -> Result<Signed, Unsigned> {
     let Some(fields) = text
         .strip_prefix(ALGORITHM)
@@ -108,7 +119,6 @@ fn from_credential(credential: &str) -> Result<Signed, Unsigned> {
     Ok(Signed {
         access_key_id: access_key_id.to_owned(),
         region,
-        service: service.to_owned(),
     })
 }
 

@@ -6,8 +6,10 @@ use crate::escapes::decode_form;
 
 /// Steps of one key.
 const DEPTH_MAX: usize = 32;
-/// No operation takes as many pairs.
-const PAIRS_MAX: usize = 20_000;
+/// Steps of all keys. No operation takes as many.
+pub(crate) const STEPS_MAX: usize = 20_000;
+/// A step takes this much memory at most, because each level of the tree allocates room for several keys.
+pub(crate) const STEP_BYTES: usize = 1024;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
@@ -21,14 +23,16 @@ impl Form {
     pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let text = str::from_utf8(text).map_err(|_| "the form is not UTF-8")?;
         let mut form = Self::default();
-        for (before, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-            if before == PAIRS_MAX {
-                return Err("the form holds more than 20000 values");
-            }
+        let mut steps = 0;
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let malformed = "the form is not percent-encoded";
             let key = decode_form(key).ok_or(malformed)?;
             let value = decode_form(value).ok_or(malformed)?;
+            steps += key.split('.').count();
+            if steps > STEPS_MAX {
+                return Err("the keys of the form have more than 20000 steps");
+            }
             form.insert(&key, value.into_owned())?;
         }
         Ok(form)
@@ -89,7 +93,7 @@ mod tests {
     #[test]
     fn a_form_is_bounded_and_well_formed() {
         let deep = "a.".repeat(40);
-        let many = "a=1&".repeat(PAIRS_MAX + 1);
+        let many = "a.b=1&".repeat(STEPS_MAX / 2 + 1);
         for text in [
             b"a=%".as_slice(),
             b"%zz=1",

@@ -68,7 +68,7 @@ fn labels(http: &Http, path: &str, query: Option<&str>) -> Option<Vec<(&'static 
     None
 }
 
-pub(crate) fn parts(http: &Http, parts: Parts) -> RestParts {
+pub(crate) fn parts(http: &Http, parts: &Parts) -> RestParts {
     let labels = labels(http, parts.uri.path(), parts.uri.query()).unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -79,7 +79,7 @@ pub(crate) fn parts(http: &Http, parts: Parts) -> RestParts {
     RestParts {
         labels,
         query: query.collect(),
-        headers: parts.headers,
+        headers: parts.headers.clone(),
     }
 }
 

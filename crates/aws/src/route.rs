@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceFacts, Signed};
+use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceFacts};
 use http::{HeaderMap, Method, Uri, header, request::Parts};
 
-use crate::{answer::Spoken, escapes::decode_form, form::Form, mount::Mounted, rest};
+use crate::{answer::Spoken, credentials, escapes::decode_form, form::Form, mount::Mounted, rest};
 
 const TARGET: &str = "x-amz-target";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -32,15 +32,14 @@ const NO_TARGET: &str = "the target names no operation of this service";
 const NO_PATH: &str = "no operation has this method and path";
 
 /// Finds the operation of a request by its head.
-pub(crate) fn find<'s>(services: &'s Services, parts: &Parts, signed: Option<&Signed>) -> Found<'s> {
+pub(crate) fn find<'s>(services: &'s Services, parts: &Parts) -> Found<'s> {
     if let Some(target) = parts.headers.get(TARGET) {
         let target = target.to_str().unwrap_or_default();
         return by_target(services, parts, target);
     }
-    let named = signed.and_then(|signed| {
-        services
-            .iter()
-            .find(|service| service.facts().signing_name == signed.service)
+    let named = credentials::service(&parts.headers, &parts.uri).and_then(|name| {
+        let mut services = services.iter();
+        services.find(|service| service.facts().signing_name == name)
     });
     if let Some(service) = named {
         return of_service(service.as_ref(), parts);

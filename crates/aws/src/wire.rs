@@ -19,7 +19,7 @@ use crate::{
     credentials::{self, Unsigned},
     form::Form,
     mount::Mounted,
-    protocol::{Given, Printed},
+    protocol::{Given, Printed, read_sized},
     request_ids::RequestIds,
     rest,
     route::{self, Found, Route},
@@ -37,9 +37,8 @@ pub struct Wire {
     error_names: ErrorNames,
 }
 
-/// The head of a request.
-struct Head {
-    parts: Parts,
+/// Who sent a request, and to which address.
+struct Sender {
     signed: Result<Signed, Unsigned>,
     origin: Origin,
 }
@@ -62,7 +61,7 @@ impl Wire {
         route::claims(&self.services, method, uri)
     }
 
-    /// Answers every request; the facts of the operation are among the answer's extensions where the request named one.
+    /// Answers every request.
     pub async fn handle<B>(&self, request: Request<B>, origin: Origin) -> Response<Bytes>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -70,49 +69,41 @@ impl Wire {
     {
         let request_id = REQUEST_IDS.next();
         let (parts, body) = request.into_parts();
-        let head = Head {
+        let sender = Sender {
             signed: credentials::find(&parts.headers, &parts.uri),
-            parts,
             origin,
         };
-        let mut operation = None;
-        let result = match route::find(&self.services, &head.parts, head.signed.as_ref().ok()) {
+        let answered = match route::find(&self.services, &parts) {
             Found::Operation(route) => {
-                operation = Some(route.operation);
-                let result = self.operate(route, head, body).await;
                 let spoken = Spoken::by(route.service.facts());
-                result
-                    .map(|printed| (spoken, route.operation, printed))
-                    .map_err(|error| (spoken, error))
+                match self.operate(route, sender, &parts, body).await {
+                    Ok(printed) => Ok((spoken, route.operation, printed)),
+                    Err(error) => Err((spoken, error)),
+                }
             }
-            Found::InForm(service) => {
-                // In a box, so that the others need not carry its room.
-                let answered = Box::pin(self.answer_form(service, head, body)).await;
-                answered.inspect(|(_, named, _)| operation = Some(*named))
-            }
+            // In a box, so that the others need not carry its room.
+            Found::InForm(service) => Box::pin(self.answer_form(service, sender, &parts, body)).await,
             Found::Nothing(spoken, message) => Err((spoken, codes::of(spoken.protocol).unknown(message))),
         };
-        let mut response = match result {
+        match answered {
             Ok((spoken, operation, printed)) => answer::success(spoken, &request_id, operation, printed),
             Err((spoken, error)) => answer::failure(spoken, &request_id, &error, self.error_names),
-        };
-        if let Some(operation) = operation {
-            response.extensions_mut().insert(operation);
         }
-        response
     }
 
-    async fn operate<B>(&self, route: Route<'_>, head: Head, body: B) -> Result<Printed, ServiceError>
+    async fn operate<B>(
+        &self,
+        route: Route<'_>,
+        sender: Sender,
+        parts: &Parts,
+        body: B,
+    ) -> Result<Printed, ServiceError>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let facts = route.service.facts();
-        let Head {
-            parts,
-            signed,
-            origin,
-        } = head;
+        let Sender { signed, origin } = sender;
         let signed = signature(route.operation, facts.protocol, signed)?;
         check_content(Spoken::by(facts), &parts.headers)?;
         let limits = Limits::of(route.operation, facts.protocol);
@@ -131,18 +122,15 @@ impl Wire {
     async fn answer_form<B>(
         &self,
         service: Option<&dyn Mounted>,
-        head: Head,
+        sender: Sender,
+        parts: &Parts,
         body: B,
     ) -> Result<(Spoken, &'static OperationFacts, Printed), Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let Head {
-            parts,
-            signed,
-            origin,
-        } = head;
+        let Sender { signed, origin } = sender;
         let spoken = service.map_or(Spoken::unknown(ProtocolName::Query, ""), |service| {
             Spoken::by(service.facts())
         });
@@ -158,12 +146,14 @@ impl Wire {
             codes,
         };
         let received = body::receive(limits, body, &self.bodies).await.map_err(refuse)?;
+        let bytes = received.document.text.len();
         let text = if parts.method == Method::GET {
-            parts.uri.query().unwrap_or_default().as_bytes()
+            parts.uri.query().unwrap_or_default().as_bytes().to_vec()
         } else {
-            &received.document.text
+            received.document.text
         };
-        let form = Form::parse(text).map_err(|message| refuse(codes.unreadable(message)))?;
+        let parse = move || Form::parse(&text).map_err(|message| codes.unreadable(message));
+        let form = read_sized(bytes, parse).await.map_err(refuse)?;
         let route = route::by_form(&self.services, service, &form)
             .map_err(|(spoken, message)| (spoken, codes.unknown(message)))?;
         let spoken = Spoken::by(route.service.facts());

@@ -33,8 +33,11 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
     let text = operations.to_string();
     let violations = text.contains("Violations").then(|| quote! { Violations, });
     let http = text.contains("Http {").then(|| quote! { Http, });
+    let operation = facts.import("operation", "Operation");
     Ok(quote! {
         use ecru_platform::wire::{#http OperationFacts, ProtocolName, ServiceFacts, #violations};
+
+        use #operation;
 
         use super::codes;
 
@@ -46,6 +49,7 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
             target_prefix: #target_prefix,
             xml_namespace: #namespace,
             operations: #operations,
+            find: |name| Operation::from_name(name).map(|operation| operation as usize),
         };
     })
 }

@@ -11,11 +11,8 @@ use crate::{
     body::VALUES_MAX,
     codes::{self, Codes},
     document::{DECODED, Document},
-    protocol::{Given, JsonSink, Printed},
+    protocol::{Given, INLINE_BYTES_MAX, JsonSink, Printed, read_sized},
 };
-
-/// Bodies from this size are read away from the threads that serve others.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) struct Json;
 
@@ -33,13 +30,12 @@ impl Protocol for Json {
         parse: Parse<JsonFields, T>,
     ) -> Result<T, ServiceError> {
         let document = given.document;
+        // Without a closure to move into where the body is small.
         if document.text.len() <= INLINE_BYTES_MAX {
             return read_here(operation, document, parse);
         }
-        let reading = tokio::task::spawn_blocking(move || read_here(operation, document, parse));
-        reading
-            .await
-            .map_err(|cause| ServiceError::internal("a body was not read").caused_by(cause))?
+        let bytes = document.text.len();
+        read_sized(bytes, move || read_here(operation, document, parse)).await
     }
 
     fn write<T>(operation: &'static OperationFacts, output: &T, print: fn(&mut JsonSink, &T)) -> Printed {
@@ -139,10 +135,12 @@ impl Fields for JsonFields {
     type Value = Value;
     type Members = Map<String, Value>;
 
+    #[inline]
     fn trail(&mut self) -> &mut Trail {
         &mut self.trail
     }
 
+    #[inline]
     fn members(&mut self, value: Value) -> Result<Map<String, Value>, Refused> {
         match value {
             Value::Object(members) => Ok(members),
@@ -151,6 +149,7 @@ impl Fields for JsonFields {
         }
     }
 
+    #[inline]
     fn take(&mut self, members: &mut Map<String, Value>, member: &'static Member) -> Option<Value> {
         members.remove(member.name).filter(|value| !value.is_null())
     }
@@ -173,6 +172,7 @@ impl Fields for JsonFields {
         Ok(entries.into_iter().collect())
     }
 
+    #[inline]
     fn text(&mut self, value: Value) -> Result<String, Refused> {
         match value {
             Value::String(text) => Ok(text),
@@ -189,6 +189,7 @@ impl Fields for JsonFields {
         }
     }
 
+    #[inline]
     fn boolean(&mut self, value: Value) -> Result<bool, Refused> {
         match value {
             Value::Bool(boolean) => Ok(boolean),
@@ -202,6 +203,7 @@ impl Fields for JsonFields {
         }
     }
 
+    #[inline]
     fn integer(&mut self, value: Value) -> Result<i32, Refused> {
         match self.number(value)?.as_i64().map(i32::try_from) {
             Some(Ok(number)) => Ok(number),
@@ -211,6 +213,7 @@ impl Fields for JsonFields {
         }
     }
 
+    #[inline]
     fn long(&mut self, value: Value) -> Result<i64, Refused> {
         match self.number(value)?.as_i64() {
             Some(number) => Ok(number),

@@ -27,6 +27,7 @@ impl JsonSink {
     }
 
     /// A value ends in any other byte than these two, so they tell whether one stands before.
+    #[inline]
     pub(crate) fn separate(&mut self) {
         if !matches!(self.text.last(), Some(b'{' | b'[')) {
             self.text.push(b',');
@@ -89,6 +90,7 @@ impl Sink for JsonSink {
     }
 
     /// The name of a member of the model, which needs no escapes.
+    #[inline]
     fn name(&mut self, member: &'static Member) {
         self.separate();
         self.text.push(b'"');
@@ -96,6 +98,7 @@ impl Sink for JsonSink {
         self.text.extend_from_slice(b"\":");
     }
 
+    #[inline]
     fn text(&mut self, text: &str) {
         // Looks at all of it, as many bytes at once are faster than to stop at the first that needs an escape.
         let escapes = text
@@ -115,11 +118,13 @@ impl Sink for JsonSink {
         self.text.extend_from_slice(json.as_bytes());
     }
 
+    #[inline]
     fn boolean(&mut self, boolean: bool) {
         self.text
             .extend_from_slice(if boolean { b"true" } else { b"false" });
     }
 
+    #[inline]
     fn integer(&mut self, number: i64) {
         self.append(|out| serde_json::to_writer(out, &number).map_err(Into::into));
     }
@@ -129,6 +134,7 @@ impl Sink for JsonSink {
     }
 
     /// Seconds since 1970 with the milliseconds as a fraction.
+    #[inline]
     fn timestamp(&mut self, moment: Timestamp) {
         let milliseconds = moment.as_millis();
         let (seconds, fraction) = (

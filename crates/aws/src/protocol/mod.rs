@@ -6,6 +6,7 @@ mod query;
 mod rest_json;
 mod xml;
 
+use ecru_platform::wire::ServiceError;
 use http::{HeaderName, HeaderValue};
 
 use crate::{document::Document, form::Form, rest::RestParts};
@@ -29,6 +30,23 @@ pub struct Printed {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Vec<u8>,
+}
+
+/// Bodies from this size are read away from the threads that serve others.
+pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Reads a body of this many bytes where it delays nobody.
+pub(crate) async fn read_sized<T: Send + 'static>(
+    bytes: usize,
+    read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+) -> Result<T, ServiceError> {
+    if bytes <= INLINE_BYTES_MAX {
+        return read();
+    }
+    let reading = tokio::task::spawn_blocking(read);
+    reading
+        .await
+        .map_err(|cause| ServiceError::internal("a body was not read").caused_by(cause))?
 }
 
 impl Printed {

@@ -14,6 +14,7 @@ use crate::{
     protocol::{
         Given, JsonSink, Printed,
         json::{JsonFields, finish, read_value},
+        read_sized,
     },
     rest::RestParts,
 };
@@ -33,21 +34,8 @@ impl Protocol for RestJson {
         given: Given,
         parse: Parse<RestFields, T>,
     ) -> Result<T, ServiceError> {
-        let mut fields = RestFields {
-            json: JsonFields::new(Trail::new(operation.violations)),
-        };
-        let request = Request {
-            parts: *given.rest.unwrap_or_default(),
-            text: given.document.text,
-            members: None,
-        };
-        let input = parse(&mut fields, Part::Request(Box::new(request)));
-        finish(
-            operation,
-            fields.json.trail,
-            input,
-            codes::of(ProtocolName::RestJson),
-        )
+        let bytes = given.document.text.len();
+        read_sized(bytes, move || read_here(operation, given, parse)).await
     }
 
     fn write<T>(operation: &'static OperationFacts, output: &T, print: fn(&mut RestSink, &T)) -> Printed {
@@ -55,6 +43,24 @@ impl Protocol for RestJson {
         print(&mut sink, output);
         sink.finish(operation)
     }
+}
+
+fn read_here<T>(
+    operation: &'static OperationFacts,
+    given: Given,
+    parse: Parse<RestFields, T>,
+) -> Result<T, ServiceError> {
+    let mut fields = RestFields {
+        json: JsonFields::new(Trail::new(operation.violations)),
+    };
+    let request = Request {
+        parts: *given.rest.unwrap_or_default(),
+        text: given.document.text,
+        members: None,
+    };
+    let input = parse(&mut fields, Part::Request(Box::new(request)));
+    let codes = codes::of(ProtocolName::RestJson);
+    finish(operation, fields.json.trail, input, codes)
 }
 
 pub(crate) struct RestFields {

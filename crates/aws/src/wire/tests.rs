@@ -24,7 +24,7 @@ fn check_target(method: Method, target: &str, expected: Option<&str>) {
         .body(())
         .unwrap();
     let services = [crate::json(Empty)];
-    let found = match route::find(&services, &request.into_parts().0, None) {
+    let found = match route::find(&services, &request.into_parts().0) {
         Found::Operation(route) => Some(route.operation.name),
         Found::InForm(_) => panic!("a target is no form"),
         Found::Nothing(spoken, _) => {

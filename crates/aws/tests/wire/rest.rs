@@ -38,6 +38,11 @@ static FACTS: ServiceFacts = ServiceFacts {
         operation("PutNote", "PUT", "/notes/{name}", 201),
         operation("PutText", "PUT", "/notes/{name}/text", 200),
     ],
+    find: |name| {
+        ["GetNote", "PutNote", "PutText"]
+            .iter()
+            .position(|it| *it == name)
+    },
 };
 
 #[derive(Debug, Default)]

@@ -60,16 +60,15 @@ pub struct ServiceFacts {
     /// What comes before the operation's name in `X-Amz-Target`; empty for protocols other than JSON.
     pub target_prefix: &'static str,
     pub xml_namespace: &'static str,
-    /// Sorted by name.
     pub operations: &'static [OperationFacts],
+    /// Returns the index of the operation of this name.
+    pub find: fn(&str) -> Option<usize>,
 }
 
 impl ServiceFacts {
-    /// The index of an operation.
+    /// The index of the operation of this name.
     pub fn find(&self, operation: &str) -> Option<usize> {
-        self.operations
-            .binary_search_by(|facts| facts.name.cmp(operation))
-            .ok()
+        (self.find)(operation)
     }
 }
 
@@ -150,8 +149,6 @@ pub struct Call {
 pub struct Signed {
     pub access_key_id: String,
     pub region: Region,
-    /// The signing name of the service the request was signed for.
-    pub service: String,
 }
 
 /// The address that a request was sent to, and the address of the client.
