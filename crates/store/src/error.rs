@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("the database is damaged: {what}")]
     Damaged { what: String },
 
-    #[error("writes are refused until the disk takes them again")]
+    #[error("writes are refused until the disk accepts them again")]
     ReadOnly,
 
     #[error("the store is closed")]
@@ -34,7 +34,7 @@ pub enum StoreError {
     #[error("the work on the database panicked")]
     Panicked,
 
-    #[error("nobody waits for the result any more")]
+    #[error("the caller no longer waits for the result")]
     Unheard,
 
     #[error("a restore into the data directory has not ended: run it again, or begin with another directory")]

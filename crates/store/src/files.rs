@@ -29,7 +29,7 @@ impl FileName {
     }
 
     pub(crate) fn from_stored(text: &str) -> Result<FileName, StoreError> {
-        FileName::parse(text).ok_or_else(|| StoreError::damaged("a row names no file of ours"))
+        FileName::parse(text).ok_or_else(|| StoreError::damaged("a row names an invalid file"))
     }
 
     fn prefix(self) -> u8 {

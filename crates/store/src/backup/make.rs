@@ -20,8 +20,7 @@ use crate::{Report, Snapshot, StoreError, Tried};
 
 const BLOBS_AT_ONCE: i64 = 500;
 
-/// While the hold exists no file is removed, so the rows are copied first and the files that they name after
-/// them.
+/// While the hold exists no file is removed, so the rows are copied first, then the files that they name.
 pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<BackedUp, BackupError> {
     let place = BackupPlace::open(directory)?;
     let standing = Marker::find(directory)?;

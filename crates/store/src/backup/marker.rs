@@ -49,7 +49,7 @@ impl Marker {
             .map_err(|_| BackupError::Changed("`backup.json` cannot be read".to_owned()))?;
         if marker.format != FORMAT {
             return Err(BackupError::Changed(format!(
-                "it is of format {}, and this program knows {FORMAT}",
+                "its format is {}, and this program reads {FORMAT}",
                 marker.format
             )));
         }

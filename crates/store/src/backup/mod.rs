@@ -28,13 +28,13 @@ pub enum BackupError {
     #[error("the backup has not been finished: make it again")]
     Unfinished,
 
-    #[error("the backup is not what it was: {0}")]
+    #[error("the backup cannot be used: {0}")]
     Changed(String),
 
     #[error("there is no room for the backup: it has {needed} bytes, and {free} are free")]
     NoRoom { needed: u64, free: u64 },
 
-    #[error("somebody else works on the backup")]
+    #[error("another process works on the backup")]
     Busy,
 
     #[error("the data directory is not empty")]

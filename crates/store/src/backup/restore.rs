@@ -223,7 +223,7 @@ fn refuse_more_than(marker: &Marker, rows: &dyn Connection) -> Result<(), Backup
 
 fn copy_database(from: &Path, to: &Path, size: u64) -> Result<(), BackupError> {
     let changed = |what: &str| BackupError::Changed(what.to_owned());
-    let source = open_regular(from).map_err(|_| changed("its database is missing, or no file"))?;
+    let source = open_regular(from).map_err(|_| changed("its database is missing or not a file"))?;
     if source.metadata().tried("look at the database")?.len() != size {
         return Err(changed("its database has another size"));
     }

@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(outstanding(), 0);
 
         grow(10);
-        assert!(outstanding() < 100, "the log has begun anew");
+        assert!(outstanding() < 100, "the log has restarted");
         grow(5_000);
         assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
         assert_eq!(outstanding(), 0);

@@ -21,7 +21,7 @@ pub enum CompleteError<E> {
     #[error("the blob was not published")]
     Refused(E),
 
-    #[error("the upload has ended, or must be taken anew")]
+    #[error("the upload has ended, or must be taken again")]
     Gone,
 
     #[error(transparent)]

@@ -35,7 +35,7 @@ pub enum TakeError {
     #[error("the repository has no such upload")]
     NotFound,
 
-    #[error("somebody else works on the upload")]
+    #[error("another caller works on the upload")]
     Busy,
 
     #[error(transparent)]

@@ -31,7 +31,7 @@ pub enum AppendError {
     #[error("more bytes came than are allowed")]
     TooLarge,
 
-    #[error("the upload has ended, or must be taken anew")]
+    #[error("the upload has ended, or must be taken again")]
     Gone,
 
     #[error(transparent)]

@@ -53,7 +53,7 @@ async fn complaint(core: &Arc<Core>, id: UploadId, row: UploadRow) -> Result<Opt
 fn parts(parts: Parts) -> Option<String> {
     let has_inner = parts.count > 1;
     let right = parts.smallest_inner.is_some() == has_inner && (parts.count > 0 || parts.last_size == 0);
-    (!right).then(|| "counts other parts than it knows sizes of".to_owned())
+    (!right).then(|| "counts other parts than it has sizes for".to_owned())
 }
 
 fn bytes(core: &Core, row: &UploadRow) -> Result<Option<String>, StoreError> {

@@ -90,7 +90,7 @@ impl Seat {
             Seat::Shut { probe_at } if Instant::now() < *probe_at => {}
             Seat::Shut { probe_at } => match shared.changes.during(|| shared.backend.recover()) {
                 Ok(connection) => {
-                    tracing::info!("the disk takes writes again");
+                    tracing::info!("the disk accepts writes again");
                     *self = Seat::Open {
                         connection,
                         upkeep: Upkeep::Done,
@@ -127,7 +127,7 @@ impl Seat {
             // Nothing is lost: committed data is in the log, which the next start reads.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-               "the WAL checkpoint failed"
+                "the WAL checkpoint failed"
             );
         }
         // The last connection is closed here, not with the last handle to the store.
