@@ -40,7 +40,7 @@ pub fn path(text: &str) {
     }
 }
 
-/// An encoded value is decoded to itself.
+/// Encoding a value and decoding it returns the same value.
 pub fn query(text: &str) {
     let _ = Query::parse(Some(text)).find("digest");
     if !text.is_empty() && !text.chars().any(char::is_control) {

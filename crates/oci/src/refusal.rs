@@ -70,7 +70,7 @@ impl Refusal {
         Self::of(error, Place::Entrance)
     }
 
-    /// The refusal for a body that did not arrive as declared. None of its bytes are kept.
+    /// The refusal for a body that did not arrive as declared. None of its bytes count.
     pub(crate) fn broken(failure: Failure, code: Code) -> Self {
         let (status, message) = match failure {
             Failure::Silent => (

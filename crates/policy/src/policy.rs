@@ -20,7 +20,7 @@ pub(crate) struct Statement {
     pub(crate) principals: Listed<Principal>,
     /// As written, with the service prefix.
     pub(crate) actions: Listed<String>,
-    /// If the statement names none, the resource is the one that the policy is attached to.
+    /// `None` if the statement names none. It then applies to the resource that has the policy.
     pub(crate) resources: Option<Listed<String>>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) has_variables: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Grammar {
 pub struct Incoming {
     /// Whether its statements may name resources.
     pub takes_resources: bool,
-    /// The partition of the policy. A partition has no access to principals and resources of another.
+    /// The partition of the policy, which cannot name principals or resources of another partition.
     pub partition: &'static str,
 }
 

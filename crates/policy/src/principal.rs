@@ -8,7 +8,7 @@ use crate::policy::{Grammar, Listed, texts};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     Everyone,
-    /// An account as a whole, in every notation.
+    /// An account as a whole, in any of its notations.
     Account(String),
     /// A user, a role or a session. Roles are kept without their path, because sessions have none.
     Arn(String),

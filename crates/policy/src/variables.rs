@@ -3,7 +3,7 @@
 
 use crate::condition::Facts;
 
-/// Represent a literal `*` and `?`. No name, ARN or tag contains these characters.
+/// Placeholders for a literal `*` and `?`. No name, ARN or tag contains these characters.
 const STAR: char = '\u{1}';
 const ONE: char = '\u{2}';
 

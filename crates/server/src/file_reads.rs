@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 /// The size of the first piece, and of each piece while many clients have pieces waiting.
 const FIRST_BYTES: u64 = 64 * 1024;
 const PIECE_BYTES_MAX: u64 = 256 * 1024;
-/// The memory of all pieces from which clients get only small pieces.
+/// Once all pieces together take this much memory, clients get only small pieces.
 const IN_MEMORY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// One for the process, because it limits the memory of the process.

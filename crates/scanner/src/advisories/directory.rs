@@ -105,7 +105,7 @@ fn name_of(file: &AdvisoryFile) -> String {
 
 /// Loads one file. A file that cannot be read does not prevent the use of the others.
 fn take_in(connection: &Connection, file: &AdvisoryFile) -> rusqlite::Result<()> {
-    // Recorded with a wrong size until it is loaded, so that the next process starts again if this one ends.
+    // The recorded size is wrong until the file is loaded, so the next process loads it if this one ends.
     let source = ensure_source(connection, &name_of(file), -1, file.modified_at)?;
     connection.execute("DELETE FROM advisories WHERE source_id = ?1", [source])?;
     let mut imported = Imported::default();

@@ -155,8 +155,8 @@ impl SetUpdate {
     }
 }
 
-/// An advisory also names packages of other ecosystems. They are dropped: with a few of its advisories
-/// loaded, such an ecosystem would look as if all of them were.
+/// An advisory also names packages of other ecosystems. They are dropped: an ecosystem with a few of its
+/// advisories would look complete.
 fn own_part(mut document: Document, archive: &Ecosystem) -> Document {
     document.affected.retain_mut(|affected| {
         let Some(package) = &mut affected.package else {

@@ -1,5 +1,5 @@
-//! Programs that list the modules they were built from: Go programs, and Rust programs built with `cargo
-//! auditable`.
+//! Programs that list the modules they were built from: Go programs, and Rust programs built with
+//! `cargo auditable`.
 //!
 //! A program is read through a window of bounded size. Both kinds of list are recognized by their first
 //! bytes, so neither the section table at the end of a program nor its segments are needed.

@@ -10,7 +10,7 @@ use crate::backend::Connection;
 use crate::changes::Changes;
 use crate::{StoreError, Tx};
 
-/// A write of any types.
+/// A write with its types erased.
 pub(crate) trait Job: Send {
     /// Runs the work, and returns whether to keep its changes. May be called again, in another transaction.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
