@@ -1,9 +1,10 @@
-//! What the C library keeps of memory that was given back: left to itself, a server with many threads grows for hours.
+//! Limits the freed memory that the C library keeps. With its defaults, a server with many threads grows for
+//! hours.
 
-/// Has all threads share so many heaps, instead of up to eight for each core: what is given back to one of them serves no other.
-/// Large pieces go back to the system. Does nothing where the C library is not glibc.
+/// Limits all threads to `heaps` heaps, instead of up to eight for each core: memory freed in one heap serves
+/// no other heap. Large allocations are returned to the system. Does nothing if the C library is not glibc.
 ///
-/// To be called while there is one thread: heaps that exist already stay.
+/// Must be called while there is one thread: existing heaps stay.
 pub fn share(heaps: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::share(heaps);
@@ -15,10 +16,10 @@ pub fn share(heaps: usize) {
 mod glibc {
     use std::ffi::c_int;
 
-    /// From here on memory comes from the system and goes back to it at once. The buffers that bodies are read into are smaller:
-    /// to have each of them anew takes two fifths more processor time.
+    /// Allocations from this size on are mapped from the system and unmapped when freed. The buffers that
+    /// bodies are read into are smaller: mapping each of them costs 40 % more processor time.
     const MAPPED_FROM_BYTES: c_int = 1024 * 1024;
-    /// What may lie free at the end of a heap: the buffers that a push uses in turn.
+    /// The free memory that may remain at the end of a heap: the buffers that a push uses in turn.
     const FREE_BYTES_MAX: c_int = 2 * 1024 * 1024;
 
     pub(super) fn share(heaps: usize) {
@@ -31,7 +32,7 @@ mod glibc {
     fn set(setting: c_int, value: c_int) {
         // SAFETY: takes two numbers, and neither reads nor writes memory of the program.
         let taken = unsafe { libc::mallopt(setting, value) };
-        // Without it the server works as well, in more memory.
+        // Without the setting the server works too, but uses more memory.
         debug_assert_eq!(taken, 1, "glibc has known these settings since 2.10");
     }
 }
@@ -45,10 +46,10 @@ mod tests {
     use super::*;
 
     const THREADS: usize = 12;
-    /// Of this size are the heaps beside the first one, and so they are aligned.
+    /// The size and alignment of the heaps other than the first.
     const HEAP_BYTES: u64 = 64 << 20;
 
-    /// The heaps that threads have, as the system sees them.
+    /// The number of heaps that threads have, as the system reports them.
     fn heaps() -> usize {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let writable = maps.lines().filter(|line| line.contains("rw-p 00000000 00:00 0"));

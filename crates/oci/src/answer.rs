@@ -1,4 +1,4 @@
-//! How answers are put together, and what all of them carry.
+//! Builds answers, and adds the headers that all of them have.
 
 use bytes::Bytes;
 use http::response::Builder;
@@ -29,7 +29,7 @@ pub(crate) fn json(builder: Builder, list: &impl Serialize) -> Answer {
     with_body(builder, Body::Bytes(text.into()))
 }
 
-/// An answer that says all it has to say in its headers. 204 and 304 never have a length.
+/// An answer that consists of headers only. 204 and 304 never have a length.
 pub(crate) fn empty(builder: Builder, status: StatusCode) -> Answer {
     let builder = match status {
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => builder,
@@ -38,12 +38,12 @@ pub(crate) fn empty(builder: Builder, status: StatusCode) -> Answer {
     with_body(builder.status(status), Body::Empty)
 }
 
-/// The header values are ours or have been parsed, so building cannot fail but by our own fault.
+/// The header values are constants of ours or were parsed, so building fails only through a fault of ours.
 pub(crate) fn with_body(builder: Builder, body: Body) -> Answer {
     builder.body(body).map_err(|_| Refusal::internal())
 }
 
-/// What every answer carries; of an answer to HEAD only the head is left.
+/// Adds the headers of every answer. An answer to HEAD loses its body.
 pub(crate) fn finish(response: Response<Body>, is_head: bool) -> Response<Body> {
     let (mut parts, mut body) = response.into_parts();
     parts

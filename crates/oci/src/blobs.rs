@@ -16,14 +16,14 @@ use crate::refusal::Refusal;
 use crate::request::{self, Asked};
 use crate::{Answer, Body, answer};
 
-/// A request to read one blob that carries its leave in its address.
+/// A request to read one blob whose address contains the permission.
 pub(crate) struct Granted<'a> {
     repository: RepositoryName,
     digest: Digest,
     grant: &'a str,
 }
 
-/// Only reading one blob can be granted: everything else enters with credentials.
+/// Only reading one blob can be permitted this way: every other request needs credentials.
 pub(crate) fn granted<'a>(method: &Method, route: &Route<'_>, query: &'a Query<'_>) -> Option<Granted<'a>> {
     let (Route::Blob { name, digest }, true) = (route, *method == Method::GET || *method == Method::HEAD)
     else {
@@ -58,7 +58,7 @@ pub(crate) async fn get(asked: &Asked<'_>, name: &str, digest: &str) -> Answer {
         .map_err(of_blob)?
     {
         OpenedBlob::Stored(reader) => reader,
-        // What nobody has seen the end of cannot be given in parts.
+        // A blob whose end has not arrived cannot be served in ranges.
         OpenedBlob::Arriving(arriving) => {
             let builder = of_length(builder, arriving.size_bytes);
             return answer::with_body(builder, Body::Arriving(arriving));
@@ -120,7 +120,7 @@ pub(crate) async fn delete(asked: &Asked<'_>, name: &str, digest: &str) -> Answe
     answer::empty(Response::builder(), StatusCode::ACCEPTED)
 }
 
-/// A range that rests on another content than this blob counts as none.
+/// A range whose `If-Range` names other content than this blob is ignored.
 fn wanted(asked: &Asked<'_>, etag: &str, size: u64) -> Wanted {
     if asked
         .headers

@@ -1,10 +1,11 @@
-//! The codes of the specification, and which of them an error of the registry is.
+//! The codes of the specification, and the mapping from errors of the registry.
 
 use ecru_model::ErrorCode;
 use http::StatusCode;
 use serde::Serialize;
 
-/// The identifiers of the specification; `Unknown` is for faults of ours, for which it has none.
+/// The identifiers of the specification. `Unknown` is for our own faults, for which the specification has no
+/// code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Code {
@@ -27,20 +28,20 @@ pub(crate) enum Code {
     Unsupported,
 }
 
-/// Where an error came up: some mean another thing there.
+/// The operation in which an error occurred: some errors map to different codes there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Entrance,
     List,
     Manifest,
     ManifestPut,
-    /// Of a manifest or a blob.
+    /// The deletion of a manifest or a blob.
     Deletion,
     Blob,
     Upload,
 }
 
-/// The status and the code of an error of the registry.
+/// The status and the code for an error of the registry.
 #[expect(
     clippy::too_many_lines,
     reason = "one arm for each code, and no arm for the rest"
@@ -98,7 +99,8 @@ pub(crate) fn wire(code: ErrorCode, place: Place) -> (StatusCode, Code) {
         E::NotImplementedException => (StatusCode::NOT_IMPLEMENTED, Code::Unsupported),
         E::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unknown),
 
-        // Faults, and what no call of this wire has: as a fault that would be seen.
+        // Faults, and errors that no call of this wire returns. Such an error is reported as a fault, so that
+        // it is noticed.
         E::ServerException
         | E::InternalFailure
         | E::ExclusionAlreadyExistsException

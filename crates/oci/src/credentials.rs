@@ -1,18 +1,18 @@
-//! The `Authorization` header, read into what the registry judges.
+//! The `Authorization` header, parsed into credentials for the registry.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_registry::authorization::Credentials;
 use http::{HeaderMap, HeaderValue, header};
 
-/// Keeps the decoded text that the credentials borrow.
+/// Holds the decoded text that the credentials borrow.
 pub(crate) enum Authorization {
     Absent,
     Unusable,
     Basic(String),
 }
 
-/// The text of the header; empty if the header is missing or given twice.
+/// The text of the header; empty if the header is missing or sent twice.
 pub(crate) fn presented(headers: &HeaderMap) -> &[u8] {
     only(headers).map_or(&[], HeaderValue::as_bytes)
 }
@@ -52,7 +52,8 @@ fn basic(value: &str) -> Option<String> {
         return None;
     }
     let decoded = STANDARD.decode(encoded.trim()).ok()?;
-    // A password may be of any bytes; one that is no text is no token, and development users have any.
+    // A password may have any bytes. One that is not UTF-8 cannot be a token, and development users may have
+    // any password.
     let user = decoded.split(|byte| *byte == b':').next()?;
     std::str::from_utf8(user).ok()?;
     Some(String::from_utf8_lossy(&decoded).into_owned())

@@ -1,4 +1,5 @@
-//! The parsers that a stranger's bytes reach first, opened for fuzzing: each checks what must hold of its result.
+//! The parsers that read a stranger's bytes first, exposed for fuzzing. Each function checks the invariants
+//! of the result.
 
 use crate::path::{self, Route};
 use crate::query::{self, Query};
@@ -17,7 +18,7 @@ pub fn range(header: &str, size_bytes: u64) {
     }
 }
 
-/// What is decoded holds no control character, and a route is made of pieces of the path that are not empty.
+/// Decoded text has no control character, and the parts of a route are non-empty pieces of the path.
 pub fn path(text: &str) {
     let Some(decoded) = path::decode(text) else { return };
     assert!(!decoded.chars().any(char::is_control), "{text}");
@@ -39,7 +40,7 @@ pub fn path(text: &str) {
     }
 }
 
-/// What is encoded is found again.
+/// Encoding a value and decoding it returns the same value.
 pub fn query(text: &str) {
     let _ = Query::parse(Some(text)).find("digest");
     if !text.is_empty() && !text.chars().any(char::is_control) {

@@ -1,10 +1,10 @@
-//! The registry that a host name of ECR's own form speaks of.
+//! The registry that a host name in ECR's form refers to.
 
 use ecru_model::{Region, RegistryId, Scope};
 use http::header;
 use http::request::Parts;
 
-/// The registry that the request's host names, if it is of ECR's form.
+/// The registry that the request's host names, if the host has ECR's form.
 pub(crate) fn scope(parts: &Parts) -> Option<Scope> {
     let authority = match parts.uri.authority() {
         Some(authority) => authority.as_str(),

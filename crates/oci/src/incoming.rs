@@ -1,4 +1,4 @@
-//! The body of a request: read piece by piece, with a limit to how long its sender may be silent.
+//! The body of a request: read piece by piece, with a limit on the sender's silence.
 
 use std::error::Error;
 use std::io;
@@ -9,29 +9,29 @@ use ecru_store::ByteSource;
 use http_body::Body;
 use http_body_util::BodyExt;
 
-/// Up to this size, what is made of a gathered body is not counted.
+/// Up to this size, the memory for parsing a gathered body is not counted.
 const SMALL_BYTES: usize = 16 * 1024;
 
-/// Why a body did not come to its end.
+/// Why a body was not received whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     Silent,
     Cut,
-    /// Others waited for memory while it came slowly.
+    /// The body was slow while other requests waited for memory.
     Slow,
-    /// No memory became free for it.
+    /// No memory became free for the body.
     Crowded,
-    /// As many uploads as may be were being received for as long as it waited.
+    /// The maximum number of uploads was in progress for as long as the request waited.
     NoPlace,
-    /// It ended, but not where its `Content-Range` says.
+    /// The body ended, but not at the end of its `Content-Range`.
     WrongLength,
 }
 
 pub(crate) struct Incoming<B> {
     body: B,
-    /// Memory for a body that is gathered, until this is dropped.
+    /// The memory of a gathered body, until this is dropped.
     held: HeldBody,
-    /// Among the uploads that are being received, until this is dropped.
+    /// The place among the uploads in progress, until this is dropped.
     place: Option<UploadPlace>,
     ended: bool,
     failure: Option<Failure>,
@@ -74,12 +74,12 @@ where
     B: Body<Data = Bytes> + Send + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// The length that the sender has announced.
+    /// The length that the sender declared.
     pub(crate) fn length(&self) -> Option<u64> {
         self.body.size_hint().exact()
     }
 
-    /// Takes a place among the uploads that are being received. A body without bytes needs none.
+    /// Takes a place among the uploads in progress. A body without bytes needs none.
     pub(crate) async fn take_place(&mut self, places: &UploadPlaces) -> Result<(), Failure> {
         if !self.body.is_end_stream() {
             self.place = Some(places.take().await.map_err(|_| Failure::NoPlace)?);
@@ -87,7 +87,7 @@ where
         Ok(())
     }
 
-    /// The whole body, if it is at most `limit_bytes` long; never more than a piece beyond that is read.
+    /// Reads the whole body, if it is at most `limit_bytes` long. At most one piece beyond the limit is read.
     pub(crate) async fn gather(&mut self, limit_bytes: usize) -> Gathered {
         if self.length().is_some_and(|length| length > limit_bytes as u64) {
             return Gathered::TooLong;
@@ -103,7 +103,7 @@ where
         }
     }
 
-    /// None for a body over the limit.
+    /// `None` for a body over the limit.
     async fn gather_pieces(&mut self, limit_bytes: usize) -> Result<Option<Bytes>, Failure> {
         let mut gathered = BytesMut::new();
         while let Some(frame) = self.held.next(self.body.frame()).await? {
@@ -117,14 +117,14 @@ where
             self.held.arrived(data.len());
             self.held.grow_to(length).await?;
             if length > SMALL_BYTES && gathered.capacity() < length {
-                // All that is announced at once: memory that is not written to yet is not there.
+                // Reserves the whole declared length at once: memory that was never written to takes no room.
                 let rest = usize::try_from(self.body.size_hint().lower()).unwrap_or(0);
                 gathered.reserve(data.len() + rest.min(limit_bytes));
             }
             gathered.extend_from_slice(&data);
         }
         if gathered.len() > SMALL_BYTES {
-            // What is parsed of it takes about as much again.
+            // Parsing takes about the same amount again.
             self.held.grow_to(2 * gathered.len()).await?;
         }
         self.ended = true;
@@ -151,7 +151,7 @@ where
                         }
                         return Some(Ok(data));
                     }
-                    // Trailers and empty pieces say nothing.
+                    // Trailers and empty pieces have no content.
                     _ => continue,
                 },
                 Ok(Some(Err(failure))) => failure,
@@ -165,10 +165,10 @@ where
     }
 }
 
-/// A body lent to the registry, which asks for its bytes and knows nothing of HTTP.
+/// A body lent to the registry, which reads its bytes and does not depend on HTTP.
 pub(crate) struct Source<'i, B> {
     incoming: &'i mut Incoming<B>,
-    /// How many bytes must still come, where that is known beforehand.
+    /// The number of bytes that must still arrive, if it is known beforehand.
     awaited: Option<u64>,
 }
 
@@ -180,7 +180,7 @@ impl<'i, B> Source<'i, B> {
         }
     }
 
-    /// The body must be as long as the chunk; one whose length was not announced shows only at its end whether it is.
+    /// The body must be as long as the chunk. If its length was not declared, this is checked at its end.
     pub(crate) fn chunk(incoming: &'i mut Incoming<B>, range: Option<(u64, u64)>) -> Self {
         Self {
             incoming,

@@ -1,4 +1,5 @@
-//! The OCI Distribution v2 wire: requests below `/v2` into calls of the registry, and their answers.
+//! The OCI Distribution v2 wire: turns requests below `/v2` into calls of the registry, and the results into
+//! answers.
 
 mod answer;
 mod blobs;
@@ -37,7 +38,7 @@ use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::request::Asked;
 
-/// What an answer carries.
+/// The body of an answer.
 pub enum Body {
     Empty,
     Bytes(Bytes),
@@ -47,14 +48,14 @@ pub enum Body {
         first: u64,
         length: u64,
     },
-    /// A whole blob that is still coming in.
+    /// A whole blob that is still arriving.
     Arriving(Arriving),
 }
 
 type Answer = Result<Response<Body>, Refusal>;
 
-/// Answers a request to `/v2` or below it. `endpoint` is what the addresses in answers begin with, `source` the address
-/// of the client.
+/// Answers a request to `/v2` or below it. `endpoint` is the beginning of the addresses in answers, `source`
+/// the address of the client.
 pub async fn handle<B>(
     service: &Arc<Service>,
     request: http::Request<B>,
@@ -89,7 +90,7 @@ where
     let route = path.as_deref().and_then(Route::parse);
     let query = Query::parse(parts.uri.query());
 
-    // Whoever may not enter learns nothing of the path, not even whether it is one.
+    // A client without access learns nothing about the path, not even whether it is valid.
     let granted = route.and_then(|route| blobs::granted(&parts.method, &route, &query));
     let mut ctx = match granted {
         Some(granted) => granted.enter(service, endpoint)?,
@@ -113,7 +114,7 @@ where
     })
 }
 
-/// Says where a repository of this name is, if it is in another region of the caller's account.
+/// Adds the other regions of the caller's account that have a repository of this name.
 fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
     let Ok(name) = RepositoryName::parse(name) else {
         return refusal;
@@ -134,7 +135,8 @@ fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
 fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
     let host = host::scope(parts);
     let presented = credentials::presented(&parts.headers);
-    // Before the text is decoded, which costs more than to know it again.
+    // Checked before the text is decoded, because recognizing known credentials is cheaper than decoding
+    // them.
     let known = authorization::enter_again(service, presented, host.as_ref(), endpoint);
     let entered = known.unwrap_or_else(|| {
         let authorization = Authorization::read(&parts.headers);
@@ -144,7 +146,7 @@ fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<C
     entered.map_err(Refusal::entering)
 }
 
-/// The long ones are put in boxes, so that a request which only looks something up does not carry their room.
+/// The long futures are boxed, so that a short request does not reserve their size.
 async fn serve<B>(asked: &Asked<'_>, method: &Method, route: Route<'_>, incoming: &mut Incoming<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,

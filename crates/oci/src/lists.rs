@@ -42,7 +42,7 @@ pub(crate) fn tags(asked: &Asked<'_>, name: &str) -> Answer {
     let limit = asked.limit()?;
     let page = images::list_tags(asked.ctx, &repository, limit, asked.last()?).map_err(of_list)?;
 
-    // The specification wants an empty list without a next page where none is asked for.
+    // The specification requires an empty list without a next page for `n=0`.
     let next = page.next.filter(|_| limit > 0);
     let next = next.map(|last| format!("{repository}/tags/list?n={limit}&last={}", encode(&last)));
     answer::json(

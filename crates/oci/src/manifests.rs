@@ -14,10 +14,10 @@ use crate::refusal::Refusal;
 use crate::request::{self, Asked};
 use crate::{Answer, Body, answer};
 
-/// The specification asks for at least ten.
+/// The specification requires at least ten.
 const TAGS_OF_A_PUSH_MAX: usize = 100;
 
-/// The stored form whatever `Accept` says: a client that cannot read it learns so from its `Content-Type`.
+/// Returns the stored form whatever `Accept` says: a client that cannot read it sees so from `Content-Type`.
 pub(crate) async fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
@@ -25,7 +25,7 @@ pub(crate) async fn get(asked: &Asked<'_>, name: &str, reference: &str) -> Answe
     describe(asked, pulled)
 }
 
-/// [unknown] whether a HEAD counts as a pull: a client that only looks has pulled nothing.
+/// [unknown] whether a HEAD counts as a pull. Here it does not: the client received no manifest.
 pub(crate) async fn head(asked: &Asked<'_>, name: &str, reference: &str) -> Answer {
     let repository = request::repository(name)?;
     let reference = request::reference(reference)?;
@@ -117,7 +117,7 @@ pub(crate) async fn delete(asked: &Asked<'_>, name: &str, reference: &str) -> An
     answer::empty(Response::builder(), StatusCode::ACCEPTED)
 }
 
-/// `?tag=` names tags for a push by digest; a push by tag has its own.
+/// `?tag=` names tags for a push by digest. A push by tag has its own tag.
 fn further_tags(asked: &Asked<'_>, reference: &Reference) -> Result<Vec<ImageTag>, Refusal> {
     let mut tags = Vec::new();
     if matches!(reference, Reference::Tag(_)) {
@@ -136,7 +136,7 @@ fn further_tags(asked: &Asked<'_>, reference: &Reference) -> Result<Vec<ImageTag
     Ok(tags)
 }
 
-/// Nothing where the header names no type.
+/// `None` if the header names no type.
 fn content_type(asked: &Asked<'_>) -> Option<String> {
     let given = asked.header(header::CONTENT_TYPE)?;
     let names_a_type = !given.split(';').next().unwrap_or_default().trim().is_empty();

@@ -15,8 +15,8 @@ pub(crate) enum Route<'p> {
 }
 
 impl<'p> Route<'p> {
-    /// A name may itself have components called `blobs`, `manifests`, `tags` or `uploads`,
-    /// so the words that make a route are looked for from the right.
+    /// A name may itself have components called `blobs`, `manifests`, `tags` or `uploads`, so the keywords of
+    /// a route are searched from the right.
     pub(crate) fn parse(path: &'p str) -> Option<Route<'p>> {
         let below = path.strip_prefix("/v2")?;
         match below {
@@ -32,7 +32,7 @@ impl<'p> Route<'p> {
             }
         }
         Self::parse_below(below).or_else(|| {
-            // Lists are found with a slash at their end too.
+            // Lists are also found with a trailing slash.
             let list = Self::parse_below(below.strip_suffix('/')?)?;
             matches!(list, Route::Tags { .. } | Route::Referrers { .. }).then_some(list)
         })
@@ -60,7 +60,7 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// The repository that a route is about.
+    /// The repository of a route.
     pub(crate) fn repository(&self) -> Option<&'p str> {
         match *self {
             Route::Base | Route::Catalog => None,
@@ -73,7 +73,7 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// The methods a route knows, as an `Allow` header lists them.
+    /// The methods of a route, as an `Allow` header lists them.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
             Route::Base | Route::Catalog | Route::Tags { .. } | Route::Referrers { .. } => "GET, HEAD",
@@ -89,8 +89,9 @@ fn named(name: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Percent-encoding taken off once; `None` where it is malformed, is not UTF-8 or hides a control character.
-/// A `+` stays one, in queries too: no value here has spaces, and media types are sent with a bare `+`.
+/// Decodes percent-encoding once. Returns `None` if it is malformed, is not UTF-8 or contains a control
+/// character. A `+` stays a `+`, in queries too: no value here has spaces, and clients send media types with
+/// a bare `+`.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text)).filter(|text| printable(text));

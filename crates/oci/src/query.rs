@@ -1,13 +1,13 @@
 //! The query of a request: its values by name, decoded once.
 //!
-//! A value that cannot be decoded stays as it came, and so makes no request fail that does not need it: the `%` in it is
-//! in no name, digest, tag or number.
+//! A value that cannot be decoded is kept undecoded, and fails only the requests that need it: no name,
+//! digest, tag or number contains its `%`.
 
 use std::borrow::Cow;
 
 use crate::path;
 
-/// The decoded pairs of a query; the ones asked for are few, so they are looked for in place.
+/// The decoded pairs of a query. Few are requested, so they are searched in place.
 pub(crate) struct Query<'q> {
     pairs: Vec<(Cow<'q, str>, Cow<'q, str>)>,
 }
@@ -27,7 +27,7 @@ impl<'q> Query<'q> {
         Query { pairs }
     }
 
-    /// The first value of a name; an empty one counts as absent.
+    /// The first value of a name; an empty value counts as absent.
     pub(crate) fn find(&self, name: &'static str) -> Option<&str> {
         self.all(name).next()
     }
@@ -40,7 +40,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// A value written into a query of ours: everything but what needs no encoding is encoded.
+/// Encodes a value for a query: all characters except those that never need it.
 pub(crate) fn encode(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {

@@ -1,6 +1,6 @@
 //! `Range` of a download and `Content-Range` of a chunk.
 
-/// What a `Range` header asks of a content of a known size.
+/// The range that a `Range` header requests of content of a known size.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum Wanted {
     Whole,
@@ -8,13 +8,13 @@ pub(crate) enum Wanted {
     Unsatisfiable,
 }
 
-/// Reads the value of a `Range` header: one range of bytes, or what RFC 9110 lets a server answer in full:
-/// another unit, and several ranges.
+/// Parses the value of a `Range` header. It accepts one range of bytes. For another unit or several ranges
+/// the whole content is the answer, as RFC 9110 permits.
 pub(crate) fn wanted(header: &str, size_bytes: u64) -> Wanted {
     let Some((unit, ranges)) = header.split_once('=') else {
         return Wanted::Unsatisfiable;
     };
-    // An empty content has no part to give; clients that put `Range` on every request still want it.
+    // Empty content has no ranges. Clients that send `Range` with every request still need an answer.
     if !unit.trim().eq_ignore_ascii_case("bytes") || ranges.contains(',') || size_bytes == 0 {
         return Wanted::Whole;
     }
@@ -50,15 +50,15 @@ fn from_first(first: &str, last: &str, size_bytes: u64) -> Wanted {
     }
 }
 
-/// The inclusive `<first>-<last>` of a chunk, in the strict form the specification gives it.
+/// Parses the inclusive `<first>-<last>` of a chunk, in the strict form of the specification.
 pub(crate) fn chunk(header: &str) -> Option<(u64, u64)> {
     let (first, last) = header.split_once('-')?;
     let (first, last) = (digits(first)?, digits(last)?);
-    // The greatest number stands for all that do not fit, and none of these can be a chunk.
+    // The greatest number represents every number that does not fit, and none of these can be a chunk.
     (first <= last && last < u64::MAX).then_some((first, last))
 }
 
-/// A number of any length; one that does not fit counts as the greatest.
+/// Parses a number of any length. A number that does not fit becomes the greatest.
 fn digits(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().unwrap_or(u64::MAX))

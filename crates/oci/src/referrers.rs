@@ -15,7 +15,7 @@ use crate::{Answer, Body, answer};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// What a descriptor takes beside its annotations, mostly.
+/// The usual size of a descriptor without its annotations.
 const DESCRIPTOR_BYTES: usize = 512;
 
 #[derive(Serialize)]
@@ -38,7 +38,8 @@ pub(crate) async fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer 
     let wanted = ReferrersOf::pullable(subject, artifact_type);
     let page = match images::list_referrers_of(asked.ctx, &repository, wanted, after, limit).await {
         Ok(page) => page,
-        // A client takes 404 to mean that referrers are kept under tags, so the specification forbids it here.
+        // A client takes 404 to mean that referrers are stored under tags, so the specification forbids it
+        // here.
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => Page {
             items: Vec::new(),
             next: None,
@@ -61,8 +62,8 @@ pub(crate) async fn list(asked: &Asked<'_>, name: &str, digest: &str) -> Answer 
     answer::with_body(builder, Body::Bytes(index.into()))
 }
 
-/// An image index. Annotations are the text of a JSON object already, which may be as long as a manifest: it is put in
-/// as it is.
+/// Prints an image index. Annotations are already the text of a JSON object, which may be as long as a
+/// manifest. They are inserted as they are.
 fn print(referrers: &[Referrer]) -> Result<Vec<u8>, serde_json::Error> {
     let annotations = referrers
         .iter()
@@ -94,7 +95,7 @@ fn print(referrers: &[Referrer]) -> Result<Vec<u8>, serde_json::Error> {
     Ok(index)
 }
 
-/// Where the last page ended, as its `Link` said.
+/// The end of the last page, as its `Link` header gave it.
 fn after(asked: &Asked<'_>) -> Result<i64, Refusal> {
     match asked.query.find("last") {
         None => Ok(0),
@@ -102,6 +103,6 @@ fn after(asked: &Asked<'_>) -> Result<i64, Refusal> {
             .parse()
             .ok()
             .filter(|last| *last >= 0)
-            .ok_or_else(|| Refusal::unsupported("`last` is not one of a page of referrers")),
+            .ok_or_else(|| Refusal::unsupported("`last` is not from a page of referrers")),
     }
 }

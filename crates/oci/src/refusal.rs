@@ -1,4 +1,4 @@
-//! What a request is refused with, and how that is told.
+//! The refusal of a request, and its answer.
 
 use bytes::Bytes;
 use ecru_model::ErrorCode;
@@ -10,7 +10,7 @@ use crate::Body;
 use crate::codes::{Code, Place, wire};
 use crate::incoming::Failure;
 
-/// Others that hold what a request waited for are ended within about this time.
+/// Other requests that hold the awaited resource end within about this time.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 #[derive(Debug)]
@@ -45,16 +45,13 @@ impl Refusal {
         }
     }
 
-    /// What an error of the registry is on this wire. A fault is logged here with its causes, and told to nobody.
+    /// The refusal for an error of the registry. A fault is logged here with its causes, and is not reported
+    /// to the client.
     pub(crate) fn of(error: Error, place: Place) -> Self {
         let (status, code) = wire(error.code, place);
         if status.is_server_error() {
             log(&error);
-            return Self::new(
-                status,
-                code,
-                "the registry could not do this because of a fault of its own",
-            );
+            return Self::new(status, code, "an internal fault of the registry prevented this");
         }
         let message = match error.code {
             ErrorCode::ImageNotFoundException => "Requested image not found".to_owned(),
@@ -73,7 +70,7 @@ impl Refusal {
         Self::of(error, Place::Entrance)
     }
 
-    /// A body that did not arrive as it was announced: nothing of it counts.
+    /// The refusal for a body that did not arrive as declared. None of its bytes count.
     pub(crate) fn broken(failure: Failure, code: Code) -> Self {
         let (status, message) = match failure {
             Failure::Silent => (
@@ -89,14 +86,14 @@ impl Refusal {
                 return Self::crowded("other bodies took all memory that is set aside for bodies: try again");
             }
             Failure::NoPlace => {
-                return Self::crowded("as many uploads are being received as may be at once: try again");
+                return Self::crowded("the maximum number of uploads is in progress: try again");
             }
             Failure::WrongLength => return Self::chunk_length_differs(),
         };
         Self::new(status, code, message)
     }
 
-    /// What is there for all was taken by others for as long as a request waits.
+    /// Other requests held a shared resource for as long as a request waits.
     fn crowded(message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::TooManyRequests, message)
             .with(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS))
@@ -122,7 +119,7 @@ impl Refusal {
         Self::new(
             StatusCode::URI_TOO_LONG,
             Code::TagInvalid,
-            "there are more tags than one push may give",
+            "the push names too many tags",
         )
     }
 
@@ -140,7 +137,7 @@ impl Refusal {
     }
 
     pub(crate) fn chunk_length_differs() -> Self {
-        let message = "the chunk is not as long as its `Content-Range` says";
+        let message = "the chunk has another length than its `Content-Range`";
         Self::new(StatusCode::BAD_REQUEST, Code::SizeInvalid, message)
     }
 
@@ -185,7 +182,7 @@ impl Refusal {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             Code::Unsupported,
-            "the method is not known here",
+            "the method is not supported here",
         )
         .with(header::ALLOW, HeaderValue::from_static(allowed))
     }
@@ -194,7 +191,7 @@ impl Refusal {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             Code::Unknown,
-            "the answer could not be put together",
+            "the answer could not be built",
         )
     }
 
@@ -207,7 +204,7 @@ impl Refusal {
         self.code == Code::NameUnknown
     }
 
-    /// The same with something more for people to read.
+    /// The same refusal with another sentence in its message.
     pub(crate) fn adding(mut self, sentence: &str) -> Self {
         self.message.push_str(sentence);
         self
@@ -246,7 +243,8 @@ impl Refusal {
     }
 }
 
-/// Whether the cause of an error is for the client too: of a manifest that is none, ECR's sentence tells little.
+/// Whether the client gets the cause of an error too. ECR's sentence for an invalid manifest does not name
+/// the fault.
 fn says_why(code: ErrorCode, place: Place) -> bool {
     code == ErrorCode::InvalidParameterException && place == Place::ManifestPut
 }

@@ -1,4 +1,5 @@
-//! What handlers know of a request: who asks, where answers point, and its headers and query read into types.
+//! A request as the handlers see it: the caller, the base of addresses in answers, and the parsed headers and
+//! query.
 
 use ecru_model::{Digest, ImageTag, RepositoryName};
 use ecru_registry::Context;
@@ -9,12 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// The longest list of names that a request may ask for; a greater `n` is taken as this.
+/// The longest list of names that a request may ask for; a greater `n` is reduced to it.
 pub(crate) const PAGE_MAX: u32 = 1000;
-/// What ECR lists when `n` is not given.
+/// The page length of ECR if `n` is missing.
 const PAGE_DEFAULT: u32 = 100;
 const LAST_CHARACTERS_MAX: usize = 300;
-/// The specification's limit; images put through the JSON API may have tags of up to 300.
+/// The limit of the specification. Images stored through the JSON API may have tags of up to 300 characters.
 const TAG_CHARACTERS_MAX: usize = 128;
 
 pub(crate) struct Asked<'a> {
@@ -28,8 +29,8 @@ impl Asked<'_> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// An address below `/v2/`. It is absolute, with the scheme and authority that the client itself used,
-    /// because some clients resolve no relative `Location`.
+    /// An address below `/v2/`. It is absolute, with the scheme and authority that the client used, because
+    /// some clients cannot resolve a relative `Location`.
     pub(crate) fn location(&self, below: &str) -> Result<HeaderValue, Refusal> {
         let address = format!("{}/v2/{below}", self.ctx.endpoint);
         HeaderValue::try_from(address).map_err(|_| Refusal::internal())
@@ -45,7 +46,7 @@ impl Asked<'_> {
         Ok(n.parse().unwrap_or(PAGE_MAX).min(PAGE_MAX))
     }
 
-    /// The name that a list goes on after. It need not exist, so only its form is looked at.
+    /// The name after which a list continues. It need not exist, so only its form is checked.
     pub(crate) fn last(&self) -> Result<Option<&str>, Refusal> {
         let Some(last) = self.query.find("last") else {
             return Ok(None);
@@ -57,7 +58,7 @@ impl Asked<'_> {
         Ok(Some(last))
     }
 
-    /// Content that is encoded is not what its digest names, and nothing here expands it.
+    /// The digest names the content without an encoding, and nothing here decodes it.
     pub(crate) fn refuse_encoded(&self) -> Result<(), Refusal> {
         match self.headers.get(header::CONTENT_ENCODING) {
             None => Ok(()),
@@ -66,7 +67,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Whether the client says that it has the content of this `ETag`.
+    /// Whether the client already has the content of this `ETag`.
     pub(crate) fn has(&self, etag: &str) -> bool {
         let Some(known) = self.header(header::IF_NONE_MATCH) else {
             return false;
@@ -91,7 +92,7 @@ pub(crate) fn upload_id(text: &str) -> Result<UploadId, Refusal> {
     UploadId::parse(text).ok_or_else(Refusal::upload_unknown)
 }
 
-/// Only a digest has a colon.
+/// Only a digest contains a colon.
 pub(crate) fn reference(text: &str) -> Result<Reference, Refusal> {
     if text.contains(':') {
         return digest(text).map(Reference::Digest);
@@ -101,7 +102,7 @@ pub(crate) fn reference(text: &str) -> Result<Reference, Refusal> {
         .map_err(|_| Refusal::tag_invalid())
 }
 
-/// A tag that a push may give: the specification is narrower here than ECR.
+/// A tag that a push may use: the specification permits less here than ECR.
 pub(crate) fn new_tag(text: &str) -> Result<ImageTag, Refusal> {
     let first = text.bytes().next();
     if text.len() > TAG_CHARACTERS_MAX || matches!(first, Some(b'.' | b'-')) {

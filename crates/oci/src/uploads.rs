@@ -21,7 +21,8 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let repository = request::repository(name)?;
-    // A mount is a hint: clients send names and digests of other registries, and one that is of no use begins an upload.
+    // A mount is a hint: clients send names and digests of other registries. A mount that fails begins an
+    // upload.
     let mount = asked.query.find("mount");
     let mounted = mount.and_then(|digest| Digest::parse(digest).ok());
     let whole = asked.query.find("digest").map(request::digest).transpose()?;
@@ -114,7 +115,7 @@ pub(crate) async fn cancel(asked: &Asked<'_>, name: &str, id: &str) -> Answer {
     answer::empty(Response::builder(), StatusCode::NO_CONTENT)
 }
 
-/// Before the upload is looked for, so that a request that waits keeps nobody else from it.
+/// Called before the upload is looked up, so that a waiting request does not block others from the upload.
 async fn take_place<B>(asked: &Asked<'_>, incoming: &mut Incoming<B>) -> Result<(), Refusal>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin,
@@ -131,7 +132,7 @@ fn algorithm(text: &str) -> Result<DigestAlgorithm, Refusal> {
         .ok_or_else(Refusal::digest_invalid)
 }
 
-/// The place of a chunk in its blob, which must be as long as the body, where that has said its length.
+/// The range of a chunk in its blob. It must be as long as the body, if the body's length is declared.
 fn chunk(asked: &Asked<'_>, length: Option<u64>) -> Result<Option<(u64, u64)>, Refusal> {
     let Some(header) = asked.headers.get(header::CONTENT_RANGE) else {
         return Ok(None);
@@ -173,12 +174,13 @@ fn at_offset(
         .header(answer::UPLOAD_ID, id.to_string()))
 }
 
-/// `Range` names the last byte held; of an empty upload Docker's clients expect `0-0`.
+/// `Range` names the last byte held. For an empty upload Docker's clients expect `0-0`.
 fn held(offset: u64) -> String {
     format!("0-{}", offset.saturating_sub(1))
 }
 
-/// A chunk that does not fit is told with the place where the upload stands, so that the client can go on from there.
+/// The refusal of a chunk that does not fit includes the offset of the upload, so that the client can
+/// continue from there.
 async fn where_it_stands(
     asked: &Asked<'_>,
     repository: &RepositoryName,
@@ -206,7 +208,7 @@ async fn where_it_stands(
         })
 }
 
-/// What went wrong while bytes came in: the sender's silence or end, if that was it, is not the registry's.
+/// The error of a receive. If the sender was silent or broke off, the registry is not at fault.
 fn received<B>(incoming: &Incoming<B>, error: ecru_registry::Error) -> Refusal {
     match incoming.failure() {
         Some(failure) => Refusal::broken(failure, Code::BlobUploadInvalid),

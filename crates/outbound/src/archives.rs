@@ -1,4 +1,5 @@
-//! Fetches large files from one place: in parts that can be continued, through a proxy where the environment names one.
+//! Fetches large files from one server: in parts that can be continued, through a proxy if the environment
+//! names one.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,13 +16,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REDIRECTIONS_MAX: usize = 5;
 const VERSION_BYTES_MAX: usize = 256;
 
-/// What a server may take of us.
+/// The resources that a server may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ArchiveLimits {
     pub bytes_max: u64,
-    /// How long no byte may come.
+    /// The longest time without a byte.
     pub stall_max: Duration,
-    /// How long one answer may take.
+    /// The longest time for one answer.
     pub time_max: Duration,
 }
 
@@ -35,7 +36,7 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// A place with archives.
+/// A server with archives.
 pub struct Archives {
     base: Url,
     limits: ArchiveLimits,
@@ -43,32 +44,32 @@ pub struct Archives {
     others: OnceLock<Client>,
 }
 
-/// What is here already.
+/// The data that is already stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Held<'a> {
     /// The version of a whole archive.
     pub whole: Option<&'a str>,
-    /// The version of a part of one, and its length.
+    /// The version of a part of an archive, and the length of the part.
     pub part: Option<(&'a str, u64)>,
 }
 
 pub enum Answer {
-    /// The whole archive that is here is the newest.
+    /// The stored archive is the newest.
     Unchanged,
     /// There is no such archive.
     Absent,
     Coming(Coming),
 }
 
-/// An archive on its way.
+/// An archive that is being received.
 #[derive(Debug)]
 pub struct Coming {
     response: Response,
-    /// Where in the archive the next byte belongs.
+    /// The offset of the next byte in the archive.
     pub at: u64,
-    /// The length of the whole archive, where the server says.
+    /// The length of the whole archive, if the server reports it.
     pub length: Option<u64>,
-    /// Names this content of the archive, and no other.
+    /// Identifies exactly this content of the archive.
     pub version: Option<String>,
     bytes_max: u64,
 }
@@ -92,7 +93,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether it may go well the next time.
+    /// Whether another attempt may succeed.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unanswered(_) | Self::Cut(_) | Self::Short => true,
@@ -103,7 +104,7 @@ impl FetchError {
 }
 
 impl Archives {
-    /// Archives are below `base`, which names a directory.
+    /// The archives are below `base`, which names a directory.
     pub fn new(base: Url, limits: ArchiveLimits) -> Self {
         Self {
             base,
@@ -113,7 +114,7 @@ impl Archives {
         }
     }
 
-    /// Asks for `<base>/<parts>`, of which each part is encoded.
+    /// Requests `<base>/<parts>`. Each part is percent-encoded.
     pub async fn fetch(&self, parts: &[&str], held: Held<'_>) -> Result<Answer, FetchError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
@@ -128,7 +129,7 @@ impl Archives {
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
                     return self.coming(response, held).map(Answer::Coming);
                 }
-                // The part that is here cannot be continued.
+                // The stored part cannot be continued.
                 StatusCode::RANGE_NOT_SATISFIABLE if held.part.is_some() => {
                     let whole = Held { part: None, ..held };
                     let response = self.ask(&url, whole).await?;
@@ -167,7 +168,7 @@ impl Archives {
             .map_err(|error| FetchError::Unanswered(error.without_url()))
     }
 
-    /// The place that the user named may be anywhere; what it leads to has to be public.
+    /// The server that the user named may have any address. An address that it redirects to must be public.
     fn client(&self, url: &Url) -> Result<&Client, FetchError> {
         let is_own = url.origin() == self.base.origin();
         if !is_own && (url.scheme() != "https" || !is_public_host(url)) {
@@ -185,7 +186,7 @@ impl Archives {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(self.limits.stall_max);
         let builder = match (is_own, url.scheme()) {
-            // Without TLS no certificates are needed, of which a small container has none.
+            // Plain HTTP needs no certificates, and a small container has none.
             (true, "http") => builder.tls_certs_only([]),
             (true, _) => builder,
             (false, _) => builder.dns_resolver(PublicOnly),
@@ -226,7 +227,7 @@ impl Archives {
 }
 
 impl Coming {
-    /// None at the end, when all has come.
+    /// Returns `None` at the end, when all bytes have arrived.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         let piece = self.response.chunk().await;
         let Some(piece) = piece.map_err(|error| FetchError::Cut(error.without_url()))? else {
@@ -252,14 +253,14 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
     Ok(target)
 }
 
-/// One that names exactly these bytes.
+/// A version that identifies exactly these bytes.
 fn version(headers: &HeaderMap) -> Option<String> {
     let version = text(headers, &ETAG)?;
     let strong = version.len() <= VERSION_BYTES_MAX && version.starts_with('"') && version.ends_with('"');
     strong.then(|| version.to_owned())
 }
 
-/// `bytes 10-99/100`: where the part begins, and the length of the whole.
+/// Parses `bytes 10-99/100`: the offset of the part, and the length of the whole.
 fn range(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (place, length) = text(headers, &CONTENT_RANGE)?
         .strip_prefix("bytes ")?

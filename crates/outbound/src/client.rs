@@ -1,4 +1,4 @@
-//! The client: bounded in time and size, without redirects, and nothing of its errors names a secret.
+//! The HTTP client: bounded in time and size, without redirects. Its errors contain no secret.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub enum ClientError {
     #[error("the HTTP client cannot be made")]
     Setup(#[source] reqwest::Error),
 
-    #[error("nobody answered")]
+    #[error("the server did not answer")]
     Unanswered(#[source] reqwest::Error),
 
     #[error("the answer was {0}")]
@@ -28,7 +28,7 @@ pub enum ClientError {
     Unreadable(#[source] serde_json::Error),
 }
 
-/// One address of others, to which requests are posted.
+/// An address to which requests are posted.
 pub(crate) struct Target {
     client: Client,
     url: Url,
@@ -43,7 +43,7 @@ impl Target {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
-        // Without TLS no certificates are needed, of which a small container has none.
+        // Plain HTTP needs no certificates, and a small container has none.
         let client = if url.scheme() == "http" {
             client.tls_certs_only([])
         } else {
@@ -61,7 +61,7 @@ impl Target {
         &self.label
     }
 
-    /// Tells this address from others, and keeps what it may hold of secrets.
+    /// Identifies this address without revealing secrets that it may contain.
     pub(crate) fn key(&self, kind: &str) -> String {
         format!("{kind} {}", Digest::of(self.url.as_str().as_bytes()))
     }
@@ -74,7 +74,7 @@ impl Target {
     }
 }
 
-/// Sends a request, and gives the answer of one that was accepted.
+/// Sends a request. Returns the body of an answer with a success status.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
     let unanswered = |error: reqwest::Error| ClientError::Unanswered(error.without_url());
     let mut response = request.send().await.map_err(unanswered)?;

@@ -1,4 +1,4 @@
-//! EventBridge's `PutEvents`, in AWS JSON 1.1, for whatever is compatible with it.
+//! EventBridge's `PutEvents`, in AWS JSON 1.1, for every compatible receiver.
 
 use ecru_model::Scope;
 use ecru_registry::events::{Delivery, Envelope, EventSink};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ClientError;
 use crate::client::{Target, send};
 
-/// What `PutEvents` takes at most.
+/// The maximum of `PutEvents`.
 const ENTRIES_MAX: usize = 10;
 const MEDIA_TYPE: &str = "application/x-amz-json-1.1";
 const OPERATION: &str = "AWSEvents.PutEvents";
@@ -27,7 +27,7 @@ impl EventBridge {
         Ok(Self { target, key })
     }
 
-    /// The places of those that were not taken.
+    /// Returns the positions of the events that were not accepted.
     async fn put(&self, events: &[Envelope]) -> Result<Vec<usize>, ClientError> {
         let Some(first) = events.first() else {
             return Ok(Vec::new());
@@ -74,8 +74,8 @@ fn entries(events: &[Envelope]) -> Value {
     json!({ "Entries": entries.collect::<Vec<_>>() })
 }
 
-/// In the shape of SigV4, so that the receiver learns account and region, as from a client that uses an account id for
-/// its access key. The signature proves nothing: real AWS does not take it.
+/// A header in the form of SigV4. From it the receiver learns the account and region, as from a client whose
+/// access key is an account id. The signature proves nothing, and real AWS refuses it.
 fn authorization(scope: &Scope, time_milliseconds: i64) -> String {
     let Scope { registry_id, region } = scope;
     let date = jiff::Timestamp::from_millisecond(time_milliseconds)
@@ -104,7 +104,7 @@ struct Entry {
 }
 
 impl Answer {
-    /// Where the answer does not say which ones failed, all did.
+    /// If the answer does not say which events failed, all of them did.
     fn refused(&self, sent: usize) -> Vec<usize> {
         if self.failed_entry_count == 0 {
             return Vec::new();

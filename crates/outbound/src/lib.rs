@@ -1,4 +1,4 @@
-//! HTTP to others: implements what the registry wants done outside, and is the only home of an HTTP client.
+//! HTTP to other servers: implements the outbound ports of the registry. No other crate has an HTTP client.
 
 mod archives;
 mod client;

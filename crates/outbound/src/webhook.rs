@@ -1,4 +1,4 @@
-//! A webhook: each event by itself, in the form in which EventBridge gives it to a target.
+//! A webhook: receives each event in a request of its own, in the form that EventBridge delivers to a target.
 
 use ecru_registry::events::{Delivery, Envelope, EventSink};
 use reqwest::Url;

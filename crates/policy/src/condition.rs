@@ -1,4 +1,4 @@
-//! Conditions of a statement: operators over what is known of a request.
+//! Conditions of a statement: operators on the facts of a request.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::pattern;
 use crate::variables::Variables;
 
-/// What is known of a request under the keys of conditions, which are compared in lower case.
+/// The facts of a request by condition key. Keys are compared in lower case.
 #[derive(Debug, Default)]
 pub struct Facts(Vec<(String, Vec<String>)>);
 
@@ -38,7 +38,7 @@ pub(crate) struct Condition {
     values: Vec<String>,
 }
 
-/// How many of the request's values the test must hold for.
+/// The number of the request's values that must pass the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quantifier {
     Only,
@@ -68,7 +68,8 @@ enum Relation {
     GreaterOrEqual,
 }
 
-/// The conditions of a statement, all of which must hold; nothing where one of them cannot be judged.
+/// Parses the conditions of a statement, all of which must hold. Returns `None` if one of them cannot be
+/// evaluated.
 pub(crate) fn read(value: &Value) -> Option<Vec<Condition>> {
     let mut conditions = Vec::new();
     for (operator, keys) in value.as_object()? {
@@ -134,7 +135,8 @@ impl Condition {
                     variables.test(wanted, found, |wanted, found| self.test.matches(wanted, found))
                 })
                 .peekable();
-            // Nothing is said by values whose variables stand for nothing.
+            // Values with an undefined variable are left out. Without any other value the condition does not
+            // hold.
             answers.peek().is_some() && answers.any(|matched| matched) != self.negated
         };
         match self.quantifier {
@@ -144,7 +146,7 @@ impl Condition {
     }
 }
 
-/// An operator by its name, and whether it holds where its test does not.
+/// Parses the name of an operator. The flag is true if the operator negates its test.
 fn test(operator: &str) -> Option<(Test, bool)> {
     use Relation as R;
     Some(match operator {
@@ -227,7 +229,8 @@ impl Relation {
     }
 }
 
-/// Each of the six parts of an ARN is compared on its own, so that no star reaches over a colon before the last.
+/// Each of the six parts of an ARN is compared separately, so that a star before the last part cannot match a
+/// colon.
 fn matches_arn(wanted: &str, found: &str) -> bool {
     let (wanted, found) = (wanted.splitn(6, ':'), found.splitn(6, ':'));
     wanted.clone().count() == found.clone().count()
@@ -253,7 +256,7 @@ fn matches_address(wanted: &str, found: &str) -> bool {
     }
 }
 
-/// An address, or a network with the length of its prefix.
+/// Parses an address, or a network with a prefix length.
 fn network(text: &str) -> Option<(IpAddr, u32)> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
@@ -269,7 +272,7 @@ fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// A date of ISO 8601, of which the time may be left out, or seconds since 1970.
+/// Parses an ISO 8601 date with an optional time, or seconds since 1970.
 fn date_as_millis(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return seconds.checked_mul(1000);
@@ -384,7 +387,7 @@ mod tests {
             json!(1_767_225_601),
             false,
         );
-        // The value of the request is no number.
+        // The value of the request is not a number.
         check("NumericEquals", "aws:PrincipalArn", json!(1), false);
         check(
             "DateEquals",

@@ -1,4 +1,4 @@
-//! What policies say to a request, decided over plain values.
+//! Evaluates policies for a request, over plain values.
 
 use crate::condition::Facts;
 use crate::pattern;
@@ -6,18 +6,18 @@ use crate::policy::{Effect, Listed, Policy, Statement};
 use crate::principal::Principal;
 use crate::variables::Variables;
 
-/// One action on one resource, and everything that a policy can ask about it.
+/// One action on one resource, and all facts that a policy can test.
 #[derive(Debug)]
 pub struct Request {
     pub identities: Vec<Principal>,
-    /// With the name of the service, in lower case: `ecr:putimage`.
+    /// With the service prefix, in lower case: `ecr:putimage`.
     pub action: String,
-    /// An ARN, or `*` where an action concerns no resource.
+    /// An ARN, or `*` for an action without a resource.
     pub resource: String,
     pub facts: Facts,
 }
 
-/// An explicit denial is stronger than any leave; where nothing is said, it depends on who asks.
+/// An explicit deny overrides every allow. Without either, the result depends on the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Denied,
@@ -96,7 +96,7 @@ mod tests {
         Policy::parse_stored(&text, |_| true).unwrap_or_else(|| panic!("{text}"))
     }
 
-    /// What one statement says to `PutImage` by the account 111122223333.
+    /// The decision of one statement on `PutImage` by the account 111122223333.
     #[track_caller]
     fn check(statement: &str, expected: Verdict) {
         let verdict = evaluate([&policy(&[statement])], &request("111122223333", "PutImage"));
@@ -197,7 +197,7 @@ mod tests {
         );
     }
 
-    /// A statement in small: whether it allows, the accounts and actions it names, and whether it excepts them.
+    /// A small statement: whether it allows, the accounts and actions it names, and whether it excludes them.
     #[derive(Debug, Clone)]
     struct Small {
         allows: bool,
@@ -251,7 +251,7 @@ mod tests {
             let texts = statements.iter().map(Small::text).collect::<Vec<_>>();
             let texts = texts.iter().map(String::as_str).collect::<Vec<_>>();
             let split = split.min(texts.len());
-            // It does not matter which policy a statement stands in.
+            // The decision does not depend on the policy that contains a statement.
             let policies = [&texts[..split], &texts[split..]]
                 .into_iter()
                 .filter(|texts| !texts.is_empty())

@@ -1,4 +1,4 @@
-//! What conditions of policies can ask about a request.
+//! The facts of a request that conditions of policies can test.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::OrganizationId;
 use crate::condition::Facts;
 use crate::principal;
 
-/// What conditions may ask about a request, beside who asks for what.
+/// The facts of a request other than the caller, the action and the resource.
 #[derive(Debug, Clone)]
 pub struct Circumstances {
     pub now: Timestamp,
@@ -16,7 +16,7 @@ pub struct Circumstances {
     pub organization_id: OrganizationId,
 }
 
-/// A service belongs to no account of a user; it says which one it acts for.
+/// A service belongs to no user account. It declares the account that it acts for.
 pub fn facts_of_caller(caller: &Caller, organization: &OrganizationId) -> Facts {
     let mut facts = Facts::default();
     let account = caller.registry_id.as_str();
@@ -46,8 +46,8 @@ pub fn facts_of_caller(caller: &Caller, organization: &OrganizationId) -> Facts 
     facts
 }
 
-/// Every account here belongs to one organization. Every request counts as one to an endpoint of AWS, which accepts
-/// nothing but TLS.
+/// Every account here belongs to one organization. Every request counts as one to an AWS endpoint, which
+/// accepts only TLS.
 pub fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances: &Circumstances) {
     let organization = &circumstances.organization_id;
     facts.add("aws:ResourceAccount", scope.registry_id.as_str());
@@ -65,7 +65,8 @@ pub fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances: &Circu
     }
 }
 
-/// The tags of the resource, also under the prefix of their service, and those that the request gives or takes away.
+/// The tags of the resource, also under the prefix of their service, and the tags that the request adds or
+/// removes.
 pub fn add_tags<'a>(
     facts: &mut Facts,
     (service, of_resource): (&str, impl IntoIterator<Item = (&'a str, &'a str)>),

@@ -1,5 +1,5 @@
-//! The policy language of IAM: documents, read strictly or as they were stored, and the decision over plain values. It knows no
-//! service: what an action is, and whether a document may name resources, is said by whoever reads it.
+//! The policy language of IAM: documents, parsed strictly or as stored, and the decision over plain values.
+//! It depends on no service: the caller defines the actions and whether a document may name resources.
 
 mod condition;
 mod evaluate;

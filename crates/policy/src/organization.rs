@@ -1,14 +1,14 @@
-//! The organization that every account here belongs to, which conditions of policies ask about.
+//! The organization of every account here, which conditions of policies can test.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// As AWS Organizations gives them: `o-` and 10 to 32 lower-case letters or digits.
+/// The form of AWS Organizations: `o-` and 10 to 32 lower-case letters or digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationId(Arc<str>);
 
-/// A text that is no id of an organization.
+/// The text is not an organization id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an organization id is `o-` and 10 to 32 lower-case letters or digits")]
 pub struct InvalidOrganizationId;
@@ -18,7 +18,7 @@ impl OrganizationId {
         &self.0
     }
 
-    /// The place of every account, below the root of the organization.
+    /// The path of every account, below the root of the organization.
     pub(crate) fn path(&self) -> String {
         format!("{}/r-ecru/", self.0)
     }

@@ -1,8 +1,8 @@
-//! Patterns of policies: `*` stands for any run of characters and `?` for one; the whole text must match.
+//! Patterns of policies: `*` matches any run of characters and `?` matches one. The whole text must match.
 
 use ecru_model::matches_wildcard;
 
-/// Never backtracks: each piece between two stars is taken where it first fits.
+/// Never backtracks: each piece between two stars matches at the first possible place.
 pub fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains('?') {
         return matches_wildcard(pattern, text);
@@ -15,7 +15,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         return rest.is_empty();
     };
     for piece in pieces {
-        // Texts are names, ARNs and tag values of a few hundred characters, so looking at every place is cheap.
+        // Texts are names, ARNs and tag values of a few hundred characters, so trying every place is cheap.
         let Some(found) = places(rest).find_map(|place| behind(piece, place)) else {
             return false;
         };
@@ -29,7 +29,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         .is_some_and(|end| behind(last, end).is_some())
 }
 
-/// What follows a piece at the beginning of a text.
+/// Returns the rest of a text that begins with a piece.
 fn behind<'a>(piece: &str, text: &'a str) -> Option<&'a str> {
     let mut rest = text.chars();
     for wanted in piece.chars() {
@@ -41,7 +41,7 @@ fn behind<'a>(piece: &str, text: &'a str) -> Option<&'a str> {
     Some(rest.as_str())
 }
 
-/// The text from each of its characters on, and the nothing at its end.
+/// The suffixes of a text, from each character on, and the empty text.
 fn places(text: &str) -> impl Iterator<Item = &str> {
     text.char_indices()
         .map(|(at, _)| at)

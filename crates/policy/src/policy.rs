@@ -1,4 +1,4 @@
-//! A policy, read from its document: a text that cannot be enforced is no policy.
+//! A policy, parsed from its document. A text that cannot be enforced is not a policy.
 
 use ecru_model::identity;
 use serde_json::{Map, Value};
@@ -18,9 +18,9 @@ pub struct Policy {
 pub(crate) struct Statement {
     pub(crate) effect: Effect,
     pub(crate) principals: Listed<Principal>,
-    /// As they are written, with the name of the service.
+    /// As written, with the service prefix.
     pub(crate) actions: Listed<String>,
-    /// The resource that the policy is put on where the statement names none.
+    /// `None` if the statement names none. It then applies to the resource that has the policy.
     pub(crate) resources: Option<Listed<String>>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) has_variables: bool,
@@ -32,29 +32,29 @@ pub(crate) enum Effect {
     Deny,
 }
 
-/// What a member lists, or with `Not` before its name, all but that.
+/// The values of a member, or with a `Not` prefix, all other values.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Listed<T> {
     These(Vec<T>),
     AllBut(Vec<T>),
 }
 
-/// Which policies are taken. Whatever was taken once is read and decided by for ever, so that a grammar that becomes
-/// stricter does so for what comes in alone.
+/// The grammar that policies must follow. An accepted policy stays readable and in force for ever, so a
+/// stricter grammar applies only to incoming policies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Grammar {
-    /// What any version has taken.
+    /// Everything that any version has accepted.
     Stored,
-    /// What is taken now.
+    /// What is accepted now.
     Incoming(Incoming),
 }
 
-/// The rules of a policy that comes in.
+/// The rules for an incoming policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming {
     /// Whether its statements may name resources.
     pub takes_resources: bool,
-    /// The partition that it is put in: partitions know nothing of each other's principals and resources.
+    /// The partition of the policy, which cannot name principals or resources of another partition.
     pub partition: &'static str,
 }
 
@@ -86,13 +86,13 @@ impl Grammar {
 }
 
 impl Policy {
-    /// A policy that was taken by this version or an earlier one. `knows_action` says whether an action of a statement, or a
-    /// pattern of actions, is one of the service.
+    /// Parses a policy that this or an earlier version has accepted. `knows_action` returns whether an
+    /// action, or a pattern of actions, belongs to the service.
     pub fn parse_stored(text: &str, knows_action: fn(&str) -> bool) -> Option<Self> {
         Self::read(&document(text)?, Grammar::Stored, knows_action)
     }
 
-    /// A policy that is put now, and its text in the one form in which ECR returns policies.
+    /// Parses an incoming policy. Also returns its text in the form in which ECR returns policies.
     pub fn parse_incoming(
         text: &str,
         rules: Incoming,
@@ -112,7 +112,7 @@ impl Policy {
                 _ => return None,
             }
         }
-        // Without a version it is the older one.
+        // Without a `Version`, the older version applies.
         let has_variables = document.get("Version").and_then(Value::as_str) == Some("2012-10-17");
         let statements = match document.get("Statement")? {
             Value::Array(statements) if !statements.is_empty() => statements.as_slice(),
@@ -188,7 +188,7 @@ impl Statement {
     }
 }
 
-/// Whether the pattern of an ARN can match one of the partition; what a variable stands for is not known yet.
+/// Whether an ARN pattern can match an ARN of the partition. The values of variables are not known yet.
 fn may_be_in_partition(resource: &str, partition: &str) -> bool {
     let Some(rest) = resource.strip_prefix("arn:") else {
         return true;
@@ -197,7 +197,7 @@ fn may_be_in_partition(resource: &str, partition: &str) -> bool {
     named.contains("${") || pattern::matches(named, partition)
 }
 
-/// One of the two members, and not both.
+/// Exactly one of the two members.
 fn listed<T>(
     statement: &Map<String, Value>,
     member: &str,

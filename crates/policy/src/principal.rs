@@ -1,4 +1,4 @@
-//! Who a statement of a policy speaks of, and who a caller is.
+//! The principals of a statement, and the identities of a caller.
 
 use ecru_model::{Caller, CallerKind, Identity, RegistryId};
 use serde_json::Value;
@@ -8,12 +8,12 @@ use crate::policy::{Grammar, Listed, texts};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     Everyone,
-    /// An account as a whole, however it is written.
+    /// An account as a whole, in any of its notations.
     Account(String),
-    /// A user, a role or a session. Roles stand without their path, which sessions do not have.
+    /// A user, a role or a session. Roles are kept without their path, because sessions have none.
     Arn(String),
     Service(String),
-    /// Who signs in through another system, of whom there is none here.
+    /// A principal from another identity provider. No caller here is one.
     Foreign,
 }
 
@@ -58,21 +58,21 @@ impl Principal {
     }
 }
 
-/// Such as `lambda.amazonaws.com`, or `states.eu-west-1.amazonaws.com`.
+/// For example `lambda.amazonaws.com`, or `states.eu-west-1.amazonaws.com`.
 fn is_service_name(text: &str) -> bool {
     let regular = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let mut labels = text.split('.');
     text.contains('.') && labels.all(|label| !label.is_empty() && label.bytes().all(regular))
 }
 
-/// Everything that a caller is: a user is its account too, and a session its role.
+/// All identities of a caller: a user is also its account, and a session also its role.
 pub fn identities(caller: &Caller) -> Vec<Principal> {
     let arn = match &caller.kind {
         CallerKind::Identity(arn) => arn,
         CallerKind::Service(name) => return vec![Principal::Service((*name).to_owned())],
     };
     let Some(identity) = Identity::parse(arn) else {
-        // No policy can name it, but `*` means it too.
+        // No policy can name this identity, but `*` includes it.
         return vec![Principal::Arn(arn.clone())];
     };
     let mut identities = Vec::new();
@@ -84,7 +84,7 @@ pub fn identities(caller: &Caller) -> Vec<Principal> {
     identities
 }
 
-/// What `aws:PrincipalArn` says of an identity: of a session, its role.
+/// The value of `aws:PrincipalArn` for an identity: for a session, its role.
 pub(crate) fn principal_arn(arn: &str) -> String {
     Identity::parse(arn)
         .filter(|identity| !identity.is_role())
@@ -92,7 +92,7 @@ pub(crate) fn principal_arn(arn: &str) -> String {
         .unwrap_or_else(|| arn.to_owned())
 }
 
-/// What `aws:PrincipalType` says of an identity.
+/// The value of `aws:PrincipalType` for an identity.
 pub(crate) fn principal_type(arn: &str) -> &'static str {
     match Identity::parse(arn).map(|identity| identity.kind) {
         Some("root") => "Account",
@@ -103,7 +103,7 @@ pub(crate) fn principal_type(arn: &str) -> &'static str {
     }
 }
 
-/// The name of a user, which `aws:username` gives.
+/// The name of a user, which is the value of `aws:username`.
 pub(crate) fn user_name(arn: &str) -> Option<&str> {
     let identity = Identity::parse(arn)?;
     (identity.kind == "user").then(|| identity.name())
@@ -115,7 +115,8 @@ pub fn is_root(caller: &Caller) -> bool {
 }
 
 impl Listed<Principal> {
-    /// All that a caller is must be excepted: whoever excepts a user without its account denies the user too.
+    /// `NotPrincipal` must list every identity of a caller: a denial that excludes a user but not its account
+    /// denies the user too.
     pub(crate) fn covers(&self, identities: &[Principal]) -> bool {
         let named = |listed: &[Principal], identity: &Principal| {
             listed.contains(&Principal::Everyone) || listed.contains(identity)
@@ -167,7 +168,7 @@ mod tests {
             let identities = identities(&caller);
             let expected = callers.contains(&principal);
             assert_eq!(these.covers(&identities), expected, "{listed} and {principal}");
-            // With one identity, the opposite member says the opposite.
+            // With one identity, the opposite member gives the opposite result.
             if identities.len() == 1 {
                 assert_eq!(all_but.covers(&identities), !expected, "{listed} and {principal}");
             }

@@ -1,4 +1,4 @@
-//! The one form in which ECR returns policies.
+//! Prints policies in the one form in which ECR returns them.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ pub(crate) fn knows_member(name: &str) -> bool {
     STATEMENT_ORDER.contains(&name)
 }
 
-/// A document that was found to be a policy; one statement alone is printed as a list of one.
+/// Prints a valid policy document. A single statement is printed as a list of one.
 pub(crate) fn document(document: &Map<String, Value>) -> String {
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.as_slice(),

@@ -1,11 +1,12 @@
-//! Whether a JSON document has one reading: of a member that is given twice, some readers take the first and some the last.
+//! Detects duplicate members in JSON: of two members with one name, some readers use the first and others the
+//! last.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether every object in the text, at any depth, has each of its members once. A text that is no JSON has not.
+/// Whether no object in the text, at any depth, has a duplicate member. Returns `false` for invalid JSON.
 pub fn are_unique(text: &str) -> bool {
     serde_json::from_str::<Checked>(text).is_ok()
 }

@@ -1,17 +1,18 @@
-//! Variables of policies: `${aws:username}` in a resource or a condition stands for what is known of the request.
+//! Variables of policies: `${aws:username}` in a resource or a condition is replaced by a fact of the
+//! request.
 
 use crate::condition::Facts;
 
-/// `*` and `?` that stand for themselves. No name, ARN or tag holds these characters.
+/// Placeholders for a literal `*` and `?`. No name, ARN or tag contains these characters.
 const STAR: char = '\u{1}';
 const ONE: char = '\u{2}';
 
-/// What the variables of a statement stand for; nothing in the version of the language that has none.
+/// The values of the variables in a statement. The older version of the language has no variables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variables<'a>(pub(crate) Option<&'a Facts>);
 
 impl Variables<'_> {
-    /// Whether a test holds for a text with its variables filled in. None where one of them stands for nothing.
+    /// Runs a test on a text after its variables are replaced. Returns `None` if a variable has no value.
     pub(crate) fn test(self, wanted: &str, found: &str, test: impl Fn(&str, &str) -> bool) -> Option<bool> {
         match self.0.filter(|_| wanted.contains("${")) {
             Some(facts) => Some(test(&fill(wanted, facts)?, &literal(found))),
@@ -33,7 +34,7 @@ fn fill(text: &str, facts: &Facts) -> Option<String> {
     Some(filled)
 }
 
-/// `*`, `?` and `$` stand for themselves. Any other name is a key, with a default in quotes behind a comma.
+/// `*`, `?` and `$` are literal. Any other name is a key, with an optional default in quotes after a comma.
 fn value(variable: &str, facts: &Facts) -> Option<String> {
     if matches!(variable, "*" | "?" | "$") {
         return Some(literal(variable));

@@ -1,4 +1,5 @@
-//! Inventories of layers that were read before: a layer of a base image is read once for all images on it.
+//! Inventories of layers that were read before: a layer of a base image is read once for all images that
+//! contain it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,14 +12,15 @@ use crate::{Ecosystem, ScanError};
 
 const INVENTORIES_MAX: i64 = 1_000;
 const ALL_BYTES_MAX: i64 = 256 << 20;
-/// A layer with more to tell is read again for each image.
+/// A layer with a larger inventory is read again for each image.
 const SOURCES_BYTES_MAX: usize = 4 << 20;
-/// Earlier versions kept more.
+/// Earlier versions stored larger inventories.
 const STORED_SOURCES_BYTES_MAX: i64 = 16 << 20;
-/// Of which the ecosystems are known; one that was read longer ago is read again for them.
+/// The number of layers whose ecosystems are recorded. A layer that was read longer ago is read again for its
+/// ecosystems.
 const LAYERS_MAX: i64 = 50_000;
 
-/// None for a layer that is not known, or was read by other readers.
+/// Returns `None` for a layer that is unknown, or that another version of the readers has read.
 pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Inventory>, ScanError> {
     let connection = advisories.connection();
     let found = connection
@@ -52,7 +54,7 @@ pub(crate) fn find(advisories: &Advisories, layer: &str) -> Result<Option<Invent
     Ok(found.flatten())
 }
 
-/// Keeps an inventory, and lets go of those that nobody asked for lately.
+/// Stores an inventory, and removes those that were not requested lately.
 pub(crate) fn keep(advisories: &Advisories, layer: &str, inventory: &Inventory) -> Result<(), ScanError> {
     keep_ecosystems(advisories, layer, inventory)?;
     let mut sources = AtMost(Vec::new());
@@ -84,7 +86,7 @@ pub(crate) fn keep(advisories: &Advisories, layer: &str, inventory: &Inventory) 
     forget_oldest(&connection, INVENTORIES_MAX, ALL_BYTES_MAX)
 }
 
-/// Lets go of inventories that nobody asked for lately, until the rest is few and small enough.
+/// Removes the inventories that were not requested lately, until the rest is within both limits.
 fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Result<(), ScanError> {
     connection
         .prepare_cached(
@@ -100,7 +102,7 @@ fn forget_oldest(connection: &Connection, count_max: i64, bytes_max: i64) -> Res
     Ok(())
 }
 
-/// The ecosystems of the packages in a layer; none for one that was not read by these readers.
+/// The ecosystems of the packages in a layer. `None` for a layer that these readers have not read.
 pub(crate) fn find_ecosystems(
     advisories: &Advisories,
     layer: &str,
@@ -114,7 +116,7 @@ pub(crate) fn find_ecosystems(
     Ok(parsed)
 }
 
-/// Keeps the ecosystems of a layer that was read, and gives them.
+/// Stores the ecosystems of a layer that was read, and returns them.
 pub(crate) fn keep_ecosystems(
     advisories: &Advisories,
     layer: &str,
@@ -148,7 +150,7 @@ fn ecosystems_of(source: &Source) -> BTreeSet<Ecosystem> {
     }
 }
 
-/// Refuses what would make the text too long.
+/// A writer that refuses to exceed its limit.
 struct AtMost(Vec<u8>);
 
 impl io::Write for AtMost {
@@ -195,7 +197,7 @@ mod tests {
         };
         forget_oldest(&advisories.connection(), 4, 1_000).unwrap();
         assert_eq!(kept(), ["a", "c", "d", "e"]);
-        // Each is a list of nothing, of two bytes.
+        // Each is an empty list, of two bytes.
         forget_oldest(&advisories.connection(), 4, 4).unwrap();
         assert_eq!(kept(), ["a", "e"]);
     }

@@ -1,4 +1,4 @@
-//! What images that were made to be expensive cost: counted by the budget of their scan, never by a clock.
+//! The cost of images that are made to be expensive, measured by the budget of their scan, never by a clock.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use crate::test_layers::{
 use crate::{Layer, Limit, Limits, Report, ScanError, Scanner};
 
 const MIB: usize = 1 << 20;
-/// A package with the longest texts there may be.
+/// The size of a package with the longest permitted texts.
 const PACKAGE_BYTES_MAX: u64 = 2_048;
 
-/// Reads a layer as a scan does, and what that cost.
+/// Reads a layer as a scan does, and returns the cost.
 fn read(layer: &[u8], limits: Limits) -> (Result<Inventory, ScanError>, Spent) {
     let budget = Budget::new(limits);
     let directory = TempDir::new().unwrap();
@@ -33,7 +33,7 @@ fn read(layer: &[u8], limits: Limits) -> (Result<Inventory, ScanError>, Spent) {
     (inventory, budget.spent())
 }
 
-/// A layer is refused for the reason given, and by then no more was made of it than the limits let.
+/// Checks that a layer is refused with the given error, and that the cost stayed within the limits.
 #[track_caller]
 fn check(layer: &[u8], expected: Limit) -> Spent {
     check_within(layer, Limits::default(), expected)
@@ -149,7 +149,7 @@ fn files_that_are_found_again_and_again_end_at_the_limit_of_bytes() {
     assert!(matches!(inventory, Err(ScanError::Limit(Limit::KeptBytes))));
     assert!(spent.kept_bytes <= limits.kept_bytes_max + 5_000);
 
-    // A path longer than any that a system opens is no path.
+    // A path that is longer than any system can open is refused.
     for (depth, fits) in [(40, true), (60, false)] {
         let path = format!("{}/requirements.txt", deep(depth));
         let layer = crate::test_layers::long_path(&path, b"a==1\n");
@@ -203,7 +203,7 @@ fn every_place_in_a_program_that_looks_like_a_list_asks_for_the_time() {
     assert_eq!(inventory.unwrap().sources, []);
     assert!(spent.clock_checks >= bytes as u64 / 2, "{spent:?}");
 
-    // What a list unpacks to counts as if it came from the layer.
+    // The unpacked bytes of a list count like bytes of the layer.
     let program = program_of_bombs(12, 4 * MIB);
     let limits = Limits {
         image_bytes_max: 16 << 20,
@@ -338,7 +338,7 @@ fn many_layers_share_one_budget_whether_or_not_they_were_read_before() {
     let unread = || -> Layer {
         Layer {
             digest: "unread".to_owned(),
-            open: Box::new(|| panic!("the layer is not reached")),
+            open: Box::new(|| panic!("the layer is not opened")),
         }
     };
     let known = (0..3).map(|number| layer(&number.to_string(), list(number)));
@@ -392,7 +392,7 @@ fn a_layer_that_is_kept_elsewhere_is_read_once_it_is_here() {
     assert_eq!(here.findings.len(), 50);
 }
 
-/// Puts a row in the place where an earlier build kept the inventory of a layer.
+/// Stores a row as an earlier build stored the inventory of a layer.
 fn remember(bench: &Bench, layer: &str, sources: &str) {
     let scanner = bench.scanner();
     scanner
@@ -424,7 +424,7 @@ fn an_inventory_that_an_earlier_build_kept_is_read_and_counted() {
     remember(&bench, "old", &sources(vec![package("a", &"s".repeat(70_000))]));
     let unread = || Layer {
         digest: "old".to_owned(),
-        open: Box::new(|| panic!("what was kept of the layer is enough")),
+        open: Box::new(|| panic!("the stored inventory is enough")),
     };
     let report = bench.scan(vec![unread()]).unwrap();
     assert_eq!(
@@ -432,7 +432,7 @@ fn an_inventory_that_an_earlier_build_kept_is_read_and_counted() {
         (50, Some("D"))
     );
 
-    // One that is too large, or no longer makes sense, is made again from the layer.
+    // An inventory that is too large or invalid is made again from the layer.
     remember(
         &bench,
         "large",

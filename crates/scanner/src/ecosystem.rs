@@ -1,4 +1,5 @@
-//! The name of an ecosystem, such as `Debian:12` or `PyPI`, in a form that addresses and files can be made of.
+//! The name of an ecosystem, such as `Debian:12` or `PyPI`, in a form that is safe in addresses and file
+//! names.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,12 +7,12 @@ use std::str::FromStr;
 
 use crate::release::canonical_ecosystem;
 
-/// As a part of a file's name, with three characters for each.
+/// The maximum as part of a file name, with three characters for each byte.
 const BYTES_MAX: usize = 80;
-/// Layers can name as many distributions as they like.
+/// Needed because layers can name any number of distributions.
 const COUNT_MAX: usize = 64;
 
-/// Distributions whose advisories are published, and the languages whose packages are found.
+/// Distributions with published advisories, and the languages whose packages are found.
 const PUBLISHED: [&str; 21] = [
     "AlmaLinux",
     "Alpaquita",
@@ -44,7 +45,8 @@ impl Ecosystem {
         &self.0
     }
 
-    /// The archives that may hold its advisories, the most exact first: of a release, or of all releases together.
+    /// The archives that may contain its advisories, the most specific first: of a release, or of all
+    /// releases together.
     pub fn archives(&self) -> Vec<Self> {
         let mut archives = vec![self.clone()];
         if self.0.starts_with("Ubuntu:") && !self.0.ends_with(":LTS") {
@@ -56,7 +58,7 @@ impl Ecosystem {
         archives
     }
 
-    /// Each once, and not too many: first come those whose advisories are known to be published.
+    /// Removes duplicates and limits the number. Ecosystems with published advisories come first.
     pub fn choose(found: impl IntoIterator<Item = Self>) -> Vec<Self> {
         let (mut published, mut others) = (BTreeSet::new(), BTreeSet::new());
         for ecosystem in found {
@@ -74,20 +76,20 @@ impl Ecosystem {
         PUBLISHED.contains(&base)
     }
 
-    /// Whether what is said of `other` is about this ecosystem or a part of it.
+    /// Whether advisories about `other` apply to this ecosystem or a part of it.
     pub(crate) fn includes(&self, other: &str) -> bool {
         let (own, other) = (canonical_ecosystem(&self.0), canonical_ecosystem(other));
         own == other || other.strip_prefix(&own).is_some_and(|rest| rest.starts_with(':'))
     }
 
-    /// Whether `other` stands for all releases, of which this is one.
+    /// Whether `other` covers all releases, including this one.
     pub(crate) fn is_release_of(&self, other: &str) -> bool {
         self.0
             .strip_prefix(other)
             .is_some_and(|rest| rest.starts_with(':'))
     }
 
-    /// Letters, digits and dots stay as they are.
+    /// Letters, digits and dots are kept unchanged.
     pub(crate) fn file_stem(&self) -> String {
         let encode = |character: char| match character {
             character if character.is_ascii_alphanumeric() || character == '.' => character.to_string(),

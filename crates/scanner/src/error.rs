@@ -1,18 +1,18 @@
-//! Why a scan came to nothing.
+//! The errors of a scan.
 
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
-    /// What the image holds is not an archive.
+    /// The layer is not a valid archive.
     #[error("a layer cannot be unpacked: {0}")]
     Archive(String),
 
-    /// The image is larger than what is looked at.
+    /// The image exceeds a limit of the scan.
     #[error("{0}")]
     Limit(Limit),
 
-    /// The bytes of a layer could not be had.
+    /// The bytes of a layer could not be read.
     #[error("a layer could not be read")]
     Layer(#[source] io::Error),
 
@@ -32,7 +32,7 @@ pub enum ScanError {
     Sets(#[source] io::Error),
 }
 
-/// What an image may have too much of.
+/// The quantities that an image may exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     #[error("a layer unpacks to more than is scanned")]
@@ -57,7 +57,7 @@ pub enum Limit {
     Time,
 }
 
-/// Carries what is not the archive's fault through readers that know of `io::Error` only.
+/// Carries an error that is not the archive's fault through readers that return only `io::Error`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Carried {
     #[error(transparent)]
@@ -74,7 +74,7 @@ impl From<Carried> for io::Error {
     }
 }
 
-/// Whether the archive itself is at fault, so that only the file which is read is given up.
+/// Whether a reader carried the error. Any other error is a fault of the archive.
 pub(crate) fn is_carried(error: &io::Error) -> bool {
     error
         .get_ref()

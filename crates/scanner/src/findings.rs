@@ -1,4 +1,4 @@
-//! The vulnerabilities of an image's packages, each once and the worst first.
+//! The vulnerabilities of an image's packages, without duplicates, the worst first.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{Manager, Package};
 /// A vulnerability of a package.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Its CVE where it has one, else the advisory.
+    /// The CVE if there is one, otherwise the id of the advisory.
     pub name: String,
     pub advisory: String,
     pub summary: String,
@@ -25,7 +25,7 @@ pub struct Finding {
     pub modified_at: i64,
     pub package: Package,
     pub fixed_in_version: Option<String>,
-    /// Where in the image the package was found, and in which layer.
+    /// The path in the image at which the package was found, and the layer.
     pub path: String,
     pub layer: String,
 }
@@ -36,7 +36,7 @@ impl Finding {
         (&self.name, package.manager(), package.name(), package.version())
     }
 
-    /// How much memory it takes.
+    /// The memory that the finding takes.
     fn kept_bytes(&self) -> u64 {
         let texts = [
             &self.name,
@@ -53,7 +53,7 @@ impl Finding {
     }
 }
 
-/// What a text costs beside its bytes.
+/// The memory of a text in addition to its bytes.
 const TEXT_BYTES: usize = 40;
 
 /// Counts each finding against the budget of the scan.
@@ -70,7 +70,7 @@ impl<'b> Findings<'b> {
         }
     }
 
-    /// An advisory of a distribution may be about several vulnerabilities, each of which is a finding.
+    /// An advisory of a distribution may cover several vulnerabilities. Each becomes a finding.
     pub(crate) fn take(
         &mut self,
         found: &Match,
@@ -109,7 +109,7 @@ impl<'b> Findings<'b> {
         Ok(())
     }
 
-    /// All of them: a list that was cut would look like a better one.
+    /// Returns all findings or an error: a truncated list would make the image look safer.
     pub(crate) fn rank(self) -> Result<Vec<Finding>, Carried> {
         let mut found = self.found;
         let order = |finding: &'_ Finding| std::cmp::Reverse(finding.severity);

@@ -1,4 +1,4 @@
-//! What one layer brings and takes away, as far as packages are concerned.
+//! The packages that one layer adds and removes.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -12,23 +12,23 @@ use crate::package::Package;
 use crate::readers::{self, Scratch};
 use crate::release::Release;
 
-/// Changes when readers do, so that what older ones saw is not used.
+/// Changes with the readers, so that inventories of older readers are not used.
 pub(crate) const INVENTORY_VERSION: i64 = 1;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Inventory {
     pub(crate) sources: Vec<Source>,
-    /// The names of everything but directories: each hides what lies below.
+    /// The names of everything except directories: each hides the lower layers' content below that path.
     pub(crate) files: PathSet,
-    /// The names that the layer takes away.
+    /// The names that the layer removes.
     pub(crate) whiteouts: PathSet,
-    /// The directories of which the layer takes away all that was in them.
+    /// The directories whose earlier content the layer removes.
     pub(crate) opaque: PathSet,
     pub(crate) entries: i64,
     pub(crate) unpacked_bytes: i64,
 }
 
-/// A file that tells of packages, or of the distribution they belong to.
+/// A file that lists packages, or names the distribution that they belong to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Source {
     pub(crate) path: String,
@@ -41,8 +41,8 @@ pub(crate) enum Content {
     Packages(Vec<Package>),
 }
 
-/// Paths by their hashes: a layer has too many to keep their names. What a collision could hide is a package of the
-/// very image that was made to collide.
+/// Paths as hashes: a layer has too many paths to keep their names. A collision can hide only packages of the
+/// image that was made to collide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PathSet(HashSet<u64>);
 
@@ -61,7 +61,7 @@ impl PathSet {
     }
 }
 
-/// FNV-1a, by which the hash of a directory is met on the way to that of a path in it.
+/// FNV-1a. While it hashes a path, it passes the hash of every directory of the path.
 const EMPTY_HASH: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn hash(path: &str) -> u64 {
@@ -76,7 +76,7 @@ const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
 impl Inventory {
-    /// Reads a layer through, once.
+    /// Reads a layer once, from beginning to end.
     pub(crate) fn of_layer(layer: impl Read, budget: &Budget, scratch: &Scratch) -> Result<Self, ScanError> {
         let mut inventory = Self::default();
         let mut tar = Tar::new(unpack(layer, budget)?);
@@ -98,7 +98,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether the entry stands for something that is gone.
+    /// Whether the entry marks a removed path.
     fn take_away(&mut self, path: &str) -> bool {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(gone) = name.strip_prefix(WHITEOUT) else {
@@ -133,7 +133,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Counts what was kept of a layer that was read before, as if it were read now.
+    /// Counts a stored inventory against the budget, as if the layer were read now.
     pub(crate) fn count(&self, budget: &Budget) -> Result<(), Carried> {
         budget.unpacked(self.unpacked_bytes.unsigned_abs(), LayerBytes::default())?;
         budget.entries(self.entries.unsigned_abs())?;
@@ -148,7 +148,7 @@ impl Inventory {
 }
 
 impl Source {
-    /// What it takes beside its packages, which are counted one by one.
+    /// The memory in addition to the packages, which are counted one by one.
     fn own_bytes(&self) -> u64 {
         let release = match &self.content {
             Content::Release(release) => release.kept_bytes(),
@@ -158,12 +158,12 @@ impl Source {
     }
 }
 
-/// What the layers above one hide of it.
+/// The paths of a layer that the layers above it hide.
 #[derive(Default)]
 struct Above {
-    /// Each hides what has its name, and what lies below.
+    /// Each path hides itself and everything below it.
     covered: HashSet<u64>,
-    /// Each hides what lies below.
+    /// Each path hides everything below it.
     opaque: HashSet<u64>,
 }
 
@@ -174,7 +174,7 @@ impl Above {
         self.opaque.extend(layer.opaque.0);
     }
 
-    /// Looks at the path and each directory on its way.
+    /// Checks the path and each of its parent directories.
     fn hides(&self, path: &str) -> bool {
         let mut hash = EMPTY_HASH;
         if self.opaque.contains(&hash) {
@@ -190,7 +190,7 @@ impl Above {
     }
 }
 
-/// What is to be seen of the layers, the lowest first: each source with the place of its layer.
+/// The visible sources of the layers, given the lowest layer first. Each source has the index of its layer.
 pub(crate) fn visible(layers: Vec<Inventory>, budget: &Budget) -> Result<Vec<(usize, Source)>, Carried> {
     let mut seen = Vec::new();
     let mut above = Above::default();

@@ -1,4 +1,4 @@
-//! How much of an image is looked at, and how much of that is used up.
+//! The limits of a scan, and the amounts that it has used.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ pub struct Limits {
     pub image_bytes_max: u64,
     pub entries_max: u64,
     pub packages_max: u64,
-    /// Of packages and of the paths they were found at, until the scan ends.
+    /// Memory for packages and their paths, until the scan ends.
     pub kept_bytes_max: u64,
     pub findings_max: usize,
     pub findings_bytes_max: u64,
@@ -34,23 +34,23 @@ impl Default for Limits {
     }
 }
 
-/// How many bytes one stored byte may unpack to.
+/// The number of bytes that one stored byte may unpack to.
 const RATIO_MAX: u64 = 200;
-/// The padding of small archives packs better than any file.
+/// The padding of small archives compresses better than any file.
 const RATIO_FREE_BYTES: u64 = 16 << 20;
 
-/// What is left for one image. Everything that is made of the image's bytes is counted here before it is made, and every
-/// loop over them asks for the time.
+/// The remaining budget for one image. Memory for the image's data is counted here before it is allocated,
+/// and every loop over the data checks the time.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,
     spent: Cell<Spent>,
-    /// The first limit that was exceeded: the scan has failed, whatever the reader makes of the error.
+    /// The first limit that was exceeded. The scan has then failed, however the reader handles the error.
     exceeded: Cell<Option<Limit>>,
     began: Instant,
 }
 
-/// What a scan has used so far.
+/// The amounts that a scan has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spent {
     pub(crate) image_bytes: u64,
@@ -88,7 +88,7 @@ impl Budget {
         spent
     }
 
-    /// Fails from now on, with the limit that was exceeded first.
+    /// Makes every later check fail with the limit that was exceeded first.
     pub(crate) fn exceed(&self, limit: Limit) -> Carried {
         let first = self.exceeded.get().unwrap_or(limit);
         self.exceeded.set(Some(first));
@@ -99,21 +99,21 @@ impl Budget {
         if fits { Ok(()) } else { Err(self.exceed(limit)) }
     }
 
-    /// Fails if a limit was exceeded before.
+    /// Fails if a limit was exceeded.
     pub(crate) fn check(&self) -> Result<(), Carried> {
         self.exceeded
             .get()
             .map_or(Ok(()), |limit| Err(Carried::Limit(limit)))
     }
 
-    /// Fails if the scan takes too long, or has failed before.
+    /// Fails if the scan takes too long, or if a limit was exceeded.
     pub(crate) fn clock(&self) -> Result<(), Carried> {
         self.check()?;
         self.spend(|spent| spent.clock_checks += 1);
         self.within(self.began.elapsed() <= self.limits.duration_max, Limit::Time)
     }
 
-    /// Counts bytes unpacked from a layer, given how far its unpacking has come.
+    /// Counts bytes unpacked from a layer, given the progress of its unpacking.
     pub(crate) fn unpacked(&self, bytes: u64, layer: LayerBytes) -> Result<(), Carried> {
         let spent = self.spend(|spent| spent.image_bytes = spent.image_bytes.saturating_add(bytes));
         self.within(layer.unpacked <= self.limits.layer_bytes_max, Limit::LayerSize)?;
@@ -128,7 +128,7 @@ impl Budget {
         self.within(spent.entries <= self.limits.entries_max, Limit::Entries)
     }
 
-    /// Counts a package that is about to be kept.
+    /// Counts a package before it is kept.
     pub(crate) fn package(&self, package: &Package) -> Result<(), Carried> {
         self.clock()?;
         let spent = self.spend(|spent| spent.packages += 1);
@@ -136,7 +136,7 @@ impl Budget {
         self.keep(package.kept_bytes())
     }
 
-    /// Lets go of a package that was counted.
+    /// Releases the memory of a counted package.
     pub(crate) fn release(&self, package: &Package) {
         self.spend(|spent| {
             spent.packages = spent.packages.saturating_sub(1);
@@ -144,13 +144,13 @@ impl Budget {
         });
     }
 
-    /// Counts bytes that are about to be kept until the scan ends.
+    /// Counts bytes before they are kept until the scan ends.
     pub(crate) fn keep(&self, bytes: u64) -> Result<(), Carried> {
         let spent = self.spend(|spent| spent.kept_bytes = spent.kept_bytes.saturating_add(bytes));
         self.within(spent.kept_bytes <= self.limits.kept_bytes_max, Limit::KeptBytes)
     }
 
-    /// Counts bytes read of a database, of which `left` may still be read.
+    /// Counts bytes read from a database, of which `left` may still be read.
     pub(crate) fn read_database(&self, bytes: u64, left: &Cell<u64>) -> Result<(), Carried> {
         self.clock()?;
         let after = left.get().checked_sub(bytes);
@@ -160,7 +160,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Counts a finding that is about to be made.
+    /// Counts a finding before it is made.
     pub(crate) fn finding(&self, bytes: u64) -> Result<(), Carried> {
         self.clock()?;
         let spent = self.spend(|spent| spent.findings_bytes = spent.findings_bytes.saturating_add(bytes));
@@ -171,7 +171,7 @@ impl Budget {
     }
 }
 
-/// How far the unpacking of a layer has come.
+/// The progress of unpacking a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LayerBytes {
     pub(crate) stored: u64,

@@ -1,4 +1,4 @@
-//! An advisory in the OSV format, as far as it says which versions of what are affected and how badly.
+//! An advisory in the OSV format: the affected packages and versions, and the severity.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub(crate) struct Reference {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Affected {
     pub(crate) package: Option<AffectedPackage>,
-    // Not flattened: serde would keep all of a long list twice.
+    // Not flattened: serde would hold a long list twice.
     #[serde(default)]
     pub(crate) ranges: Vec<Range>,
     #[serde(default)]
@@ -65,7 +65,7 @@ pub(crate) struct AffectedPackage {
     pub(crate) name: String,
 }
 
-/// Where databases say how bad it is in a word.
+/// The member in which databases give a severity as a word.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Specific {
     pub(crate) severity: Option<Value>,
@@ -95,7 +95,7 @@ pub(crate) struct Range {
     events: Vec<BTreeMap<String, String>>,
 }
 
-/// What happens at a version.
+/// An event at a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event<'a> {
     Introduced(&'a str),
@@ -103,18 +103,18 @@ enum Event<'a> {
     LastAffected(&'a str),
 }
 
-/// Before every version there is.
+/// Lower than every version.
 const BEGINNING: &str = "0";
 
 impl AffectedVersions {
-    /// A package is affected where its version is named or lies in one of the ranges.
+    /// A package is affected if its version is listed or lies in one of the ranges.
     pub(crate) fn contain(&self, version: &str, order: VersionOrder) -> bool {
         let named =
             |known: &String| known == version || order.compare(known, version) == Some(Ordering::Equal);
         self.versions.iter().any(named) || self.ranges().any(|range| range.contains(version, order))
     }
 
-    /// The earliest version after this one in which it is fixed.
+    /// The earliest fixed version after this one.
     pub(crate) fn fixed_after(&self, version: &str, order: VersionOrder) -> Option<&str> {
         let fixes = self
             .ranges()
@@ -131,12 +131,12 @@ impl AffectedVersions {
         })
     }
 
-    /// Those of versions; commits cannot be compared here.
+    /// The ranges of versions; commits cannot be compared here.
     fn ranges(&self) -> impl Iterator<Item = &Range> {
         self.ranges.iter().filter(|range| range.kind != "GIT")
     }
 
-    /// Without commits, of which nothing is ever compared.
+    /// Drops ranges of commits, which are never compared.
     pub(crate) fn of(mut ranges: Vec<Range>, versions: Vec<String>) -> Self {
         ranges.retain(|range| range.kind != "GIT");
         Self { ranges, versions }
@@ -159,7 +159,7 @@ impl Range {
         })
     }
 
-    /// The last event up to the version decides, whatever order the events are in.
+    /// The last event up to the version decides, in whatever order the events are listed.
     fn contains(&self, version: &str, order: VersionOrder) -> bool {
         let mut decisive: Option<Event<'_>> = None;
         for event in self.events() {
@@ -184,7 +184,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Of two at one version, the later in the file follows.
+    /// Of two events at one version, the one that is later in the file follows.
     fn follows(self, before: Event<'_>, order: VersionOrder) -> bool {
         match (before, self) {
             (Event::Introduced(BEGINNING), _) => true,

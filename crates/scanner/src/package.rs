@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::VersionOrder;
 
-/// All its texts are bounded by `Package::new`, through which every package comes, one that was stored before too.
+/// The lengths of all texts are limited by `Package::new`, which also checks stored packages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredPackage")]
 pub struct Package {
@@ -16,19 +16,19 @@ pub struct Package {
     architecture: Option<Box<str>>,
 }
 
-/// What the record of a package says, of any length.
+/// The fields of a package record, of any length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) name: &'a str,
-    /// As the manager writes it, with epoch and release.
+    /// As the package manager writes it, with epoch and release.
     pub(crate) version: &'a str,
-    /// What the package was built from, if that has another name or version.
+    /// The source package, if it has another name or version.
     pub(crate) source_name: Option<&'a str>,
     pub(crate) source_version: Option<&'a str>,
     pub(crate) architecture: Option<&'a str>,
 }
 
-/// Who installed it, or what told of it.
+/// The package manager, or the kind of file that lists the package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Manager {
     Dpkg,
@@ -41,7 +41,7 @@ pub enum Manager {
 }
 
 impl Manager {
-    /// The one that belongs to the distribution of the image.
+    /// Whether it is the package manager of the distribution.
     pub fn is_of_system(self) -> bool {
         matches!(self, Self::Dpkg | Self::Apk | Self::Rpm)
     }
@@ -56,7 +56,7 @@ impl Manager {
         }
     }
 
-    /// The ecosystem of what belongs to no distribution.
+    /// The ecosystem of packages that belong to no distribution.
     pub(crate) fn ecosystem(self) -> Option<&'static str> {
         match self {
             Self::Dpkg | Self::Apk | Self::Rpm => None,
@@ -68,15 +68,15 @@ impl Manager {
     }
 }
 
-/// Longer than any name that a package manager or an advisory has.
+/// Longer than any name in a package manager or an advisory.
 pub(crate) const NAME_BYTES_MAX: usize = 512;
 pub(crate) const VERSION_BYTES_MAX: usize = 256;
 const ARCHITECTURE_BYTES_MAX: usize = 64;
-/// What an allocation costs beside its bytes.
+/// The memory of an allocation in addition to its bytes.
 const ALLOCATION_BYTES: u64 = 16;
 
 impl Package {
-    /// None for a record without a name or version that a package may have. What else it says is left out if it is too
+    /// Returns `None` if the record has no valid name or version. Other fields are dropped if they are too
     /// long, so that the package itself stays visible.
     pub(crate) fn new(manager: Manager, facts: &Facts<'_>) -> Option<Self> {
         Some(Self {
@@ -126,7 +126,7 @@ impl Package {
         self.architecture.as_deref()
     }
 
-    /// How much memory it takes.
+    /// The memory that the package takes.
     pub(crate) fn kept_bytes(&self) -> u64 {
         let optional = [&self.source_name, &self.source_version, &self.architecture];
         let texts = [&self.name, &self.version]
@@ -143,7 +143,7 @@ fn bounded(text: &str, bytes_max: usize) -> Option<Box<str>> {
     fits.then(|| text.into())
 }
 
-/// A package as it is kept in the inventory of a layer.
+/// A package as stored in the inventory of a layer.
 #[derive(Deserialize)]
 struct StoredPackage {
     manager: Manager,

@@ -1,11 +1,11 @@
-//! The distribution that an image is made of, and the names its advisories go by.
+//! The distribution of an image, and the names of its ecosystems.
 
 use serde::{Deserialize, Serialize};
 
-/// Longer than any that a distribution has.
+/// Longer than any value of a distribution.
 const VALUE_BYTES_MAX: usize = 256;
 
-/// What `os-release` says.
+/// The content of `os-release`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Release {
     pub(crate) id: String,
@@ -37,14 +37,14 @@ impl Release {
         release
     }
 
-    /// How much memory its texts take.
+    /// The memory that its texts take.
     pub(crate) fn kept_bytes(&self) -> u64 {
         let texts = [&self.id, &self.version_id, &self.name, &self.pretty_name];
         texts.iter().map(|text| text.len() as u64).sum()
     }
 
-    /// The ecosystem of its packages, in the words of the OSV schema; for a distribution that the schema does not know,
-    /// its own name.
+    /// The ecosystem of its packages, in the terms of the OSV schema. A distribution that the schema does not
+    /// list has its own name.
     pub(crate) fn ecosystem(&self) -> String {
         let version = self.version_id.as_str();
         let major = || version.split('.').next().unwrap_or_default();
@@ -83,8 +83,8 @@ impl Release {
     }
 }
 
-/// The one name under which the variants of an ecosystem are kept: Ubuntu's have their support after their version, Red
-/// Hat's the repository.
+/// The one name for all variants of an ecosystem: Ubuntu appends its support to the version, Red Hat the
+/// repository.
 pub(crate) fn canonical_ecosystem(ecosystem: &str) -> String {
     if let Some(rest) = ecosystem.strip_prefix("Ubuntu:")
         && let Some(version) = rest.strip_suffix(":LTS")

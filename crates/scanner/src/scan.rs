@@ -1,4 +1,4 @@
-//! A scan: the packages that are to be seen in an image, and what is known of them.
+//! A scan: the visible packages of an image, and the known advisories about them.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -14,15 +14,15 @@ use crate::readers::Scratch;
 use crate::release::Release;
 use crate::{Ecosystem, Manager, cache};
 
-/// A layer of an image, the lowest first.
+/// A layer of an image; layers are ordered with the lowest first.
 pub struct Layer {
-    /// Names its content: what was found in it once is not looked for again.
+    /// Identifies its content: a layer that was read once is not read again.
     pub digest: String,
-    /// Called when the turn of the layer comes, since an image may have more layers than a process may open files.
+    /// Called when the layer is needed, since an image may have more layers than a process may open files.
     pub open: OpenLayer,
 }
 
-/// None for a layer whose bytes are kept elsewhere: nothing is found in it.
+/// Returns `None` for a layer whose bytes are stored elsewhere. Such a layer has no findings.
 pub type OpenLayer = Box<dyn FnOnce() -> io::Result<Option<Box<dyn Read + Send>>> + Send>;
 
 impl Layer {
@@ -34,10 +34,10 @@ impl Layer {
     }
 }
 
-/// What is kept of a layer that has nothing.
+/// The memory for an empty layer.
 const LAYER_BYTES: u64 = size_of::<Inventory>() as u64;
 
-/// Looks through images. One image at a time: memory is bounded, and so is what a scan takes from others.
+/// Scans one image at a time, so that memory and the load on other work are bounded.
 pub struct Scanner {
     turn: Mutex<()>,
     advisories: Advisories,
@@ -47,15 +47,15 @@ pub struct Scanner {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Whether a package database, or anything else that tells of packages, was found at all.
+    /// Whether a package database, or another file that lists packages, was found.
     pub has_packages: bool,
-    /// Such as `Debian GNU/Linux 12 (bookworm)`.
+    /// For example `Debian GNU/Linux 12 (bookworm)`.
     pub distribution: Option<String>,
-    /// The ecosystems of the image's packages of which no advisory is loaded.
+    /// The ecosystems of the image's packages for which no advisory is loaded.
     pub uncovered: BTreeSet<String>,
-    /// Whether those packages of which advisories are needed most, the distribution's or all there are, are uncovered.
+    /// Whether the packages of the distribution, or all packages, are uncovered.
     pub is_uncovered: bool,
-    /// Whether any advisory at all is loaded.
+    /// Whether any advisory is loaded.
     pub has_advisories: bool,
     pub advisories_updated_at: Option<i64>,
     /// The worst first.
@@ -63,7 +63,7 @@ pub struct Report {
 }
 
 impl Scanner {
-    /// Keeps what it needs in `data`; see `Advisories::open` for `advisories`.
+    /// Stores its databases in `data`; see `Advisories::open` for `advisories`.
     pub fn open(data: &Path, advisories: Option<PathBuf>, limits: Limits) -> Result<Self, ScanError> {
         Ok(Self {
             turn: Mutex::new(()),
@@ -95,7 +95,7 @@ impl Scanner {
         self.judge(&sources, &digests, &budget)
     }
 
-    /// The ecosystems that a layer has packages of. A layer that was read before is not read again.
+    /// The ecosystems of a layer's packages. A layer that was read before is not read again.
     pub fn ecosystems(&self, layer: Layer) -> Result<Vec<Ecosystem>, ScanError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = cache::find_ecosystems(&self.advisories, &layer.digest)? {
@@ -104,7 +104,7 @@ impl Scanner {
         let budget = Budget::new(self.limits);
         let digest = layer.digest.clone();
         let inventory = self.inventory(layer, &budget)?;
-        // A layer that is kept elsewhere has nothing, and may come.
+        // An empty result is not kept: the layer may be stored elsewhere and arrive later.
         if inventory.sources.is_empty() {
             return Ok(Vec::new());
         }
@@ -171,7 +171,7 @@ impl Scanner {
     }
 }
 
-/// Both names may be there; the one that administrators change goes first.
+/// Both files may exist; the one that administrators change wins.
 fn release(sources: &[(usize, Source)]) -> Option<&Release> {
     let named = |path: &str| {
         sources.iter().find_map(|(_, source)| match &source.content {
@@ -188,7 +188,7 @@ struct Ecosystems {
     covered: BTreeSet<String>,
     uncovered: BTreeSet<String>,
     system_is_uncovered: bool,
-    /// Packages of a distribution that does not say which it is.
+    /// The image has packages of a distribution that does not name itself.
     nameless: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How bad an advisory is, from its scores or its words.
+//! The severity of an advisory, from its scores or its words.
 
 use std::str::FromStr as _;
 
@@ -28,7 +28,7 @@ pub struct Score {
 }
 
 impl Severity {
-    /// The words of the databases that OSV is made of.
+    /// The words that the source databases of OSV use.
     fn of_word(word: &str) -> Option<Self> {
         Some(match word.to_ascii_lowercase().as_str() {
             "critical" => Self::Critical,
@@ -40,7 +40,7 @@ impl Severity {
         })
     }
 
-    /// NVD's ranges; those of version 2 know nothing above `HIGH`.
+    /// NVD's ranges; those of version 2 have nothing above `HIGH`.
     fn of_score(score: &Score) -> Self {
         match score.score {
             9.0.. if score.version != "2.0" => Self::Critical,
@@ -52,8 +52,8 @@ impl Severity {
     }
 }
 
-/// The word of a distribution goes before scores: it has looked at its own build. Of the scores, version 3 is the one
-/// that everybody has.
+/// The word of a distribution wins over scores, because the distribution has assessed its own build. Of the
+/// scores, version 3 wins, because every source has it.
 pub(crate) fn judge(word: Option<&str>, scores: &[SeverityScore]) -> (Severity, Vec<Score>) {
     let numeric: Vec<Score> = scores.iter().filter_map(read).collect();
     let said = scores

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-/// Writes an archive entry by entry, byte by byte as the format says.
+/// Writes an archive entry by entry, byte by byte as the format requires.
 pub(crate) struct TarBuilder(Vec<u8>);
 
 impl TarBuilder {
@@ -58,10 +58,11 @@ fn seal(header: &mut [u8]) {
     header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
 }
 
-/// An archive of one file whose name is longer than a header holds, in the way of GNU (`L`) or POSIX (`x`).
+/// An archive of one file whose name is longer than a header permits, in the form of GNU (`L`) or POSIX
+/// (`x`).
 pub(crate) fn long_entry(kind: u8, path: &str, content: &[u8]) -> Vec<u8> {
     let record = format!(" path={path}\n");
-    // The length counts its own digits, which are three.
+    // The length includes its own three digits.
     let extension = if kind == b'L' {
         format!("{path}\0")
     } else {
@@ -88,7 +89,7 @@ pub(crate) fn repeated(piece: &str, bytes: usize) -> Vec<u8> {
 /// The header of a package, filled up to the given length by its architecture.
 fn long_header(bytes: usize) -> Vec<u8> {
     let mut header = crate::readers::test_rpm_header("bash", None, "5.1.8", "6.el9");
-    // The last text of a header is that of the architecture; without its end, it reaches as far as there are bytes.
+    // The architecture is the last text of a header. Without its end, it extends to the end of the bytes.
     header.pop();
     header.resize(bytes, b'a');
     header
@@ -96,7 +97,8 @@ fn long_header(bytes: usize) -> Vec<u8> {
 
 const BDB_PAGE_BYTES: usize = 65_536;
 
-/// `Packages` with one page of entries which all are the same value: on a page of its own, or in the page itself.
+/// `Packages` with one page of entries that all refer to the same value: on a page of its own, or in the page
+/// itself.
 pub(crate) fn bdb_over_one_value(entries: usize, off_page: bool) -> Vec<u8> {
     let value = long_header(if off_page { 60_000 } else { 20_000 });
     let mut meta = vec![0; BDB_PAGE_BYTES];
@@ -157,7 +159,7 @@ pub(crate) fn ndb_over_one_header(slots: usize, header_bytes: usize) -> Vec<u8> 
     database
 }
 
-/// `rpmdb.sqlite` with one page of cells which all are the same record.
+/// `rpmdb.sqlite` with one page of cells that all refer to the same record.
 pub(crate) fn sqlite_over_one_record(cells: usize) -> Vec<u8> {
     let directory = tempfile::TempDir::new().unwrap();
     let path = directory.path().join("rpmdb.sqlite");
@@ -186,7 +188,8 @@ pub(crate) fn program_of_beginnings(bytes: usize) -> Vec<u8> {
     [&b"\x7fELF"[..], &[0x78, 0x9c].repeat(bytes / 2)].concat()
 }
 
-/// A program full of places that look like lists of crates and turn out to be invalid after the given number of bytes each.
+/// A program full of places that look like lists of crates. Each proves invalid after the given number of
+/// bytes.
 pub(crate) fn program_of_bombs(lists: usize, bytes: usize) -> Vec<u8> {
     let json = [&br#"{"packages":["#[..], &vec![b' '; bytes]].concat();
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());

@@ -1,4 +1,4 @@
-//! Whole scans: images in the shape of real ones, against advisories written from public facts.
+//! Whole scans: images with realistic content, and advisories written from public facts.
 
 use std::fs;
 use std::io::{self, Read};
@@ -61,7 +61,7 @@ impl Bench {
     }
 }
 
-/// Named by its bytes.
+/// A layer that is named by its bytes.
 fn layer(bytes: &[u8]) -> Layer {
     let digest = bytes
         .iter()
@@ -198,7 +198,7 @@ fn rpm_database(headers: &[Vec<u8>]) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// A program of Go that was built with a module in its vendor directory.
+/// A Go program that was built with a module in its vendor directory.
 fn go_program(directory: &Path) -> Vec<u8> {
     let files = [
         (

@@ -1,4 +1,4 @@
-//! From a request to its answer: the rules that hold at every door, then the door.
+//! From a request to its answer: first the rules of every API, then the addressed API.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -30,7 +30,7 @@ pub(crate) struct Application {
     pub(crate) introspection: bool,
 }
 
-/// How a request came in.
+/// The connection that a request arrived on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) scheme: Scheme,
@@ -73,7 +73,7 @@ impl Application {
             Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
-            // In a box, so that the others need not carry its room.
+            // Boxed, so that requests to the other APIs do not reserve its size.
             Door::Own => Box::pin(self.own(&mut request, &endpoint)).await,
         }
     }
@@ -114,7 +114,7 @@ impl Application {
 }
 
 fn door<B>(request: &Request<B>) -> Door {
-    // Clients that put a slash too many before the path are clients of the registry all the same.
+    // Clients that begin the path with extra slashes are clients of the registry too.
     let path = request.uri().path();
     let path = path.strip_prefix('/').map_or(path, |below| {
         let below = below.trim_start_matches('/');
@@ -158,7 +158,7 @@ fn part_of(bytes: &Bytes, first: u64, length: u64) -> Content {
     Content::from(bytes.slice(first..last))
 }
 
-/// A HEAD is answered with the headers of its GET, among them the length of what is left out.
+/// HEAD is answered with the headers of GET, including the length of the omitted body.
 pub(crate) fn without_body(response: Response<Content>) -> Response<Content> {
     let (mut parts, content) = response.into_parts();
     let length = content.length();

@@ -1,4 +1,4 @@
-//! The authority that a request was sent to, `host[:port]`, by a strict grammar.
+//! The authority that a request was sent to, `host[:port]`, parsed by a strict grammar.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,7 +12,7 @@ pub(crate) struct Authority {
     host_length: usize,
 }
 
-/// The host, as far as it makes a difference whether it is a name or an address.
+/// The host: a name or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host<'a> {
     Name(&'a str),
@@ -21,7 +21,7 @@ pub(crate) enum Host<'a> {
 }
 
 impl Authority {
-    /// Lower-cased. None for user information, an empty host, a port that is none, or other characters.
+    /// Lower-cased. `None` for user information, an empty host, an invalid port or other characters.
     pub(crate) fn parse(text: &str) -> Option<Authority> {
         let host_length = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
@@ -37,8 +37,9 @@ impl Authority {
         })
     }
 
-    /// Where the request went; None unless it says so exactly once, as HTTP/1.1 demands. Health checks of load balancers
-    /// speak HTTP/1.0 and name no host: they mean the address that they have connected to.
+    /// The target of the request. `None` unless the request names it exactly once, as HTTP/1.1 requires.
+    /// Health checks of load balancers use HTTP/1.0 and name no host: their target is the address that they
+    /// connected to.
     pub(crate) fn of_request<B>(request: &Request<B>, local: SocketAddr) -> Option<Authority> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (host, second) = (hosts.next(), hosts.next());
@@ -47,7 +48,7 @@ impl Authority {
             return None;
         }
 
-        // RFC 9112 3.2.2: the target's own authority, where it has one, goes before the header.
+        // RFC 9112 3.2.2: an authority in the request target takes precedence over the header.
         match (request.uri().authority(), host) {
             (Some(authority), _) => Authority::parse(authority.as_str()),
             (None, Some(host)) if !(is_old && host.is_empty()) => Authority::parse(host.to_str().ok()?),
@@ -57,7 +58,7 @@ impl Authority {
     }
 
     fn of_address(address: SocketAddr) -> Authority {
-        // Without the zone of an IPv6 address, which is no part of an authority.
+        // Drops the zone of an IPv6 address, which is not part of an authority.
         let text = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
         let host_length = text.rfind(':').unwrap_or(text.len());
         Authority { text, host_length }

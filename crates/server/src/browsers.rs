@@ -1,7 +1,8 @@
-//! Keeps pages of other sites, open in a browser on the same machine, from speaking to this server.
+//! Refuses requests from pages of other sites in a browser on the same machine.
 //!
-//! A browser sends requests to this port for any page that asks it to, and says which page by `Origin` and
-//! `Sec-Fetch-Site`. A page that has pointed its own name at this machine is refused for that name, as any other request.
+//! A browser sends requests to this port for any page that asks it to, and names the page in `Origin` and
+//! `Sec-Fetch-Site`. A page may also point its own host name at this machine. Its requests are refused
+//! because of that name, like requests of any other client.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -9,7 +10,7 @@ use crate::authority::Authority;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names under which this server is visited.
+/// The names that clients use for this server.
 pub(crate) struct Visited<'a> {
     pub(crate) authority: &'a Authority,
     pub(crate) public: Option<&'a Authority>,
@@ -28,7 +29,7 @@ pub(crate) fn is_foreign(headers: &HeaderMap, visited: &Visited<'_>) -> bool {
     crosses_sites || foreign_origin
 }
 
-/// The scheme is not compared: a proxy in front may have taken TLS away.
+/// The scheme is not compared: a proxy in front may terminate TLS.
 fn is_own_origin(origin: &str, visited: &Visited<'_>) -> bool {
     let authority = origin
         .strip_prefix("http://")
@@ -66,7 +67,7 @@ mod tests {
     fn programs_are_not_taken_for_browsers() {
         check("ecru:4566", &[], false);
         check("ecru:4566", &[("user-agent", "docker/27")], false);
-        // As Node's `fetch` sends it.
+        // The header that Node's `fetch` sends.
         check("ecru:4566", &[("sec-fetch-mode", "cors")], false);
         check("ecru:4566", &[CHROME, ("sec-fetch-mode", "navigate")], false);
     }

@@ -1,4 +1,4 @@
-//! One connection: which protocol it speaks, its requests, and its end.
+//! One connection: its protocol, its requests and its end.
 
 use std::{
     convert::Infallible,
@@ -56,32 +56,33 @@ const READ_BYTES_MAX: usize = 512 * 1024;
 const STREAMS_MAX: u32 = 128;
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-/// Files that the streams of one connection may have open; further ones wait.
+/// Files that the streams of one connection may have open. Further streams wait.
 const STREAM_FILES_MAX: usize = 32;
 
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
-/// Clients that try TLS first go on to plain HTTP when they see that it is spoken here.
+/// Clients that try TLS first fall back to plain HTTP when they receive this.
 const PLAIN_HTTP_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 const TLS_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 38\r\n\r\n\
     this port speaks TLS: begin with https";
 
-/// How far the server has come.
+/// The phase of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Running,
-    /// Requests in progress are finished, no others begun.
+    /// Requests in progress are finished, and no new ones begin.
     Draining,
     Ended,
 }
 
-/// What all connections of a listener share.
+/// State that all connections of a listener share.
 pub(crate) struct Listening {
     pub(crate) application: Arc<Application>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) requests: AtomicU64,
 }
 
-/// What goes on over a connection, once it is known. In a box, so that one which has said nothing stays small.
+/// The handler of a connection, once the protocol is known. Boxed, so that a connection that has sent nothing
+/// stays small.
 type Conversation = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 pub(crate) async fn serve(
@@ -100,7 +101,7 @@ pub(crate) async fn serve(
 }
 
 async fn ended(phase: &mut watch::Receiver<Phase>) {
-    // An error says that the server is gone, which is an end too.
+    // An error means that the server is gone, which is an end too.
     let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
 }
 
@@ -169,7 +170,7 @@ fn converse(
 }
 
 async fn refuse(mut stream: TcpStream, answer: &[u8]) -> anyhow::Result<()> {
-    // What has arrived is taken in first: closing over unread bytes would take the answer back.
+    // Bytes that have arrived are read first: closing a socket with unread bytes would discard the answer.
     let mut greeting = [0; 4096];
     while stream.try_read(&mut greeting).is_ok_and(|count| count > 0) {}
     stream.write_all(answer).await?;
@@ -230,7 +231,7 @@ where
     Box::pin(drive(Steady::new(connection), phase, stall))
 }
 
-/// Until the connection ends, or is to be cut off because of a `stall`.
+/// Runs until the connection ends, or must be cut off because of a `stall`.
 async fn drive<C>(
     mut connection: Steady<C>,
     mut phase: watch::Receiver<Phase>,
@@ -243,19 +244,19 @@ where
     let mut stall = pin!(stall);
     tokio::select! {
         outcome = &mut connection => return Ok(outcome?),
-        () = &mut stall => return Err(anyhow::anyhow!("the client takes nothing")),
+        () = &mut stall => return Err(anyhow::anyhow!("the client reads nothing")),
         _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
     }
     connection.future().graceful_shutdown();
     tokio::select! {
         outcome = &mut connection => Ok(outcome?),
-        () = stall => Err(anyhow::anyhow!("the client takes nothing")),
+        () = stall => Err(anyhow::anyhow!("the client reads nothing")),
     }
 }
 
 type Responded = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
 
-/// The side of a connection that its requests see.
+/// The state of a connection that its requests use.
 #[derive(Clone)]
 struct Arrived {
     listening: Arc<Listening>,
@@ -269,7 +270,7 @@ struct Arrived {
 }
 
 impl Arrived {
-    /// So that a connection between two requests does not hold room for one.
+    /// Boxed, so that an idle connection does not reserve the size of a request.
     fn boxed(self, request: Request<Incoming>) -> Responded {
         Box::pin(self.respond(request))
     }
@@ -305,7 +306,7 @@ impl Arrived {
         Ok(response.map(|content| Reply::new(content, self.handover.as_ref(), line, file_turn)))
     }
 
-    /// Waits until the connection may open another file, if the request may ask for one.
+    /// Waits until the connection may open another file, if the request may need one.
     async fn file_turn(&self, request: &Request<Incoming>, door: Door) -> Option<OwnedSemaphorePermit> {
         let files = self.files.as_ref()?;
         let may_open = door == Door::Oci && request.uri().path().contains("/blobs/");
@@ -321,8 +322,9 @@ impl Arrived {
         (Request::from_parts(parts, body), rest)
     }
 
-    /// A client that still sends, or waits to be asked for the body, gets its answer now, and the connection ends with it.
-    /// Other requests share a connection of HTTP/2: there, what still comes is read beside the answer and dropped.
+    /// In HTTP/1.1, a client that still sends, or waits for `100 Continue`, gets its answer now, and the
+    /// connection ends with it. An HTTP/2 connection carries other requests, so the rest of the body is read
+    /// and dropped beside the answer.
     async fn end_body(&self, rest: Rest<Incoming>, may_be_read: bool, response: &mut Response<Content>) {
         let Some(unread) = &self.unread else {
             tokio::spawn(rest.drop_what_comes());
@@ -336,7 +338,7 @@ impl Arrived {
         response.headers_mut().insert(header::CONNECTION, close);
     }
 
-    /// Where the kernel sends the file, this is the one time that the disk may be waited for elsewhere.
+    /// If the kernel sends the file, only this first read can wait for the disk on another thread.
     async fn touched(&self, response: Response<Content>) -> io::Result<Response<Content>> {
         let (parts, content) = response.into_parts();
         let content = match content {

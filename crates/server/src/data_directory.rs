@@ -1,4 +1,4 @@
-//! Where the data lies: a directory of the user, or a fresh one that goes with the server.
+//! The data directory: a directory of the user, or a new one that is removed with the server.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 #[derive(Clone, Debug)]
 pub enum DataDirectory {
-    /// Made with mode 0700 if it is not there.
+    /// Created with mode 0700 if it is missing.
     Kept(PathBuf),
-    /// Made at start, removed at stop, and not synced in between.
+    /// Created at start, removed at stop, and never synced.
     Ephemeral,
 }
 
-/// A directory in use; an ephemeral one is removed when this is dropped.
+/// An open directory. An ephemeral one is removed when this is dropped.
 pub(crate) struct OpenedDirectory {
     path: PathBuf,
     ephemeral: bool,
@@ -32,7 +32,7 @@ impl OpenedDirectory {
             }),
             DataDirectory::Ephemeral => {
                 let path = std::env::temp_dir().join(format!("ecru-{}", Uuid::new_v4()));
-                // It must be ours alone, so it is an error if it is there already.
+                // The directory must belong to this process alone, so an existing one is an error.
                 let made = fs::DirBuilder::new().mode(0o700).create(&path);
                 made.with_context(|| {
                     format!(

@@ -1,10 +1,10 @@
-//! How many uploads are received at once, by the number of descriptors that this process may have open.
+//! The number of uploads in progress that the limit of open descriptors permits.
 
 use rustix::process::{Resource, getrlimit};
 
-/// A connection and a file for each upload: together at most half of the descriptors.
+/// Each upload needs a connection and a file: together at most half of the descriptors.
 const DESCRIPTORS_PER_PLACE: u64 = 4;
-/// Each upload may hold 0.35 MiB, so that this is about 90 MiB for all.
+/// Each upload may hold 0.35 MiB, so this is about 90 MiB for all.
 const UPLOADS_MAX: u64 = 256;
 const UPLOADS_MIN: u64 = 4;
 
@@ -12,7 +12,7 @@ pub(crate) fn uploads_at_once() -> usize {
     uploads_within(getrlimit(Resource::Nofile).current)
 }
 
-/// None is no limit.
+/// `None` means no limit.
 fn uploads_within(descriptors: Option<u64>) -> usize {
     let uploads = descriptors.map_or(UPLOADS_MAX, |count| count / DESCRIPTORS_PER_PLACE);
     usize::try_from(uploads.clamp(UPLOADS_MIN, UPLOADS_MAX)).unwrap_or(usize::MAX)

@@ -1,5 +1,5 @@
-//! Reading a part of a file for connections that need its bytes in memory: pieces are read on the blocking pool, one ahead once the client
-//! has shown that it takes them, and no thread waits for a slow client.
+//! Reads a range of a file for connections that need its bytes in memory. Pieces are read on the blocking
+//! pool, one ahead once the client has taken one, and no thread waits for a slow client.
 
 use std::{
     fs::File,
@@ -17,20 +17,20 @@ use std::{
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-/// The first piece, and each while many clients keep pieces waiting.
+/// The size of the first piece, and of each piece while many clients have pieces waiting.
 const FIRST_BYTES: u64 = 64 * 1024;
 const PIECE_BYTES_MAX: u64 = 256 * 1024;
-/// What all pieces may take until clients get small ones only.
+/// Once all pieces together take this much memory, clients get only small pieces.
 const IN_MEMORY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// One for the process, whose memory it guards.
+/// One for the process, because it limits the memory of the process.
 static IN_MEMORY_BYTES: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct FileReads {
     file: Arc<File>,
     position: u64,
     unread: u64,
-    /// How large the next piece may be: larger with each that was taken.
+    /// The size limit of the next piece. It grows with each piece that is taken.
     piece_bytes: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
@@ -46,7 +46,7 @@ impl FileReads {
         }
     }
 
-    /// The next piece, which is never empty. Must not be asked for more than the length.
+    /// The next piece, which is never empty. Must not be called again after the whole length was returned.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.reading.is_none() {
             self.read_next();
@@ -91,7 +91,7 @@ fn is_crowded() -> bool {
     IN_MEMORY_BYTES.load(Relaxed) > IN_MEMORY_BYTES_MAX
 }
 
-/// A part of a file in memory, counted until it is dropped.
+/// A piece of a file in memory, counted until it is dropped.
 struct Piece {
     bytes: Vec<u8>,
 }

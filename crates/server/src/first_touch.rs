@@ -1,9 +1,9 @@
-//! The first read of a file that is about to be sent: where its bytes are not in memory, a thread of the
-//! blocking pool waits for the disk, and the kernel is told to go on reading ahead.
+//! The first read of a file before it is sent. If the bytes are not in memory, a thread of the blocking pool
+//! waits for the disk, and the kernel is advised to read ahead.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
-/// What is asked for ahead of the first byte; the kernel's own reading ahead takes over from there.
+/// The length to read ahead from the first byte. After it, the kernel's own read-ahead takes over.
 #[cfg(target_os = "linux")]
 const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -37,7 +37,7 @@ fn is_in_memory(_: &File, _: u64) -> bool {
     false
 }
 
-/// Advice that is not taken costs speed only.
+/// Ignored advice costs only speed.
 #[cfg(target_os = "linux")]
 fn advise(file: &File, position: u64) {
     use rustix::fs::{Advice, fadvise};
@@ -64,7 +64,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&vec![7; 100_000]).expect("its content");
         file.sync_all().expect("a sync");
-        // Lets go of the pages where the file system takes the advice.
+        // Drops the pages from memory if the file system takes the advice.
         #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         for _ in 0..2 {

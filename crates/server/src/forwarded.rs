@@ -1,12 +1,12 @@
-//! The scheme by which a client asked the proxy in front of this server.
+//! The scheme that a client used for the proxy in front of this server.
 
 use ecru_registry::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What a proxy says of it; only addresses that this very client is given depend on it. Of several proxies the first in
-/// the list is the one that the client asked.
+/// The scheme that a proxy reports. It affects only the addresses in answers to this client. Of several
+/// proxies, the first in the list is the one that the client connected to.
 pub(crate) fn scheme(headers: &HeaderMap) -> Option<Scheme> {
     let text = |name| headers.get(name).map(HeaderValue::to_str)?.ok();
     let given = text(FORWARDED_PROTO).and_then(|list| parse(list.split(',').next()?));

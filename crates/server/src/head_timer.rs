@@ -1,8 +1,9 @@
-//! How long a client may take for the head of a request, with one timer for each connection instead of one for each request.
+//! Limits the time for the head of a request, with one timer for each connection instead of one for each
+//! request.
 //!
-//! hyper asks for a timer after each answer and drops it when the next head is there. A timer of the runtime takes a lock that
-//! all threads share, and may wake one of them to tell it. Here a connection's timer is left as it is until it rings, and is then
-//! set to what is awaited by that time.
+//! hyper creates a timer after each answer and drops it when the next head arrives. A timer of the runtime
+//! takes a lock that all threads share, and may wake a thread. Here a connection's timer is left unchanged
+//! until it fires. It is then set to the deadline that is current at that time.
 
 use std::{
     pin::Pin,
@@ -14,7 +15,7 @@ use std::{
 use hyper::rt::{Sleep, Timer};
 use tokio::time;
 
-/// One connection's. What is awaited may only ever be later than what was awaited before.
+/// The timer of one connection. Each deadline must be later than the ones before.
 #[derive(Clone, Default)]
 pub(crate) struct HeadTimer {
     alarm: Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>,

@@ -1,13 +1,14 @@
-//! Which host names the server answers for, for every client alike.
+//! The host names that the server answers for, for every client.
 //!
-//! A page can point a name of its own at this machine and then read what it likes, in a browser that takes this server for
-//! the page's own. So a request is answered only under an address, or a name that no author of a page can have.
+//! A page can point a host name at this machine. A browser then treats this server as part of the page's
+//! site, and the page can read every answer. So a request is answered only under an address, or under a name
+//! that no author of a page can own.
 
 use std::str::FromStr;
 
 use crate::authority::{Authority, Host};
 
-/// Names below these belong to a machine or a network and cannot be registered by anybody.
+/// Names below these belong to a machine or a network, and cannot be registered.
 const PRIVATE_DOMAINS: [&str; 8] = [
     "localhost",
     "internal",
@@ -16,7 +17,7 @@ const PRIVATE_DOMAINS: [&str; 8] = [
     "cluster.local",
     "test",
     "example",
-    // Its owner points it and all below it at 127.0.0.1.
+    // Its owner points this name and all names below it at 127.0.0.1.
     "localhost.localstack.cloud",
 ];
 
@@ -69,7 +70,7 @@ impl HostPattern {
 }
 
 pub(crate) struct Hosts {
-    /// The name of the machine and that of the public endpoint.
+    /// The name of the machine and of the public endpoint.
     own: Vec<String>,
     allowed: Vec<HostPattern>,
 }
@@ -91,7 +92,7 @@ impl Hosts {
 
     pub(crate) fn answer_for(&self, authority: &Authority) -> bool {
         let Host::Name(name) = authority.host() else {
-            // A page that is shown under an address comes from there.
+            // A page that was loaded from an address comes from that address.
             return true;
         };
         let name = name.strip_suffix('.').unwrap_or(name);
@@ -106,8 +107,8 @@ impl Hosts {
             || self.allowed.iter().any(|pattern| pattern.covers(name))
     }
 
-    /// `<account>.dkr.ecr.<region>.<domain>`. A domain without a dot does not do: in `….dkr.ecr.us-east-1.com` the last two
-    /// names are a domain that anybody may have registered.
+    /// `<account>.dkr.ecr.<region>.<domain>`. A domain without a dot is refused: in `….dkr.ecr.us-east-1.com`
+    /// the last two labels are a domain that anyone may have registered.
     fn know_registry(&self, name: &str) -> bool {
         let labels = name.splitn(5, '.').collect::<Vec<_>>();
         let [account, "dkr", "ecr" | "ecr-fips", region, domain] = labels.as_slice() else {
@@ -119,7 +120,7 @@ impl Hosts {
     }
 }
 
-/// The hosts of the JSON API, which clients reach here by their resolver: `api.ecr.<region>.amazonaws.com`.
+/// The hosts of the JSON API, for clients that resolve them to this server: `api.ecr.<region>.amazonaws.com`.
 fn is_of_service(name: &str) -> bool {
     let name = name.strip_prefix("api.").unwrap_or(name);
     let labels = name.splitn(3, '.').collect::<Vec<_>>();

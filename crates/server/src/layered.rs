@@ -1,4 +1,4 @@
-//! A stream with a layer over it: what the layer does not do itself is done by the stream.
+//! A stream with a layer over it. Operations that the layer does not define go to the stream.
 
 use std::{
     io::{self, IoSlice},
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is done otherwise than by the stream below.
+/// The operations that differ from the stream below.
 pub(crate) trait Layer<S: AsyncRead + AsyncWrite + Unpin>: Unpin {
     fn poll_write(&mut self, stream: &mut S, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(stream).poll_write(cx, bytes)

@@ -1,4 +1,4 @@
-//! A request's body as its handler gets it: what the handler leaves of it comes back, to be read or to end the connection.
+//! A request's body as its handler gets it. The unread rest comes back, to be read or to end the connection.
 
 use std::{
     pin::Pin,
@@ -14,20 +14,20 @@ use tokio::time::timeout;
 
 use crate::lingering::{BYTES_MAX, SILENCE_MAX, TIME_MAX};
 
-/// A rest of this size may be on its way already: it is read, and the connection goes on.
+/// A rest up to this size may already be on its way: it is read, and the connection goes on.
 const REST_BYTES_MAX: usize = 64 * 1024;
 const REST_TIME_MAX: Duration = Duration::from_millis(20);
 
 pub(crate) struct LentBody<B: Body> {
     body: Option<B>,
-    /// None for an empty body.
+    /// `None` for an empty body.
     rest: Option<Rest<B>>,
 }
 
 pub(crate) struct Rest<B>(Arc<Mutex<Option<B>>>);
 
 impl<B: Body> LentBody<B> {
-    /// A body whose rest is asked for; an empty one has none.
+    /// Returns a body and a handle to its unread rest. An empty body has no rest.
     pub(crate) fn with_rest(body: B) -> (LentBody<B>, Option<Rest<B>>) {
         let rest = (!body.is_end_stream()).then(Arc::default);
         let lent = LentBody {
@@ -39,8 +39,9 @@ impl<B: Body> LentBody<B> {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
-    /// Reads on while the client sends, within the bounds of a connection of HTTP/1.1 that lingers. A stream of HTTP/2 that is dropped before its end is reset, and some
-    /// clients take a reset for a failure although the answer was whole.
+    /// Reads and drops the rest while the client sends, within the bounds of a lingering HTTP/1.1 connection.
+    /// An HTTP/2 stream that is dropped before its end is reset, and some clients treat a reset as a failure
+    /// although the answer was whole.
     pub(crate) async fn drop_what_comes(self) {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut body) = rest else { return };
@@ -53,11 +54,11 @@ impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
                 }
             }
         };
-        // A client that goes on for longer is reset.
+        // A stream whose client sends for longer is reset.
         let _ = timeout(TIME_MAX, reading).await;
     }
 
-    /// Whether the body is at its end, or was after what is there of it was read.
+    /// Whether the body is at its end, possibly after reading the bytes that have arrived.
     pub(crate) async fn ends(self, may_be_read: bool) -> bool {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut body) = rest else {

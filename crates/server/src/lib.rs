@@ -1,4 +1,4 @@
-//! The ecru server: listeners, doors to the wires, introspection and what runs around them.
+//! The ecru server: listeners, the APIs, introspection and background work.
 
 mod advice;
 mod advisories;

@@ -1,7 +1,9 @@
-//! The end of an HTTP/1.1 connection whose client may still be sending: it gets the time to read its answer.
+//! The end of an HTTP/1.1 connection whose client may still be sending: the client gets time to read its
+//! answer.
 //!
-//! A socket that is closed over unread bytes resets the connection, which takes the answer from a client that writes its whole request
-//! before it reads. So the connection is closed for writing first, and what still arrives is read and dropped, within bounds.
+//! Closing a socket with unread bytes resets the connection. A client that writes its whole request before it
+//! reads would lose the answer. So the connection is closed for writing first, and bytes that still arrive
+//! are read and dropped, within bounds.
 
 use std::{
     io,
@@ -22,7 +24,7 @@ use tokio::{
 
 use crate::layered::{Layer, Layered};
 
-/// How long nothing has to arrive until no more of a refused body is read.
+/// The silence after which no more of a refused body is read.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(500);
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -50,11 +52,11 @@ pub(crate) struct Linger {
     end: Option<End>,
 }
 
-/// What is known once the stream is closed for writing.
+/// The state after the stream is closed for writing.
 struct End {
     bytes_left: usize,
     latest: Instant,
-    /// None until it is clear that the client is sending.
+    /// `None` until it is clear that the client is sending.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 

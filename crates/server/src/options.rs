@@ -1,4 +1,4 @@
-//! What a server is told at its start.
+//! The options of a server.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -22,7 +22,7 @@ pub struct Options {
     pub account_id: RegistryId,
     pub organization_id: OrganizationId,
     pub public_endpoint: Option<Endpoint>,
-    /// Host names to answer for beside those that nobody can own.
+    /// Host names to answer for, beside those that cannot be registered.
     pub allowed_hosts: Vec<HostPattern>,
     pub repository_uri: RepositoryUriShape,
     pub error_names: ErrorNames,
@@ -31,20 +31,20 @@ pub struct Options {
     pub introspection: bool,
     pub tls: Option<TlsFiles>,
     pub quotas: Quotas,
-    /// How many uploads are received at once; without it, as many as the limit of open descriptors allows.
+    /// The number of uploads in progress. By default, as many as the limit of open descriptors permits.
     pub uploads_at_once: Option<usize>,
     pub events: EventOptions,
-    /// A directory of advisories that is looked at before each scan.
+    /// A directory of advisories that is checked before each scan.
     pub advisories: Option<PathBuf>,
-    /// Advisories are fetched while the server runs.
+    /// If set, advisories are fetched while the server runs.
     pub advisories_refresh: Option<AdvisoriesRefresh>,
     pub upstreams: UpstreamOptions,
 }
 
-/// Which other registries the pull-through cache may ask beside those that the service knows.
+/// The other registries that the pull-through cache may ask, beside those that the service supports.
 #[derive(Clone, Debug, Default)]
 pub struct UpstreamOptions {
-    /// An upstream host, and where it is asked instead.
+    /// An upstream host, and the URL to use instead.
     pub redirected: Vec<(String, Url)>,
     /// `host` or `host:port`.
     pub allowed: Vec<String>,
@@ -53,7 +53,7 @@ pub struct UpstreamOptions {
 #[derive(Clone, Debug)]
 pub struct AdvisoriesRefresh {
     pub every: Duration,
-    /// Where the archives of each ecosystem are.
+    /// The address of the archives.
     pub from: Url,
 }
 
@@ -63,14 +63,14 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Where events go.
+/// The receivers of events.
 #[derive(Clone, Debug)]
 pub struct EventOptions {
-    /// Gets each event by itself.
+    /// Receives each event in a request of its own.
     pub webhook: Option<Url>,
-    /// Gets them by EventBridge's `PutEvents`.
+    /// Receives events through EventBridge's `PutEvents`.
     pub endpoint: Option<Url>,
-    /// How long an event waits for one of them that does not take it.
+    /// How long an undelivered event is kept for a receiver.
     pub kept: Duration,
 }
 
@@ -85,7 +85,7 @@ impl Default for EventOptions {
 }
 
 impl Options {
-    /// A server for one test or one program: a free port of the loopback address, the usual settings.
+    /// Options for one test or one program: a free port of the loopback address, and the usual settings.
     pub fn local(data: DataDirectory) -> Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

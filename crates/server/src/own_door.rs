@@ -1,4 +1,4 @@
-//! What the server says of itself: health, and a page for whoever opens it in a browser.
+//! The server's own paths: health, and a page for browsers.
 
 use bytes::Bytes;
 use ecru_registry::Service;
@@ -21,7 +21,7 @@ const PAGE_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'non
 
 pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Content> {
     let answer = match request.uri().path() {
-        // `*` is the server as a whole, which `OPTIONS` may ask about.
+        // `*` addresses the server as a whole, as `OPTIONS` may.
         "/" | "*" => page,
         "/healthz" => alive,
         "/readyz" => ready,
@@ -30,7 +30,7 @@ pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Con
     };
     match request.method() {
         method if is_read(method) => answer(service),
-        // Load balancers take a server for healthy that answers it.
+        // Load balancers treat a server that answers it as healthy.
         &Method::OPTIONS => methods(),
         _ => not_allowed(METHODS),
     }
@@ -88,7 +88,7 @@ fn ready(service: &Service) -> Response<Content> {
     json_answer(status, &json!({ "status": text }))
 }
 
-/// In the shape that helpers for LocalStack wait for.
+/// The shape that helpers for LocalStack wait for.
 fn localstack(service: &Service) -> Response<Content> {
     let state = match service.store.health() {
         Health::Writable => "running",

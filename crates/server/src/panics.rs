@@ -1,4 +1,4 @@
-//! A panic in one request ends that request only.
+//! A panic in one request ends only that request.
 
 use std::{
     future::{Future, poll_fn},
@@ -7,12 +7,12 @@ use std::{
     task::Poll,
 };
 
-/// What is known of a caught panic: the hook has told the rest.
+/// A caught panic. The panic hook has already logged it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
-/// What `future` gives, or the panic it ended with. Nothing of a request outlives it but what was committed
-/// to the store, so there is no half-changed state that unwinding could leave behind.
+/// Returns the output of `future`, or the panic that ended it. A request leaves nothing behind except its
+/// commits to the store, so unwinding cannot leave a half-changed state.
 pub(crate) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Panicked> {
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -1,4 +1,4 @@
-//! Answers of the server itself, in the shape that a client of the addressed door reads.
+//! The server's own answers, in the shape of the addressed API.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{authority::Authority, reply::Content};
 
-/// Whose clients send requests of this kind.
+/// The API whose clients send requests of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Aws,
@@ -27,7 +27,7 @@ pub(crate) const BAD_HOST: Refusal = Refusal {
     status: StatusCode::BAD_REQUEST,
     aws_code: "InvalidRequestException",
     oci_code: "UNSUPPORTED",
-    message: Cow::Borrowed("a request names the host and port it is for exactly once"),
+    message: Cow::Borrowed("a request must name its host and port exactly once"),
 };
 
 pub(crate) const FOREIGN_PAGE: Refusal = Refusal {
@@ -54,7 +54,7 @@ pub(crate) const FAULT: Refusal = Refusal {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     aws_code: "ServerException",
     oci_code: "UNKNOWN",
-    message: Cow::Borrowed("the server met a fault of its own; its log has the cause"),
+    message: Cow::Borrowed("the server had an internal fault; its log has the cause"),
 };
 
 pub(crate) const NOT_FOUND: Refusal = Refusal {
@@ -68,7 +68,7 @@ pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
     status: StatusCode::METHOD_NOT_ALLOWED,
     aws_code: "UnknownOperationException",
     oci_code: "UNSUPPORTED",
-    message: Cow::Borrowed("this path does not take this method"),
+    message: Cow::Borrowed("this path does not support this method"),
 };
 
 impl Refusal {
@@ -112,7 +112,7 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Content>
     text_answer(status, body.to_string())
 }
 
-/// As `json_answer`, of JSON that was printed before.
+/// Like `json_answer`, for JSON that is already printed.
 pub(crate) fn text_answer(status: StatusCode, json: String) -> Response<Content> {
     let mut response = Response::new(Content::from(Bytes::from(json)));
     *response.status_mut() = status;

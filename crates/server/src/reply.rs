@@ -1,4 +1,4 @@
-//! The body of an answer: nothing, bytes, or a part of a file on its way by either of two roads.
+//! The body of an answer: nothing, bytes, or a range of a file that is sent in one of two ways.
 
 use std::{
     fs::File,
@@ -19,10 +19,10 @@ use crate::{
     zero_copy::{FileRange, Handover, Payload},
 };
 
-/// Bytes go to a stream of HTTP/2 in pieces, so that little waits beyond what its client takes.
+/// HTTP/2 streams receive bytes in pieces of this size, so that little waits beyond the client's window.
 const STREAM_PIECE_BYTES: usize = 64 * 1024;
 
-/// A body before it is known how its connection sends files.
+/// A body, before its connection decides how to send files.
 pub(crate) enum Content {
     Empty,
     Bytes(Bytes),
@@ -62,9 +62,9 @@ pub(crate) struct Reply {
     source: Source,
     remaining: u64,
     line: Option<RequestLine>,
-    /// That of its stream, in HTTP/2.
+    /// The progress of its stream, in HTTP/2.
     progress: Option<Arc<Progress>>,
-    /// Lets the connection open another file, once this is dropped.
+    /// The permission for an open file, released when this is dropped.
     _file_turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -76,7 +76,7 @@ enum Source {
 }
 
 impl Reply {
-    /// With a `handover`, files go by `sendfile`; without one they are read.
+    /// With a `handover`, files are sent by `sendfile`; without one they are read.
     pub(crate) fn new(
         content: Content,
         handover: Option<&Handover>,

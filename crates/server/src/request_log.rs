@@ -1,4 +1,4 @@
-//! One line in the log for each request, written when its answer has left or was given up.
+//! One log line for each request, written when its answer has been sent or was given up.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -10,18 +10,18 @@ const TARGET_HEADER: &str = "x-amz-target";
 const REQUEST_ID_HEADER: &str = "x-amzn-requestid";
 const OPERATION_CHARACTERS_MAX: usize = 80;
 
-/// What the line says. Nothing in it can be a secret: no header but the target's operation, no query.
+/// The content of the line. It contains no secret: no header except the target's operation, and no query.
 pub(crate) struct RequestLine(Box<Pending>);
 
 struct Pending {
     lines: &'static RequestLines,
-    /// As far as it can be written yet.
+    /// The part of the line that is already known.
     line: Option<Line>,
     begun: Instant,
     rest: Rest,
 }
 
-/// What is known at the end.
+/// The values that are known at the end.
 #[derive(Clone)]
 struct Rest {
     status: StatusCode,
@@ -38,7 +38,7 @@ enum RequestId {
 }
 
 impl RequestLine {
-    /// None when no such line would be written, so that a quiet server does not pay for it.
+    /// `None` if the line would not be written, so that a server without request logs has no cost.
     pub(crate) fn begin<B>(request: &Request<B>, peer: SocketAddr, number: u64) -> Option<RequestLine> {
         let lines = logs::request_lines()?;
         let (path, operation) = (request.uri().path(), operation(request.headers()));
@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    /// The same line by way of tracing, which writes all others.
+    /// The same line through tracing, which writes all other lines.
     fn traced(style: Style, (method, path, operation): (&Method, &str, Option<&str>), rest: &Rest) -> String {
         let written = Written::default();
         let output = written.clone();
@@ -167,7 +167,7 @@ mod tests {
         String::from_utf8(bytes).expect("text")
     }
 
-    /// A line without its time, which must be one.
+    /// Removes the time from a line, and checks that it is a valid time.
     fn without_time(style: Style, line: &str) -> String {
         let at = match style {
             Style::Text => 0,

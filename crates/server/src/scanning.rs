@@ -1,4 +1,4 @@
-//! The scanner as the registry wants it: blobs become streams, and what is found is put in the registry's words.
+//! Implements the registry's scanner port: turns blobs into streams, and findings into the registry's types.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use ecru_registry::scanning::{
 use ecru_scanner::{Ecosystem, Layer, Limits, Manager, Package, ScanError, Scanner};
 use ecru_store::BlobContent;
 
-/// The scanner is opened when the first image is scanned, so that a start does not wait for its database.
+/// The scanner is opened for the first scan, so that a start does not wait for its database.
 pub(crate) fn wire(data: &Path, advisories: Option<PathBuf>) -> anyhow::Result<Arc<dyn ImageScanner>> {
     if let Some(directory) = &advisories {
         let found = std::fs::read_dir(directory);
@@ -94,11 +94,11 @@ fn from_the_start(mut file: File) -> io::Result<File> {
     Ok(file)
 }
 
-/// What is wrong with the image is said to the user.
+/// Faults of the image are reported to the user.
 fn problem(error: ScanError) -> ScanProblem {
     match error {
         ScanError::Archive(_) | ScanError::Limit(_) => ScanProblem::Image(error.to_string()),
-        // What came of opening the layer.
+        // The error of opening the layer.
         ScanError::Layer(error) => error
             .downcast()
             .unwrap_or_else(|error| ScanProblem::Scanner(Box::new(error))),
@@ -152,7 +152,7 @@ fn finding(found: ecru_scanner::Finding) -> Finding {
     }
 }
 
-/// The database that an advisory is from, by the beginning of its name.
+/// The database of an advisory, by the prefix of its name.
 fn source(advisory: &str) -> &str {
     advisory.split('-').next().unwrap_or(advisory)
 }
@@ -186,7 +186,7 @@ fn package(package: &Package, path: String, layer: String, fixed_in: Option<Stri
     }
 }
 
-/// `epoch:version-release`.
+/// Splits `epoch:version-release`.
 fn parts(version: &str) -> (Option<i32>, &str, Option<&str>) {
     let (epoch, rest) = match version.split_once(':') {
         Some((epoch, rest)) => (epoch.parse().ok(), rest),
@@ -198,7 +198,7 @@ fn parts(version: &str) -> (Option<i32>, &str, Option<&str>) {
     }
 }
 
-/// In the words of Inspector.
+/// The name that Inspector uses.
 fn manager(manager: Manager) -> &'static str {
     match manager {
         Manager::Dpkg | Manager::Apk | Manager::Rpm => "OS",

@@ -34,22 +34,22 @@ use crate::{
 };
 
 const BACKLOG: u32 = 4096;
-/// How long requests in progress may take once the server is to stop.
+/// How long requests in progress may take after a stop begins.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait for a free descriptor before a connection is accepted again.
+/// How long to wait for a free descriptor before the next accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// As long as a body may say nothing.
+/// The same time as the longest permitted silence of a body.
 const STALL_MAX: Duration = Duration::from_mins(1);
 
 pub struct Server {
     address: SocketAddr,
     service: Arc<Service>,
     phase: watch::Sender<Phase>,
-    /// Gives its end once the accept loop and every connection have let go of their sender.
+    /// Closed once the accept loop and every connection have dropped their sender.
     connections: mpsc::Receiver<Infallible>,
     /// Aborted when this is dropped.
     background: JoinSet<()>,
-    /// None where none could be made.
+    /// `None` if the socket could not be created.
     door: Option<Door>,
     directory: OpenedDirectory,
 }
@@ -57,7 +57,7 @@ pub struct Server {
 impl Server {
     pub async fn start(options: Options) -> anyhow::Result<Server> {
         let tls = options.tls.clone().map(tls::acceptor).transpose()?;
-        // First, so that clients which come while the data is opened wait instead of being refused.
+        // First, so that clients that connect while the data is opened wait instead of being refused.
         let listener = listen(options.listen).context(CannotListen(options.listen))?;
         let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
@@ -144,12 +144,12 @@ impl Server {
         self.directory.path()
     }
 
-    /// Takes no more connections, finishes the requests in progress and lets go of the data.
+    /// Accepts no more connections, finishes the requests in progress and closes the data.
     pub async fn stop(self) {
         self.stop_within(DRAIN_TIMEOUT).await;
     }
 
-    /// As `stop`, and cuts off what has not finished after `patience`.
+    /// Like `stop`, and cuts off requests that have not finished after `patience`.
     pub async fn stop_within(mut self, patience: Duration) {
         self.phase.send_replace(Phase::Draining);
         if timeout(patience, self.connections.recv()).await.is_err() {
@@ -158,7 +158,7 @@ impl Server {
             self.connections.recv().await;
         }
         self.background.shutdown().await;
-        // Before the lock is given back: after that, the door is that of the next server.
+        // Before the lock is released: after that, the socket belongs to the next server.
         drop(self.door.take());
         self.service.store.close().await;
     }
@@ -175,7 +175,7 @@ fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
     Ok(sinks)
 }
 
-/// A server without it still serves; it only cannot be asked by those who own its data.
+/// A server without the control socket still serves; only maintenance commands cannot reach it.
 fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut JoinSet<()>) -> Option<Door> {
     match Door::open(directory.path()) {
         Ok((door, listener)) => {
@@ -189,7 +189,7 @@ fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut Joi
     }
 }
 
-/// Blocks, since nothing can be done before the data is open: a thread of its own would only have to be started too.
+/// Blocks, since nothing can be done before the data is open: another thread would only add its start.
 fn open_service(
     directory: &OpenedDirectory,
     configuration: Configuration,
@@ -215,21 +215,22 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()
     }?;
-    // After a restart, connections of the last run may still be winding down on the same port.
+    // After a restart, connections of the last run may still be closing on the same port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     give_up_on_stalled_clients(&socket)?;
     socket.listen(BACKLOG)
 }
 
-/// Accepted connections inherit it: one whose client takes no byte for this time is closed by the kernel.
+/// Accepted connections inherit the option: the kernel closes a connection whose client acknowledges no byte
+/// for this time.
 #[cfg(target_os = "linux")]
 fn give_up_on_stalled_clients(socket: &TcpSocket) -> io::Result<()> {
     let milliseconds = u32::try_from(STALL_MAX.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds)?)
 }
 
-/// Elsewhere only the system's own limits hold.
+/// On other systems only their own limits apply.
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_stalled_clients(_: &TcpSocket) -> io::Result<()> {
     Ok(())

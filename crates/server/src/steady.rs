@@ -1,7 +1,8 @@
-//! A connection that goes on by itself where it has woken itself.
+//! Polls a connection again at once if it has woken itself.
 //!
-//! A request and its body are two ends of channels within one task, which wakes itself when it hands something over. To the runtime
-//! that is new work: it wakes another thread, which takes the connection away, and the bytes that come next find a cold cache.
+//! A request and its body are two ends of channels within one task, which wakes itself when it passes
+//! something on. The runtime treats that as new work: it wakes another thread, which takes over the
+//! connection, and the next bytes find a cold cache.
 
 use std::{
     pin::Pin,
@@ -14,10 +15,10 @@ use std::{
 
 use tokio::task::coop;
 
-/// After so many, others are let in.
+/// After this many polls, other tasks run.
 const POLLS_MAX: usize = 8;
 
-/// Polls a future again at once when it was woken while it was polled.
+/// Polls a future again at once if it was woken while it was polled.
 pub(crate) struct Steady<F> {
     future: Pin<Box<F>>,
     wakes: Arc<Wakes>,
@@ -70,7 +71,7 @@ const WOKEN: u8 = 2;
 
 struct Wakes {
     state: AtomicU8,
-    /// Whom to wake while the future rests.
+    /// The waker to call while the future waits.
     task: Mutex<Option<Waker>>,
 }
 
@@ -118,7 +119,8 @@ mod tests {
         }
     }
 
-    /// Wakes itself so many times before it is ready; tells how often it was polled at once, and how often its task was woken.
+    /// Wakes itself `wakes` times before it is ready. Returns how often it was polled at once, and how often
+    /// its task was woken.
     fn poll_once(wakes: usize) -> (Poll<()>, usize, usize) {
         let mut polls = 0;
         let mut future = Steady::new(poll_fn(|context| {

@@ -1,8 +1,9 @@
-//! The streams of an HTTP/2 connection: an answer of which the client takes no byte for a minute is ended.
+//! The streams of an HTTP/2 connection: an answer is ended if its client takes no byte of it for a minute.
 //!
-//! Flow control lets a client keep an answer waiting for ever while its connection looks alive. Each stream runs under a clock that is
-//! on while pieces of its answer wait to be taken. What waits when its stream has run to its end can only be ended with the connection,
-//! and so is a client that lets many streams wait.
+//! Flow control lets a client delay an answer for ever while its connection looks alive. Each stream has a
+//! clock that runs while pieces of its answer wait to be taken. A piece that still waits after its stream has
+//! finished can only be ended with the connection. A client with many waiting streams loses its connection
+//! too.
 
 use std::{
     future::poll_fn,
@@ -23,16 +24,16 @@ use tokio::{
 
 const STALL_MAX: Duration = Duration::from_mins(1);
 const CHECKED_EVERY: Duration = Duration::from_secs(5);
-/// Streams that may be ended by the clock until their connection is.
+/// Streams that the clock may end before it ends their connection.
 const STALLED_MAX: usize = 32;
-/// Finished streams whose last piece waits are counted through when they have become this many.
+/// Finished streams whose last piece waits are checked once there are this many.
 const LEFT_MIN: usize = 64;
 
 tokio::task_local! {
     static STREAM: Arc<Progress>;
 }
 
-/// How far the pieces of an answer have come that were handed over.
+/// The progress of the pieces of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     waiting: AtomicUsize,
@@ -41,7 +42,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// That of the stream which is being answered.
+    /// The progress of the stream that is being answered.
     pub(crate) fn of_stream() -> Option<Arc<Progress>> {
         STREAM.try_with(Arc::clone).ok()
     }
@@ -51,7 +52,7 @@ impl Progress {
     }
 }
 
-/// A piece that waits until it is taken, which is when this is dropped.
+/// A piece that waits to be taken. It is dropped when it is taken.
 #[derive(Debug)]
 pub(crate) struct Untaken(Arc<Progress>);
 
@@ -74,7 +75,7 @@ impl Drop for Untaken {
     }
 }
 
-/// What was seen of a progress, and since when it is unchanged.
+/// The last observed progress, and the time since which it is unchanged.
 struct Watch {
     progress: Arc<Progress>,
     moved: u64,
@@ -153,7 +154,7 @@ enum Ended {
 
 type Clock = (Watch, Pin<Box<Sleep>>);
 
-/// Ready when the client takes nothing. Sets no timer as long as nothing waits for the client.
+/// Ready when the client takes nothing. Sets no timer while no piece waits for the client.
 fn poll_clock(clock: &mut Option<Clock>, progress: &Arc<Progress>, cx: &mut Context<'_>) -> Poll<()> {
     if progress.waiting.load(Relaxed) == 0 {
         return Poll::Pending;
@@ -185,7 +186,8 @@ impl Streams {
         self.0.has_stalled.notify_one();
     }
 
-    /// Ready when the connection is to be closed: it began no stream in time, or does not take what waits for it.
+    /// Ready when the connection must be closed: it began no stream in time, or its client does not take
+    /// waiting pieces.
     pub(crate) async fn stall(&self, first_within: Duration) {
         sleep(first_within).await;
         while self.0.has_begun.load(Relaxed) && !self.are_stalled() {
@@ -211,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that has handed over a piece, of which a byte is taken every `seconds` for ten times.
+    /// A stream that has handed over a piece. The client takes a byte every `seconds`, ten times.
     async fn answering(seconds: u64) {
         let piece = Untaken::new(&Progress::of_stream().unwrap());
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! TLS with a certificate that is taken anew when its files change.
+//! TLS with a certificate that is reloaded when its files change.
 
 use std::{
     fmt, fs, io,
@@ -50,7 +50,7 @@ struct State {
     checked: Instant,
 }
 
-/// What tells one content of the two files from the next.
+/// Changes whenever the content of the two files changes.
 type Stamps = [(SystemTime, u64); 2];
 
 impl ReloadedCertificate {
@@ -79,7 +79,7 @@ impl ReloadedCertificate {
         Arc::clone(&state.pair)
     }
 
-    /// Keeps the pair it has unless a whole new one is there: the files are replaced one after the other.
+    /// Keeps the current pair unless a whole new one is there: the files are replaced one after the other.
     fn reload(&self, state: &mut State) {
         let Ok(stamps) = stamps(&self.files) else { return };
         if stamps == state.seen {
@@ -89,12 +89,12 @@ impl ReloadedCertificate {
         match read_pair(&self.files, &self.provider) {
             Ok(pair) => {
                 state.pair = Arc::new(pair);
-                tracing::info!("the TLS certificate was taken anew");
+                tracing::info!("the TLS certificate was reloaded");
             }
             Err(error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
-                    "the changed TLS files are no pair, the last one stays"
+                    "the changed TLS files do not match: the last pair stays in use"
                 );
             }
         }
@@ -173,7 +173,7 @@ mod tests {
         let old_key = fs::read(&files.key).expect("a key");
         write_pair(directory.path());
         let new_key = fs::read(&files.key).expect("a key");
-        // The stamps differ even where the clock of the file system has not moved on.
+        // The stamps differ even if the clock of the file system has not advanced.
         fs::write(&files.key, [&old_key[..], b"\n\n"].concat()).expect("a file");
         assert_eq!(
             next(Duration::from_millis(10)),

@@ -1,8 +1,8 @@
-//! Sending file ranges over plain HTTP/1.1 by `sendfile`, without their bytes entering this process.
+//! Sends file ranges over plain HTTP/1.1 by `sendfile`, without copying their bytes into this process.
 //!
-//! hyper writes a body as slices of memory. A file range takes part in that as a slice of one region of
-//! memory that nobody reads: where the connection's stream finds such a slice among those it is to write,
-//! it sends the same number of bytes of the file range whose turn it is.
+//! hyper writes a body as slices of memory. A file range is represented by a slice of one memory region that
+//! is never read. When the connection's stream finds such a slice to write, it sends the same number of bytes
+//! from the next file range instead.
 
 use std::{
     collections::VecDeque,
@@ -25,17 +25,17 @@ use crate::{
     streams::Untaken,
 };
 
-/// What one `sendfile` is asked for at most.
+/// The most that one `sendfile` call requests.
 const SENDFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Stands for file content in front of hyper. From the allocator and not a `static`, because its pages are
-/// then neither in the executable nor, as they are never touched, in memory.
+/// Represents file content in hyper. It is allocated and not a `static`, so its pages are not in the
+/// executable. They are never touched, so they take no memory either.
 static STAND_IN: LazyLock<&'static [u8]> = LazyLock::new(|| vec![0; SENDFILE_BYTES_MAX].leak());
 
 /// Whether this system can send a file without reading it.
 pub(crate) const IS_THERE: bool = cfg!(target_os = "linux");
 
-/// A part of a file that is to be sent.
+/// A range of a file to send.
 #[derive(Clone, Debug)]
 pub(crate) struct FileRange {
     pub(crate) file: Arc<File>,
@@ -43,7 +43,7 @@ pub(crate) struct FileRange {
     pub(crate) remaining: u64,
 }
 
-/// The ranges that hyper has been given stand-ins for, in the order in which it will write them.
+/// The ranges that hyper holds stand-ins for, in the order in which it will write them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handover(Arc<Mutex<VecDeque<FileRange>>>);
 
@@ -62,7 +62,7 @@ pub(crate) enum Payload {
     Bytes(Bytes),
     /// Bytes whose stream is watched until they are taken.
     Untaken(Bytes, Untaken),
-    /// The line about the request goes with its content, so that it is written when the last byte has left.
+    /// The log line of the request stays with its content, so that it is written when the last byte is sent.
     File {
         remaining: usize,
         line: Option<RequestLine>,
@@ -108,7 +108,7 @@ impl Buf for Payload {
                 untaken.took_some();
                 bytes.copy_to_bytes(count)
             }
-            // The bytes of the stand-in are not those of the file.
+            // The bytes of the stand-in are not the bytes of the file.
             Payload::File { .. } => {
                 unreachable!("with `writev` set, hyper writes each piece from where it is")
             }
@@ -116,7 +116,7 @@ impl Buf for Payload {
     }
 }
 
-/// A TCP connection whose writer knows the stand-in.
+/// A TCP connection whose writer recognizes the stand-in.
 pub(crate) type ZeroCopyStream = Layered<TcpStream, SendsFiles>;
 
 pub(crate) struct SendsFiles(Handover);
@@ -157,7 +157,7 @@ fn send_from_first(stream: &TcpStream, ranges: &mut VecDeque<FileRange>, wanted:
     let mut position = range.position;
     let sent = send_file(stream, &range.file, &mut position, count)?;
     if sent == 0 {
-        // Its length has been promised, so the connection cannot be used for anything else.
+        // The length was already declared, so the connection cannot be used for anything else.
         return Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
             "a file is shorter than its recorded size",
@@ -216,7 +216,7 @@ trait TrimStartEmpty {
 }
 
 impl TrimStartEmpty for [IoSlice<'_>] {
-    /// Without the empty slices in front, which would look like real bytes and make a write of nothing.
+    /// Drops leading empty slices, which would look like real bytes and cause an empty write.
     fn trim_start_empty(&self) -> &Self {
         let empty = self.iter().take_while(|slice| slice.is_empty()).count();
         self.get(empty..).unwrap_or_default()

@@ -1,10 +1,10 @@
-//! Topics: what a transaction announces reaches its watchers when it is committed, and never otherwise.
+//! Topics: watchers of a topic wake when a transaction that announced it is committed, and at no other time.
 
 use tokio::sync::watch;
 
 const TOPIC_COUNT: usize = 8;
 
-/// Something that others wait for; whoever stands above the store says what.
+/// An event that callers wait for. The crates above the store define the topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic(u8);
 
@@ -34,7 +34,7 @@ impl Topics {
     }
 }
 
-/// Where watchers stand.
+/// The watchers of each topic.
 pub(crate) struct Announcements([(Topic, watch::Sender<()>); TOPIC_COUNT]);
 
 impl Default for Announcements {

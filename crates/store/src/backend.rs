@@ -1,4 +1,4 @@
-//! What a database must offer. Tables, queries and row types stand once, above it.
+//! The interface of a database. Tables, queries and row types are written once, above it.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,27 +19,28 @@ pub type Visit<'v> = dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError> 
 pub trait Backend: Send + Sync + 'static {
     fn connect(&self, access: Access) -> Result<Box<dyn Connection>, StoreError>;
 
-    /// A fresh connection for writing after a failed commit, given only once all that was committed is known to be
-    /// on stable storage.
+    /// Opens a new connection for writing after a failed commit. Succeeds only once everything that was
+    /// committed is known to be on stable storage.
     fn recover(&self) -> Result<Box<dyn Connection>, StoreError>;
 
-    /// What the database finds wrong with itself, in sentences; at most a few hundred.
+    /// Problems that the database finds in itself, as sentences; at most a few hundred.
     fn examine(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Copies one state of the whole database into an empty file, while others read and write. Says whether it came
-    /// to the end: it stops once `go_on` says no.
+    /// Copies one state of the whole database into an empty file, while others read and write. Stops and
+    /// returns `false` once `go_on` returns `false`.
     fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError>;
 }
 
 /// One connection. Statements number their parameters `?1`, `?2`, …; each text is prepared once and kept.
 pub trait Connection: Send {
-    /// Begins a transaction: for writing on a connection for writing, else a snapshot.
+    /// Begins a transaction: a write transaction on a connection for writing, otherwise a snapshot.
     fn begin(&self) -> Result<(), StoreError>;
 
-    /// Makes the transaction durable. After a failure nothing is known of it, nor of the connection.
+    /// Makes the transaction durable. After a failure the state of the transaction and of the connection is
+    /// unknown.
     fn commit(&self) -> Result<(), StoreError>;
 
-    /// Runs a statement that gives no rows, and says how many it changed.
+    /// Runs a statement that returns no rows. Returns the number of rows changed.
     fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<u64, StoreError>;
 
     fn query(&self, sql: &str, parameters: &[Value<'_>], visit: &mut Visit<'_>) -> Result<(), StoreError>;
@@ -47,22 +48,22 @@ pub trait Connection: Send {
     /// Runs statements of a migration, with the words `{id} {int} {text} {blob} {strict} {without_rowid}` replaced.
     fn script(&self, sql: &str) -> Result<(), StoreError>;
 
-    /// Upkeep between transactions, when nobody waits for an answer.
+    /// Upkeep between transactions, when no caller waits for an answer.
     fn tidy(&self, moment: Moment) -> Result<Upkeep, StoreError>;
 }
 
-/// When upkeep is asked for.
+/// The situation in which upkeep runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// More work may wait.
+    /// More work may be waiting.
     Busy,
-    /// No work has come for a while.
+    /// No work has arrived for a while.
     Idle,
-    /// None will come any more.
+    /// No more work will arrive.
     Closing,
 }
 
-/// Whether more upkeep would help once it is quiet.
+/// Whether more upkeep would help once the store is idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upkeep {
     Done,

@@ -1,12 +1,12 @@
-//! Whether anything was committed since somebody looked.
+//! Detects whether anything was committed since an earlier point.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// Odd while a commit is on its way: from before it begins until its outcome is known.
+/// Odd from before a commit begins until its outcome is known.
 #[derive(Default)]
 pub(crate) struct Changes(AtomicU64);
 
-/// A state of the rows, which is still theirs as long as the store gives an equal one.
+/// A state of the rows. It is current as long as the store returns an equal one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled(u64);
 
@@ -19,7 +19,7 @@ impl Changes {
     }
 
     pub(crate) fn settled(&self) -> Option<Settled> {
-        // What was read before is read by now.
+        // Orders the caller's earlier reads before the load of the counter.
         fence(Ordering::SeqCst);
         let count = self.0.load(Ordering::SeqCst);
         count.is_multiple_of(2).then_some(Settled(count))

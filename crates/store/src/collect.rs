@@ -1,7 +1,8 @@
-//! Collection: what no image needs any more goes, first its row, then its bytes.
+//! Collection: removes content that no image needs any more, first the row, then the bytes.
 //!
-//! Readers find what may go, and short transactions look again at each row before they remove it. A push therefore
-//! either finds the row inside its own transaction or brings its own file, and no lock is needed.
+//! Readers find candidates, and short transactions check each row again before they remove it. A push
+//! therefore either finds the row inside its own transaction or stores a file of its own, and no lock is
+//! needed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ const STRAY_AGE_MIN: Duration = Duration::from_hours(1);
 const FOUND_COUNT_MAX: i64 = 500;
 const REMOVED_COUNT_MAX: usize = 200;
 
-/// How many blobs or files went, and their bytes.
+/// The number of removed blobs or files, and their bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Removed {
     pub(crate) count: usize,
     pub(crate) bytes: u64,
 }
 
-/// Links that no image has needed for longer than the grace.
+/// Removes links that no image has needed for longer than the grace period.
 pub(crate) async fn unused_links(core: &Arc<Core>, now_milliseconds: i64) -> Result<usize, StoreError> {
     let used_before = now_milliseconds - LINK_GRACE_MILLISECONDS;
     let mut removed = 0;
@@ -76,7 +77,7 @@ async fn remove_links(core: &Core, links: Vec<(i64, i64)>, used_before: i64) -> 
     .await
 }
 
-/// Blobs that no repository links.
+/// Removes blobs that no repository links.
 pub(crate) async fn unlinked_blobs(core: &Arc<Core>) -> Result<Removed, StoreError> {
     let mut removed = Removed::default();
     let mut last = i64::MIN;
@@ -108,7 +109,7 @@ fn find_unlinked_blobs(at: &Snapshot<'_>, last: i64) -> Result<Vec<i64>, StoreEr
     )
 }
 
-/// The size and the file, if any, of each blob that was removed.
+/// Returns the size and the file, if any, of each blob that was removed.
 async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<(u64, Option<FileName>)>, StoreError> {
     core.write(move |tx| {
         let mut blobs = Vec::new();
@@ -130,7 +131,7 @@ async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<(u64, Option<Fil
     .await
 }
 
-/// Removes files of a process before this one that no row names.
+/// Removes files of earlier processes that no row names.
 pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<Removed, StoreError> {
     let strays = find_stray_files(core).await?;
     let removed = Removed {
@@ -141,7 +142,7 @@ pub(crate) async fn stray_files(core: &Arc<Core>) -> Result<Removed, StoreError>
     Ok(removed)
 }
 
-/// A file that this process has made may be about to be named; those of the processes before it are not.
+/// A row may be about to name a file that this process has made. Files of earlier processes have no such row.
 pub(crate) async fn find_stray_files(core: &Arc<Core>) -> Result<Vec<(FileName, u64)>, StoreError> {
     let Some(made_before) = core.opened_at.checked_sub(STRAY_AGE_MIN) else {
         return Ok(Vec::new());

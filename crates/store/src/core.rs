@@ -1,4 +1,4 @@
-//! What rows and blobs both stand on.
+//! The parts that rows and blobs share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use crate::readers::Readers;
 use crate::writer::Writer;
 use crate::{Snapshot, StoreError, Tx};
 
-// The fields are dropped in order: the lock of the directory goes last.
+// The fields are dropped in order: the lock of the directory is released last.
 pub(crate) struct Core {
     pub(crate) writer: Writer,
     pub(crate) readers: Arc<Readers>,
@@ -61,7 +61,7 @@ impl Core {
     }
 }
 
-/// Does disk work away from the threads that serve.
+/// Runs disk work on the blocking pool, away from the threads that serve requests.
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

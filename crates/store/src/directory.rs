@@ -15,18 +15,18 @@ use crate::{StoreError, Tried};
 pub(crate) const LOCK: &str = "lock";
 const DATABASE: &str = "ecru.sqlite";
 const BLOBS: &str = "blobs";
-/// Stands in a directory for as long as a restore into it has not ended.
+/// The name of the mark that a directory holds until a restore into it has ended.
 pub(crate) const HALF_RESTORED: &str = "half-restored";
 
 pub(crate) struct Directory {
     path: PathBuf,
     opened_at: SystemTime,
-    /// The lock goes with the last handle to this file, however the process ends.
+    /// The lock is released with the last handle to this file, however the process ends.
     _lock: File,
 }
 
 impl Directory {
-    /// Makes what is missing, and takes the lock.
+    /// Creates what is missing, and takes the lock.
     pub(crate) fn open(path: &Path, io: &dyn Io) -> Result<Directory, StoreError> {
         create(path, io)?;
         refuse_unless_ours(path)?;
@@ -51,12 +51,14 @@ impl Directory {
         self.path.join(BLOBS)
     }
 
-    /// When this process opened it, by the clock of the file system: no file that it makes is older.
+    /// When this process opened the directory, by the clock of the file system. No file that the process
+    /// creates is older.
     pub(crate) fn opened_at(&self) -> SystemTime {
         self.opened_at
     }
 
-    /// SQLite gives its log and index the mode of the database, so the database is made here, private.
+    /// SQLite gives its log and index the mode of the database, so the database is created here with a
+    /// private mode.
     fn make_database(&self, io: &dyn Io) -> Result<(), StoreError> {
         let database = database_path(&self.path);
         if database.exists() {
@@ -69,7 +71,7 @@ impl Directory {
         io.sync_directory(&self.path).tried("sync the data directory")
     }
 
-    /// Whether a database with its tables has been there: the blob directory is made after them.
+    /// Whether a database with its tables has existed here: the blob directory is created after the tables.
     pub(crate) fn is_laid_out(&self) -> bool {
         self.blobs().is_dir()
     }
@@ -84,7 +86,7 @@ impl Directory {
     }
 }
 
-/// Takes the lock, which goes with the last handle to its file.
+/// Takes the lock, which is released with the last handle to its file.
 pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
     let lock = match open_private(&directory.join(LOCK)) {
         Err(error) if is_no_file(&error) => return Err(StoreError::Irregular { name: LOCK }),
@@ -137,7 +139,7 @@ pub(crate) fn refuse_unless_ours(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// SQLite opens its files by their names, and those of blobs are opened below one directory.
+/// Refuses links: SQLite opens its files by name, and blob files are opened below one directory.
 fn refuse_links(path: &Path) -> Result<(), StoreError> {
     const FILES: [&str; 3] = [DATABASE, "ecru.sqlite-wal", "ecru.sqlite-shm"];
     let kind_of = |name: &str| match std::fs::symlink_metadata(path.join(name)) {

@@ -1,10 +1,10 @@
-//! What can go wrong in the store.
+//! The errors of the store.
 
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-/// A failure of the store itself; what a closure decides is an error of its caller's own type.
+/// A failure of the store itself. A closure returns its decisions in an error type of its caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("another process uses the data directory")]
@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("the database is damaged: {what}")]
     Damaged { what: String },
 
-    #[error("writes are refused until the disk takes them again")]
+    #[error("writes are refused until the disk accepts them again")]
     ReadOnly,
 
     #[error("the store is closed")]
@@ -34,7 +34,7 @@ pub enum StoreError {
     #[error("the work on the database panicked")]
     Panicked,
 
-    #[error("nobody waits for the result any more")]
+    #[error("the caller no longer waits for the result")]
     Unheard,
 
     #[error("a restore into the data directory has not ended: run it again, or begin with another directory")]
@@ -60,18 +60,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// For a stored value that was checked before it was stored, and is no longer what it was.
+    /// For a stored value that was checked before it was stored and has changed since.
     pub fn damaged(what: impl Into<String>) -> StoreError {
         StoreError::Damaged { what: what.into() }
     }
 }
 
-/// The value of a column that was checked before it was stored. That it is invalid now means that the row is damaged.
+/// Unwraps the value of a column that was checked before it was stored. If it is invalid now, the row is
+/// damaged.
 pub fn stored<T, E: std::fmt::Display>(value: Result<T, E>) -> Result<T, StoreError> {
     value.map_err(|error| StoreError::damaged(error.to_string()))
 }
 
-/// Says what was tried when a call of the file system fails.
+/// Adds the attempted action to an error of the file system.
 pub(crate) trait Tried<T> {
     fn tried(self, action: &'static str) -> Result<T, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Blob files: each has a name of its own, is written once, and never renamed or overwritten.
+//! Blob files: each has a unique name, is written once, and is never renamed or overwritten.
 
 use std::fmt;
 use std::fs::File;
@@ -13,10 +13,11 @@ use uuid::Uuid;
 
 use crate::{Io, StoreError};
 
-/// Removals that a hold puts off; files beyond them are left to the collection of a later process.
+/// Removals that a hold can postpone. A later process collects files beyond this number.
 const PUT_OFF_COUNT_MAX: usize = 100_000;
 
-/// The name of a blob file below the blob directory: `<ab>/<uuid>`, of which `<ab>` are the first letters.
+/// The name of a blob file below the blob directory: `<ab>/<uuid>`, where `<ab>` are the first letters of the
+/// UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileName(Uuid);
 
@@ -28,7 +29,7 @@ impl FileName {
     }
 
     pub(crate) fn from_stored(text: &str) -> Result<FileName, StoreError> {
-        FileName::parse(text).ok_or_else(|| StoreError::damaged("a row names no file of ours"))
+        FileName::parse(text).ok_or_else(|| StoreError::damaged("a row names an invalid file"))
     }
 
     fn prefix(self) -> u8 {
@@ -43,7 +44,8 @@ impl fmt::Display for FileName {
     }
 }
 
-/// What `fstat` tells of a file. While it stays the same, the bytes are those that were hashed.
+/// The identity of a file as `fstat` reports it. While it stays the same, the bytes are the bytes that were
+/// hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(Vec<u8>);
 
@@ -81,9 +83,9 @@ impl Identity {
 pub(crate) struct Files {
     root: PathBuf,
     io: Arc<dyn Io>,
-    /// Which directories below the root this process has seen on stable storage.
+    /// The directories below the root that this process has seen on stable storage.
     settled: [AtomicBool; 256],
-    /// Which of them it has seen to be directories, and no links to others.
+    /// The directories below the root that this process has seen to be directories, and not links.
     looked_at: [AtomicBool; 256],
     held: Mutex<Held>,
 }
@@ -94,7 +96,7 @@ struct Held {
     put_off: Vec<FileName>,
 }
 
-/// While one of these stands, no file is removed: what a snapshot of the rows names can be read in peace.
+/// While a hold exists, no file is removed, so every file that a snapshot of the rows names stays readable.
 pub(crate) struct Hold(Arc<Files>);
 
 impl Drop for Hold {
@@ -133,7 +135,7 @@ impl Files {
         self.io.as_ref()
     }
 
-    /// A new empty file, whose name is on stable storage.
+    /// Creates an empty file whose name is on stable storage.
     pub(crate) fn create(&self) -> io::Result<(FileName, File)> {
         let name = FileName(Uuid::new_v4());
         let directory = self.settle_directory(name.prefix())?;
@@ -155,7 +157,7 @@ impl Files {
         self.io.open_to_write(&self.path(name))
     }
 
-    /// Once for each process and directory, because nobody else may write to the one above.
+    /// Runs once for each process and directory, because no other user may write to the parent directory.
     fn refuse_link(&self, prefix: u8) -> io::Result<()> {
         let looked_at = self.looked_at.get(usize::from(prefix));
         if looked_at.is_some_and(|looked_at| looked_at.load(Ordering::Acquire)) {
@@ -174,7 +176,7 @@ impl Files {
         self.root.join(format!("{prefix:02x}"))
     }
 
-    /// Removes a file that no row names. What cannot be removed now, collection finds later.
+    /// Removes a file that no row names. If the removal fails, the collection finds the file later.
     pub(crate) fn unlink_quietly(&self, name: FileName) {
         if self.put_off(name) {
             return;
@@ -188,7 +190,7 @@ impl Files {
         }
     }
 
-    /// A hold that begins after this look cannot count on the file: no row names it any more.
+    /// A hold that begins after this check cannot rely on the file: no row names it any more.
     fn put_off(&self, name: FileName) -> bool {
         let mut held = self.lock_held();
         if held.holders == 0 {
@@ -204,7 +206,7 @@ impl Files {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Unlinking a large file takes long, and must not be waited for where others wait too.
+    /// Unlinking a large file takes long, so it must not run on a thread that other requests wait for.
     pub(crate) fn unlink_later(self: &Arc<Files>, name: FileName) {
         let files = self.clone();
         let thread = std::thread::Builder::new().name("store-unlink".to_owned());
@@ -213,7 +215,7 @@ impl Files {
         }
     }
 
-    /// The files of our naming that were last written before a time, with their sizes.
+    /// Lists the files with names of our form that were last written before a time, with their sizes.
     pub(crate) fn list_made_before(&self, time: SystemTime) -> io::Result<Vec<(FileName, u64)>> {
         let mut names = Vec::new();
         for directory in std::fs::read_dir(&self.root)? {
@@ -243,7 +245,8 @@ impl Files {
         Ok(names)
     }
 
-    /// Another upload may have made the directory and not synced it yet, so each process syncs once itself.
+    /// Another upload may have created the directory and not synced it yet, so each process syncs it once
+    /// itself.
     fn settle_directory(&self, prefix: u8) -> io::Result<PathBuf> {
         let directory = self.directory(prefix);
         let settled = self.settled.get(usize::from(prefix));

@@ -1,10 +1,11 @@
-//! Hashing as bytes come in, with a state that can be set aside and taken up again.
+//! Hashes bytes as they arrive. The state of a hash can be saved and restored.
 
 use ecru_model::{Digest, DigestAlgorithm};
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// The encoding of a state belongs to the minor version of the `sha2` crate, so it is stored with each state.
+/// The encoding of a state depends on the minor version of the `sha2` crate, so the version is stored with
+/// each state.
 const STATE_VERSION: [u8; 2] = [0, 11];
 
 #[derive(Clone)]
@@ -35,7 +36,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of what has come so far.
+    /// The digest of the bytes so far.
     pub(crate) fn digest(&self) -> Digest {
         match self {
             Hasher::Sha256(hasher) => Digest::Sha256(hasher.clone().finalize().into()),
@@ -52,7 +53,7 @@ impl Hasher {
         state
     }
 
-    /// `None` when the state is of another version: then the bytes have to be hashed again.
+    /// Returns `None` if the state is of another version: the bytes must then be hashed again.
     pub(crate) fn restore(algorithm: DigestAlgorithm, state: &[u8]) -> Option<Hasher> {
         let state = state.strip_prefix(&STATE_VERSION)?;
         match algorithm {

@@ -1,4 +1,4 @@
-//! The calls of the file system that durability rests on, so that a test can fail each of them.
+//! The calls of the file system that durability depends on. Tests can make each of them fail.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -8,21 +8,21 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Whether what is acknowledged must survive a power cut.
+/// Whether acknowledged data must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushing {
     Always,
     Never,
 }
 
-/// What the store asks of the file system.
+/// The operations that the store needs from the file system.
 pub trait Io: Send + Sync + 'static {
-    /// A new file that was not there before.
+    /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> io::Result<File>;
 
     fn open(&self, path: &Path) -> io::Result<File>;
 
-    /// An unfinished file, to write on.
+    /// Opens an unfinished file to continue writing it.
     fn open_to_write(&self, path: &Path) -> io::Result<File>;
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()>;
@@ -36,12 +36,12 @@ pub trait Io: Send + Sync + 'static {
     fn unlink(&self, path: &Path) -> io::Result<()>;
 }
 
-/// Opens a file for reading that is one: a link is not followed, and a pipe or a device is not waited for.
+/// Opens a regular file for reading. Does not follow a link, and does not wait for a pipe or a device.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true), path)
 }
 
-/// Opens a private file for reading and writing, and makes it where it is missing.
+/// Opens a private file for reading and writing, and creates it if it is missing.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
@@ -53,7 +53,7 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     regular(&mut options, path)
 }
 
-/// A private file that was not there before.
+/// Creates a private file that must not exist yet.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
@@ -64,7 +64,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// A private file in the place of whatever has that name, which is not followed if it is a link.
+/// Creates a private file and replaces an existing file of that name. A link is replaced, not followed.
 pub(crate) fn replace_private(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -85,7 +85,7 @@ fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether what stands in the place of a file is something else.
+/// Whether the error means that the path is not a regular file.
 pub(crate) fn is_no_file(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(

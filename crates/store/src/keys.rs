@@ -1,4 +1,4 @@
-//! `keys`: the secrets that sign what the server hands out. The newest signs, all verify.
+//! `keys`: the secrets that sign values for clients. The newest key signs, and all keys verify.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub(crate) fn fill_randomly(bytes: &mut [u8]) -> Result<(), StoreError> {
         .tried("get randomness from the system")
 }
 
-/// Makes the first key of a new database. Gives all, oldest first.
+/// Creates the first key of a new database. Returns all keys, oldest first.
 pub(crate) fn ensure_key(
     connection: &dyn Connection,
     now_milliseconds: i64,

@@ -1,4 +1,4 @@
-//! Durable rows (SQLite) and blobs (files): nothing here knows of operations or protocols.
+//! Durable rows (SQLite) and blobs (files). Nothing here depends on operations or protocols.
 
 mod announcements;
 pub mod backend;

@@ -10,21 +10,21 @@ pub(crate) const STEPS: [(i64, &str); 3] = [
     (3, include_str!("migrations/0003_counted_quotas.sql")),
 ];
 
-/// What the database was before.
+/// The state of the database before the migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schema {
-    /// Without any table of ours.
+    /// The database had no table of ours.
     New,
     Known,
 }
 
-/// Brings the schema up to date in one transaction, or refuses and leaves it as it was.
-/// Without tables it is damaged, unless it `may_be_new`.
+/// Migrates the schema to the newest step in one transaction, or refuses and leaves it unchanged. A database
+/// without tables is damaged, unless it `may_be_new`.
 pub(crate) fn migrate(connection: &dyn Connection, may_be_new: bool) -> Result<Schema, StoreError> {
     migrate_to(connection, may_be_new, i64::MAX)
 }
 
-/// As `migrate`, and no further than to a step.
+/// Like `migrate`, but stops at a given step.
 pub(crate) fn migrate_to(
     connection: &dyn Connection,
     may_be_new: bool,

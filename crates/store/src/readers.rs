@@ -1,4 +1,4 @@
-//! Reading: each thread keeps a connection of its own, and the blocking pool shares a few.
+//! Reading: each thread keeps its own connection, and the blocking pool shares a few.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +16,7 @@ pub(crate) struct Readers {
     permits: Semaphore,
 }
 
-/// A connection that a thread keeps for one store, until that store is gone.
+/// A connection that a thread keeps for one store, until that store is dropped.
 struct Kept {
     owner: Weak<Readers>,
     connection: Box<dyn Connection>,
@@ -39,8 +39,8 @@ impl Readers {
         self.backend.as_ref()
     }
 
-    /// Reads on the calling thread. The connection is out of its place meanwhile, so that a read within a read opens
-    /// another one, and a panic loses it.
+    /// Reads on the calling thread. The connection is taken out of its slot during the read. A read within a
+    /// read therefore opens another connection, and a panic loses this one.
     pub(crate) fn read<T, E: From<StoreError>>(
         self: &Arc<Readers>,
         work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>,

@@ -1,4 +1,4 @@
-//! A blob that has come in whole, verified and on stable storage, but that no row names yet.
+//! A blob that has been received whole, verified and put on stable storage, but that no row names yet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use crate::files::{FileName, Files, Identity};
 use crate::tables::blobs::{self, Content};
 use crate::{StoreError, Tx};
 
-/// Bytes whose digest is known. What no transaction has claimed goes when this does.
+/// Bytes whose digest is known. Bytes that no transaction has claimed are removed when this value is dropped.
 pub struct Received {
     digest: Digest,
     size: u64,
@@ -43,7 +43,7 @@ impl Received {
         self.size
     }
 
-    /// The blob's row: the one that stands, or one that names these bytes.
+    /// Returns the blob's row: the existing one, or a new one that names these bytes.
     pub(crate) fn insert(&self, tx: &Tx<'_>) -> Result<i64, StoreError> {
         match blobs::find(tx, &self.digest)? {
             Some(stands) if !stands.damaged => Ok(stands.id),
@@ -58,7 +58,8 @@ impl Received {
         }
     }
 
-    /// Once a row may name the file, it is kept although the commit may fail: whether it did is not known for sure.
+    /// Once a row may name the file, the file is kept even if the commit fails: the outcome of a failed
+    /// commit is unknown.
     fn claim(&self) {
         self.claimed.store(true, Ordering::Release);
     }
@@ -77,7 +78,7 @@ impl Received {
         }
     }
 
-    /// The file that no row needs, for a caller that removes it himself.
+    /// Returns the file that no row needs, for a caller that removes it itself.
     pub(crate) fn take_unclaimed(&self) -> Option<FileName> {
         match &self.held {
             Held::File { name, .. } if !self.claimed.swap(true, Ordering::AcqRel) => Some(*name),

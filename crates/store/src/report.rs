@@ -1,13 +1,13 @@
-//! Where long work says what it finds, line by line, to somebody who waits for it.
+//! Sends the findings of long work, line by line, to a client that waits for it.
 
 use tokio::sync::mpsc;
 
 use crate::StoreError;
 
-/// Lines that wait to be read; the work waits with them.
+/// Lines that wait to be read. The work waits while the queue is full.
 const LINES_MAX: usize = 64;
 
-/// The saying end. Once nobody listens any more, the work ends.
+/// The sending end. The work ends once the receiving end is gone.
 #[derive(Clone)]
 pub struct Report {
     lines: mpsc::Sender<String>,
@@ -26,7 +26,7 @@ impl Report {
             .map_err(|_| StoreError::Unheard)
     }
 
-    /// As `say`, on a thread that may wait.
+    /// Like `say`, for a thread that may block.
     pub fn say_blocking(&self, line: impl Into<String>) -> Result<(), StoreError> {
         self.lines
             .blocking_send(line.into())

@@ -24,19 +24,19 @@ use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
 use crate::{Report, Settled, Snapshot, StoreError, Topic, Tx};
 
-/// Where the data is, and what is promised of it.
+/// The location of the data, and its durability.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub directory: PathBuf,
-    /// Nothing is flushed to disk: for a directory that goes with the process.
+    /// Nothing is flushed to disk: for a directory that is removed with the process.
     pub ephemeral: bool,
 }
 
-/// What the store stands on. Tests put failing ones in between.
+/// The layers below the store. Tests insert failing ones.
 pub struct Foundation {
     pub io: Arc<dyn Io>,
     pub backend: Arc<dyn Backend>,
-    /// How often a writer closed by a failed commit looks whether the disk works again.
+    /// How often a writer that was closed by a failed commit checks whether the disk works again.
     pub probe_interval: Duration,
 }
 
@@ -66,13 +66,13 @@ struct Inner {
     strays_removed: AtomicBool,
 }
 
-/// How much a collection has removed.
+/// The amount that a collection has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     pub links: usize,
     pub blobs: usize,
     pub files: usize,
-    /// Of the blobs and files.
+    /// The bytes of the blobs and files.
     pub bytes: u64,
 }
 
@@ -81,7 +81,8 @@ impl Store {
         Store::open_on(&options.directory, Foundation::new(options))
     }
 
-    /// Opens it and reads what its owner must know first, on the one connection that knows the schema by then.
+    /// Opens the store and reads what its owner needs first, on the connection that has already loaded the
+    /// schema.
     pub fn open_and_read<T>(
         options: &Options,
         work: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
@@ -108,7 +109,7 @@ impl Store {
 
         let connection = backend.connect(Access::Write)?;
         if migrate(connection.as_ref(), !directory.is_laid_out())? == Schema::New {
-            // Without its log, the database is then still known for one.
+            // A database that lost its log is then still recognized as one of ours.
             connection.tidy(Moment::Closing)?;
         }
         directory.lay_out(io.as_ref())?;
@@ -129,7 +130,8 @@ impl Store {
         Ok((store, read))
     }
 
-    /// Does the work in a transaction shared with what else waits; durable when it answers `Ok`.
+    /// Runs the work in a transaction that waiting writes share. The change is durable when the result is
+    /// `Ok`.
     ///
     /// The work may be run again, so it touches nothing but `tx`. It is rolled back when it fails or panics.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -150,7 +152,7 @@ impl Store {
         self.0.core.readers.read(work)
     }
 
-    /// Reads on the blocking pool, however many rows.
+    /// Reads any number of rows on the blocking pool.
     pub async fn read_many<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: FnOnce(&Snapshot<'_>) -> Result<T, E> + Send + 'static,
@@ -160,8 +162,8 @@ impl Store {
         self.0.core.readers.read_many(work).await
     }
 
-    /// The state that the rows are in; none while a commit is on its way. What was read between two equal answers is
-    /// true for as long as there is a third.
+    /// The state of the rows, or `None` while a commit is in progress. Data that was read between two equal
+    /// states is valid as long as the store returns that state again.
     pub fn settled(&self) -> Option<Settled> {
         self.0.core.writer.settled()
     }
@@ -170,7 +172,7 @@ impl Store {
         self.0.core.writer.health()
     }
 
-    /// Changes whenever a transaction that announced the topic has been committed.
+    /// Returns a watch that changes whenever a transaction that announced the topic is committed.
     pub fn watch(&self, topic: Topic) -> watch::Receiver<()> {
         self.0.core.writer.watch(topic)
     }
@@ -179,7 +181,7 @@ impl Store {
         self.0.core.writer.watch_health()
     }
 
-    /// Takes no more writes, finishes those that wait, brings the log into the database and gives the lock back.
+    /// Accepts no more writes, finishes waiting ones, checkpoints the WAL and releases the lock.
     pub async fn close(&self) {
         let core = self.0.core.clone();
         if tokio::task::spawn_blocking(move || core.close()).await.is_err() {
@@ -195,8 +197,9 @@ impl Store {
         &self.0.uploads
     }
 
-    /// Removes links that no image has needed for a day, blobs that no link names, and at its first call the files that
-    /// a process before this one has left behind. Goes on beside pushes and pulls. `now` is machine time.
+    /// Removes links that no image has needed for a day and blobs that no link names. The first call also
+    /// removes files that an earlier process has left behind. Runs beside pushes and pulls. `now` is machine
+    /// time.
     pub async fn collect(&self, now_milliseconds: i64) -> Result<Collected, StoreError> {
         let core = &self.0.core;
         let links = collect::unused_links(core, now_milliseconds).await?;
@@ -214,19 +217,19 @@ impl Store {
         })
     }
 
-    /// As `collect`, and looks for files that were left behind although it has done so before.
+    /// Like `collect`, but looks for left-behind files in every call.
     pub async fn collect_everything(&self, now_milliseconds: i64) -> Result<Collected, StoreError> {
         self.0.strays_removed.store(false, Ordering::Release);
         self.collect(now_milliseconds).await
     }
 
-    /// Reads every blob and the database again, and says in lines what is damaged. Goes on beside pushes and pulls.
+    /// Reads every blob and the database again, and reports damage in lines. Runs beside pushes and pulls.
     pub async fn verify(&self, report: &Report) -> Result<Verified, StoreError> {
         verify::verify(&self.0.core, report).await
     }
 
-    /// Makes or renews a backup in a directory of its own, and says in lines what could not be taken along. What was
-    /// acknowledged before is in it, but for uploads that have not ended.
+    /// Makes or renews a backup in a separate directory, and reports in lines what could not be copied. The
+    /// backup contains everything that was acknowledged before, except unfinished uploads.
     pub async fn back_up(&self, directory: &Path, report: &Report) -> Result<BackedUp, BackupError> {
         let (core, directory, report) = (self.0.core.clone(), directory.to_owned(), report.clone());
         tokio::task::spawn_blocking(move || backup::make(&core, &directory, &report))

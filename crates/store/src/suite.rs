@@ -1,4 +1,4 @@
-//! What the store relies on in any database: every backend runs this.
+//! The contract of a database that the store relies on. Every backend runs this suite.
 
 use std::ops::ControlFlow;
 
@@ -36,7 +36,7 @@ const CONTRACTS: [Contract; 11] = [
     ),
 ];
 
-/// Holds a backend against the contract; `fresh` gives it an empty database each time.
+/// Tests a backend against the contract. `fresh` returns an empty database each time.
 pub(crate) fn run<B: Backend>(fresh: impl Fn() -> B) {
     for (sentence, hold) in CONTRACTS {
         let backend = fresh();

@@ -1,4 +1,4 @@
-//! What a closure may do with the database: look at a snapshot, and change it in a transaction.
+//! The database as a closure sees it: a snapshot to read, and a transaction to change.
 
 use std::cell::Cell;
 use std::ops::{ControlFlow, Deref};
@@ -7,7 +7,7 @@ use crate::announcements::{Topic, Topics};
 use crate::backend::Connection;
 use crate::{Row, StoreError, Value};
 
-/// A state of the database that stays the same while it is looked at.
+/// A state of the database that does not change during reads.
 pub struct Snapshot<'c> {
     connection: &'c dyn Connection,
     poisoned: Cell<bool>,
@@ -23,7 +23,7 @@ impl<'c> Snapshot<'c> {
         }
     }
 
-    /// Every row, each made into a value.
+    /// Maps every row to a value.
     pub fn query<T>(
         &self,
         sql: &'static str,
@@ -38,7 +38,7 @@ impl<'c> Snapshot<'c> {
         Ok(found)
     }
 
-    /// The first row, made into a value.
+    /// Maps the first row to a value.
     pub fn find<T>(
         &self,
         sql: &'static str,
@@ -54,14 +54,14 @@ impl<'c> Snapshot<'c> {
         Ok(found)
     }
 
-    /// Visits row by row, until the visitor breaks or fails.
+    /// Visits rows one by one, until the visitor breaks or fails.
     pub fn each(
         &self,
         sql: &'static str,
         parameters: &[Value<'_>],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        // Such as an insertion that returns something.
+        // For example an insertion that returns columns.
         if !sql.starts_with("SELECT") {
             self.changed.set(true);
         }
@@ -72,7 +72,7 @@ impl<'c> Snapshot<'c> {
         self.poisoned.get()
     }
 
-    /// After a failed statement the transaction may be gone, or hold half of what was meant.
+    /// After a failed statement the transaction may be gone or incomplete.
     fn guarded<T>(
         &self,
         statement: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
@@ -84,7 +84,7 @@ impl<'c> Snapshot<'c> {
     }
 }
 
-/// A transaction: what it changes becomes visible and durable with its commit, or not at all.
+/// A transaction: its changes become visible and durable with its commit, or never.
 pub struct Tx<'c> {
     snapshot: Snapshot<'c>,
     announced: Cell<Topics>,
@@ -98,18 +98,18 @@ impl<'c> Tx<'c> {
         }
     }
 
-    /// Runs a statement that gives no rows, and says how many it changed.
+    /// Runs a statement that returns no rows. Returns the number of rows changed.
     pub fn execute(&self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
         self.snapshot.changed.set(true);
         self.guarded(|connection| connection.execute(sql, parameters))
     }
 
-    /// Wakes whoever watches the topic, once the transaction is committed.
+    /// Wakes the watchers of the topic once the transaction is committed.
     pub fn announce(&self, topic: Topic) {
         self.announced.set(self.announced.get().with(topic));
     }
 
-    /// Whether there may be something to take back.
+    /// Whether there may be a change to roll back.
     pub(crate) fn has_changed(&self) -> bool {
         self.snapshot.changed.get() || self.is_poisoned()
     }

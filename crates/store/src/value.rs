@@ -1,4 +1,4 @@
-//! Values that go into a statement and rows that come out of it, whatever the database.
+//! Values of statements and rows, for every database.
 
 use crate::StoreError;
 
@@ -59,14 +59,14 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// Where a backend keeps the columns of the row it stands on.
+/// Access to the columns of a backend's current row.
 pub trait Columns {
-    /// `None` when there is no such column, or when it holds what no `Value` can.
+    /// `None` if there is no such column, or if no `Value` can hold its content.
     fn column(&self, index: usize) -> Option<Value<'_>>;
 }
 
-/// The row that a query stands on. Columns are numbered from zero; one of another kind than asked for means a damaged
-/// database.
+/// The current row of a query. Columns are numbered from zero. A column of another kind than requested means
+/// a damaged database.
 pub struct Row<'r>(&'r dyn Columns);
 
 impl<'r> Row<'r> {

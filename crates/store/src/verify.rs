@@ -1,4 +1,4 @@
-//! Reading everything again, and holding it against what it was stored as.
+//! Reads everything again, and compares it with what was stored.
 
 mod uploads;
 
@@ -19,23 +19,23 @@ use crate::{StoreError, Tried};
 
 const BLOBS_AT_ONCE: i64 = 100;
 
-/// What was read again, and how much of it was wrong.
+/// The numbers of objects that were read again and of those that were wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     pub blobs: u64,
     pub bytes: u64,
-    /// Of the blobs and of the database; each has been said in a line.
+    /// Damage to blobs and to the database; each is reported in a line.
     pub damaged: u64,
-    /// Files that no row names: no damage, but in nobody's use.
+    /// Files that no row names. They are unused, but not damage.
     pub unused_files: u64,
 }
 
-/// What a blob's bytes are found to be.
+/// The state of a blob's bytes.
 enum State {
     Intact(Option<Identity>),
     Missing,
     Damaged(String),
-    /// The disk does not give the bytes now, which does not say that they are others.
+    /// The disk cannot read the bytes now, which does not mean that they have changed.
     Unreadable(io::Error),
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn verify(core: &Arc<Core>, report: &Report) -> Result<Verified
     Ok(verified)
 }
 
-/// Damage that keeps the rest from being read is a finding as well.
+/// Reports damage that prevents further reading as a finding too.
 async fn say_unreadable(
     report: &Report,
     verified: &mut Verified,
@@ -137,7 +137,7 @@ async fn verify_blob(core: &Arc<Core>, blob: &Blob) -> Result<Option<String>, St
         State::Unreadable(error) => return Ok(Some(format!("cannot be read: {error}"))),
         State::Missing | State::Damaged(_) => {}
     }
-    // Between the list and the look, collection may have removed it or a push mended it.
+    // Since the list was read, the collection may have removed the blob or a push mended it.
     let now = core.read(|at| blobs::find(at, &blob.digest))?;
     if now.is_none_or(|now| now.place != blob.place) {
         return Ok(None);
@@ -186,7 +186,7 @@ fn file_state(core: &Core, blob: &Blob, name: FileName, identity: &Identity) -> 
     }
 }
 
-/// As against having run out of descriptors or memory.
+/// False for errors such as running out of descriptors or memory.
 fn concerns_this_file(error: &io::Error) -> bool {
     !matches!(error.raw_os_error(), Some(code) if code == rustix::io::Errno::MFILE.raw_os_error()
         || code == rustix::io::Errno::NFILE.raw_os_error()
@@ -203,7 +203,7 @@ fn judge(blob: &Blob, computed: Digest, size: u64, changed: Option<Identity>) ->
     }
 }
 
-/// The row then says what the bytes are; where it cannot be written, the answer is the same.
+/// The row then records the identity of the bytes. The result is the same if the row cannot be written.
 async fn record_identity(core: &Core, blob: &Blob, name: FileName, identity: Identity) {
     let digest = blob.digest;
     log_failure(

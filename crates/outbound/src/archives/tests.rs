@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// Answers each request with bytes that a test made, and then says nothing more.
+/// Answers each request with bytes that a test made, and then sends nothing more.
 struct Scripted {
     base: Url,
     heads: Arc<Mutex<Vec<String>>>,

@@ -1,12 +1,12 @@
-//! Which addresses may be asked although nobody named them: those of the public internet.
+//! The addresses that may be contacted without being named by the operator: those of the public internet.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Resolves a name to its public addresses; the connection is made to one of these, so that no second look-up can give
-/// another.
+/// Resolves a name to its public addresses. The connection uses one of these addresses, so that a second
+/// look-up cannot return another.
 pub(crate) struct PublicOnly;
 
 impl Resolve for PublicOnly {
@@ -36,16 +36,16 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
     let special = match first {
-        // This network, a private one, loopback, multicast and what is reserved.
+        // This network, a private network, loopback, multicast and reserved addresses.
         0 | 10 | 127 | 224..=255 => true,
-        // Behind the address translation of a carrier.
+        // Carrier-grade NAT.
         100 => (64..=127).contains(&second),
-        // Link-local, where clouds give out their metadata.
+        // Link-local, where clouds serve their metadata.
         169 => second == 254,
         172 => (16..=31).contains(&second),
-        // A private network, protocols and documentation.
+        // A private network, protocol assignments and documentation.
         192 => second == 168 || (second == 0 && matches!(third, 0 | 2)),
-        // Measurements and documentation.
+        // Benchmarks and documentation.
         198 => matches!(second, 18 | 19) || (second == 51 && third == 100),
         203 => second == 0 && third == 113,
         _ => false,
@@ -56,7 +56,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     match segments {
-        // IPv4 in translation, as networks without it have it, and in 6to4.
+        // IPv4 addresses embedded by NAT64 and 6to4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
         // Teredo and other protocols, and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, ..] => false,

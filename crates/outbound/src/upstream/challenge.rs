@@ -1,4 +1,4 @@
-//! What a registry wants to see before it answers: the `WWW-Authenticate` header, read.
+//! The authentication that a registry requires: parses the `WWW-Authenticate` header.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
@@ -12,7 +12,7 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    /// A token, where one is among what is wanted.
+    /// Returns a token challenge if there is one among the challenges.
     pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut basic = None;
         for header in headers {
@@ -52,7 +52,7 @@ impl Challenge {
     }
 }
 
-/// One `name=value`, with or without quotes, and what follows it.
+/// Parses one `name=value`, with or without quotes, and returns the rest.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let text = text.trim_start_matches([' ', '\t', ',']);
     let (name, value) = text.split_once('=')?;

@@ -1,4 +1,4 @@
-//! One question to a registry, with what it takes to be let in and every redirection on the way to the answer.
+//! One request to a registry, with its authentication and every redirection on the way to the answer.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::places::{Place, Places, Road};
 use super::tokens::{Issued, Key, Tokens};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long no byte may come.
+/// The longest time without a byte.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an answer that is read whole may take.
+/// The longest time for an answer that is read whole.
 pub(super) const WHOLE_TIMEOUT: Duration = Duration::from_mins(1);
 const REDIRECTIONS_MAX: usize = 5;
 const TOKEN_BYTES_MAX: usize = 1024 * 1024;
 
-/// Registries whose tokens come from another host of theirs.
+/// Registries whose tokens come from another host of the same operator.
 const TOKEN_SERVICES: [(&str, &str); 2] = [
     ("registry-1.docker.io", "auth.docker.io"),
     ("registry.gitlab.com", "gitlab.com"),
@@ -43,11 +43,11 @@ pub(super) struct Question<'a> {
     pub(super) accept: Option<&'static str>,
     /// The repository, empty for the registry itself.
     pub(super) name: &'a str,
-    /// Whether the whole answer has to come soon.
+    /// The time limit for the whole answer, if there is one.
     pub(super) timeout: Option<Duration>,
 }
 
-/// What lets one in, and the only place that may see it.
+/// A credential, and the only place that may receive it.
 struct Leave {
     at: Place,
     header: HeaderValue,
@@ -64,7 +64,7 @@ impl Conversations {
         }
     }
 
-    /// The answer, if it is one of success.
+    /// Returns the answer if its status is a success.
     pub(super) async fn ask(
         &self,
         upstream: &Upstream,
@@ -120,7 +120,7 @@ impl Conversations {
         request.send().await.map_err(unavailable)
     }
 
-    /// Made when it is first needed: without TLS no certificates are, of which a small container has none.
+    /// Created on first use: plain HTTP needs no certificates, and a small container has none.
     fn client(&self, road: Road) -> Result<&Client, UpstreamError> {
         let (slot, builder) = match road {
             Road::Public => (&self.public, Client::builder().dns_resolver(PublicOnly)),
@@ -142,7 +142,7 @@ impl Conversations {
     }
 }
 
-/// Answers the challenges of one question.
+/// Answers the authentication challenges of one request.
 struct Doorkeeper<'a> {
     conversations: &'a Conversations,
     upstream: &'a Upstream,
@@ -155,7 +155,7 @@ impl Doorkeeper<'_> {
         let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenge = Challenge::of(headers.filter_map(|value| value.to_str().ok()));
         let at = place_of(url)?;
-        // Nobody but the upstream itself learns its credentials.
+        // Only the upstream itself receives its credentials.
         let credentials = self.upstream.credentials.as_ref().filter(|_| at == *self.own);
         match challenge.ok_or(UpstreamError::Denied)? {
             Challenge::Basic => {
@@ -184,7 +184,7 @@ impl Doorkeeper<'_> {
         }
     }
 
-    /// Credentials go along only where the tokens of this registry are made.
+    /// Credentials are sent only to the token service of this registry.
     async fn token(
         &self,
         realm: &Url,
@@ -213,7 +213,7 @@ impl Doorkeeper<'_> {
         let issued = serde_json::from_slice::<Issued>(&answer)
             .ok()
             .and_then(Issued::header);
-        issued.ok_or(UpstreamError::Unusable("a token that is none"))
+        issued.ok_or(UpstreamError::Unusable("an invalid token"))
     }
 
     fn makes_tokens(&self, at: &Place) -> bool {
@@ -226,7 +226,7 @@ impl Doorkeeper<'_> {
     }
 }
 
-const NO_ADDRESS: UpstreamError = UpstreamError::Unusable("an address that is none");
+const NO_ADDRESS: UpstreamError = UpstreamError::Unusable("an invalid address");
 
 fn place_of(url: &Url) -> Result<Place, UpstreamError> {
     Place::of(url).ok_or(NO_ADDRESS)
@@ -263,7 +263,7 @@ fn succeeded(response: Response) -> Result<Response, UpstreamError> {
     }
 }
 
-/// A whole answer, unless it is longer than that.
+/// Reads a whole answer, unless it is longer than `bytes_max`.
 pub(super) async fn gather(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, UpstreamError> {
     let mut gathered = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(unavailable)? {
@@ -275,7 +275,7 @@ pub(super) async fn gather(mut response: Response, bytes_max: usize) -> Result<V
     Ok(gathered)
 }
 
-/// The address is left out: one that was signed is a secret.
+/// The error omits the address: a signed address is a secret.
 fn unavailable(error: reqwest::Error) -> UpstreamError {
     UpstreamError::Unavailable(Box::new(error.without_url()))
 }

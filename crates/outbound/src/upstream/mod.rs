@@ -1,4 +1,4 @@
-//! Other registries, as the pull-through cache asks them.
+//! Upstream registries of the pull-through cache.
 
 mod addresses;
 mod challenge;
@@ -25,7 +25,7 @@ pub(crate) use addresses::PublicOnly;
 pub(crate) use places::is_public_host;
 pub use places::{parse_host, parse_redirection};
 
-/// Every kind of manifest that is stored here.
+/// Every kind of manifest that can be stored here.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.artifact.manifest.v1+json, application/vnd.cncf.oras.artifact.manifest.v1+json, \
@@ -36,7 +36,8 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 pub struct OtherRegistries(Conversations);
 
 impl OtherRegistries {
-    /// `redirected` hosts are asked elsewhere, `allowed` ones may be asked although the service does not know them.
+    /// `redirected` hosts are asked at another address. `allowed` hosts may be asked although the service does
+    /// not support them.
     pub fn new(redirected: &[(String, Url)], allowed: &[String]) -> Self {
         Self(Conversations::new(Places::new(redirected, allowed)))
     }
@@ -179,7 +180,7 @@ fn size(headers: &HeaderMap) -> Option<u64> {
     text(headers, &CONTENT_LENGTH)?.parse().ok()
 }
 
-/// The body of an answer.
+/// The body of an answer, as it arrives.
 struct Coming(Response);
 
 impl Pieces for Coming {

@@ -1,4 +1,4 @@
-//! Where each upstream registry is asked, and which places the operator has named for it.
+//! The address of each upstream registry, and the places that the operator has named for it.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::addresses::is_public;
 
-/// Scheme, host and port, as they were parsed.
+/// Scheme, host and port, as parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     scheme: String,
@@ -29,33 +29,33 @@ impl Place {
         self.scheme == "https" && self.host == host && self.port == 443
     }
 
-    /// Whether nobody on the way can read what is sent there.
+    /// Whether the connection is encrypted or stays on this machine.
     pub(super) fn keeps_secrets(&self) -> bool {
         self.scheme == "https" || is_loopback(&self.host)
     }
 }
 
-/// How a place is reached.
+/// How a place may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Road {
     /// HTTPS to public addresses only.
     Public,
-    /// HTTPS, wherever that is.
+    /// HTTPS to any address.
     Named,
-    /// HTTP, wherever that is.
+    /// HTTP to any address.
     Plain,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// By the host as rules name it.
+    /// By host, as rules name it.
     bases: HashMap<String, Url>,
-    /// For each of these hosts the places that it may lead to, wherever they are. No other upstream may.
+    /// For each host the places that it may redirect to, at any address. No other upstream may.
     named: HashMap<String, HashSet<Place>>,
 }
 
 impl Places {
-    /// Of several places for one host the first is asked.
+    /// Of several places for one host the first is used.
     pub(super) fn new(redirected: &[(String, Url)], allowed: &[String]) -> Self {
         let allowed = allowed
             .iter()
@@ -73,7 +73,7 @@ impl Places {
         self.bases.contains_key(host)
     }
 
-    /// What paths are joined to.
+    /// The URL that paths are joined to.
     pub(super) fn base(&self, host: &str) -> Result<Url, UpstreamError> {
         const NO_HOST: UpstreamError = UpstreamError::Forbidden("its URL is not that of a registry");
         match self.bases.get(host) {
@@ -82,8 +82,8 @@ impl Places {
         }
     }
 
-    /// Whether and how an upstream's URL may be asked, wherever it came from. Addresses behind names are looked at when they
-    /// are resolved.
+    /// Whether and how a URL of an upstream may be requested, whatever its source. The addresses of a name
+    /// are checked when the name is resolved.
     pub(super) fn road(&self, host: &str, url: &Url) -> Result<Road, UpstreamError> {
         const NO_PLACE: UpstreamError = UpstreamError::Forbidden("its address is not one of the web");
         const PLAIN: UpstreamError = UpstreamError::Forbidden("its address is not HTTPS");
@@ -104,7 +104,7 @@ impl Places {
     }
 }
 
-/// Whether a URL may lead to the public internet; where a name leads is seen when it is resolved.
+/// Whether a URL may lead to the public internet. The addresses of a name are checked when it is resolved.
 pub(crate) fn is_public_host(url: &Url) -> bool {
     url.host_str().and_then(literal).is_none_or(is_public)
 }
@@ -117,7 +117,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Scheme and authority, and nothing else.
+/// Parses an origin: scheme and authority, and nothing else.
 fn parse_origin(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -126,7 +126,7 @@ fn parse_origin(text: &str) -> Option<Url> {
     (bare && anonymous && known).then_some(url)
 }
 
-/// A registry that was only named by its host is asked by HTTPS, but on this machine.
+/// A registry that is named only by its host is asked by HTTPS, except on this machine.
 fn address_of(host: &str) -> Option<Url> {
     let url = parse_origin(&format!("https://{host}"))?;
     if is_loopback(url.host_str()?) {
@@ -135,7 +135,7 @@ fn address_of(host: &str) -> Option<Url> {
     Some(url)
 }
 
-/// Reads `<host>[:<port>]`.
+/// Parses `<host>[:<port>]`.
 pub fn parse_host(text: &str) -> Result<String, &'static str> {
     const HINT: &str = "a registry is a host in lower case, and perhaps `:` and a port";
     let regular = |character: char| {
@@ -145,7 +145,7 @@ pub fn parse_host(text: &str) -> Result<String, &'static str> {
     named.then(|| text.to_owned()).ok_or(HINT)
 }
 
-/// Reads `<host>=<base URL>`.
+/// Parses `<host>=<base URL>`.
 pub fn parse_redirection(text: &str) -> Result<(String, Url), &'static str> {
     const HINT: &str = "a redirection is `<host>=<URL>`, where the URL is `http://` or `https://`, a host and perhaps a port";
     let (host, url) = text.split_once('=').ok_or(HINT)?;

@@ -1,4 +1,4 @@
-//! Tokens that registries gave, as long as they are of use.
+//! Tokens from registries, cached while they are valid.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,13 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
 const TOKENS_MAX: usize = 256;
-/// What a token that does not say it lives for, and the longest that one is kept.
+/// The lifetime of a token that declares none, and the longest time that a token is kept.
 const SECONDS_DEFAULT: u64 = 60;
 const SECONDS_MAX: u64 = 300;
-/// So much earlier it is no longer used.
+/// A token is no longer used this long before it expires.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// For which registry and repository, and for whom.
+/// The registry, the repository and the credentials of a token.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     host: String,
@@ -58,7 +58,7 @@ impl Tokens {
     }
 }
 
-/// What a token service answers.
+/// The answer of a token service.
 #[derive(Deserialize)]
 pub(super) struct Issued {
     token: Option<String>,
@@ -67,7 +67,7 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// The header that shows the token, and how long it lives.
+    /// The header with the token, and the token's lifetime.
     pub(super) fn header(self) -> Option<(HeaderValue, u64)> {
         let token = self
             .token

@@ -1,4 +1,4 @@
-//! A directory of advisories that is looked at again before each scan.
+//! A directory of advisories that is checked again before each scan.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,7 +22,7 @@ pub(super) struct AdvisoryFile {
     modified_at: i64,
 }
 
-/// The files that may hold advisories. Links are not followed.
+/// Lists the files that may contain advisories. Links are not followed.
 pub(super) fn files_below(directory: &Path) -> io::Result<Vec<AdvisoryFile>> {
     let mut found = Vec::new();
     let mut left = vec![(directory.to_owned(), 0)];
@@ -57,7 +57,7 @@ fn modified_at(metadata: &fs::Metadata) -> i64 {
 }
 
 impl Advisories {
-    /// Takes in what has changed in the directory since it was last looked at.
+    /// Loads what has changed in the directory since the last check.
     pub(super) fn refresh_directory(&self) -> Result<(), ScanError> {
         let Some(directory) = &self.directory else {
             return Ok(());
@@ -89,7 +89,7 @@ impl Advisories {
     }
 }
 
-/// Those that are files.
+/// The sources that are files.
 fn known_sources(connection: &Connection) -> rusqlite::Result<HashMap<String, (i64, i64, i64)>> {
     let mut statement =
         connection.prepare("SELECT name, id, size, modified_at FROM sources WHERE name <> ''")?;
@@ -103,9 +103,9 @@ fn name_of(file: &AdvisoryFile) -> String {
     file.path.to_string_lossy().into_owned()
 }
 
-/// A file that cannot be read does not keep the others from being used.
+/// Loads one file. A file that cannot be read does not prevent the use of the others.
 fn take_in(connection: &Connection, file: &AdvisoryFile) -> rusqlite::Result<()> {
-    // Not yet as large as the file, so that a process which ends meanwhile begins anew.
+    // The recorded size is wrong until the file is loaded, so the next process loads it if this one ends.
     let source = ensure_source(connection, &name_of(file), -1, file.modified_at)?;
     connection.execute("DELETE FROM advisories WHERE source_id = ?1", [source])?;
     let mut imported = Imported::default();
@@ -121,7 +121,7 @@ fn take_in(connection: &Connection, file: &AdvisoryFile) -> rusqlite::Result<()>
             } = imported;
             tracing::info!(%path, advisories, "advisories were loaded");
             if let Some(problem) = first_refusal {
-                tracing::warn!(%path, refused, problem, "documents that are no advisories were left out");
+                tracing::warn!(%path, refused, problem, "invalid advisories were left out");
             }
             Ok(())
         }

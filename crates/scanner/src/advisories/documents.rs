@@ -11,11 +11,11 @@ use super::zip::{Archive, ZipError};
 use crate::osv::Document;
 
 const FILE_BYTES_MAX: u64 = 256 << 20;
-/// A value of two bytes takes many times that in memory.
+/// A two-byte value takes many times its size in memory.
 const VALUES_MAX: usize = 150_000;
 const OBJECTS_MAX: usize = 50_000;
 
-/// Visits every advisory of a file. What is not one is said so, and left out.
+/// Visits every advisory of a file. Other documents are reported and skipped.
 pub(super) fn for_each_document(
     path: &Path,
     visit: &mut dyn FnMut(Result<Document, String>) -> Result<(), ImportError>,
@@ -30,7 +30,7 @@ pub(super) fn for_each_document(
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(ImportError::TooLarge(path.to_owned()));
     }
-    // A file of lines has a document on each; so has a file with one line.
+    // A `.jsonl` file has a document on each line, even if it has only one line.
     if has_extension(path, "jsonl") {
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             visit(parse(line))?;
@@ -48,7 +48,7 @@ pub(super) fn for_each_document(
     }
 }
 
-/// Also of a file with another name.
+/// Visits every advisory of an archive, whatever the file's name.
 pub(super) fn for_each_in_archive(
     path: &Path,
     file: &File,
@@ -77,7 +77,7 @@ impl From<ZipError> for Failure {
     }
 }
 
-/// Counts what a parser would make of a document, before it does.
+/// Refuses a document with too many values, which are counted before it is parsed.
 fn fits(bytes: &[u8]) -> Result<(), String> {
     let (mut values, mut objects) = (0, 0);
     let (mut in_text, mut escaped) = (false, false);

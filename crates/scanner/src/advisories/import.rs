@@ -1,4 +1,4 @@
-//! Loading advisories: what they say, in rows that a scan finds by package.
+//! Loads advisories into rows that a scan finds by package.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: usize = 8 << 10;
 const REFERENCES_MAX: usize = 32;
 const CVES_MAX: usize = 256;
 const ADVISORIES_PER_COMMIT: usize = 2_000;
-/// Of what was loaded by hand.
+/// The source of advisories that were loaded by hand.
 const BY_HAND: &str = "";
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum ImportError {
     TooLarge(PathBuf),
     #[error("`{0}` is not a zip file that can be read")]
     Archive(PathBuf, #[source] ZipError),
-    #[error("{0} is no advisory in the OSV format")]
+    #[error("{0} is not an advisory in the OSV format")]
     NoAdvisory(String),
     #[error("`{0}` has no advisories")]
     Empty(PathBuf),
@@ -45,16 +45,16 @@ pub enum ImportError {
     Record(#[from] serde_json::Error),
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     pub advisories: usize,
-    /// Documents that are no advisories in the OSV format, and of the first one the reason.
+    /// The number of documents that are not advisories in the OSV format, and the reason for the first one.
     pub refused: usize,
     pub first_refusal: Option<String>,
 }
 
-/// What `affected` keeps of a package.
+/// The data of a package in `affected`.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct AffectedRecord {
     #[serde(flatten)]
@@ -64,7 +64,8 @@ pub(super) struct AffectedRecord {
 }
 
 impl Advisories {
-    /// Loads a file, a zip file, or all files in a directory; an advisory takes the place of an older one.
+    /// Loads a file, a zip file, or all files in a directory. An advisory replaces an older version of
+    /// itself.
     pub fn import(&self, path: &Path) -> Result<Imported, ImportError> {
         let read = |error| ImportError::Read(path.to_owned(), error);
         let files = if std::fs::metadata(path).map_err(read)?.is_dir() {
@@ -119,7 +120,7 @@ pub(super) fn import_file(
     })
 }
 
-/// What is no advisory is counted, and left out.
+/// Stores the document if it is an advisory; otherwise counts and skips it.
 pub(super) fn take(
     connection: &Connection,
     source: i64,
@@ -134,7 +135,7 @@ pub(super) fn take(
         Ok(document) => {
             store(connection, source, document)?;
             imported.advisories += 1;
-            // Scans go on between the parts of a large import.
+            // Scans can run between the parts of a large import.
             if imported.advisories.is_multiple_of(ADVISORIES_PER_COMMIT) {
                 connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
             }
@@ -148,7 +149,7 @@ pub(super) fn take(
     Ok(())
 }
 
-/// An advisory that was withdrawn takes the older one away.
+/// Stores an advisory. A withdrawn advisory removes its older version.
 fn store(connection: &Connection, source: i64, document: Document) -> Result<(), ImportError> {
     let modified_at = milliseconds(&document.modified).unwrap_or(0);
     let standing: Option<i64> = connection
@@ -210,7 +211,7 @@ fn store_affected(
     Ok(())
 }
 
-/// Python takes `Foo_Bar` and `foo-bar` for one name.
+/// Python treats `Foo_Bar` and `foo-bar` as one name.
 pub(super) fn canonical_name(ecosystem: &str, name: &str) -> String {
     if ecosystem != "PyPI" {
         return name.to_owned();
@@ -255,7 +256,7 @@ fn record(document: &Document) -> Record {
     }
 }
 
-/// The name of the vulnerability in an identifier such as `DEBIAN-CVE-2023-4911`.
+/// The CVE name in an identifier such as `DEBIAN-CVE-2023-4911`.
 fn cve(identifier: &str) -> Option<String> {
     let start = identifier.find("CVE-")?;
     let name = identifier.get(start..)?;

@@ -1,4 +1,4 @@
-//! The advisories about a package.
+//! Finds the advisories about a package.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::limits::Budget;
 use crate::package::Package;
 use crate::{ScanError, VersionOrder};
 
-/// An advisory that concerns a version of a package.
+/// An advisory that affects a version of a package.
 #[derive(Debug)]
 pub(crate) struct Match {
     pub(crate) osv_id: String,
@@ -19,7 +19,7 @@ pub(crate) struct Match {
     pub(crate) affected: Affected,
 }
 
-/// What it says of the package in question.
+/// The advisory's data about this package.
 #[derive(Debug)]
 pub(crate) struct Affected {
     pub(crate) word: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Affected {
 }
 
 impl Advisories {
-    /// When the newest of the advisories was last changed; none when there are none.
+    /// The time of the newest change to an advisory, or `None` if there are no advisories.
     pub(crate) fn updated_at(&self) -> Result<Option<i64>, ScanError> {
         let mut newest = None;
         self.each(&mut |connection| {
@@ -40,7 +40,7 @@ impl Advisories {
         Ok(newest)
     }
 
-    /// Whether anything is known of an ecosystem, or of all its releases together.
+    /// Whether any advisory is loaded for an ecosystem, or for all its releases together.
     pub(crate) fn cover(&self, ecosystem: &str) -> Result<bool, ScanError> {
         let mut covered = false;
         self.each(&mut |connection| {
@@ -54,8 +54,8 @@ impl Advisories {
         Ok(covered)
     }
 
-    /// Visits each advisory that concerns a package, once. Of one that was loaded more than once, the newest says what is
-    /// affected.
+    /// Visits each advisory that affects a package, once. If an advisory was loaded more than once, the
+    /// newest version decides what is affected.
     pub(crate) fn about(
         &self,
         ecosystem: &str,
@@ -114,7 +114,7 @@ fn about(
     Ok(())
 }
 
-/// Takes one advisory after the other: of a kernel there are thousands.
+/// Receives advisories one by one: a kernel has thousands of them.
 type Visit<'v> = dyn FnMut(Match) -> Result<(), ScanError> + 'v;
 
 /// A name and version that advisories may use for a package.
@@ -125,14 +125,14 @@ struct Asked<'a> {
     order: VersionOrder,
 }
 
-/// `Debian:12`, and `Debian` for what is said of all its releases.
+/// `Debian:12`, and `Debian` for advisories about all its releases.
 fn with_base(ecosystem: &str) -> impl Iterator<Item = &str> {
     let base = ecosystem.split_once(':').map(|(base, _)| base);
     std::iter::once(ecosystem).chain(base)
 }
 
-/// The names that advisories use for a package, each with the version that goes with it: distributions name the source
-/// that a package was built from, some of those that use rpm the package itself.
+/// The names that advisories use for a package, each with its version. Distributions name the source package;
+/// some distributions with rpm name the package itself.
 fn identities(package: &Package) -> BTreeSet<(&str, &str)> {
     let own = (package.name(), package.version());
     let source_name = package.source_name().unwrap_or(package.name());
@@ -157,7 +157,7 @@ fn affecting(
     let mut rows = statement.query([asked.ecosystem, asked.name])?;
     while let Some(row) = rows.next()? {
         budget.clock()?;
-        // What another version of this program wrote says nothing.
+        // A record that another version of this program wrote is ignored.
         let Ok(record) = serde_json::from_str::<AffectedRecord>(row.get_ref(1)?.as_str().unwrap_or_default())
         else {
             continue;

@@ -1,4 +1,4 @@
-//! The advisories that the user has loaded, in databases of their own, by ecosystem and package.
+//! The loaded advisories, in separate databases, by ecosystem and package.
 
 mod directory;
 mod documents;
@@ -29,7 +29,7 @@ pub use zip::ZipError;
 const FILE_NAME: &str = "advisories.db";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Each time this changes, the file is made anew: what it holds can be loaded again.
+/// When this number changes, the file is created again: its content can be loaded again.
 const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -80,8 +80,8 @@ CREATE TABLE inventories (
 CREATE INDEX inventories_by_use ON inventories (used);
 ";
 
-/// Beside the schema, so that an earlier version keeps what it has: which ecosystems each layer has packages of, also of
-/// layers whose inventory is not kept.
+/// Separate from the schema, so that data of an earlier version is kept. It holds the ecosystems of the
+/// packages in each layer, including layers whose inventory is not kept.
 const LAYER_ECOSYSTEMS: &str = "
 CREATE TABLE IF NOT EXISTS layer_ecosystems (
     layer TEXT PRIMARY KEY,
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS layer_ecosystems (
 ) STRICT;
 ";
 
-/// What is kept of an advisory beside the packages it is about.
+/// The data of an advisory other than its affected packages.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) cves: Vec<String>,
@@ -102,7 +102,7 @@ pub(crate) struct Record {
     pub(crate) references: Vec<String>,
 }
 
-/// The databases, open. They may be shared with an import or an update that another process makes.
+/// The open databases. Another process may import or update them at the same time.
 pub struct Advisories {
     connection: Mutex<Connection>,
     sets: Mutex<Sets>,
@@ -111,7 +111,7 @@ pub struct Advisories {
 }
 
 impl Advisories {
-    /// Opens the databases in a data directory. The files of `directory` are looked at before each scan.
+    /// Opens the databases in a data directory. The files of `directory` are checked before each scan.
     pub fn open(data: &Path, directory: Option<PathBuf>) -> Result<Self, ScanError> {
         let connection = private_file::open_database(&data.join(FILE_NAME)).map_err(ScanError::Database)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -129,12 +129,12 @@ impl Advisories {
         })
     }
 
-    /// A panic has rolled back what it was in the middle of.
+    /// A poisoned lock is safe to use: the panic rolled back its transaction.
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what was imported and every set that was fetched. Nothing else holds both locks.
+    /// Reads the imported advisories and every fetched set. No other function holds both locks.
     fn with_all<T>(&self, read: impl FnOnce(&[&Connection]) -> Result<T, ScanError>) -> Result<T, ScanError> {
         let imported = self.connection();
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,7 +146,7 @@ impl Advisories {
         self.with_all(|connections| connections.iter().try_for_each(|connection| visit(connection)))
     }
 
-    /// Takes in what has changed since it was last looked at.
+    /// Loads what has changed since the last check.
     pub(crate) fn refresh(&self) -> Result<(), ScanError> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         sets.refresh(&self.data)?;
@@ -154,7 +154,7 @@ impl Advisories {
         self.refresh_directory()
     }
 
-    /// A number that changes with what is loaded.
+    /// A number that changes whenever the loaded advisories change.
     pub fn revision(&self) -> Result<i64, ScanError> {
         self.refresh()?;
         let number = self

@@ -1,4 +1,5 @@
-//! Opens files of the data directory: regular ones only, without following links, for the owner alone.
+//! Opens files of the data directory: regular files only, without following links, accessible to the owner
+//! only.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -11,12 +12,12 @@ use rustix::fs::OFlags;
 const OWNER_ONLY: u32 = 0o600;
 const OWNER_ONLY_DIRECTORY: u32 = 0o700;
 
-/// For reading and writing; made if it is not there.
+/// Opens a file for reading and writing, and creates it if it is missing.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     checked(options().read(true).write(true).create(true).open(path)?)
 }
 
-/// A file that must be there.
+/// Opens a file that must exist.
 pub(super) fn open_existing(path: &Path) -> io::Result<File> {
     checked(options().read(true).write(true).open(path)?)
 }
@@ -32,16 +33,16 @@ fn options() -> OpenOptions {
 fn checked(file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
-    // Earlier versions made files that everybody could read.
+    // Earlier versions created files that every user could read.
     if metadata.mode() & 0o777 != OWNER_ONLY {
         file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
     }
     Ok(file)
 }
 
-/// A directory, and not a link to one.
+/// Creates a directory if it is missing. A link to a directory is refused.
 pub(super) fn ensure_directory(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(OWNER_ONLY_DIRECTORY).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -49,7 +50,7 @@ pub(super) fn ensure_directory(path: &Path) -> io::Result<()> {
     }
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.is_dir() {
-        return Err(io::Error::other("it is no directory"));
+        return Err(io::Error::other("it is not a directory"));
     }
     if metadata.mode() & 0o777 != OWNER_ONLY_DIRECTORY {
         fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY_DIRECTORY))?;
@@ -57,7 +58,7 @@ pub(super) fn ensure_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a database, with the same checks for the files that SQLite keeps beside it.
+/// Opens a database, and checks the files that SQLite keeps beside it in the same way.
 pub(super) fn open_database(path: &Path) -> io::Result<Connection> {
     drop(open(path)?);
     for suffix in ["-wal", "-shm"] {
@@ -69,14 +70,14 @@ pub(super) fn open_database(path: &Path) -> io::Result<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-/// A database that nobody writes to any more.
+/// Opens a database that no process writes to any more.
 pub(super) fn open_finished_database(path: &Path) -> io::Result<Connection> {
     drop(open_existing(path)?);
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
 fn connect(path: &Path, access: OpenFlags) -> io::Result<Connection> {
-    // SQLite refuses links anywhere in the path; above the data directory they are the user's own.
+    // SQLite refuses links anywhere in the path, but links above the data directory are the user's choice.
     let real = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => fs::canonicalize(parent)?.join(name),
         _ => path.to_owned(),

@@ -1,4 +1,4 @@
-//! Advisories that were fetched: a database for each archive, which a newer one replaces in one step.
+//! Fetched advisories: a database for each archive, which a newer one replaces in one step.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,30 +16,30 @@ use crate::{Ecosystem, ScanError};
 
 const DIRECTORY: &str = "advisories";
 const LOCK: &str = "lock";
-/// 4 GiB of pages of 4 KiB.
+/// 4 GiB in pages of 4 KiB.
 const PAGES_MAX: i64 = 1 << 20;
 const VERSION_BYTES_MAX: u64 = 256;
 
-/// The right to replace sets; one process at a time has it.
+/// The right to replace sets. One process at a time holds it.
 pub struct SetUpdate {
     data: PathBuf,
     directory: PathBuf,
     _lock: File,
 }
 
-/// An archive that is being fetched, or was cut off before its end.
+/// An archive that is being fetched, or whose fetch was interrupted.
 pub struct Part {
     pub file: File,
-    /// What of it is here.
+    /// The number of bytes received.
     pub length: u64,
-    /// The version that it is a part of.
+    /// The version of the whole archive.
     pub version: Option<String>,
     path: PathBuf,
     version_path: PathBuf,
 }
 
 impl SetUpdate {
-    /// None while another process replaces sets.
+    /// Returns `None` while another process replaces sets.
     pub fn begin(data: &Path) -> io::Result<Option<Self>> {
         let directory = data.join(DIRECTORY);
         private_file::ensure_directory(&directory)?;
@@ -57,7 +57,7 @@ impl SetUpdate {
         }))
     }
 
-    /// The version of the archive that is in use, as its server named it.
+    /// The version of the installed archive, as its server named it.
     pub fn version(&self, archive: &Ecosystem) -> Option<String> {
         let set = open_set(&self.path(archive, "db")).ok()??;
         set.query_row("SELECT name FROM sources", [], |row| row.get::<_, String>(0))
@@ -85,8 +85,8 @@ impl SetUpdate {
         Ok(part)
     }
 
-    /// Checks a whole archive, and puts it in the place of the one before. If anything is wrong, that one stays, and the
-    /// archive is removed.
+    /// Checks a whole archive, and replaces the installed set with it. If the archive is invalid, the old set
+    /// stays and the archive is removed.
     pub fn install(&self, archive: &Ecosystem, part: Part, stop: &AtomicBool) -> Result<usize, ImportError> {
         let fresh = self.path(archive, "db.new");
         let built = self.build(&fresh, archive, &part, stop);
@@ -97,7 +97,7 @@ impl SetUpdate {
             fs::rename(&fresh, self.path(archive, "db")).map_err(ImportError::Write)?;
             let directory = File::open(&self.directory).and_then(|directory| directory.sync_all());
             directory.map_err(ImportError::Write)?;
-            // What is open sees the new set by its file; those that wait for a change see it by the number.
+            // Open scanners notice the new set by its file. Watchers of the revision notice it by the number.
             let advisories_of_data = Advisories::open(&self.data, None).map_err(ImportError::Open)?;
             count_change(&advisories_of_data.connection())?;
             Ok(advisories)
@@ -117,7 +117,7 @@ impl SetUpdate {
     ) -> Result<usize, ImportError> {
         remove_if_there(fresh).map_err(ImportError::Write)?;
         let connection = private_file::open_database(fresh).map_err(ImportError::Write)?;
-        // Nobody uses it before it is whole and on the disk.
+        // No process uses the file before it is whole and on disk, so it needs no journal.
         connection.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;",
         )?;
@@ -155,8 +155,8 @@ impl SetUpdate {
     }
 }
 
-/// An advisory names the packages of other ecosystems too: they are left out, since a few advisories about an ecosystem
-/// would make it look as if all were here.
+/// An advisory also names packages of other ecosystems. They are dropped: an ecosystem with a few of its
+/// advisories would look complete.
 fn own_part(mut document: Document, archive: &Ecosystem) -> Document {
     document.affected.retain_mut(|affected| {
         let Some(package) = &mut affected.package else {
@@ -171,7 +171,7 @@ fn own_part(mut document: Document, archive: &Ecosystem) -> Document {
 }
 
 impl Part {
-    /// Begins from nothing.
+    /// Starts again with an empty file.
     pub fn restart(&mut self, version: Option<&str>) -> io::Result<()> {
         self.file.set_len(0)?;
         self.length = 0;
@@ -182,7 +182,7 @@ impl Part {
         Ok(())
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.length))?;
         self.file.write_all(bytes)?;
@@ -194,7 +194,7 @@ impl Part {
         self.remove_files();
     }
 
-    /// What cannot be removed is begun again or replaced the next time.
+    /// Files that cannot be removed are restarted or replaced next time.
     fn remove_files(&self) {
         for path in [&self.path, &self.version_path] {
             let _ = fs::remove_file(path);
@@ -202,7 +202,7 @@ impl Part {
     }
 }
 
-/// A part without bytes, or of an unknown version, cannot be continued.
+/// A part that is empty or has an unknown version cannot be continued.
 impl Drop for Part {
     fn drop(&mut self) {
         if self.length == 0 || self.version.is_none() {
@@ -211,8 +211,8 @@ impl Drop for Part {
     }
 }
 
-/// Removes what an update that was cut off has left and no other one uses: a set that was not finished, and parts that
-/// cannot be continued.
+/// Removes the leftovers of interrupted updates: sets that were not finished, and parts that cannot be
+/// continued.
 fn remove_leftovers(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -228,14 +228,14 @@ fn remove_leftovers(directory: &Path) -> io::Result<()> {
             false
         };
         if is_leftover {
-            // One that stays is replaced by the next that needs its place.
+            // A file that stays is replaced by the next one of its name.
             let _ = fs::remove_file(&path);
         }
     }
     Ok(())
 }
 
-/// Also of a file that is not there.
+/// Whether a file is empty or missing.
 fn is_empty(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
@@ -251,7 +251,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// None for one that another version of this program made.
+/// Returns `None` for a set that another version of this program made.
 fn open_set(path: &Path) -> Result<Option<Connection>, ScanError> {
     let connection = private_file::open_finished_database(path).map_err(ScanError::Sets)?;
     connection.execute_batch("PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY;")?;
@@ -259,17 +259,17 @@ fn open_set(path: &Path) -> Result<Option<Connection>, ScanError> {
     Ok((version == SCHEMA_VERSION).then_some(connection))
 }
 
-/// The sets, open.
+/// The open sets.
 #[derive(Default)]
 pub(super) struct Sets(Vec<OpenSet>);
 
 struct OpenSet {
     identity: Identity,
-    /// None for one of another version.
+    /// `None` for a set of another version.
     connection: Option<Connection>,
 }
 
-/// Tells a file from the one that replaced it.
+/// Distinguishes a file from the one that replaced it.
 #[derive(Clone, PartialEq, Eq)]
 struct Identity {
     path: PathBuf,
@@ -280,7 +280,7 @@ struct Identity {
 }
 
 impl Sets {
-    /// Opens what is new, and closes what was replaced.
+    /// Opens new sets, and closes replaced ones.
     pub(super) fn refresh(&mut self, data: &Path) -> Result<(), ScanError> {
         let found = find(&data.join(DIRECTORY)).map_err(ScanError::Sets)?;
         self.0.retain(|set| found.contains(&set.identity));
@@ -313,7 +313,7 @@ fn find(directory: &Path) -> io::Result<Vec<Identity>> {
     for entry in entries {
         let (path, metadata) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
             Ok(entry) => entry,
-            // It was replaced meanwhile, by a rename.
+            // The file was replaced by a rename in the meantime.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };

@@ -1,4 +1,4 @@
-//! Reads a zip file entry by entry, in memory that does not grow with their number.
+//! Reads a zip file entry by entry, in memory that does not grow with the number of entries.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,10 +8,10 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 const ENTRIES_MAX: u64 = 1_000_000;
-/// The largest documents that databases publish have a few megabytes.
+/// The largest published documents have a few megabytes.
 pub(super) const ENTRY_BYTES_MAX: u64 = 8 << 20;
 const UNPACKED_BYTES_MAX: u64 = 16 << 30;
-/// Documents shrink to a fifth or a tenth.
+/// Documents usually shrink to a fifth or a tenth.
 const RATIO_MAX: u64 = 100;
 const RATIO_FREE_BYTES: u64 = 64 << 20;
 
@@ -42,7 +42,7 @@ pub enum ZipError {
     TooMuch(&'static str),
 }
 
-/// The entries of a file, as its directory at the end lists them.
+/// The entries of a file, as the directory at its end lists them.
 pub(super) struct Archive<'a> {
     file: &'a File,
     directory_at: u64,
@@ -67,14 +67,15 @@ impl<'a> Archive<'a> {
         Ok(Self {
             file,
             directory_at: end.directory_at,
-            directory_end: directory_end.ok_or(ZipError::Broken("its directory is not where it says"))?,
+            directory_end: directory_end.ok_or(ZipError::Broken("its directory has a wrong offset"))?,
             entries: end.entries,
             unpacked_max: UNPACKED_BYTES_MAX
                 .min(RATIO_FREE_BYTES.saturating_add(length.saturating_mul(RATIO_MAX))),
         })
     }
 
-    /// Visits the content of every entry whose name ends with `suffix`; lengths and checksums were verified.
+    /// Visits the content of every entry whose name ends with `suffix`, after verifying its length and
+    /// checksum.
     pub(super) fn for_each<E: From<ZipError>>(
         &self,
         suffix: &str,
@@ -101,7 +102,7 @@ impl<'a> Archive<'a> {
         let mut rest = [0];
         match directory.read(&mut rest) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(ZipError::Broken("it has more entries than it says").into()),
+            Ok(_) => Err(ZipError::Broken("it has more entries than it declares").into()),
             Err(error) => Err(ZipError::Read(error).into()),
         }
     }
@@ -117,7 +118,7 @@ impl<'a> Archive<'a> {
         read.map_err(cut)?;
         let mut fields = Fields(&local);
         if fields.u32()? != LOCAL {
-            return Err(ZipError::Broken("an entry is not where the directory says"));
+            return Err(ZipError::Broken("an entry has a wrong offset"));
         }
         fields.skip(22)?;
         let names = u64::from(fields.u16()?) + u64::from(fields.u16()?);
@@ -129,25 +130,25 @@ impl<'a> Archive<'a> {
             end.ok_or(ZipError::Broken("an entry is longer than the file"))?,
         );
         content.clear();
-        // A buffer that grows as it is read takes up to twice as much.
+        // A buffer that grows during the read takes up to twice as much.
         content.reserve_exact(usize::try_from(entry.unpacked_bytes).unwrap_or_default() + 32);
         let limit = entry.unpacked_bytes + 1;
         match entry.method {
             STORED => packed.take(limit).read_to_end(content),
             DEFLATED => DeflateDecoder::new(packed).take(limit).read_to_end(content),
-            _ => return Err(ZipError::Broken("an entry is packed in a way that is not known")),
+            _ => return Err(ZipError::Broken("an entry has an unknown compression")),
         }
         .map_err(cut)?;
         let mut crc = Crc::new();
         crc.update(content);
         if content.len() as u64 != entry.unpacked_bytes || crc.sum() != entry.crc {
-            return Err(ZipError::Broken("an entry is not what its checksum says"));
+            return Err(ZipError::Broken("an entry has a wrong checksum"));
         }
         Ok(())
     }
 }
 
-/// Bytes that a decoder does not understand are the file's fault.
+/// An error in the compressed data is a fault of the file.
 fn cut(error: io::Error) -> ZipError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => ZipError::Broken("it ends too early"),
@@ -164,7 +165,7 @@ struct End {
     directory_at: u64,
 }
 
-/// The last thing in a file, but for a comment.
+/// The end record: the last record in a file, except for a comment.
 fn find_end(file: &File, length: u64) -> Result<(u64, End), ZipError> {
     const NONE: ZipError = ZipError::Broken("it has no directory");
     let start = length.saturating_sub((END_BYTES + COMMENT_BYTES_MAX) as u64);
@@ -197,7 +198,7 @@ fn find_end(file: &File, length: u64) -> Result<(u64, End), ZipError> {
 }
 
 impl End {
-    /// What stands for this where its numbers are too small for the file.
+    /// The record that replaces this one if its numbers are too small for the file.
     fn large(&self, file: &File, at: u64) -> Result<Option<(u64, Self)>, ZipError> {
         let saturated = self.entries == 0xffff
             || self.directory_bytes == u64::from(u32::MAX)
@@ -217,13 +218,13 @@ impl End {
             .checked_add(LARGE_END_BYTES as u64)
             .is_none_or(|end| end > locator_at)
         {
-            return Err(ZipError::Broken("its directory is not where it says"));
+            return Err(ZipError::Broken("its directory has a wrong offset"));
         }
         let mut large = [0; LARGE_END_BYTES];
         file.read_exact_at(&mut large, large_at).map_err(cut)?;
         let mut fields = Fields(&large);
         if fields.u32()? != LARGE_END {
-            return Err(ZipError::Broken("its directory is not where it says"));
+            return Err(ZipError::Broken("its directory has a wrong offset"));
         }
         fields.skip(28)?;
         let end = Self {
@@ -250,7 +251,7 @@ impl Entry {
         directory.read_exact(&mut fixed).map_err(cut)?;
         let mut fields = Fields(&fixed);
         if fields.u32()? != ENTRY {
-            return Err(ZipError::Broken("its directory has something that is no entry"));
+            return Err(ZipError::Broken("its directory has an invalid entry"));
         }
         fields.skip(4)?;
         let flags = fields.u16()?;
@@ -286,7 +287,7 @@ impl Entry {
     }
 }
 
-/// Each number that does not fit stands in the extra field, in this order.
+/// Each number that does not fit is stored in the extra field, in this order.
 fn large_sizes(small: [u32; 3], extra: &[u8]) -> Result<[u64; 3], ZipError> {
     let mut large = small.map(u64::from);
     if !small.contains(&u32::MAX) {
@@ -306,7 +307,7 @@ fn large_sizes(small: [u32; 3], extra: &[u8]) -> Result<[u64; 3], ZipError> {
     Ok(large)
 }
 
-/// Numbers with their lowest byte first.
+/// Reads little-endian numbers.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -337,7 +338,7 @@ impl Fields<'_> {
     }
 }
 
-/// A part of a file, read by position.
+/// A part of a file, read by offset.
 struct Part<'a> {
     file: &'a File,
     at: u64,
@@ -424,7 +425,7 @@ mod tests {
         let whole = small();
         refuse(b"<html>Not Found</html>................", "it has no directory");
         refuse(&whole[..whole.len() / 2], "it has no directory");
-        // The first byte of the packed content, after a header of 30 bytes and a name of six.
+        // The first byte of the compressed content, after a header of 30 bytes and a name of six.
         let mut changed = whole.clone();
         changed[37] ^= 0x10;
         assert!(read(&changed).is_err());
@@ -434,11 +435,11 @@ mod tests {
         refuse(&many, "it ends too early");
         let mut few = whole.clone();
         few[end + 8..end + 12].copy_from_slice(&[0, 0, 0, 0]);
-        refuse(&few, "it has more entries than it says");
+        refuse(&few, "it has more entries than it declares");
         let mut shorter = whole.clone();
         let directory = whole.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
         shorter[directory + 24] -= 1;
-        refuse(&shorter, "an entry is not what its checksum says");
+        refuse(&shorter, "an entry has a wrong checksum");
     }
 
     #[test]
@@ -477,11 +478,11 @@ mod tests {
             visited.unwrap_err().to_string(),
             "it unpacks to implausibly more than its size"
         );
-        // One that says it is small does not get further than it says.
+        // An entry that declares a small size is read only up to that size.
         let mut lying = packed(&[("a.json", &spaces)], zip::CompressionMethod::Deflated);
         let directory = lying.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
         lying[directory + 24..directory + 28].copy_from_slice(&10_u32.to_le_bytes());
-        refuse(&lying, "an entry is not what its checksum says");
+        refuse(&lying, "an entry has a wrong checksum");
     }
 
     proptest! {

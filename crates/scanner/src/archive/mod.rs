@@ -1,4 +1,4 @@
-//! A layer as a stream of the entries of its archive, however it is packed.
+//! A layer as a stream of archive entries, for each compression.
 
 mod tar;
 mod unpack;

@@ -1,10 +1,10 @@
-//! Reads the entries of a tar archive one after the other: ustar, with the long names of GNU and POSIX.
+//! Reads the entries of a tar archive one by one: ustar, with the long names of GNU and POSIX.
 
 use std::io::{self, Read};
 
 const BLOCK_BYTES: usize = 512;
 const EXTENSION_BYTES_MAX: u64 = 1 << 20;
-/// No system opens a longer one.
+/// No system opens a longer path.
 const PATH_BYTES_MAX: usize = 4 << 10;
 const SKIP_BUFFER_BYTES: usize = 64 << 10;
 
@@ -12,7 +12,7 @@ const SKIP_BUFFER_BYTES: usize = 64 << 10;
 pub(crate) enum Kind {
     File,
     Directory,
-    /// A link, a device or the like: a name whose bytes are elsewhere.
+    /// A link, a device or similar: an entry without bytes of its own.
     Other,
 }
 
@@ -26,13 +26,13 @@ pub(crate) struct Entry {
 
 pub(crate) struct Tar<R> {
     source: R,
-    /// What is left of the current entry, and what pads it.
+    /// The rest of the current entry, and its padding.
     content_left: u64,
     padding: u64,
     skipped: Vec<u8>,
 }
 
-/// What the entries before one say of it.
+/// Extended data from preceding entries, for the next entry.
 #[derive(Default)]
 struct Extensions {
     path: Option<Vec<u8>>,
@@ -53,7 +53,7 @@ impl<R: Read> Tar<R> {
         &self.source
     }
 
-    /// The next entry whose name stays within the image. What was not read of the one before is skipped.
+    /// The next entry whose name stays within the image. The unread rest of the previous entry is skipped.
     pub(crate) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut extensions = Extensions::default();
         loop {
@@ -70,7 +70,7 @@ impl<R: Read> Tar<R> {
                 b'L' => extensions.path = Some(self.read_extension(size)?),
                 b'g' | b'K' => self.begin_content(size),
                 kind => {
-                    // What links and directories claim for a size has no bytes.
+                    // The sizes that links and directories declare have no bytes in the archive.
                     let size = match kind {
                         b'1'..=b'6' => 0,
                         _ => extensions.size.unwrap_or(size),
@@ -103,7 +103,7 @@ impl<R: Read> Tar<R> {
         self.padding = size.next_multiple_of(BLOCK_BYTES as u64) - size;
     }
 
-    /// None at the end: of the archive, or of an archive whose end was left out.
+    /// Returns `None` at the end of the archive, also if its end marker is missing.
     fn read_header(&mut self) -> io::Result<Option<Header>> {
         let mut block = [0; BLOCK_BYTES];
         let mut length = 0;
@@ -198,7 +198,7 @@ impl Header {
         self.0.get(156).copied().unwrap_or_default()
     }
 
-    /// The sum of its bytes, its own counted as spaces, shows that this is a header.
+    /// A header is valid if it contains the sum of its bytes, with the sum itself counted as spaces.
     fn check(&self) -> io::Result<()> {
         let claimed = self.number(148..156)?;
         let sum: u64 = self
@@ -220,7 +220,7 @@ impl Header {
         }
     }
 
-    /// Octal digits, or with the first bit set a binary number.
+    /// Parses octal digits or, if the first bit is set, a binary number.
     fn number(&self, place: std::ops::Range<usize>) -> io::Result<u64> {
         let field = self.field(place);
         let number = match field.split_first() {
@@ -260,7 +260,7 @@ impl Header {
 }
 
 impl Extensions {
-    /// Each record is its own length, a space, `key=value` and a line feed.
+    /// Each record consists of its length, a space, `key=value` and a line feed.
     fn read_records(&mut self, mut records: &[u8]) -> io::Result<()> {
         const BROKEN: &str = "an extended header cannot be read";
         while !records.is_empty() {
@@ -295,7 +295,7 @@ fn until_nul(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// A name that leads out of the image is no name of a file in it.
+/// Returns `None` for a name that leads out of the image.
 fn within_image(path: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(until_nul(path));
     let mut parts = Vec::new();

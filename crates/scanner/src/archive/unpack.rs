@@ -1,4 +1,4 @@
-//! The bytes of a layer without their packing, counted against what is left for the image.
+//! The uncompressed bytes of a layer, counted against the budget of the image.
 
 use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -15,7 +15,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// 32 MiB: the largest window that `zstd` makes below its level 21.
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 
-/// Packing is told by the bytes themselves: media types are often wrong.
+/// The compression is recognized by the bytes: media types are often wrong.
 pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a Budget) -> io::Result<Unpacked<'a>> {
     let stored = Rc::new(Cell::new(0));
     let source = Stored {
@@ -42,7 +42,7 @@ pub(crate) fn unpack<'a>(source: impl Read + 'a, budget: &'a Budget) -> io::Resu
     })
 }
 
-/// Counts what is stored, and tells its failures from those of the archive.
+/// Counts the stored bytes, and marks read errors of the store apart from faults of the archive.
 struct Stored<'a, R> {
     source: R,
     count: Rc<Cell<u64>>,
@@ -51,7 +51,7 @@ struct Stored<'a, R> {
 
 impl<R: Read> Read for Stored<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Much that is stored may unpack to nothing.
+        // Checked here too, because many stored bytes may unpack to nothing.
         self.budget.clock()?;
         match self.source.read(buffer) {
             Ok(length) => {

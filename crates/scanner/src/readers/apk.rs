@@ -1,4 +1,4 @@
-//! apk's `installed`.
+//! Reads apk's `installed`.
 
 use std::io::Read;
 use std::ops::ControlFlow;

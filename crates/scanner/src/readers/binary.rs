@@ -1,7 +1,8 @@
-//! Programs that say what they were built from: those of Go, and those of Rust built with `cargo auditable`.
+//! Programs that list the modules they were built from: Go programs, and Rust programs built with
+//! `cargo auditable`.
 //!
-//! A program goes by in a window of bounded size. Both kinds of list can be told by how they begin, so that neither the
-//! table of sections at the end of a program nor its segments are needed.
+//! A program is read through a window of bounded size. Both kinds of list are recognized by their first
+//! bytes, so neither the section table at the end of a program nor its segments are needed.
 
 use std::io::Read;
 
@@ -14,26 +15,26 @@ use crate::error::Carried;
 use crate::limits::{Budget, LayerBytes};
 
 const ELF: [u8; 4] = *b"\x7fELF";
-/// How much is looked at together, and so how long a list may be.
+/// The size of the window, and so the longest list.
 const WINDOW_BYTES: usize = 1 << 20;
 const LIST_BYTES_MAX: usize = 256 << 10;
 const AUDIT_BYTES_MAX: u64 = 4 << 20;
 
 const GO_MAGIC: [u8; 14] = *b"\xff Go buildinf:";
-/// The version and the modules stand right here, not elsewhere in the program, since Go 1.18.
+/// Since Go 1.18 the version and the modules are stored right here, not elsewhere in the program.
 const GO_INLINE_FLAG: u8 = 2;
 const GO_HEADER_BYTES: usize = 32;
 const GO_ALIGNMENT: usize = 16;
-/// The list of modules stands between two marks.
+/// The list of modules is enclosed in two marks.
 const GO_MARK_BYTES: usize = 16;
 
-/// Enough to tell how a list begins: the codes of a block are shorter.
+/// Enough to recognize the beginning of a list: the codes of a block are shorter.
 const AUDIT_HEAD_BYTES: usize = 1024;
 /// The first byte of compressed data.
 const ZLIB: u8 = 0x78;
 const AUDIT_START: [u8; 13] = *br#"{"packages":["#;
 
-/// Finds nothing in what is no program.
+/// Finds nothing in files that are not programs.
 pub(super) fn read(content: &mut dyn Read, sink: &mut Sink<'_>) -> Result<(), ReadError> {
     let mut window = Vec::new();
     if content.take(4).read_to_end(&mut window)? < 4 || window != ELF {
@@ -41,7 +42,7 @@ pub(super) fn read(content: &mut dyn Read, sink: &mut Sink<'_>) -> Result<(), Re
     }
     let mut inflater = Decompress::new(true);
     let mut ended = false;
-    // Where the window begins, in the program.
+    // The offset of the window in the program.
     let mut offset = 0_usize;
     while !ended {
         let wanted = (WINDOW_BYTES - window.len()) as u64;
@@ -60,8 +61,8 @@ pub(super) fn read(content: &mut dyn Read, sink: &mut Sink<'_>) -> Result<(), Re
     Ok(())
 }
 
-/// Whether there is a list that begins before `searched`. Looking at a place that only looks like the beginning of one
-/// costs much more than the place takes up, so that each asks for the time.
+/// Whether a list begins before `searched`. A place that only looks like the beginning of a list costs much
+/// more to check than its size suggests, so each check tests the time limit.
 fn search(
     inflater: &mut Decompress,
     window: &[u8],
@@ -100,7 +101,7 @@ fn go_info(bytes: &[u8]) -> Option<BuildInfo<'_>> {
     let (go_version, rest) = go_string(bytes.get(GO_HEADER_BYTES..)?)?;
     let (modules, _) = go_string(rest)?;
     let go_version = std::str::from_utf8(go_version).ok()?;
-    // The magic is also a constant of the programs that look for it.
+    // Programs that search for the magic contain it as a constant too.
     if !go_version.starts_with("go") && !go_version.starts_with("devel") {
         return None;
     }
@@ -112,7 +113,7 @@ fn go_info(bytes: &[u8]) -> Option<BuildInfo<'_>> {
     })
 }
 
-/// A length of seven bits a byte, then so many bytes.
+/// A length with seven bits in each byte, then that many bytes.
 fn go_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0_usize;
     for (place, byte) in bytes.iter().take(4).enumerate() {
@@ -125,13 +126,13 @@ fn go_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Whether these may be the two bytes that compressed data begins with.
+/// Whether these may be the first two bytes of compressed data.
 fn begins_list(bytes: &[u8]) -> bool {
     let header = bytes.first_chunk().map(|header| u16::from_be_bytes(*header));
     header.is_some_and(|header| header.is_multiple_of(31))
 }
 
-/// The list of crates, if these bytes are one that was compressed.
+/// The list of crates, if these bytes are a compressed list.
 fn audit(inflater: &mut Decompress, bytes: &[u8], budget: &Budget) -> Result<Option<Vec<u8>>, Carried> {
     budget.clock()?;
     let mut start = [0; AUDIT_START.len()];
@@ -164,7 +165,7 @@ mod tests {
         packages(|content, _, sink| read(content, sink), program)
     }
 
-    /// A program with these bytes at a place.
+    /// A program with these bytes at an offset.
     fn program(place: usize, bytes: &[u8], size: usize) -> Vec<u8> {
         let mut program: Vec<u8> = ELF.to_vec();
         // Every second byte could begin a compressed list.

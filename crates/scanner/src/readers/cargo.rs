@@ -36,7 +36,7 @@ struct Crate<'a> {
     kind: Cow<'a, str>,
 }
 
-/// Whether these bytes are such a list.
+/// Returns whether these bytes are such a list.
 pub(super) fn read_audit(json: &[u8], sink: &mut Sink<'_>) -> Result<bool, Carried> {
     let Ok(audit) = serde_json::from_slice::<Audit<'_>>(json) else {
         return Ok(false);

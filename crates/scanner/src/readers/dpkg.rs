@@ -1,4 +1,4 @@
-//! dpkg's `status`, and the `status.d` of images that were built without dpkg.
+//! Reads dpkg's `status`, and the `status.d` of images that were built without dpkg.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -31,7 +31,7 @@ pub(super) fn read(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>) -> 
 }
 
 impl Paragraph {
-    /// A line that goes on with the one before begins with a space, which no field does.
+    /// A continuation line begins with a space, and no field does.
     fn set(&mut self, field: &str, value: &str) {
         match field {
             "Package" => value.clone_into(&mut self.name),
@@ -43,7 +43,7 @@ impl Paragraph {
         }
     }
 
-    /// A removed package may keep its paragraph for the sake of its configuration.
+    /// A removed package may keep its paragraph because of its configuration files.
     fn package(&self) -> Option<Package> {
         let state = self.status.as_deref().and_then(|status| status.split(' ').nth(2));
         if matches!(state, Some("not-installed" | "config-files")) {

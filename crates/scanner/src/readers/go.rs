@@ -33,7 +33,8 @@ pub(super) fn read_mod(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>)
     Ok(())
 }
 
-/// What the linker wrote: the version of Go, and the modules, each replaced one followed by what stands in its place.
+/// The data that the linker wrote: the version of Go, and the modules. A replaced module is followed by its
+/// replacement.
 pub(super) struct BuildInfo<'a> {
     pub(super) go_version: &'a str,
     pub(super) modules: &'a str,
@@ -46,7 +47,7 @@ impl BuildInfo<'_> {
             let version = version.split(' ').next().unwrap_or_default();
             sink.take(Package::named(Manager::Go, "stdlib", &release_of(version)))?;
         }
-        // A module is taken once the line after it does not replace it.
+        // A module is recorded once the next line does not replace it.
         let mut module = None;
         for line in self.modules.lines() {
             let mut fields = line.split('\t');
@@ -55,7 +56,7 @@ impl BuildInfo<'_> {
             };
             let before = module.take().filter(|_| kind != "=>");
             sink.take(before)?;
-            // A module built in place has no version to compare.
+            // A module that was built in place has no version to compare.
             let version = version.filter(|version| *version != "(devel)");
             if matches!(kind, "mod" | "dep" | "=>") {
                 module = version.and_then(|version| Package::named(Manager::Go, name, version));
@@ -65,7 +66,7 @@ impl BuildInfo<'_> {
     }
 }
 
-/// `1.21rc2` is a pre-release in the order of semantic versions too.
+/// `1.21rc2` becomes a pre-release in the order of semantic versions.
 fn release_of(version: &str) -> String {
     match version.find(|character: char| character.is_ascii_lowercase()) {
         Some(place) if version.starts_with(|first: char| first.is_ascii_digit()) => {

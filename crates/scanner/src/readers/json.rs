@@ -1,4 +1,4 @@
-//! JSON documents that are read member by member: what is made of one is bounded, however large the document is.
+//! Reads JSON documents member by member, in bounded memory for documents of any size.
 
 use std::fmt;
 use std::io::{self, BufReader, Read};
@@ -11,7 +11,7 @@ use super::ReadError;
 use crate::error::{Carried, Limit};
 use crate::limits::Budget;
 
-/// Longer than any path of a lock file.
+/// Longer than any path in a lock file.
 const TEXT_BYTES_MAX: usize = 4 << 10;
 
 /// Reads a whole document, up to a limit in bytes.
@@ -35,7 +35,7 @@ where
     Ok(read)
 }
 
-/// A larger file would be seen in part only.
+/// Fails on a larger file, which would otherwise be read only in part.
 struct AtMost<'c> {
     content: &'c mut dyn Read,
     left: u64,
@@ -53,7 +53,7 @@ impl Read for AtMost<'_> {
     }
 }
 
-/// A text of bounded length; none for a longer one, and for null.
+/// A text of bounded length; `None` for a longer text and for null.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Text(Option<Box<str>>);
 
@@ -85,7 +85,8 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// Visits the members of an object one after the other and keeps none. Whether it was an object and not null.
+/// Visits the members of an object one by one and keeps none. The result is whether the value was an object
+/// and not null.
 pub(super) struct Members<V, F> {
     visit: F,
     value: PhantomData<V>,

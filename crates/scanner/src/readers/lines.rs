@@ -7,7 +7,7 @@ use crate::error::Carried;
 
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// Visits each line without its end until the visitor breaks. What is longer than a line may be comes in several.
+/// Visits each line without its end, until the visitor breaks. A line that is too long is split.
 pub(super) fn for_each_line(
     content: &mut dyn Read,
     mut visit: impl FnMut(&str) -> Result<ControlFlow<()>, Carried>,

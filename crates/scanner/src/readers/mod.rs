@@ -1,4 +1,4 @@
-//! The files of an image that tell of packages, known by their names, and how each is read.
+//! The files of an image that list packages, recognized by their names, and their readers.
 
 mod apk;
 mod binary;
@@ -25,7 +25,7 @@ use sink::Sink;
 
 const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
 
-/// Where a file is kept that must be read out of order. It has no name there.
+/// Provides unnamed temporary files, for files that must be read out of order.
 pub(crate) struct Scratch {
     pub(crate) directory: PathBuf,
 }
@@ -36,12 +36,12 @@ impl Scratch {
     }
 }
 
-/// Why a file tells of no packages.
+/// Why the packages of a file could not be read.
 #[derive(Debug)]
 enum ReadError {
-    /// Its bytes could not be had.
+    /// The bytes could not be read.
     Io(io::Error),
-    /// They are not what its name says.
+    /// The bytes do not have the format that the file's name implies.
     Format(String),
 }
 
@@ -69,7 +69,7 @@ impl From<serde_json::Error> for ReadError {
 
 type Reader = fn(&mut dyn Read, &Scratch, &mut Sink<'_>) -> Result<(), ReadError>;
 
-/// None for a file that has nothing to do with packages, or lists none.
+/// Returns `None` for a file that is not about packages, or lists none.
 pub(crate) fn read(
     path: &str,
     content: &mut dyn Read,
@@ -87,7 +87,7 @@ pub(crate) fn read(
         Some(reader) => reader(content, scratch, &mut sink),
         None => binary::read(content, &mut sink),
     };
-    // Before the error of the reader, which may take a limit for a fault of the file.
+    // Checked before the error of the reader, which may mistake an exceeded limit for a fault of the file.
     let packages = sink.finish()?;
     match read {
         Ok(()) => {}
@@ -151,8 +151,9 @@ fn is_node_module(directory: &str) -> bool {
         || (parent.is_some_and(|scope| scope.starts_with('@')) && above == Some("node_modules"))
 }
 
-/// Files of packages that are counted elsewhere: what Debian's own packages bring for Python, and the lock files in the
-/// sources of packages and compilers, which nobody installed from.
+/// Whether the file belongs to packages that are counted elsewhere. These are Python files of Debian's own
+/// packages, and lock files in the sources of packages and compilers, which were not used for an
+/// installation.
 fn is_of_others(path: &str) -> bool {
     let locked = !path.ends_with("/package.json");
     path.starts_with("usr/lib/python3/dist-packages/")
@@ -170,7 +171,7 @@ pub(crate) fn test_scratch() -> Scratch {
     }
 }
 
-/// What a reader finds in some bytes.
+/// The packages that a reader finds in some bytes.
 #[cfg(test)]
 fn packages(reader: Reader, mut bytes: &[u8]) -> Result<Vec<crate::Package>, ReadError> {
     let budget = Budget::new(crate::Limits::default());
@@ -179,7 +180,7 @@ fn packages(reader: Reader, mut bytes: &[u8]) -> Result<Vec<crate::Package>, Rea
     Ok(sink.finish()?)
 }
 
-/// Names and versions that a reader finds in a text.
+/// The names and versions that a reader finds in a text.
 #[cfg(test)]
 #[track_caller]
 fn check(reader: Reader, text: &str, expected: &[(&str, &str)]) {

@@ -1,4 +1,4 @@
-//! npm packages: what stands in `node_modules`, and lock files.
+//! Reads npm packages: the content of `node_modules`, and lock files.
 
 use std::fmt;
 use std::io::Read;
@@ -41,7 +41,7 @@ pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>
     json::read(content, LOCK_BYTES_MAX, sink.budget(), Lock(sink))
 }
 
-/// Since version 2 of the format `packages` says it all; `dependencies` is for older readers.
+/// Since version 2 of the format `packages` is complete; `dependencies` is for older readers.
 struct Lock<'s, 'b>(&'s mut Sink<'b>);
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for Lock<'_, '_> {
     }
 }
 
-/// Packages by their names, each with those it depends on, as deep as the JSON reader lets them nest.
+/// Packages by name, each with its dependencies, as deep as the JSON reader permits nesting.
 struct Dependencies<'s, 'b>(&'s mut Sink<'b>);
 
 impl<'de> DeserializeSeed<'de> for Dependencies<'_, '_> {
@@ -201,7 +201,7 @@ mod tests {
             r#"{"lockfileVersion":1,"dependencies":{"a":{"version":"1.0.0","dependencies":{"b":{"version":"2.0.0"}}}}}"#,
             &[("a", "1.0.0"), ("b", "2.0.0")],
         );
-        // The older list goes wherever it stands.
+        // The older list is used wherever it is in the document.
         for packages in [
             r#""packages":{"node_modules/a":{"version":"1.0.0"}},"dependencies":{"a":{"version":"1.0.0"}}"#,
             r#""dependencies":{"a":{"version":"9.0.0"}},"packages":{"node_modules/a":{"version":"1.0.0"}}"#,

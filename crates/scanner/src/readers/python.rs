@@ -1,4 +1,4 @@
-//! Python distributions: the metadata of what is installed, and lock files.
+//! Python distributions: the metadata of installed packages, and lock files.
 
 use std::fmt;
 use std::io::Read;
@@ -25,7 +25,7 @@ pub(super) fn read_metadata(
         match line.split_once(':') {
             Some(("Name", value)) => value.trim().clone_into(&mut name),
             Some(("Version", value)) => value.trim().clone_into(&mut version),
-            // What follows the first empty line is the description.
+            // The description follows the first empty line.
             _ if line.is_empty() => return Ok(ControlFlow::Break(())),
             _ => {}
         }
@@ -40,7 +40,7 @@ pub(super) fn read_lock(content: &mut dyn Read, _: &Scratch, sink: &mut Sink<'_>
     toml_lock::read(content, Manager::Python, of_registry, sink)
 }
 
-/// Only what is pinned to one version says what is installed.
+/// Only a requirement that is pinned to one version names an installed package.
 pub(super) fn read_requirements(
     content: &mut dyn Read,
     _: &Scratch,
@@ -59,7 +59,7 @@ pub(super) fn read_requirements(
     Ok(())
 }
 
-/// `Pipfile.lock`, of which only the section of what is installed by default counts.
+/// `Pipfile.lock`: only the section of packages that are installed by default counts.
 struct Pipfile<'s, 'b>(&'s mut Sink<'b>);
 
 #[derive(Deserialize)]

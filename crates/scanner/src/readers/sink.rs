@@ -1,4 +1,4 @@
-//! Where readers bring the packages of one file. Each is counted before it is kept.
+//! Collects the packages of one file. Each is counted before it is kept.
 
 use crate::error::Carried;
 use crate::limits::Budget;
@@ -17,12 +17,12 @@ impl<'b> Sink<'b> {
         }
     }
 
-    /// The budget outlives the sink: what reads a database counts there what it reads.
+    /// The budget outlives the sink: readers of a database count their reads there.
     pub(super) fn budget(&self) -> &'b Budget {
         self.budget
     }
 
-    /// Takes what a record says, unless that is no package.
+    /// Keeps the package of a record, if there is one.
     pub(super) fn take(&mut self, package: Option<Package>) -> Result<(), Carried> {
         self.budget.check()?;
         let Some(package) = package else {
@@ -33,12 +33,12 @@ impl<'b> Sink<'b> {
         Ok(())
     }
 
-    /// How many packages were taken.
+    /// The number of packages kept.
     pub(super) fn count(&self) -> usize {
         self.packages.len()
     }
 
-    /// Lets go of the packages from one count to another.
+    /// Removes the packages in a range of counts.
     pub(super) fn forget(&mut self, from: usize, to: usize) {
         let to = to.min(self.packages.len());
         for package in self.packages.drain(from.min(to)..to) {
@@ -46,7 +46,8 @@ impl<'b> Sink<'b> {
         }
     }
 
-    /// The packages, unless a limit was exceeded: a reader may have taken that for a fault of its file.
+    /// Returns the packages, unless a limit was exceeded: a reader may have mistaken that for a fault of its
+    /// file.
     pub(super) fn finish(self) -> Result<Vec<Package>, Carried> {
         self.budget.check()?;
         Ok(self.packages)

@@ -1,4 +1,5 @@
-//! Lock files that list `[[package]]` tables, as Cargo, Poetry and uv write them: read for the few keys that matter.
+//! Lock files that list `[[package]]` tables, as Cargo, Poetry and uv write them. Only the few needed keys
+//! are read.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -15,7 +16,7 @@ struct Table {
     source: Option<String>,
 }
 
-/// `from` tells by its source whether a package was installed from a registry.
+/// `from` decides by its source whether a package was installed from a registry.
 pub(super) fn read(
     content: &mut dyn Read,
     manager: Manager,

@@ -1,14 +1,14 @@
-//! `1.2.3a_rc1-r4`, as apk compares them.
+//! `1.2.3a_rc1-r4`, in apk's order.
 
 use std::cmp::Ordering;
 
 use super::{compare_digits, is_digit, take_while};
 
-/// None when one of them is no version: their order would be that of what was understood of them.
+/// Returns `None` if one of them is not a version: only the understood part could be compared.
 pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
     let (left, right) = (parse(left)?, parse(right)?);
     let mut parts = left.iter().zip(&right).map(|(left, right)| left.compare(right));
-    // Both end with a part that no other is equal to.
+    // Both end with a part that equals no other part.
     Some(
         parts
             .find(|order| *order != Ordering::Equal)
@@ -16,7 +16,8 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
     )
 }
 
-/// In the order in which they may follow one another; of two that differ, the later kind is the older version.
+/// In the order in which the parts may follow one another. Of two that differ, the later kind is the older
+/// version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     First,
@@ -32,7 +33,7 @@ enum Kind {
 struct Part<'a> {
     kind: Kind,
     text: &'a str,
-    /// Of a suffix: below zero where it stands for what comes before the release.
+    /// For a suffix: below zero if it marks a version before the release.
     rank: i8,
 }
 
@@ -43,7 +44,7 @@ impl<'a> Part<'a> {
 
     fn compare(&self, other: &Self) -> Ordering {
         if self.kind != other.kind {
-            // What comes before a release is older, whatever the other has in its place.
+            // A pre-release is older, whatever the other version has at that position.
             return match (self.rank < 0, other.rank < 0) {
                 (true, _) => Ordering::Less,
                 (_, true) => Ordering::Greater,
@@ -97,7 +98,7 @@ fn parse(version: &str) -> Option<Vec<Part<'_>>> {
             parts.push(number(Kind::SuffixNumber, &mut rest)?);
         }
     }
-    // The commit that a snapshot was made of is a name, not an order.
+    // The commit of a snapshot is a name and has no order.
     if let Some(commit) = rest.strip_prefix('~') {
         rest = commit.trim_start_matches(|character: char| character.is_ascii_hexdigit());
     }

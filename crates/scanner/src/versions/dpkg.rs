@@ -1,4 +1,4 @@
-//! `[epoch:]upstream[-revision]`, as dpkg compares them.
+//! `[epoch:]upstream[-revision]`, in dpkg's order.
 
 use std::cmp::Ordering;
 
@@ -34,7 +34,7 @@ impl Parts<'_> {
     }
 }
 
-/// Runs of other characters and runs of digits in turn.
+/// Compares runs of other characters and runs of digits in turn.
 fn compare_part(mut left: &str, mut right: &str) -> Ordering {
     while !left.is_empty() || !right.is_empty() {
         let (left_text, left_rest) = take_while(left, |character| !is_digit(character));
@@ -56,10 +56,10 @@ fn compare_text(left: &str, right: &str) -> Ordering {
     weights(left).cmp(&weights(right))
 }
 
-/// The end of a run, which a digit is too.
+/// The end of a run, which may be a digit.
 const END: i64 = 0;
 
-/// A tilde comes before the end, letters before everything else.
+/// A tilde comes before the end, and letters come before everything else.
 fn weight(character: char) -> i64 {
     match character {
         '~' => -1,
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(compare("1.0", "0:1.0-0"), Ordering::Equal);
     }
 
-    /// What dpkg itself says.
+    /// The result of dpkg itself.
     fn real(left: &str, right: &str) -> Ordering {
         let holds = |relation: &str| {
             let status = Command::new("dpkg")

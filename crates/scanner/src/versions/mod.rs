@@ -1,4 +1,4 @@
-//! The orders in which the versions of each kind of package come.
+//! The order of versions for each kind of package.
 
 mod apk;
 mod dpkg;
@@ -8,7 +8,7 @@ mod semver;
 
 use std::cmp::Ordering;
 
-/// Whose idea of a version holds.
+/// The scheme by which versions are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionOrder {
     Dpkg,
@@ -21,7 +21,7 @@ pub enum VersionOrder {
 impl VersionOrder {
     pub const ALL: [Self; 5] = [Self::Dpkg, Self::Apk, Self::Rpm, Self::Pep440, Self::Semver];
 
-    /// None when one of them is no version of this kind.
+    /// Returns `None` if one of them is not a version of this kind.
     pub fn compare(self, left: &str, right: &str) -> Option<Ordering> {
         match self {
             Self::Dpkg => Some(dpkg::compare(left, right)),
@@ -33,13 +33,13 @@ impl VersionOrder {
     }
 }
 
-/// A run of digits as a number of any length: without leading zeros the longer one is greater.
+/// Compares digits as numbers of any length: without leading zeros the longer one is greater.
 fn compare_digits(left: &str, right: &str) -> Ordering {
     let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
     left.len().cmp(&right.len()).then_with(|| left.cmp(right))
 }
 
-/// Splits off what comes before the first character that is not of this kind.
+/// Splits off the characters before the first one that is not of this kind.
 fn take_while(text: &str, kind: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|character| !kind(character)).unwrap_or(text.len());
     text.split_at(end)

@@ -1,4 +1,4 @@
-//! `1!2.3rc1.post4.dev5+local`, as PEP 440 orders the versions of Python packages.
+//! `1!2.3rc1.post4.dev5+local`, in the order that PEP 440 defines for Python packages.
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,7 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
 
 struct Version<'a> {
     epoch: &'a str,
-    /// Without zeros at its end.
+    /// Without trailing zeros.
     release: Vec<&'a str>,
     pre: Pre<'a>,
     post: Option<&'a str>,
@@ -22,10 +22,10 @@ struct Version<'a> {
     local: Option<&'a str>,
 }
 
-/// In the order of what may stand there.
+/// In the order of the variants.
 #[derive(Clone, Copy)]
 enum Pre<'a> {
-    /// A development release of no pre-release comes before all of those.
+    /// A development release that is not of a pre-release comes before all pre-releases.
     DevelopmentOnly,
     Alpha(&'a str),
     Beta(&'a str),
@@ -123,7 +123,7 @@ fn parse_pre<'a>(rest: &mut &'a str) -> Option<Pre<'a>> {
         .or_else(|| parse_labelled(rest, &["candidate", "preview", "pre", "rc", "c"]).map(Pre::Candidate))
 }
 
-/// `.post1`, and `-1` for short.
+/// `.post1`, or `-1` for short.
 fn parse_post<'a>(rest: &mut &'a str) -> Option<&'a str> {
     if let Some(short) = rest.strip_prefix('-')
         && short.starts_with(is_digit)
@@ -135,7 +135,7 @@ fn parse_post<'a>(rest: &mut &'a str) -> Option<&'a str> {
     parse_labelled(rest, &["post", "rev", "r"])
 }
 
-/// A label with separators around it and the number that follows, which may be left out.
+/// A label with optional separators around it and an optional number after it.
 fn parse_labelled<'a>(rest: &mut &'a str, labels: &[&str]) -> Option<&'a str> {
     const SEPARATORS: [char; 3] = ['.', '-', '_'];
     let text = rest.strip_prefix(SEPARATORS).unwrap_or(rest);
@@ -159,7 +159,7 @@ fn compare_release(left: &[&str], right: &[&str]) -> Ordering {
     left.len().cmp(&right.len())
 }
 
-/// `absent` is where a version without the part stands against one that has it.
+/// `absent` is the order of a version without the part relative to one with it.
 fn compare_optional(left: Option<&str>, right: Option<&str>, absent: Ordering) -> Ordering {
     match (left, right) {
         (None, None) => Ordering::Equal,

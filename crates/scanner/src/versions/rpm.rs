@@ -1,4 +1,4 @@
-//! `[epoch:]version[-release]`, as rpm compares them.
+//! `[epoch:]version[-release]`, in rpm's order.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     let (left, right) = (Parts::of(left), Parts::of(right));
     let release = match (left.release, right.release) {
         (Some(left), Some(right)) => compare_part(left, right),
-        // A version that names no release is about all of them.
+        // A version without a release applies to all releases.
         _ => Ordering::Equal,
     };
     compare_digits(left.epoch, right.epoch)
@@ -40,12 +40,12 @@ impl Parts<'_> {
     }
 }
 
-/// Runs of digits and runs of letters count; what stands between them only parts them, but for `~` and `^`.
+/// Compares runs of digits and runs of letters. Other characters only separate them, except `~` and `^`.
 fn compare_part(mut left: &str, mut right: &str) -> Ordering {
     loop {
         left = skip_separators(left);
         right = skip_separators(right);
-        // A tilde comes before everything, the end too.
+        // A tilde comes before everything, including the end.
         match (left.strip_prefix('~'), right.strip_prefix('~')) {
             (Some(left_rest), Some(right_rest)) => {
                 (left, right) = (left_rest, right_rest);
@@ -84,7 +84,7 @@ fn skip_separators(text: &str) -> &str {
     })
 }
 
-/// The first run of each, and what follows them. A number is newer than a word.
+/// Compares the first runs, and returns the rests. A number is newer than a word.
 fn compare_run<'l, 'r>(left: &'l str, right: &'r str) -> (Ordering, &'l str, &'r str) {
     let numeric = left.starts_with(is_digit);
     let kind = |character: char| {

@@ -1,4 +1,5 @@
-//! `1.2.3-pre+build`, as npm, Go and Cargo compare them; a part left out is zero, a `v` before it is skipped.
+//! `1.2.3-pre+build`, in the order of npm, Go and Cargo. A missing part counts as zero, and a leading `v` is
+//! skipped.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Fetches the advisories of ecosystems, and puts each set in the place of the one before once it was checked.
+//! Fetches the advisories of ecosystems, and replaces each installed set after the new one was checked.
 
 mod refresh;
 
@@ -20,17 +20,17 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 pub(crate) use refresh::{keep_fresh, watch};
 
-/// Where OSV publishes its archives.
+/// The address at which OSV publishes its archives.
 pub(crate) const PUBLISHED_AT: &str = "https://osv-vulnerabilities.storage.googleapis.com/";
 
 const ARCHIVE_NAME: &str = "all.zip";
 const WRITE_BYTES: usize = 1 << 20;
-/// Attempts that bring nothing, one after the other, and all of them.
+/// Successive attempts without progress, and all attempts.
 const FRUITLESS_MAX: u32 = 3;
 const ATTEMPTS_MAX: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What goes on.
+/// The events of an update.
 #[derive(Clone, Copy)]
 pub(crate) enum Step<'a> {
     Fetching {
@@ -50,15 +50,15 @@ pub(crate) enum Outcome {
         bytes: u64,
     },
     Unchanged,
-    /// Nothing is published for it.
+    /// No advisories are published for the ecosystem.
     Absent,
-    /// What was there before stays.
+    /// The earlier set stays in use.
     Failed(anyhow::Error),
 }
 
 pub(crate) type Audience<'a> = &'a mut (dyn FnMut(Step<'_>) + Send);
 
-/// Brings each ecosystem up to date; one that fails does not keep the others from it.
+/// Updates each ecosystem. A failure in one does not stop the others.
 pub(crate) async fn update(
     data: &Path,
     from: &Url,
@@ -85,7 +85,7 @@ pub(crate) async fn update(
 struct Updating {
     sets: Arc<SetUpdate>,
     archives: Archives,
-    /// Whether an archive is there, of those that were asked for: several releases may share one.
+    /// Whether each requested archive exists: several releases may share one.
     done: HashMap<Ecosystem, bool>,
 }
 
@@ -95,10 +95,10 @@ enum Fetched {
     Whole(Part),
 }
 
-/// What one answer came to.
+/// The result of one request.
 enum Attempt {
     Done(Fetched),
-    /// The server's fault; what has come so far is kept.
+    /// The server is at fault. The bytes that were received are kept.
     Cut(Part, FetchError),
 }
 
@@ -133,14 +133,14 @@ impl Updating {
         };
         audience(Step::Checking(archive));
         let (sets, archive, bytes) = (Arc::clone(&self.sets), archive.clone(), part.length);
-        // Set when this is dropped, so that the work ends soon after.
+        // Dropping this sets the flag, so that the work ends soon after.
         let stop = StopOnDrop::default();
         let stopped = Arc::clone(&stop.0);
         let advisories = blocking(move || Ok(sets.install(&archive, part, &stopped)?)).await?;
         Ok(Outcome::Loaded { advisories, bytes })
     }
 
-    /// Continues a part as often as that brings something.
+    /// Continues a part as long as each attempt makes progress.
     async fn fetch(&self, archive: &Ecosystem, audience: Audience<'_>) -> anyhow::Result<Fetched> {
         let (sets, name) = (Arc::clone(&self.sets), archive.clone());
         let found = blocking(move || Ok((sets.part(&name)?, sets.version(&name)))).await;

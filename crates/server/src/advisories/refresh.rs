@@ -1,4 +1,4 @@
-//! Keeps the advisories of the stored images up to date while the server runs, and has them used once they came.
+//! Updates the advisories of the stored images while the server runs, and repeats scans after an update.
 
 use std::{
     collections::HashMap,
@@ -17,9 +17,9 @@ use tokio::time::sleep;
 use super::{Outcome, Step, update};
 use crate::options::AdvisoriesRefresh;
 
-/// How often to look whether images of other ecosystems, or other advisories, came.
+/// How often to check for images of other ecosystems and for other advisories.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// When to try again what failed.
+/// The time until a failed update is tried again.
 const AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 pub(crate) async fn keep_fresh(service: Arc<Service>, data: PathBuf, refresh: AdvisoriesRefresh) {
@@ -73,7 +73,7 @@ impl Refreshing {
     }
 }
 
-/// Has scans repeated that lacked advisories, once others are loaded by whatever means.
+/// Repeats the scans that lacked advisories whenever others are loaded, by whatever means.
 pub(crate) async fn watch(service: Arc<Service>) {
     let Some(scanner) = &service.ports.scanner else {
         return;

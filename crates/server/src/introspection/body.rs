@@ -1,4 +1,4 @@
-//! The body of a request that sets something: small, and counted with all bodies that are held whole.
+//! The body of a control request: small, and counted with all bodies that are held whole.
 
 use std::error::Error;
 
@@ -10,10 +10,10 @@ use http_body_util::BodyExt;
 use super::Problem;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// What is read of it as JSON takes several times its size.
+/// The JSON value of a body takes several times its size.
 const MADE_FACTOR: usize = 8;
 
-/// A body, and the memory that is taken for it.
+/// A body, and its reserved memory.
 pub(super) struct Received {
     pub(super) bytes: Bytes,
     pub(super) held: HeldBody,
@@ -42,7 +42,7 @@ where
         }
         held.arrived(data.len());
         held.grow_to(length).await.map_err(Problem::Body)?;
-        // No memory is set aside for what was only announced.
+        // Memory is not reserved for bytes that are only declared.
         bytes.extend_from_slice(&data);
     }
     held.grow_to(MADE_FACTOR * bytes.len())

@@ -1,4 +1,4 @@
-//! What tests and operators set: the clock, who an access key belongs to, and work that is to be done now.
+//! The controls of tests and operators: the clock, the principals of access keys, and work to run now.
 
 use ecru_model::Timestamp;
 use ecru_registry::introspection::{SetClock, reset_clock, set_clock};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Answered, Asked, Problem, duration, findings, secrets, time, verification, with};
 use crate::{own_door::not_allowed, reply::Content};
 
-/// Whether a request says in its body what is to be set. No other body is read.
+/// Whether the body of a request contains the value to set. No other body is read.
 pub(super) fn takes_body(method: &Method, path: &str) -> bool {
     method == Method::PUT
         && matches!(
@@ -21,7 +21,7 @@ pub(super) fn takes_body(method: &Method, path: &str) -> bool {
         )
 }
 
-/// None for a path that is no control, and for the lists that stand at some of them.
+/// `None` for a path that is not a control, and for the lists at some of the paths.
 pub(super) async fn control(
     asked: &Asked<'_>,
     method: &Method,
@@ -154,7 +154,7 @@ async fn put_principal(asked: &Asked<'_>) -> Answered {
 }
 
 async fn delete_principal(asked: &Asked<'_>) -> Answered {
-    const NAMED: Problem = Problem::BadRequest("`?accessKeyId=` says whose binding ends");
+    const NAMED: Problem = Problem::BadRequest("`?accessKeyId=` must name the access key to unbind");
     const UNKNOWN: Problem = Problem::NotFound("no principal is bound to this access key");
     let access_key_id = asked.query.get("accessKeyId").ok_or(NAMED)?;
     if !release_principal(asked.service, access_key_id.to_owned()).await? {

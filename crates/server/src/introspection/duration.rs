@@ -1,11 +1,11 @@
-//! Durations as people write them in tests.
+//! Parses the durations that tests use.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 const SECONDS_MAX: f64 = 1e12;
 
-/// ISO 8601 in weeks, days, hours, minutes and seconds, in milliseconds. A day has 24 hours; months and years are of no
-/// fixed length.
+/// Parses an ISO 8601 duration in weeks, days, hours, minutes and seconds, into milliseconds. A day has 24
+/// hours. Months and years have no fixed length and are refused.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let span = text.parse::<Span>().ok()?;
     if span.get_years() != 0 || span.get_months() != 0 {

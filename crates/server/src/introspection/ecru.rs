@@ -15,7 +15,7 @@ use super::{Answered, Asked, Problem, lifecycle, page, repository, time, with};
 pub(super) const LIMIT_DEFAULT: u32 = 100;
 pub(super) const LIMIT_MAX: u32 = 1000;
 
-/// None for a list that there is not.
+/// `None` for a list that does not exist.
 pub(super) async fn list(asked: &Asked<'_>, name: &str) -> Option<Answered> {
     Some(match name {
         "repositories" => repositories(asked).await,
@@ -48,7 +48,7 @@ async fn blobs(asked: &Asked<'_>) -> Answered {
     Ok(page("blobs", &found, blob))
 }
 
-/// A page as text: a large one is taken apart and printed on a thread that serves nobody.
+/// Returns a page as text. A large page is built and printed on a thread that serves no requests.
 pub(super) async fn events(asked: &Asked<'_>) -> Result<String, Problem> {
     const ACCOUNT: Problem = Problem::BadRequest("an account is 12 digits");
     const REGION: Problem = Problem::BadRequest("`region` is not the name of a region");
@@ -72,7 +72,7 @@ async fn jobs(asked: &Asked<'_>) -> Answered {
     Ok(page("jobs", &found, job))
 }
 
-/// By access key, so that a page begins after one.
+/// Sorted by access key, so that a page can begin after one.
 async fn principals(asked: &Asked<'_>) -> Answered {
     let after = asked.query.get("after").unwrap_or_default();
     let limit = asked.limit(LIMIT_DEFAULT, LIMIT_MAX)?;

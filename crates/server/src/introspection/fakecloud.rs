@@ -1,4 +1,4 @@
-//! `/_fakecloud/ecr/…`: the same data in the shapes that test helpers written for that emulator read.
+//! `/_fakecloud/ecr/…`: the same data in the shapes that test helpers for that emulator read.
 
 use ecru_registry::introspection::{ImageSummary, StoredBlob, list_blobs, list_images, list_repositories};
 use ecru_registry::pull_through_cache::{ListedRule, list_rules};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Answered, Asked, Problem, ecru::repository_name, page, repository, time, with};
 
-/// These helpers know no pages, so that one answer holds all that a test makes.
+/// These helpers do not support pages, so one answer must hold all data of a test.
 const LIMIT: u32 = 10_000;
 
-/// None for a list that there is not.
+/// `None` for a list that does not exist.
 pub(super) async fn list(asked: &Asked<'_>, path: &str) -> Option<Answered> {
     Some(match path {
         "ecr/repositories" => repositories(asked).await,
@@ -37,13 +37,13 @@ async fn images(asked: &Asked<'_>) -> Answered {
 
 async fn blobs(asked: &Asked<'_>) -> Answered {
     let mut found = list_blobs(asked.service, asked.extent(LIMIT, LIMIT)?).await?;
-    // One that only awaits collection is gone for every reader, as it is for a test that has reset.
+    // A blob that only awaits collection is gone for every reader, and so for a test that has reset.
     found.items.retain(|blob| !blob.repositories.is_empty());
     Ok(page("blobs", &found, blob))
 }
 
 async fn pull_through_rules(asked: &Asked<'_>) -> Answered {
-    const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+    const AFTER: Problem = Problem::BadRequest("`after` must be the `next` of the previous page");
 
     let mut after = [(); 3].map(|()| String::new());
     if let Some(key) = asked.query.get("after") {

@@ -1,4 +1,4 @@
-//! `/_ecru/findings`: what scans of an image are to find, set by a test.
+//! `/_ecru/findings`: the findings that scans of an image return, set by a test.
 
 use ecru_model::Digest;
 use ecru_registry::scanning::{PresetFinding, preset_findings, release_findings};
@@ -35,7 +35,7 @@ pub(super) async fn put(asked: &Asked<'_>) -> Answered {
 }
 
 pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
-    const NAMED: Problem = Problem::BadRequest("`?imageDigest=` says which image is scanned again");
+    const NAMED: Problem = Problem::BadRequest("`?imageDigest=` must name the image to scan again");
     const UNKNOWN: Problem = Problem::NotFound("no findings are set for this digest");
 
     let digest = asked.query.get("imageDigest").ok_or(NAMED)?;

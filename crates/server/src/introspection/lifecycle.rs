@@ -1,4 +1,4 @@
-//! `/_ecru/lifecycle/explain`: why each image of a repository is kept or goes.
+//! `/_ecru/lifecycle/explain`: why each image of a repository is kept or expires.
 
 use ecru_model::{Region, RegistryId, Scope};
 use ecru_registry::lifecycle::{ExplainedImage, explain};
@@ -28,7 +28,7 @@ pub(super) async fn explain_images(asked: &Asked<'_>) -> Answered {
     Ok(body)
 }
 
-/// The default account and region where none is named.
+/// The default account and region, unless the query names others.
 fn scope(asked: &Asked<'_>) -> Result<Scope, Problem> {
     let registry_id = match asked.query.get("registryId") {
         None => asked.service.configuration.default_account.clone(),

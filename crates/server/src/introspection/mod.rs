@@ -1,4 +1,5 @@
-//! `/_ecru/…` and `/_fakecloud/…`: what is stored, over every account and region, and a way back to nothing.
+//! `/_ecru/…` and `/_fakecloud/…`: the stored data of every account and region, and a reset to an empty
+//! state.
 
 mod body;
 mod controls;
@@ -37,15 +38,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Endpoint,
     query: Query,
-    /// What came with the request, if it is one that sets something.
+    /// The body of the request, if the request sets something.
     body: Bytes,
 }
 
-/// Why there is no such answer.
+/// Why a request cannot be answered.
 enum Problem {
     BadRequest(&'static str),
     NotFound(&'static str),
-    /// A bad request too, in words made for it.
+    /// A bad request with its own message.
     Wrong(String),
     TooLong,
     Body(BodyRefused),
@@ -60,7 +61,7 @@ impl From<Error> for Problem {
 
 type Answered = Result<Value, Problem>;
 
-/// None for a path that is none of these.
+/// `None` for any other path.
 pub(crate) async fn answer<B>(
     service: &Arc<Service>,
     endpoint: &Endpoint,
@@ -122,7 +123,7 @@ where
     Some(listed.map_or_else(|| NOT_FOUND.own_answer(), answer_with))
 }
 
-/// The service that a reset names in its path, empty where it names none. None for another path.
+/// The service that a reset names in its path, empty if it names none. `None` for another path.
 fn reset_path(rest: &str) -> Option<&str> {
     match rest.strip_prefix("reset")? {
         "" => Some(""),
@@ -192,7 +193,7 @@ fn bad_request(message: &str) -> Response<Content> {
 }
 
 impl Asked<'_> {
-    /// None for a body that is not this in JSON.
+    /// `None` if the body is not JSON of this type.
     fn read_body<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         self.try_read_body().ok()
     }
@@ -215,7 +216,7 @@ impl Asked<'_> {
     }
 
     fn extent(&self, default: u32, max: u32) -> Result<Extent, Problem> {
-        const AFTER: Problem = Problem::BadRequest("`after` is what `next` said in the page before");
+        const AFTER: Problem = Problem::BadRequest("`after` must be the `next` of the previous page");
 
         let after = self
             .query
@@ -233,7 +234,7 @@ impl Asked<'_> {
             self.query.get("service"),
         ];
         if named.into_iter().flatten().any(|name| name != SERVICE_NAME) {
-            return bad_request("the one service here is `ecr`");
+            return bad_request("the only service here is `ecr`");
         }
         let Ok(account) = self.query.get("account").map(RegistryId::parse).transpose() else {
             return bad_request("an account is 12 digits");
@@ -245,7 +246,7 @@ impl Asked<'_> {
     }
 }
 
-/// A list under its name, with `next` where more follows.
+/// A list under its name, with `next` if more entries follow.
 fn page<T>(name: &str, page: &Page<T, i64>, item: impl Fn(&T) -> Value) -> Value {
     let items: Vec<Value> = page.items.iter().map(item).collect();
     let body = json!({ name: items });

@@ -3,7 +3,7 @@
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// None for a query whose decoded bytes are not text.
+    /// `None` if the decoded bytes are not UTF-8.
     pub(super) fn parse(query: &str) -> Option<Query> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
@@ -13,7 +13,7 @@ impl Query {
         decoded.collect::<Option<_>>().map(Query)
     }
 
-    /// The first value under this name.
+    /// The first value with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()

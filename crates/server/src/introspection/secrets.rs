@@ -1,4 +1,4 @@
-//! `/_ecru/secrets`: what rules of the pull-through cache name by ARN. Values go in and never come out.
+//! `/_ecru/secrets`: the secrets that pull-through cache rules name by ARN. Values can be set but never read.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::{Answered, Asked, Problem, with};
 
 const REGION_DEFAULT: &str = "us-east-1";
 
-/// Either an ARN or a name, which then belongs to an account and a region.
+/// Either an ARN, or a name with its account and region.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
@@ -43,7 +43,7 @@ impl fmt::Debug for Hidden {
 }
 
 pub(super) async fn put(asked: &Asked<'_>) -> Answered {
-    // What is wrong with the body is not told, because it might quote the value.
+    // The answer does not describe the fault of the body, because it might quote the value.
     const SHAPE: Problem = Problem::BadRequest(
         "the body is {\"arn\" or \"name\": …, \"value\": {\"username\": …, \"accessToken\": …}}, with \"registryId\" \
          and \"region\" of a name, and \"kmsKeyId\" where it is not encrypted with the default key",
@@ -70,7 +70,7 @@ pub(super) async fn put(asked: &Asked<'_>) -> Answered {
     Ok(json!({ "arn": arn }))
 }
 
-/// By ARN, so that a page begins after one.
+/// Sorted by ARN, so that a page can begin after one.
 pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     let after = asked.query.get("after").unwrap_or_default();
     let found = list_secrets(
@@ -87,7 +87,7 @@ pub(super) async fn list(asked: &Asked<'_>) -> Answered {
 }
 
 pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
-    const NAMED: Problem = Problem::BadRequest("`?arn=` says which secret goes");
+    const NAMED: Problem = Problem::BadRequest("`?arn=` must name the secret to delete");
     const UNKNOWN: Problem = Problem::NotFound("there is no secret with this ARN");
     let arn = asked.query.get("arn").ok_or(NAMED)?;
     if !delete_secret(asked.service, arn.to_owned()).await? {

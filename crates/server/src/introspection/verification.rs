@@ -1,4 +1,4 @@
-//! `/_ecru/verification`: which repositories give tags to signed images only, and by which key.
+//! `/_ecru/verification`: the repositories that accept tags only for signed images, and their keys.
 
 use ecru_model::{Region, RegistryId, RepositoryName, Scope};
 use ecru_registry::introspection::ScopedName;
@@ -15,7 +15,7 @@ use super::{Answered, Asked, Problem, page, with};
 const REGION_DEFAULT: &str = "us-east-1";
 const NO_REQUIREMENT: Problem = Problem::NotFound("the repository requires no signatures");
 
-/// What is put: one of the two keys.
+/// The body of a PUT: exactly one of the two keys.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
@@ -26,7 +26,7 @@ struct Wanted {
     kms_key_arn: Option<String>,
 }
 
-/// One repository where one is named, else a page of all.
+/// Returns one repository if the query names one, otherwise a page of all.
 pub(super) async fn get(asked: &Asked<'_>) -> Answered {
     if asked.query.get("repository").is_some() {
         let place = named(asked)?;
@@ -81,7 +81,7 @@ fn key(region: &Region, pem: Option<&str>, arn: Option<&str>) -> Result<KeyRefer
     }
 }
 
-/// The repository that the query names.
+/// The repository in the query.
 fn named(asked: &Asked<'_>) -> Result<ScopedName, Problem> {
     let name = asked.query.get("repository").unwrap_or_default();
     place(
@@ -92,7 +92,7 @@ fn named(asked: &Asked<'_>) -> Result<ScopedName, Problem> {
     )
 }
 
-/// A repository, where nothing else is said of the default account in us-east-1.
+/// A repository, by default of the default account in us-east-1.
 fn place(
     asked: &Asked<'_>,
     registry_id: Option<&str>,

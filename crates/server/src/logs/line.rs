@@ -1,5 +1,5 @@
-//! One line of fields, written by hand as `tracing-subscriber` writes it: its visitors cost a small request half as much as
-//! all its other work, this a tenth.
+//! One line of fields, written by hand in the format of `tracing-subscriber`. Its visitors cost a small
+//! request half as much as all its other work, this code a tenth.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -11,7 +11,7 @@ const TIME_ROOM: &[u8; 27] = b"0000-00-00T00:00:00.000000Z";
 const SECOND_CHARACTERS: usize = 19;
 const USUAL_BYTES: usize = 320;
 
-/// How lines look.
+/// The format of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Text,
@@ -47,7 +47,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line of level INFO. Its time is filled in at its end.
+    /// A line of level INFO. `end` fills in its time.
     pub(crate) fn begin(style: Style) -> Line {
         let (before, after) = match style {
             Style::Text => (&b""[..], &b"  INFO"[..]),
@@ -74,7 +74,7 @@ impl Line {
         self.text.extend_from_slice(name.as_bytes());
     }
 
-    /// A value of plain characters, which has quotation marks in JSON alone.
+    /// A value of plain characters. It is quoted only in JSON.
     pub(crate) fn word(&mut self, name: Name, value: &str) {
         self.name(name);
         self.quoted_in_json(|text| text.extend_from_slice(value.as_bytes()));
@@ -87,7 +87,7 @@ impl Line {
         self.text.extend_from_slice(quotes.as_bytes());
     }
 
-    /// Any text, with quotation marks.
+    /// Any text, quoted.
     pub(crate) fn text(&mut self, name: Name, value: &str) {
         self.name(name);
         let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
@@ -97,7 +97,7 @@ impl Line {
             self.text.push(b'"');
             return;
         }
-        // Writing to memory does not fail, and a text can always be printed as JSON.
+        // Writing to memory does not fail, and any text can be printed as JSON.
         if self.style == Style::Json {
             let _ = serde_json::to_writer(&mut self.text, value);
         } else {
@@ -110,7 +110,7 @@ impl Line {
         push_decimal(&mut self.text, value, 1);
     }
 
-    /// Milliseconds with as many decimals as are needed, at least one.
+    /// Milliseconds with the necessary decimals, at least one.
     pub(crate) fn milliseconds(&mut self, name: Name, microseconds: u64) {
         self.name(name);
         push_decimal(&mut self.text, microseconds / 1000, 1);
@@ -122,7 +122,7 @@ impl Line {
         }
     }
 
-    /// A number as eight hexadecimal digits or more, taken for a text.
+    /// A number of at least eight hexadecimal digits, formatted as text.
     pub(crate) fn identifier(&mut self, name: Name, number: u64) {
         self.name(name);
         self.text.push(b'"');
@@ -154,7 +154,7 @@ impl Line {
         });
     }
 
-    /// The whole line, of this time.
+    /// Returns the whole line with this time.
     pub(crate) fn end(mut self, at: Timestamp) -> Vec<u8> {
         let after = self.time_at + TIME_ROOM.len();
         if let Some(room) = self.text.get_mut(self.time_at..after) {
@@ -167,7 +167,7 @@ impl Line {
 }
 
 thread_local! {
-    /// The last second that a line of this thread was written in, and its text.
+    /// The second of the last line of this thread, and its text.
     static SECOND: Cell<(i64, [u8; SECOND_CHARACTERS])> = const { Cell::new((i64::MIN, [b'0'; SECOND_CHARACTERS])) };
 }
 

@@ -19,19 +19,19 @@ use writer::LogWriter;
 
 pub(crate) use line::{Line, Name, Style, name};
 
-/// Of lines about requests, in filters.
+/// The target of lines about requests, in filters.
 const REQUEST_TARGET: &str = "ecru::request";
 
-/// Set where lines about requests are wanted.
+/// Set if lines about requests are enabled.
 static REQUEST_LINES: OnceLock<RequestLines> = OnceLock::new();
 
-/// Where lines about requests go, beside those of tracing.
+/// The output for lines about requests, which do not pass through tracing.
 pub(crate) struct RequestLines {
     writer: LogWriter,
     style: Style,
 }
 
-/// None where no line about a request is to be written.
+/// `None` if lines about requests are disabled.
 pub(crate) fn request_lines() -> Option<&'static RequestLines> {
     REQUEST_LINES.get()
 }
@@ -58,7 +58,7 @@ pub(crate) struct Logging {
     pub(crate) format: Format,
 }
 
-/// The last lines are written out when this is dropped.
+/// Dropping this writes the last lines.
 pub(crate) struct Logs(LogWriter);
 
 impl Drop for Logs {
@@ -68,7 +68,7 @@ impl Drop for Logs {
 }
 
 impl Logging {
-    /// Sends what this process logs to standard error from here on.
+    /// From here on, sends the logs of this process to standard error.
     pub(crate) fn start(self) -> Logs {
         let writer = LogWriter::start(std::io::stderr());
         let style = match self.format {
@@ -88,7 +88,7 @@ impl Logging {
             .with(lines)
             .with(self.level)
             .try_init();
-        // Only fails when a subscriber is set already, which then is the one to keep.
+        // Fails only if a subscriber is already set, which then stays.
         if started.is_ok() && wants_requests {
             let writer = writer.clone();
             let _ = REQUEST_LINES.set(RequestLines { writer, style });

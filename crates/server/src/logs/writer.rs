@@ -1,4 +1,4 @@
-//! Log lines on their way out: a thread writes them, so that no request waits for whoever reads them.
+//! Writes log lines on a thread of its own, so that no request waits for the reader of the log.
 
 use std::{
     io::{self, Write},
@@ -10,14 +10,14 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Some five thousand lines.
+/// About five thousand lines.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
-/// What a burst of lines does not keep for itself afterwards.
+/// The most memory that is kept after a burst of lines.
 const KEPT_BYTES_MAX: usize = 128 * 1024;
-/// How long lines may be gathered before they are written: waking a thread for each would cost a request more
-/// than its line does.
+/// How long lines may be gathered before they are written. Waking a thread for each line would cost a request
+/// more than the line itself.
 const GATHERING: Duration = Duration::from_millis(5);
-/// A reader that has stopped reading does not keep the process from ending.
+/// The longest that the end of the process waits for a log reader that has stopped reading.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -29,23 +29,23 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Lines lie one after the other in one buffer: a piece of memory for each would be allocated by one thread and freed by
-/// another, which costs more than to copy it.
+/// Lines are stored in one buffer. Separate memory for each line would be allocated by one thread and freed
+/// by another, which costs more than copying.
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
     lost: u64,
     thread: Activity,
-    /// Nothing is gathered any more.
+    /// No more lines are gathered.
     finishing: bool,
 }
 
-/// What the thread does that writes.
+/// The activity of the writing thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Activity {
     #[default]
     Gathering,
-    /// It sleeps until there is a line, and has to be woken.
+    /// The thread sleeps until there is a line, and must be woken.
     Idle,
     Writing,
     /// There is no thread.
@@ -73,14 +73,15 @@ impl LogWriter {
         let thread = thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write_lines(&written, out));
-        // Without the thread nothing is logged, and the server serves.
+        // Without the thread nothing is logged, but the server serves.
         if thread.is_err() {
             shared.lock().thread = Activity::Absent;
         }
         LogWriter(shared)
     }
 
-    /// Takes one whole line. Never fails: what finds no room is counted, and the count is written when there is room again.
+    /// Takes one whole line. Never fails: lines without room are counted, and the count is written when there
+    /// is room again.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
         let is_full = state.waiting.len() + line.len() > WAITING_BYTES_MAX;
@@ -133,7 +134,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and a little for further ones, and takes them; returns the number of those that were lost.
+    /// Waits for lines and briefly for more, and takes them. Returns the number of lost lines.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.thread = Activity::Idle;

@@ -1,4 +1,5 @@
-//! Has a task done on a data directory: by the server that runs on it, or, where none does, right here.
+//! Runs a task on a data directory: in the server that uses the directory or, without a server, in this
+//! process.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -18,11 +19,11 @@ use super::{
 };
 use crate::{advice, scanning};
 
-/// A server that holds the lock and does not answer yet is about to start or to end.
+/// A server that holds the lock but does not answer yet is starting or ending.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Says each line as it comes.
+/// Passes each line to `say` as it arrives.
 pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
     for attempt in 1..=ATTEMPTS {
         match Door::connect(directory) {

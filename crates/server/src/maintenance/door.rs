@@ -1,6 +1,7 @@
-//! The door to a running server for those who own its data directory: a socket in it.
+//! The control socket of a running server, in its data directory, for the owner of the directory.
 //!
-//! A task comes as one line of JSON; lines about it go back, then how it ended. Whoever hangs up stops his task.
+//! A client sends a task as one line of JSON. It receives lines about the task, then the outcome. Closing the
+//! connection stops the task.
 
 use std::{
     fs, io,
@@ -32,7 +33,7 @@ const LINE_PATIENCE: Duration = Duration::from_mins(1);
 const TASKS_MAX: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A line to whoever asked.
+/// A line to the client.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
@@ -40,13 +41,14 @@ pub(super) enum Line {
     Ended(Ended),
 }
 
-/// Removed when this is dropped.
+/// The socket, which is removed when this is dropped.
 pub(crate) struct Door {
     path: PathBuf,
 }
 
 impl Door {
-    /// Opens the door of a data directory, which is ours: a socket that is there is of a process that has ended.
+    /// Creates the socket in a data directory that this process has locked. An existing socket belongs to a
+    /// process that has ended.
     pub(crate) fn open(directory: &Path) -> io::Result<(Door, UnixListener)> {
         let path = directory.join(NAME);
         match fs::remove_file(&path) {
@@ -58,7 +60,7 @@ impl Door {
         Ok((Door { path }, listener))
     }
 
-    /// None where nobody is behind it.
+    /// `None` if no server listens.
     pub(super) fn connect(directory: &Path) -> io::Result<Option<std::os::unix::net::UnixStream>> {
         use io::ErrorKind::{ConnectionRefused, NotFound};
 
@@ -88,12 +90,12 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // One that stays behind is removed by the next server.
+        // The next server removes a leftover socket.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The address of a socket holds about a hundred bytes; the path of a directory may be longer.
+/// The address of a socket is limited to about a hundred bytes; the path of a directory may be longer.
 fn through_short_path<T>(directory: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     if cfg!(target_os = "linux") {
         let opened = fs::File::open(directory)?;
@@ -126,7 +128,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
     };
     tracing::info!(?task, "maintenance begins");
     let (report, mut said) = Report::new();
-    // It is set before the first task can come.
+    // The scanner is set before the first task can arrive.
     let Some(scanner) = &service.ports.scanner else {
         return;
     };
@@ -153,7 +155,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
             return;
         }
     }
-    // Nobody is left to tell when the other side has gone.
+    // The client may be gone.
     let _ = send(&mut writing, &Line::Ended(ended)).await;
 }
 
@@ -167,7 +169,7 @@ async fn receive(reading: &mut BufReader<OwnedReadHalf>) -> Option<Task> {
     serde_json::from_str(&line).ok()
 }
 
-/// None once the other side does not take it.
+/// `None` once the client no longer accepts lines.
 async fn send(writing: &mut OwnedWriteHalf, line: &Line) -> Option<()> {
     let mut text = serde_json::to_string(line).ok()?;
     text.push('\n');
@@ -177,7 +179,7 @@ async fn send(writing: &mut OwnedWriteHalf, line: &Line) -> Option<()> {
         .ok()
 }
 
-/// Nothing follows the task, so that whatever can be read is the end.
+/// A client sends nothing after the task, so any readable input means that it has closed the connection.
 async fn hung_up(reading: &mut BufReader<OwnedReadHalf>) {
     let _ = reading.fill_buf().await;
 }

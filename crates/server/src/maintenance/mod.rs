@@ -1,4 +1,5 @@
-//! What `ecru gc`, `verify`, `backup` and `advisories` do to a registry, in a running server or without one.
+//! The work of `ecru gc`, `verify`, `backup` and `advisories` on a registry, in a running server or without
+//! one.
 
 mod ask;
 pub(crate) mod door;
@@ -25,26 +26,26 @@ pub(crate) use door::Door;
 pub(crate) enum Task {
     Gc,
     Verify,
-    /// To this directory, by its absolute path.
+    /// The absolute path of the backup directory.
     Backup(PathBuf),
-    /// Names the ecosystems of the stored images, one a line.
+    /// Lists the ecosystems of the stored images, one a line.
     Ecosystems,
     /// Repeats the scans that lacked advisories, and counts them.
     ScanAgain,
 }
 
-/// A registry that is open, and the scanner for its images.
+/// An open registry, and the scanner for its images.
 pub(crate) struct Place<'a> {
     pub(crate) store: &'a Store,
     pub(crate) clock: &'a Clock,
     pub(crate) scanner: &'a Arc<dyn ImageScanner>,
 }
 
-/// How a task has ended, and the last line about it.
+/// The outcome of a task, and the last line about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ended {
     Good(String),
-    /// It came to its end, and what it found is not as it should be.
+    /// The task finished and found damage.
     Damage(String),
     Failed(String),
 }
@@ -107,7 +108,7 @@ async fn verify(store: &Store, report: &Report) -> Result<Ended, StoreError> {
     let (images, damaged_images) = match images::verify_images(store, report).await {
         Ok(found) => (found.images, found.damaged),
         Err(StoreError::Unheard) => return Err(StoreError::Unheard),
-        // Damage of the database, which may keep the rest from being read.
+        // Damage to the database, which may prevent further reading.
         Err(error) => {
             report
                 .say(format!("images cannot be read: {}", whole(&error)))

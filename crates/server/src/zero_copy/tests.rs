@@ -1,4 +1,4 @@
-//! Both roads of a file to a client: whole, in ranges, pipelined, cut short.
+//! Both ways to send a file to a client: whole, in ranges, pipelined, cut short.
 
 use std::{convert::Infallible, fs::File, io::Write as _, net::Ipv4Addr};
 
@@ -17,7 +17,7 @@ use crate::reply::{Content, Reply};
 const FILE_BYTES: usize = 2 * SENDFILE_BYTES_MAX + 12_345;
 const SMALL: &[u8] = b"a small answer";
 
-/// Both roads give the same bytes, so most tests walk both.
+/// Both ways send the same bytes, so most tests run both.
 #[derive(Clone, Copy, Debug)]
 enum Road {
     Sendfile,
@@ -26,7 +26,7 @@ enum Road {
 
 const ROADS: [Road; 2] = [Road::Sendfile, Road::Reads];
 
-/// Bytes of a period that divides no buffer size, so that a shifted or repeated piece shows.
+/// Bytes with a period that divides no buffer size, so that a shifted or repeated piece is detected.
 static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut content = (0..=250).collect::<Vec<u8>>().repeat(FILE_BYTES / 251 + 1);
     content.truncate(FILE_BYTES);
@@ -181,7 +181,7 @@ async fn a_file_shorter_than_its_promised_length_closes_the_connection() {
         client.send("/missing-end").await;
         assert_eq!(client.read_head().await, FILE_BYTES + 1);
         let mut body = Vec::new();
-        // Whether the client sees an end or a reset is up to the kernel.
+        // The kernel decides whether the client sees an end or a reset.
         let _ = client.stream.read_to_end(&mut body).await;
         assert!(body.len() <= FILE_BYTES, "{road:?}");
         assert!(CONTENT.starts_with(&body), "{road:?}");

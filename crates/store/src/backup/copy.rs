@@ -1,4 +1,4 @@
-//! Copying one file, which is hashed on the way and stands under its name only when it is whole.
+//! Copies one file. The bytes are hashed on the way, and the name appears only when the file is whole.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -16,12 +16,13 @@ pub(super) const UNFINISHED: &str = "part";
 
 /// Why a file was not copied.
 pub(super) enum NotCopied {
-    /// What is there cannot be read, or is not what it should be.
+    /// The source cannot be read, or its content is wrong.
     Source(String),
     Target(io::Error),
 }
 
-/// Copies the bytes of a blob, with their age, unless they are others, or more or less than its row says.
+/// Copies the bytes and the modification time of a blob. Fails if the digest or the size differs from its
+/// row.
 pub(super) fn copy_blob(blob: &Blob, from: &Path, to: &Path) -> Result<File, NotCopied> {
     let unreadable = |error: io::Error| {
         NotCopied::Source(match error.kind() {

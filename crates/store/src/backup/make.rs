@@ -1,4 +1,4 @@
-//! Making a backup beside pushes and pulls, or renewing one.
+//! Makes or renews a backup while pushes and pulls go on.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ use crate::{Report, Snapshot, StoreError, Tried};
 
 const BLOBS_AT_ONCE: i64 = 500;
 
-/// No file that is named now goes while the hold stands, so the rows are copied first and the files after them.
+/// While the hold exists no file is removed, so the rows are copied first, then the files that they name.
 pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<BackedUp, BackupError> {
     let place = BackupPlace::open(directory)?;
     let standing = Marker::find(directory)?;
@@ -38,7 +38,7 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
     // Synced once, at the end.
     let copy = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
     in_transaction(copy.as_ref(), |copy| {
-        // A random id begins nothing, so that it does not matter here.
+        // Ids of a random form cannot begin an upload, so recording them as ended does no harm.
         copy.execute(
             "INSERT INTO ended_uploads (id) SELECT id FROM uploads WHERE true ON CONFLICT (id) DO NOTHING",
             &[],
@@ -121,7 +121,7 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// The files that the rows of the copy name, of which none may be missing or of another size.
+    /// Returns the files that the rows of the copy name. Each must be present and have the size in its row.
     fn check_sizes(&self, backed_up: &mut BackedUp) -> Result<HashSet<FileName>, BackupError> {
         let mut named = HashSet::new();
         each_blob(self.copy, |blob, name| {
@@ -142,7 +142,7 @@ impl Copying<'_> {
     }
 }
 
-/// Visits every blob that lives in a file, a page at a time, so that the visitor may change rows.
+/// Visits every blob that is stored in a file, a page at a time, so that the visitor may change rows.
 pub(super) fn each_blob(
     database: &dyn Connection,
     mut visit: impl FnMut(&Blob, FileName) -> Result<(), BackupError>,
@@ -171,7 +171,7 @@ pub(super) fn in_transaction(
     database.commit()
 }
 
-/// A file is written once, so one of the same name, size and age has the same bytes.
+/// A file is written once, so two files of the same name, size and modification time have the same bytes.
 fn is_copied(from: &Path, to: &Path, size: u64) -> bool {
     let (Ok(from), Ok(to)) = (fs::symlink_metadata(from), fs::symlink_metadata(to)) else {
         return false;

@@ -1,4 +1,4 @@
-//! `backup.json`: that a backup is whole, and where its database is.
+//! `backup.json`: marks a backup as whole and names its database.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use crate::{StoreError, Tried};
 
 const NAME: &str = "backup.json";
 const FORMAT: u32 = 1;
-/// It has five members, so that this is many times its size.
+/// The marker has five members, so this is many times its size.
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,11 +49,11 @@ impl Marker {
             .map_err(|_| BackupError::Changed("`backup.json` cannot be read".to_owned()))?;
         if marker.format != FORMAT {
             return Err(BackupError::Changed(format!(
-                "it is of format {}, and this program knows {FORMAT}",
+                "its format is {}, and this program reads {FORMAT}",
                 marker.format
             )));
         }
-        // It is joined to a path, so that it must be a name as `make` gives it.
+        // The name is joined to a path, so it must have the form that `make` writes.
         let name = marker.database.strip_suffix(".sqlite");
         let uuid = name.and_then(|name| Uuid::try_parse(name).ok());
         if uuid.is_none_or(|uuid| Some(uuid.to_string().as_str()) != name) {
@@ -62,7 +62,7 @@ impl Marker {
         Ok(Some(marker))
     }
 
-    /// In one step: readers find the one that stood before, or this.
+    /// Replaces the marker in one step: readers find either the old one or this one.
     pub(super) fn write(&self, directory: &Path) -> Result<(), StoreError> {
         let (begun, name) = (directory.join("backup.json.part"), directory.join(NAME));
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! Backups: one state of the rows, and the files that these name.
+//! Backups: one state of the rows, and the files that the rows name.
 //!
-//! A backup is a directory. `backup.json` names its database and stands there only when everything else does; it is
-//! replaced in one step, so that a backup which is renewed stays whole until the new one is. Blob files keep their
-//! names, which never come again for other bytes, so that those that are there need not be copied again.
+//! A backup is a directory. `backup.json` names its database and is written only when everything else is in
+//! place. It is replaced in one step, so a backup that is being renewed stays whole until the new one is.
+//! Names of blob files are never used again for other bytes, so files that the backup already has are not
+//! copied again.
 
 mod copy;
 mod make;
@@ -15,7 +16,7 @@ use crate::StoreError;
 pub(crate) use make::make;
 pub use restore::restore;
 
-/// Why there is no backup, or nothing was restored from one.
+/// Why no backup was made, or nothing was restored from one.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("the directory is not empty and holds no backup")]
@@ -27,13 +28,13 @@ pub enum BackupError {
     #[error("the backup has not been finished: make it again")]
     Unfinished,
 
-    #[error("the backup is not what it was: {0}")]
+    #[error("the backup cannot be used: {0}")]
     Changed(String),
 
     #[error("there is no room for the backup: it has {needed} bytes, and {free} are free")]
     NoRoom { needed: u64, free: u64 },
 
-    #[error("somebody else works on the backup")]
+    #[error("another process works on the backup")]
     Busy,
 
     #[error("the data directory is not empty")]
@@ -43,19 +44,19 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-/// What a backup holds now.
+/// The contents of a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Those that live in files; the others are in the database.
+    /// Blobs that are stored in files; the others are in the database.
     pub blobs: u64,
     pub bytes: u64,
     pub copied: u64,
     pub copied_bytes: u64,
-    /// Blobs whose bytes are lost; each has been said in a line, and answers as absent where the backup is restored.
+    /// Blobs whose bytes are lost. Each is reported in a line, and is absent where the backup is restored.
     pub damaged: u64,
 }
 
-/// What has been restored.
+/// The contents of a restored data directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     pub blobs: u64,

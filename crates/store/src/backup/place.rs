@@ -13,11 +13,11 @@ use crate::files::FileName;
 use crate::io::{Disk, Flushing, Io, open_private, open_regular};
 use crate::{StoreError, Tried};
 
-/// Says of a directory that it is ours, though its backup may not have been finished.
+/// Marks a directory as a backup of ours, although the backup may not be finished.
 const LOCK: &str = "backup.lock";
 const BLOBS: &str = "blobs";
 
-/// One that nobody else works on as long as this stands.
+/// A backup directory that no other process can work on while this value exists.
 pub(super) struct BackupPlace {
     path: PathBuf,
     disk: Disk,
@@ -25,7 +25,7 @@ pub(super) struct BackupPlace {
 }
 
 impl BackupPlace {
-    /// To write to; made if it is not there.
+    /// Opens the directory for writing, and creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<BackupPlace, BackupError> {
         let disk = Disk::new(Flushing::Always);
         create(path, &disk)?;
@@ -49,7 +49,7 @@ impl BackupPlace {
         })
     }
 
-    /// To read from, on read-only media too, together with others who read.
+    /// Opens the directory for reading. Several readers can share it, and it may be on read-only media.
     pub(super) fn open_to_read(path: &Path) -> Result<BackupPlace, BackupError> {
         let lock = match open_regular(&path.join(LOCK)) {
             Ok(lock) => {
@@ -66,7 +66,7 @@ impl BackupPlace {
         })
     }
 
-    /// Whether somebody has begun to make a backup here.
+    /// Whether a backup was begun here.
     pub(super) fn is_begun(&self) -> bool {
         self.lock.is_some()
     }
@@ -75,7 +75,7 @@ impl BackupPlace {
         self.path.join(BLOBS).join(name.to_string())
     }
 
-    /// Makes the directory that a blob file is to stand in.
+    /// Creates the directory for a blob file.
     pub(super) fn make_prefix(&self, blob: &Path) -> Result<(), StoreError> {
         let Some(prefix) = blob.parent() else {
             return Ok(());
@@ -92,7 +92,7 @@ impl BackupPlace {
             .tried("sync the backup")
     }
 
-    /// Removes what an unfinished backup or one that was replaced has left behind.
+    /// Removes the databases that an unfinished or a replaced backup has left behind.
     pub(super) fn remove_databases_but(&self, name: Option<&str>) -> Result<(), StoreError> {
         let remove = || {
             for entry in fs::read_dir(&self.path)? {
@@ -108,7 +108,7 @@ impl BackupPlace {
         remove().tried("remove an old database of the backup")
     }
 
-    /// As `remove_databases_but`.
+    /// Removes the blobs that an unfinished or a replaced backup has left behind.
     pub(super) fn remove_blobs_but(&self, named: &HashSet<FileName>) -> Result<(), StoreError> {
         self.for_each_prefix(|prefix| {
             for entry in fs::read_dir(prefix)? {
@@ -138,7 +138,7 @@ impl BackupPlace {
     }
 }
 
-/// Whether the directories above a blob file are directories, and no links to others.
+/// Whether the directories above a blob file are directories, and not links.
 pub(super) fn is_without_links(blob: &Path) -> bool {
     let mut above = blob.ancestors().skip(1).take(2);
     above.all(|directory| refuse_link(directory).is_ok())

@@ -18,7 +18,7 @@ use crate::sqlite::SqliteFile;
 use crate::tables::blobs::Blob;
 use crate::{Report, Snapshot, StoreError, Tried};
 
-/// Every blob is hashed on its way, so that the restored ones can be served at once. Blocks.
+/// Every blob is hashed while it is copied, so the restored blobs can be served at once. Blocks.
 pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Restored, BackupError> {
     if !backup.is_dir() {
         return Err(BackupError::NoBackup);
@@ -35,7 +35,7 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     directory::refuse_unless_ours(directory)?;
     refuse_unless_empty(directory)?;
     let _lock = directory::lock(directory)?;
-    // Looked at again, now that it is ours.
+    // Checked again under the lock.
     refuse_unless_empty(directory)?;
     begin(directory, &disk)?;
     refuse_unless_it_fits(&marker, directory)?;
@@ -145,7 +145,7 @@ impl Restoring<'_> {
     }
 }
 
-/// A restore that was interrupted has left its mark, and may begin anew.
+/// An interrupted restore leaves a mark in the directory, and may be started again there.
 fn refuse_unless_empty(directory: &Path) -> Result<(), BackupError> {
     if directory.join(HALF_RESTORED).exists() {
         return Ok(());
@@ -177,7 +177,7 @@ fn begin(directory: &Path, disk: &Disk) -> Result<(), StoreError> {
     begin().tried("prepare the data directory")
 }
 
-/// What the backup says of itself is not more than there is room for, whatever its files pretend to be.
+/// Refuses a backup that declares more bytes than the disk has room for. The real sizes are checked later.
 fn refuse_unless_it_fits(marker: &Marker, directory: &Path) -> Result<(), BackupError> {
     let found = rustix::fs::statvfs(directory).map_err(io::Error::from);
     let found = found.tried("look at the disk of the data directory")?;
@@ -189,7 +189,7 @@ fn refuse_unless_it_fits(marker: &Marker, directory: &Path) -> Result<(), Backup
     Err(BackupError::NoRoom { needed, free })
 }
 
-/// A database of ours has no triggers and no views, which would run with the statements that follow.
+/// A database of ours has no triggers and no views. They would run with the statements that follow.
 fn refuse_programs(rows: &dyn Connection) -> Result<(), BackupError> {
     let found = Snapshot::new(rows).find(
         "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
@@ -204,7 +204,8 @@ fn refuse_programs(rows: &dyn Connection) -> Result<(), BackupError> {
     }
 }
 
-/// Its database names no more bytes than it has said, which there is room for.
+/// The database must name at most as many bytes as the marker declares, because only those were checked to
+/// fit.
 fn refuse_more_than(marker: &Marker, rows: &dyn Connection) -> Result<(), BackupError> {
     let (mut blobs, mut bytes) = (0_u64, 0_u64);
     each_blob(rows, |blob, _| {
@@ -222,7 +223,7 @@ fn refuse_more_than(marker: &Marker, rows: &dyn Connection) -> Result<(), Backup
 
 fn copy_database(from: &Path, to: &Path, size: u64) -> Result<(), BackupError> {
     let changed = |what: &str| BackupError::Changed(what.to_owned());
-    let source = open_regular(from).map_err(|_| changed("its database is missing, or no file"))?;
+    let source = open_regular(from).map_err(|_| changed("its database is missing or not a file"))?;
     if source.metadata().tried("look at the database")?.len() != size {
         return Err(changed("its database has another size"));
     }

@@ -1,4 +1,4 @@
-//! Blobs: stored once, readable while their bytes are those that were verified.
+//! Blobs: stored once, and readable while their bytes are the bytes that were verified.
 
 mod rehash;
 
@@ -78,12 +78,12 @@ impl Blobs {
         tables::blobs::find(at, digest)
     }
 
-    /// The id of the blob's row: the one that stands, unless it is known to be damaged, or a new one.
+    /// Returns the id of the blob's row: the existing row, unless it is known to be damaged, or a new one.
     pub fn insert(&self, tx: &Tx<'_>, received: &Received) -> Result<i64, StoreError> {
         received.insert(tx)
     }
 
-    /// Between the look at the row and the open, a push or the collection may have put something else in its place.
+    /// A push or the collection may replace the blob between the read of its row and the opening of its file.
     pub async fn open(&self, blob: &Blob) -> Result<BlobReader, BlobError> {
         match self.open_as_found(blob).await {
             Err(BlobError::Missing) => {}
@@ -99,7 +99,7 @@ impl Blobs {
         }
     }
 
-    /// Whether the blob can be read, for those who only ask.
+    /// Whether the blob can be read, for callers that do not need its bytes.
     pub async fn check(&self, blob: &Blob) -> Result<bool, StoreError> {
         if !blob.damaged && blob.place == Place::Row {
             return Ok(true);
@@ -126,7 +126,7 @@ impl Blobs {
                 (size, BlobContent::File(file))
             }
         };
-        // Others answer with the size of the row, so that no other may be served.
+        // Other requests answer with the size of the row, so content of another size must not be served.
         if size != blob.size {
             self.record_damage(blob).await;
             return Err(BlobError::Damaged);
@@ -134,7 +134,7 @@ impl Blobs {
         Ok(BlobReader { size, content })
     }
 
-    /// They are few, so they are hashed at each read.
+    /// Blobs in rows are small, so they are hashed at each read.
     async fn verified_bytes(&self, blob: &Blob) -> Result<Bytes, BlobError> {
         let bytes = self.core.read(|at| tables::blobs::find_bytes(at, &blob.digest))?;
         let bytes = Bytes::from(bytes.ok_or(BlobError::Missing)?);
@@ -145,7 +145,7 @@ impl Blobs {
         Err(BlobError::Damaged)
     }
 
-    /// With its size, by the same look that shows whether it has changed.
+    /// Returns the file and its size, from the same `fstat` that shows whether the file has changed.
     async fn verified_file(
         &self,
         blob: &Blob,
@@ -177,7 +177,7 @@ impl Blobs {
         }
     }
 
-    /// The answer is the same whether or not it can be recorded.
+    /// The caller gets the same answer whether or not the damage can be recorded.
     async fn record_damage(&self, blob: &Blob) {
         tracing::error!(digest = %blob.digest, "a blob is damaged");
         let found = blob.clone();

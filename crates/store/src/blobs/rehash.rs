@@ -1,4 +1,4 @@
-//! Hashing a file again whose identity has changed: edited, cut, or restored from a copy.
+//! Hashes a file again after its identity has changed: it was edited, cut, or restored from a copy.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub(crate) enum Verdict {
     Missing,
 }
 
-/// Who asks for a file that is being hashed waits for that, and does not hash it himself.
+/// A caller that asks for a file while it is being hashed waits for that result, and does not hash it again.
 pub(crate) struct Rehash {
     core: Arc<Core>,
     turns: Mutex<HashMap<FileName, Arc<Turn<()>>>>,
@@ -55,7 +55,7 @@ impl Rehash {
         Ok(verdict)
     }
 
-    /// What the row says by now: somebody else may just have hashed the file.
+    /// Reads the row again: another caller may just have hashed the file.
     fn known(&self, blob: &Blob, name: FileName) -> Result<Option<Verdict>, StoreError> {
         let Some(row) = self.core.read(|at| blobs::find(at, &blob.digest))? else {
             return Ok(Some(Verdict::Missing));

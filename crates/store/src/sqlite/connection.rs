@@ -14,14 +14,14 @@ use crate::sqlite::{failure, log_path};
 use crate::value::Columns;
 use crate::{Row, StoreError, Value};
 
-/// Frames of the log that wait for a quiet moment, and those that wait no longer.
+/// Frames of the log that wait for a quiet moment, and the number from which they wait no longer.
 const LOG_FRAMES_IDLE: i64 = 2_000;
 const LOG_FRAMES_BUSY: i64 = 4_000;
 
 pub(crate) struct Sqlite {
     connection: rusqlite::Connection,
     begin: &'static str,
-    /// Frames in the log after the last commit, and how many of them a checkpoint has copied.
+    /// Frames in the log after the last commit, and the number of frames that a checkpoint has copied.
     log_frames: Arc<AtomicI64>,
     copied_frames: AtomicI64,
 }
@@ -51,7 +51,7 @@ impl Sqlite {
         })
     }
 
-    /// Looks for damage that costs little to find: a file cut short, and tables whose first page cannot be read.
+    /// Checks for damage that is cheap to find: a truncated file, and tables whose first page cannot be read.
     pub(crate) fn examine(&self, path: &Path) -> Result<(), StoreError> {
         let mut size_bytes = 0;
         self.query(
@@ -84,7 +84,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Brings the whole log into the database, and empties it.
+    /// Copies the whole log into the database, and empties the log.
     pub(crate) fn truncate_log(&self) -> Result<(), StoreError> {
         self.connection
             .wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE)
@@ -94,7 +94,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Copies what no reader still needs. Another program may be doing so already: then its work is ours.
+    /// Copies the frames that no reader still needs. If another process is checkpointing, its result will do.
     fn copy_log(&self) -> Result<(), StoreError> {
         match self
             .connection
@@ -110,7 +110,7 @@ impl Sqlite {
         }
     }
 
-    /// The log begins anew once all of it is copied, and its count falls.
+    /// The log restarts once all of it is copied. The number of frames then falls below the number copied.
     fn frames_to_copy(&self) -> i64 {
         let frames = self.log_frames.load(Ordering::Relaxed);
         let copied = self.copied_frames.load(Ordering::Relaxed);
@@ -123,7 +123,7 @@ impl Sqlite {
 
     fn prepare(&self, sql: &str, parameters: &[Value<'_>]) -> Result<CachedStatement<'_>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failure)?;
-        // SQLite takes a parameter that was not given for NULL.
+        // SQLite treats a missing parameter as NULL.
         assert_eq!(
             statement.parameter_count(),
             parameters.len(),
@@ -246,7 +246,7 @@ mod tests {
                 )
                 .unwrap();
         }
-        // With its statistics the planner would look at parameters.
+        // With its statistics the planner would look at the values of parameters.
         connection.script("ANALYZE").unwrap();
 
         let sql = "SELECT id FROM t WHERE age < ?1 AND name LIKE 'n1%'";
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(outstanding(), 0);
 
         grow(10);
-        assert!(outstanding() < 100, "the log has begun anew");
+        assert!(outstanding() < 100, "the log has restarted");
         grow(5_000);
         assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
         assert_eq!(outstanding(), 0);

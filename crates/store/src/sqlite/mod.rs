@@ -20,7 +20,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGES_COPIED_AT_ONCE: i32 = 1_000;
 const COPY_PAUSE: Duration = Duration::from_millis(10);
 
-/// A database in a file, which must exist (it may be empty).
+/// A database in a file, which must exist and may be empty.
 pub struct SqliteFile {
     path: PathBuf,
     flushing: Flushing,
@@ -49,8 +49,8 @@ impl SqliteFile {
     }
 
     fn configure(&self, connection: &rusqlite::Connection, access: Access) -> rusqlite::Result<()> {
-        // The bundled build has STAT4, which prepares a statement anew whenever a parameter is bound again,
-        // unless the planner is told not to look at parameters.
+        // The bundled build has STAT4, which prepares a statement again whenever a parameter is bound again,
+        // unless the planner must not look at parameters.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -61,8 +61,8 @@ impl SqliteFile {
                 Flushing::Always => "PRAGMA synchronous = FULL;",
                 Flushing::Never => "PRAGMA synchronous = OFF;",
             };
-            // Already the change to a log flushes. In an empty file there is nothing to lose: it is flushed, with its
-            // first tables, before anything is kept in it.
+            // Switching to the WAL already flushes. An empty file has nothing to lose: it is flushed, with
+            // its first tables, before any data is kept in it.
             connection.execute_batch(if self.is_empty() {
                 "PRAGMA synchronous = OFF;"
             } else {
@@ -127,7 +127,7 @@ impl Backend for SqliteFile {
         )
         .map_err(failure)?;
         source.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
-        // Held to the end, so that every step sees the same state and no commit makes the copy begin anew.
+        // Held to the end, so that every step sees the same state and no commit restarts the copy.
         source
             .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
             .map_err(failure)?;
@@ -157,7 +157,7 @@ fn failure(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
 
     match error.sqlite_error_code() {
-        // SQLite says the same of pages that the disk does not give.
+        // SQLite reports the same code for pages that the disk cannot read.
         Some(DatabaseCorrupt) => StoreError::damaged(format!("{error}, or the disk cannot read it")),
         Some(NotADatabase) => StoreError::damaged(error.to_string()),
         _ => StoreError::Statement(Box::new(error)),

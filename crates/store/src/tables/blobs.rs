@@ -1,4 +1,4 @@
-//! `blobs`: what is stored once, whoever links it.
+//! `blobs`: each blob is stored once, however many repositories link it.
 
 use ecru_model::Digest;
 
@@ -16,7 +16,7 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// Whether nothing is known against its bytes.
+    /// Whether no damage to its bytes is recorded.
     pub fn is_intact(&self) -> bool {
         !self.damaged
     }
@@ -29,7 +29,7 @@ pub(crate) enum Place {
     File { name: FileName, identity: Identity },
 }
 
-/// What a new row says of where its bytes are.
+/// The location of the bytes in a new row.
 pub(crate) enum Content<'a> {
     Bytes(&'a [u8]),
     File { name: FileName, identity: &'a Identity },
@@ -52,7 +52,7 @@ pub(crate) fn list_after(at: &Snapshot<'_>, last: i64, count_max: i64) -> Result
     )
 }
 
-/// Blobs whose rows say twice where their bytes are, by their ids.
+/// The ids of blobs whose rows name two locations for their bytes.
 pub(crate) fn list_ambiguous(at: &Snapshot<'_>, count_max: i64) -> Result<Vec<i64>, StoreError> {
     at.query(
         "SELECT id FROM blobs WHERE file IS NOT NULL AND bytes IS NOT NULL LIMIT ?1",
@@ -91,7 +91,7 @@ pub(crate) fn insert(
     id.ok_or_else(|| StoreError::damaged("a new blob has no id"))
 }
 
-/// Gives a damaged blob new bytes, and their size: the damage may be of that column alone.
+/// Sets new bytes for a damaged blob, and their size: perhaps only the size column was damaged.
 pub(crate) fn mend(tx: &Tx<'_>, id: i64, size: u64, content: &Content<'_>) -> Result<(), StoreError> {
     let (file, identity, bytes) = content.columns();
     tx.execute(
@@ -107,7 +107,7 @@ pub(crate) fn mend(tx: &Tx<'_>, id: i64, size: u64, content: &Content<'_>) -> Re
     .map(drop)
 }
 
-/// Records what hashing the file again has shown, unless the row names another file by now.
+/// Records the result of hashing the file again, unless the row now names another file.
 pub(crate) fn set_identity(
     tx: &Tx<'_>,
     digest: &Digest,
@@ -125,7 +125,7 @@ pub(crate) fn set_identity(
     .map(drop)
 }
 
-/// Records the damage, unless the row has other bytes by now.
+/// Records the damage, unless the row now has other bytes.
 pub(crate) fn set_damaged(tx: &Tx<'_>, blob: &Blob) -> Result<(), StoreError> {
     let digest = blob.digest.as_bytes().into();
     match &blob.place {
@@ -160,7 +160,7 @@ fn from_row(row: &Row<'_>) -> Result<Blob, StoreError> {
         },
     };
     let size = row.integer(2)?.cast_unsigned();
-    // Of bytes in the row the size costs nothing to compare; of a file it is compared when it is opened.
+    // Comparing the size of bytes in the row costs nothing. The size of a file is compared when it is opened.
     let is_cut = row
         .optional_integer(6)?
         .is_some_and(|length| length.cast_unsigned() != size);

@@ -1,4 +1,4 @@
-//! `links`: which repositories may read a blob, and when they last had use for it.
+//! `links`: the repositories that may read a blob, and when each last needed it.
 
 use crate::{Snapshot, StoreError, Tx};
 
@@ -20,7 +20,8 @@ pub fn find(at: &Snapshot<'_>, repository_id: i64, blob_id: i64) -> Result<Optio
     )
 }
 
-/// Links the blob, or renews the link that stands. `now` is machine time, as collection's grace is.
+/// Links the blob, or renews the existing link. `now` is machine time, like the grace period of the
+/// collection.
 pub fn insert(
     tx: &Tx<'_>,
     repository_id: i64,

@@ -1,4 +1,4 @@
-//! `uploads`: sessions of receiving a blob, as far as they are on stable storage.
+//! `uploads`: sessions that receive a blob, as far as they are on stable storage.
 
 use ecru_model::DigestAlgorithm;
 
@@ -6,7 +6,7 @@ use crate::files::FileName;
 use crate::uploads::UploadId;
 use crate::{Row, Snapshot, StoreError, Tx};
 
-/// An upload as its row has it.
+/// An upload as stored in its row.
 #[derive(PartialEq, Eq)]
 pub(crate) struct UploadRow {
     pub(crate) repository_id: i64,
@@ -18,7 +18,7 @@ pub(crate) struct UploadRow {
 }
 
 impl UploadRow {
-    /// Of an upload of which nothing has come.
+    /// The row of an upload that has received nothing.
     pub(crate) fn empty(repository_id: i64, algorithm: DigestAlgorithm) -> UploadRow {
         UploadRow {
             repository_id,
@@ -31,19 +31,19 @@ impl UploadRow {
     }
 }
 
-/// How much of an upload is on stable storage, and in which file.
+/// The length of an upload that is on stable storage, and its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Saved {
     pub(crate) offset: u64,
     pub(crate) file: Option<FileName>,
 }
 
-/// What is known of the parts an upload came in.
+/// The sizes of the parts that an upload received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) count: u64,
     pub(crate) last_size: u64,
-    /// The smallest of all but the last.
+    /// The size of the smallest part other than the last.
     pub(crate) smallest_inner: Option<u64>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn list_after(
     )
 }
 
-/// How many uploads of a repository have not ended.
+/// The number of unfinished uploads of a repository.
 pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
     let count = at.find(
         "SELECT uploads FROM repository_counters WHERE repository_id = ?1",
@@ -93,7 +93,7 @@ pub(crate) fn count(at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreE
     Ok(count.unwrap_or(0))
 }
 
-/// There is a row already where a commit was made that seemed to have failed.
+/// The row already exists if an earlier commit seemed to fail but was made.
 pub(crate) fn insert(
     tx: &Tx<'_>,
     id: &UploadId,
@@ -121,7 +121,8 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// An upload of a process before this one, which has no row because nothing had come. Says whether it has not ended.
+/// Creates the row of an upload that an earlier process issued and that has received nothing. Returns `false`
+/// if the upload has ended.
 pub(crate) fn take_up(
     tx: &Tx<'_>,
     id: &UploadId,
@@ -135,7 +136,7 @@ pub(crate) fn take_up(
     Ok(true)
 }
 
-/// Whether an upload that had a row has ended under an id that outlives it.
+/// Whether an upload that had a row has ended, while its id would still be valid.
 pub(crate) fn has_ended(at: &Snapshot<'_>, id: &UploadId) -> Result<bool, StoreError> {
     let ended = at.find(
         "SELECT 1 FROM ended_uploads WHERE id = ?1",
@@ -145,7 +146,7 @@ pub(crate) fn has_ended(at: &Snapshot<'_>, id: &UploadId) -> Result<bool, StoreE
     Ok(ended.is_some())
 }
 
-/// Forgets which uploads have ended that were given before a time.
+/// Deletes the records of ended uploads that were issued before a time.
 pub(crate) fn forget_ended(tx: &Tx<'_>, milliseconds: i64, count_max: i64) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM ended_uploads WHERE id IN (SELECT id FROM ended_uploads WHERE id < ?1 ORDER BY id LIMIT ?2)",
@@ -154,7 +155,7 @@ pub(crate) fn forget_ended(tx: &Tx<'_>, milliseconds: i64, count_max: i64) -> Re
     .map(drop)
 }
 
-/// What has come so far, for the row.
+/// The progress of an upload, for its row.
 pub(crate) struct Progress {
     pub(crate) saved: Saved,
     pub(crate) hash_state: Option<Vec<u8>>,
@@ -162,7 +163,7 @@ pub(crate) struct Progress {
     pub(crate) parts: Parts,
 }
 
-/// Says whether the upload was still there.
+/// Returns whether the upload still existed.
 pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bool, StoreError> {
     let file = progress.saved.file.map(|name| name.to_string());
     let changed = tx.execute(
@@ -183,7 +184,7 @@ pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bo
     Ok(changed == 1)
 }
 
-/// Says whether the upload was still there.
+/// Returns whether the upload still existed.
 pub(crate) fn delete(tx: &Tx<'_>, id: &UploadId) -> Result<bool, StoreError> {
     let deleted = tx.find(
         "DELETE FROM uploads WHERE id = ?1 RETURNING repository_id",
@@ -218,7 +219,7 @@ pub(crate) fn list_of(
     )
 }
 
-/// Uploads that were not begun between two times, oldest first, with their repositories.
+/// Uploads that began outside the range of two times, oldest first, with their repositories.
 pub(crate) fn list_begun_outside(
     at: &Snapshot<'_>,
     (first, last): (i64, i64),

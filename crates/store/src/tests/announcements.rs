@@ -1,4 +1,4 @@
-//! What a transaction announces.
+//! Announcements of a transaction.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn watchers_hear_of_a_topic_when_it_is_committed_and_never_otherwise() {
         Ok::<_, StoreError>(())
     });
     told.await.unwrap();
-    // The announcement follows the answer; what was written after it follows both.
+    // The announcement follows the answer. A later write follows both.
     fixture.store.write(|_| Ok::<_, StoreError>(())).await.unwrap();
     assert!(heard.has_changed().unwrap());
     assert!(!other.has_changed().unwrap());

@@ -1,4 +1,4 @@
-//! Backups: what was acknowledged before comes back, whatever goes on meanwhile.
+//! Backups: data that was acknowledged before a backup is restored from it, whatever happens in the meantime.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ async fn bring_back(from: &Path, to: &Path) -> (Result<Restored, BackupError>, V
     (work.await.unwrap(), lines)
 }
 
-/// A server's data, a place for its backup and one to restore to.
+/// The data of a server, a directory for its backup and one to restore to.
 struct Places {
     fixture: Fixture,
     around: TempDir,
@@ -282,7 +282,7 @@ async fn a_backup_made_while_blobs_come_and_go_is_consistent() {
 
 type Harm = fn(&Path, &Marked);
 
-/// What a backup says of itself.
+/// The declarations of a backup.
 struct Marked {
     database: PathBuf,
     blob: PathBuf,
@@ -444,7 +444,7 @@ async fn a_backup_is_not_written_through_links() {
     assert_eq!(fs::read(&victim).unwrap(), b"precious");
 }
 
-/// What files below a directory take of the disk, in bytes.
+/// The disk space of the files below a directory, in bytes.
 fn blocks_below(directory: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
 

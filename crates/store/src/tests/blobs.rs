@@ -1,4 +1,4 @@
-//! Blobs: what is read is what was verified.
+//! Blobs: a read returns the bytes that were verified.
 
 use std::fs;
 use std::os::unix::fs::FileExt;

@@ -1,4 +1,4 @@
-//! Collection: what nobody needs goes, and nothing else.
+//! Collection: content that nothing needs is removed, and nothing else.
 
 use std::fs;
 use std::time::{Duration, SystemTime};

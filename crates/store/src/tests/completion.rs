@@ -1,4 +1,4 @@
-//! Completion: what becomes of an upload, and under which digest.
+//! Completion: the outcome of an upload, and the digest that it is stored under.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Migrations: from every schema the newest is reached, with every row; what is not known is refused and left alone.
+//! Migrations: every schema reaches the newest with every row. An unknown schema is refused and left
+//! unchanged.
 
 use std::fs;
 
@@ -8,7 +9,8 @@ use crate::backend::{Access, Backend};
 use crate::directory::database_path;
 use crate::migrations::{STEPS, migrate_to};
 
-/// Rows of each schema, as it kept them. A step that is released gets its own here, and never changes again.
+/// The rows of each schema as that schema stored them. A released step gets its own rows here, which never
+/// change.
 const FIXTURES: [(i64, &str); 3] = [
     (1, include_str!("fixtures/0001.sql")),
     (2, include_str!("fixtures/0002.sql")),
@@ -18,7 +20,7 @@ const FIXTURES: [(i64, &str); 3] = [
 /// The digests of the steps that have been released.
 const RELEASED: [(i64, &str); 0] = [];
 
-/// Data as a program of that schema has left it.
+/// Data as a program of that schema left it.
 fn data_of(number: i64, rows: &str) -> TempDir {
     let directory = TempDir::new().unwrap();
     fs::create_dir(directory.path().join("blobs")).unwrap();
@@ -75,7 +77,7 @@ async fn every_schema_opens_with_all_its_rows() {
     }
 }
 
-/// What the store keeps and others read, after the newest step.
+/// Rows that the store keeps and other crates read, after the newest step.
 fn kept_of_others(store: &Store) -> Vec<String> {
     const LOOKS: [&str; 7] = [
         "SELECT images || ' ' || active_images || ' ' || media_type FROM links",

@@ -28,7 +28,7 @@ const OTHER_REPOSITORY: i64 = 2;
 const NOW: i64 = 1_700_000_000_000;
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 const ANY_SIZE: u64 = u64::MAX;
-/// Of a blob that lives in its row, and of one that lives in a file.
+/// The size of a blob that is stored in its row, and of one that is stored in a file.
 const SMALL: usize = 1_000;
 const LARGE: usize = 300_000;
 
@@ -144,7 +144,7 @@ impl Fixture {
         Ok(bytes)
     }
 
-    /// Every blob file, whatever names it.
+    /// Every blob file, whether or not a row names it.
     fn files(&self) -> Vec<PathBuf> {
         let directories = std::fs::read_dir(self.directory.path().join("blobs")).unwrap();
         directories
@@ -164,7 +164,7 @@ async fn append(upload: &mut Upload, bytes: &[u8], durability: Durability) -> Re
     upload.append(&mut Chunks::of(bytes), durability, ANY_SIZE).await
 }
 
-/// What the registry does at the end of an upload, as far as the store is concerned.
+/// The registry's part at the end of an upload, as far as it concerns the store.
 fn publish(store: &Store) -> impl Fn(&Tx<'_>, &Received) -> Result<i64, StoreError> + Send + 'static {
     let store = store.clone();
     move |tx, received| {
@@ -174,7 +174,7 @@ fn publish(store: &Store) -> impl Fn(&Tx<'_>, &Received) -> Result<i64, StoreErr
     }
 }
 
-/// A body in chunks, that may break off.
+/// A body in chunks, which may break off.
 struct Chunks(VecDeque<io::Result<Bytes>>);
 
 impl Chunks {
@@ -200,7 +200,7 @@ impl ByteSource for Chunks {
     }
 }
 
-/// Gives its bytes in bursts, with pauses between some of them.
+/// Returns its bytes in bursts, with pauses between some of them.
 struct Paced {
     chunks: Chunks,
     pace: usize,
@@ -216,7 +216,7 @@ impl ByteSource for Paced {
     }
 }
 
-/// Gives its bytes, then nothing any more.
+/// Returns its bytes, then stalls.
 struct Stalled(Chunks);
 
 impl ByteSource for Stalled {
@@ -228,7 +228,7 @@ impl ByteSource for Stalled {
     }
 }
 
-/// Text of a length, so that a blob can be told from another.
+/// Text of a given length; different lengths make different blobs.
 fn text(length: usize) -> Vec<u8> {
     (0..length)
         .map(|at| *b"abcdefghijklmnopqrstuvwxyz".get(at / 7 % 26).unwrap())

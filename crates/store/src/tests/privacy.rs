@@ -1,4 +1,4 @@
-//! Files: private from the beginning, and nothing but files.
+//! Files: private from the beginning, and regular files only.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
-/// Each file and directory below a path whose mode is not its owner's alone.
+/// Each file and directory below a path that others than its owner can access.
 pub(super) fn exposed(directory: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     let metadata = fs::symlink_metadata(directory).unwrap();
@@ -88,7 +88,7 @@ fn a_directory_that_others_may_write_to_or_own_is_refused() {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
         open(directory.path());
     }
-    // Only root can give a directory away.
+    // Only root can change the owner of a directory.
     let directory = TempDir::new().unwrap();
     if std::os::unix::fs::chown(directory.path(), Some(12_345), None).is_ok() {
         let refused = Store::open(&options(directory.path())).err();

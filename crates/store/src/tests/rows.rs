@@ -1,4 +1,4 @@
-//! Rows: who may open it, what a write promises, what a reader sees.
+//! Rows: opening a data directory, the guarantees of a write, and the view of a reader.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,7 +94,8 @@ enum Refusal {
 
 type Write<T> = Box<dyn Fn(&Tx<'_>) -> Result<T, Refusal> + Send>;
 
-/// Holds the writer thread in one write until the others have entered the queue, so that they share a transaction.
+/// Blocks the writer thread in one write until the other writes are in the queue, so that they share a
+/// transaction.
 async fn in_one_batch<T: Send + 'static>(store: &Store, writes: Vec<Write<T>>) -> Vec<Result<T, Refusal>> {
     let (entered, has_entered) = tokio::sync::oneshot::channel::<()>();
     let (open, gate) = std::sync::mpsc::channel::<()>();

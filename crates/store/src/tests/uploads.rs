@@ -1,4 +1,4 @@
-//! Uploads: what stays of them, and who may work on them.
+//! Uploads: what is kept of them, and which caller may work on them.
 
 use super::*;
 
@@ -537,7 +537,7 @@ async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
 }
 
 impl Fixture {
-    /// Descriptors of this process that stand for blob files of this store.
+    /// Descriptors of this process that refer to blob files of this store.
     fn open_files(&self) -> usize {
         let blobs = self.directory.path().join("blobs");
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -546,7 +546,7 @@ impl Fixture {
         targets.filter(|target| target.starts_with(&blobs)).count()
     }
 
-    /// Until every upload that nobody works on rests.
+    /// Rests uploads until every idle upload has closed its file.
     fn let_rest(&self) {
         while !self.store.uploads().rest() {
             std::thread::yield_now();

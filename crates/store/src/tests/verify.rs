@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 
-/// What is said, and the sums.
+/// The totals and the reported lines.
 pub(super) async fn verify(store: &Store) -> (Verified, Vec<String>) {
     let (report, mut heard) = Report::new();
     let working = store.clone();

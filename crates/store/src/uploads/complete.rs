@@ -13,7 +13,7 @@ use crate::{Received, StoreError, Tried, Tx};
 /// Why an upload did not end.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError<E> {
-    /// The upload is kept, so that the right digest can complete it.
+    /// The upload is kept, so that a request with the right digest can complete it.
     #[error("the bytes have the digest `{computed}`")]
     Mismatch { computed: Digest },
 
@@ -21,7 +21,7 @@ pub enum CompleteError<E> {
     #[error("the blob was not published")]
     Refused(E),
 
-    #[error("the upload has ended, or must be taken anew")]
+    #[error("the upload has ended, or must be taken again")]
     Gone,
 
     #[error(transparent)]
@@ -29,9 +29,10 @@ pub enum CompleteError<E> {
 }
 
 impl Upload {
-    /// Publishes the bytes under the first of `digests` that is theirs. In one transaction `publish` inserts the blob
-    /// and whatever else, and the upload ends. It is kept when `publish` fails; for a refusal that ends it, `publish`
-    /// succeeds with a `T` that says so. Goes on although the caller is gone.
+    /// Publishes the bytes under the first of `digests` that matches them. In one transaction `publish`
+    /// inserts the blob and its other rows, and the upload ends. If `publish` fails, the upload is kept. For
+    /// a refusal that ends the upload, `publish` succeeds with a `T` that holds the refusal. Continues if the
+    /// caller is dropped.
     pub async fn complete<T, E, F>(mut self, digests: &[Digest], publish: F) -> Result<T, CompleteError<E>>
     where
         F: Fn(&Tx<'_>, &Received) -> Result<T, E> + Send + 'static,
@@ -76,7 +77,7 @@ where
     settle(session, &received, published).await
 }
 
-/// The digest of these that is the one of the bytes, or else the one that they have.
+/// The requested digest that matches the bytes, or else their actual digest.
 type Verified = Result<Digest, Digest>;
 
 async fn verify(session: Session, digests: Vec<Digest>) -> Result<(Session, Verified), StoreError> {
@@ -122,7 +123,7 @@ async fn finish(
     .await
 }
 
-/// What the transaction ended with.
+/// The failure that the transaction ended with.
 enum Failure<E> {
     Gone,
     Refused(E),
@@ -142,7 +143,7 @@ async fn settle<T, E>(
 ) -> Result<T, CompleteError<E>> {
     match published {
         Ok(value) => {
-            // Its file is the blob's now, or nobody's.
+            // The file now belongs to the blob, or is not needed.
             session.end();
             if let Some(name) = received.take_unclaimed() {
                 let files = session.core.files.clone();

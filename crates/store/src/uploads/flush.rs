@@ -1,4 +1,4 @@
-//! A flush that goes on beside the writing of what comes after it.
+//! A flush that runs while later bytes are written.
 
 use std::fs::File;
 use std::io;
@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use crate::files::Files;
 
-/// Covers what stood in the file before it began. Its error is told to nobody else: it must be ended before the file is
-/// called safe, because the system reports a failed flush once.
+/// Covers the bytes that were in the file before the flush began. The system reports a failed flush only
+/// once, to this flush. It must therefore be ended before the file counts as safe.
 pub(crate) struct Flush {
-    /// What it makes durable, and the state of the hash after so many bytes.
+    /// The length that the flush makes durable, and the state of the hash at that length.
     pub(crate) offset: u64,
     hash_state: Option<Vec<u8>>,
     thread: JoinHandle<io::Result<()>>,
@@ -23,7 +23,7 @@ pub(crate) struct Flushed {
 }
 
 impl Flush {
-    /// Not on the runtime's threads: these wait for it.
+    /// Runs outside the threads of the runtime, which would wait for it.
     pub(crate) fn begin(
         files: &Arc<Files>,
         file: &Arc<File>,
@@ -41,7 +41,7 @@ impl Flush {
         })
     }
 
-    /// What stood beyond is about to be written anew.
+    /// The bytes beyond `offset` are about to be overwritten.
     pub(crate) fn cut(&mut self, offset: u64) {
         if offset < self.offset {
             self.offset = offset;
@@ -49,7 +49,7 @@ impl Flush {
         }
     }
 
-    /// Whether ending it would not have to wait.
+    /// Whether ending the flush would not block.
     pub(crate) fn is_over(&self) -> bool {
         self.thread.is_finished()
     }

@@ -1,7 +1,8 @@
-//! Uploads of which nothing has come yet, and which therefore have no row: the id itself proves that it was given.
+//! Issued uploads that have received nothing and have no row: the id itself proves that it was issued.
 //!
-//! Those of this process are known until they end. One that a process before it has given is taken up as long as no
-//! upload has ended under it; only what came without ever having a row leaves no trace of its end.
+//! Uploads that this process issued are tracked until they end. An upload that an earlier process issued is
+//! accepted unless an upload with that id has ended. An upload that never had a row leaves no record of its
+//! end.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,35 +15,35 @@ use crate::StoreError;
 use crate::keys::fill_randomly;
 use crate::uploads::upload_id::{Stamp, UploadId};
 
-/// Beyond these, an upload has its row from the beginning.
+/// Beyond this number, an upload gets its row at the beginning.
 const COUNT_MAX: usize = 10_000;
 const PURPOSE: &[u8] = b"upload id\0";
 const FAR_MILLISECONDS: i64 = 60 * 60 * 1_000;
-/// How far a clock may have been set back over a restart in the course of being kept right.
+/// How far time synchronization may set the clock back across a restart.
 const CLOCK_STEP_MILLISECONDS: i64 = 60 * 1_000;
 
 pub(crate) struct Given {
-    /// The newest signs, all verify.
+    /// The newest key signs, and all keys verify.
     newest: hmac::Key,
     older: Vec<hmac::Key>,
-    /// When an id may have been given that a process before this one has given, and is not too old.
+    /// The range of stamps in ids of earlier processes that are still valid.
     before: std::ops::RangeInclusive<Stamp>,
     open: Mutex<Open>,
 }
 
-/// An upload as it was given.
+/// An upload as it was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rowless {
     pub(crate) repository_id: i64,
     pub(crate) algorithm: DigestAlgorithm,
-    /// A row is being made, or whether it was is not known.
+    /// A row is being created, or it is unknown whether it was created.
     pub(crate) doubtful: bool,
 }
 
-/// What this process has given and nobody has ended.
+/// Uploads that this process issued and that have not ended.
 #[derive(Default)]
 struct Open {
-    /// Random, so that no two processes give the same id, whatever their clocks say.
+    /// Random, so that no two processes issue the same id, whatever their clocks show.
     process: [u8; 4],
     last: Stamp,
     uploads: HashMap<UploadId, Rowless>,
@@ -50,8 +51,9 @@ struct Open {
 }
 
 impl Given {
-    /// The keys come oldest first. An id of a process before this one was given before this one began, but not more than
-    /// `age_max` before: another is of a time when the clock was elsewhere, or too old.
+    /// The keys are ordered oldest first. An earlier process issued its ids before this one began, and at
+    /// most `age_max` before. Ids outside that range are too old, or come from a time when the clock was
+    /// wrong.
     pub(crate) fn new(
         secrets: &[Vec<u8>],
         began_milliseconds: i64,
@@ -76,7 +78,7 @@ impl Given {
         })
     }
 
-    /// A new id, unless too many are open, here or in the repository.
+    /// Issues an id, unless too many uploads are open, in total or in the repository.
     pub(crate) fn give(
         &self,
         repository_id: i64,
@@ -115,7 +117,7 @@ impl Given {
         self.lock().counts.get(&repository_id).copied().unwrap_or(0)
     }
 
-    /// The upload has a row from now on, or is over.
+    /// From now on the upload has a row, or has ended.
     pub(crate) fn end(&self, id: &UploadId) {
         let mut open = self.lock();
         let Some(ended) = open.uploads.remove(id) else {
@@ -127,7 +129,7 @@ impl Given {
         }
     }
 
-    /// What a process before this one has given for the repository.
+    /// Recognizes an id that an earlier process issued for the repository.
     pub(crate) fn recognize(&self, repository_id: i64, id: &UploadId) -> Option<DigestAlgorithm> {
         let stamp = id.stamp()?;
         if id.process() == self.lock().process || !self.before.contains(&stamp) {
@@ -144,7 +146,7 @@ impl Given {
             })
     }
 
-    /// Those that were not given between two times, with their repositories.
+    /// Uploads that were issued outside the range of two times, with their repositories.
     pub(crate) fn list_given_outside(&self, first: i64, last: i64) -> Vec<(i64, UploadId)> {
         let within = Stamp::first_of(first)..Stamp::first_of(last.saturating_add(1));
         self.lock()
@@ -170,8 +172,9 @@ impl Given {
 }
 
 impl Open {
-    /// Stamps follow the clock, and each other where it is set back a little. Where it is set back far, they would be of a
-    /// time that does not come for long: then they begin again, as those of another process.
+    /// Stamps follow the clock. If the clock is set back a little, each stamp follows the last one. If it is
+    /// set back far, such stamps would lie in the future for long: then they start again, under a new process
+    /// number.
     fn follow(&mut self, now_milliseconds: i64) {
         let far = now_milliseconds.saturating_add(FAR_MILLISECONDS);
         let mut process = [0; 4];

@@ -1,4 +1,4 @@
-//! Uploads: one way of receiving a blob, whatever the protocol.
+//! Uploads: one way to receive a blob, for every protocol.
 
 mod complete;
 mod flush;
@@ -25,7 +25,7 @@ pub use crate::uploads::pump::{AppendError, ByteSource};
 pub use crate::uploads::upload::{Durability, Upload};
 pub use crate::uploads::upload_id::UploadId;
 
-/// How many abandoned uploads one call removes.
+/// The number of abandoned uploads that one call removes.
 const EXPIRED_COUNT_MAX: i64 = 200;
 pub(crate) const IDLE_AGE_MILLISECONDS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
@@ -35,7 +35,7 @@ pub enum TakeError {
     #[error("the repository has no such upload")]
     NotFound,
 
-    #[error("somebody else works on the upload")]
+    #[error("another caller works on the upload")]
     Busy,
 
     #[error(transparent)]
@@ -63,8 +63,8 @@ impl Uploads {
         }
     }
 
-    /// Begins an upload without a write: its id is proof enough, and outlives the process. None where one more would be
-    /// too many in memory, or more than `count_max` in its repository.
+    /// Begins an upload without a write: its id is sufficient proof, and outlives the process. Returns `None`
+    /// if there would be too many in memory, or more than `count_max` in the repository.
     pub fn give(
         &self,
         at: &Snapshot<'_>,
@@ -105,12 +105,12 @@ impl Uploads {
         Ok(id)
     }
 
-    /// How many uploads of a repository have begun and not ended.
+    /// The number of uploads of a repository that have begun and not ended.
     pub fn count(&self, at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
         Ok(uploads::count(at, repository_id)? + self.live.given.count(repository_id))
     }
 
-    /// Nobody else can work on the upload until what this gives is dropped.
+    /// No other caller can work on the upload until the returned value is dropped.
     pub async fn take(&self, repository_id: i64, id: &UploadId) -> Result<Upload, TakeError> {
         let (mut session, row) = self.claim(repository_id, id).await?;
         if session.state().is_none() {
@@ -119,7 +119,8 @@ impl Uploads {
         Ok(Upload::new(session, self.live.clone()))
     }
 
-    /// How many bytes have come, without taking the upload: while somebody works on it, those that are saved.
+    /// The number of bytes received, without taking the upload. While a caller works on it, the number of
+    /// saved bytes.
     pub fn offset(&self, repository_id: i64, id: &UploadId) -> Result<Option<u64>, StoreError> {
         let saved = match self.find(repository_id, id)? {
             Some(row) => row.saved.offset,
@@ -129,13 +130,13 @@ impl Uploads {
         Ok(Some(self.live.idle_offset(id).unwrap_or(saved)))
     }
 
-    /// Ends an upload, although its bytes may be past reading.
+    /// Ends an upload, even if its bytes can no longer be read.
     pub async fn cancel(&self, repository_id: i64, id: &UploadId) -> Result<(), TakeError> {
         let (session, row) = self.claim(repository_id, id).await?;
         Ok(session.cancel(row.saved.file).await?)
     }
 
-    /// Ends an upload, if there still is one, although somebody may be working on it: he finds it gone.
+    /// Ends an upload, if it still exists. A caller that is working on it finds it gone.
     pub async fn abandon(&self, repository_id: i64, id: &UploadId) -> Result<(), StoreError> {
         match self.cancel(repository_id, id).await {
             Ok(()) | Err(TakeError::NotFound) => return Ok(()),
@@ -149,7 +150,8 @@ impl Uploads {
         Ok(())
     }
 
-    /// Ends, as `abandon` does, every upload of a repository. Others may begin meanwhile, unless nobody can find it.
+    /// Ends every upload of a repository, as `abandon` does. Other uploads may begin meanwhile, unless the
+    /// repository can no longer be found.
     pub async fn abandon_all(&self, repository_id: i64) -> Result<(), StoreError> {
         for id in self.live.given.list_of(repository_id) {
             self.abandon(repository_id, &id).await?;
@@ -167,8 +169,8 @@ impl Uploads {
         }
     }
 
-    /// Removes uploads that began more than 24 h ago, or more than 24 h ahead by a clock that was moved back since, and
-    /// that nobody works on; says how many.
+    /// Removes uploads that no caller works on and that began more than 24 h ago. Uploads that began more
+    /// than 24 h ahead are removed too: the clock was set back since. Returns the number removed.
     pub async fn expire(&self, now_milliseconds: i64) -> Result<usize, StoreError> {
         let oldest = now_milliseconds - IDLE_AGE_MILLISECONDS_MAX;
         let newest = now_milliseconds + IDLE_AGE_MILLISECONDS_MAX;
@@ -220,7 +222,7 @@ impl Uploads {
         Err(TakeError::NotFound)
     }
 
-    /// An upload that a process before this one has given gets a row, so that its end will be known.
+    /// Creates a row for an upload that an earlier process issued, so that its end will be recorded.
     async fn take_up(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
         let Some(algorithm) = self.live.given.recognize(repository_id, id) else {
             return Ok(None);
@@ -242,7 +244,7 @@ impl Uploads {
             && !self.core.read(|at| uploads::has_ended(at, id))?)
     }
 
-    /// A look at the uploads that nobody works on, as it is made every now and then. Whether it was the last.
+    /// Checks the idle uploads once, as the periodic task does. Returns whether this was the last check.
     #[cfg(test)]
     pub(crate) fn rest(&self) -> bool {
         self.live.rest() == spool::Rest::Nothing
@@ -261,7 +263,8 @@ impl Uploads {
         Ok(row.filter(|row| row.repository_id == repository_id))
     }
 
-    /// A whole blob in one request. The bytes are on stable storage, and go again unless a transaction inserts them.
+    /// Receives a whole blob in one request. The bytes are on stable storage, and are removed unless a
+    /// transaction inserts them.
     pub async fn receive(
         &self,
         algorithm: DigestAlgorithm,

@@ -1,4 +1,4 @@
-//! From the socket to the disk: chunks gather here while a thread hashes and writes those before them.
+//! From the socket to the disk: chunks are gathered here while a thread hashes and writes earlier ones.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,19 @@ use tokio::task::JoinHandle;
 use crate::uploads::spool::Spool;
 use crate::{StoreError, Tried};
 
-/// What is worth a thread's while, and what gathers while one is busy before the socket has to wait.
+/// The least amount that is worth starting a thread for, and the most that is gathered before the socket must
+/// wait.
 const GATHERED_BYTES_MIN: usize = 64 * 1024;
 const GATHERED_BYTES_MAX: usize = 512 * 1024;
-/// How much is flushed at once, while the next as much comes in: little is left for the end.
+/// The amount that is flushed at once while the next arrives. Little is then left to flush at the end.
 const FLUSHED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes that come in by and by, such as the body of a request.
+/// Bytes that arrive over time, such as the body of a request.
 pub trait ByteSource: Send {
     fn next(&mut self) -> impl Future<Output = Option<io::Result<Bytes>>> + Send;
 }
 
-/// Why bytes were not taken.
+/// Why bytes were not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     #[error("the bytes did not all arrive")]
@@ -30,14 +31,14 @@ pub enum AppendError {
     #[error("more bytes came than are allowed")]
     TooLarge,
 
-    #[error("the upload has ended, or must be taken anew")]
+    #[error("the upload has ended, or must be taken again")]
     Gone,
 
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Who a spool belongs to while bytes are pumped into it.
+/// The owner of a spool while bytes are pumped into it.
 pub(crate) trait Holder: Send + 'static {
     fn spool(&mut self) -> Option<&mut Spool>;
 
@@ -45,7 +46,8 @@ pub(crate) trait Holder: Send + 'static {
     fn checkpoint(&mut self) -> Result<(), AppendError>;
 }
 
-/// Takes all that comes. What was taken before a failure stays; the holder is lost only to a panic.
+/// Writes all bytes of the source. Bytes that were written before a failure stay. The holder is lost only to
+/// a panic.
 pub(crate) async fn pump<H: Holder>(
     mut holder: H,
     source: &mut impl ByteSource,
@@ -74,8 +76,9 @@ pub(crate) async fn pump<H: Holder>(
     }
 }
 
-/// No thread is held while the source is silent, or a few slow clients could hold them all. One that finds more when it has
-/// written what it had goes on with it: to end, to wake this task and to be begun anew takes a tenth as long as the writing.
+/// No thread is held while the source is silent, or a few slow clients could hold them all. A thread that
+/// finds more bytes after a write continues with them: ending, waking this task and starting again takes a
+/// tenth as long as the writing.
 async fn pump_through_threads<H: Holder>(
     holder: H,
     first: Bytes,
@@ -107,7 +110,7 @@ async fn pump_through_threads<H: Holder>(
     (holder, outcome.and(ended))
 }
 
-/// What has come and waits for a thread.
+/// Bytes that have arrived and wait for a thread.
 #[derive(Default)]
 struct Gathered {
     state: Mutex<Waiting>,
@@ -118,7 +121,7 @@ struct Gathered {
 struct Waiting {
     chunks: Vec<Bytes>,
     bytes: usize,
-    /// Whether a thread will look here again.
+    /// Whether a thread will check this queue again.
     is_watched: bool,
 }
 
@@ -136,7 +139,7 @@ impl Gathered {
         waiting.chunks.push(chunk);
     }
 
-    /// Waits while as much is there as may be, unless nobody is going to take it.
+    /// Waits while the queue is full, unless no thread is going to empty it.
     async fn room(&self) {
         loop {
             let taken = self.taken.notified();
@@ -155,14 +158,14 @@ impl Gathered {
         !waiting.is_watched && waiting.bytes >= GATHERED_BYTES_MIN
     }
 
-    /// For a thread that begins: all there is.
+    /// For a thread that begins: returns all waiting bytes.
     fn take(&self) -> Vec<Bytes> {
         let mut waiting = self.lock();
         waiting.is_watched = true;
         waiting.take()
     }
 
-    /// For a thread that has written: what is worth going on for. It does not come back after `None`.
+    /// For a thread that has written: returns more bytes if they are worth it. The thread ends after `None`.
     fn take_more(&self) -> Option<Vec<Bytes>> {
         let mut waiting = self.lock();
         if waiting.bytes < GATHERED_BYTES_MIN {
@@ -173,7 +176,7 @@ impl Gathered {
         Some(waiting.take())
     }
 
-    /// Whether it has written all, failed or panicked, a thread that ends looks no more.
+    /// A thread that ends checks the queue no more, whether it has written all, failed or panicked.
     fn leave(&self) {
         self.lock().is_watched = false;
         self.taken.notify_one();
@@ -195,7 +198,7 @@ fn write_on_thread<H: Holder>(mut holder: H, gathered: &Arc<Gathered>) -> Writin
     })
 }
 
-/// A thread's look at what gathers.
+/// Marks the queue as watched by a thread.
 struct Watch(Arc<Gathered>);
 
 impl Watch {
@@ -216,7 +219,7 @@ impl Drop for Watch {
     }
 }
 
-/// Counts what a source gives.
+/// Counts the bytes of a source.
 struct Intake<'s, S> {
     source: &'s mut S,
     left: u64,

@@ -1,4 +1,4 @@
-//! A whole blob in one request, without a row until it is published.
+//! Receives a whole blob in one request, without a row until it is published.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ pub(crate) async fn receive(
         .map_err(AppendError::from)
 }
 
-/// A spool whose file nothing names.
+/// A spool whose file no row names.
 struct Loose(Option<Spool>);
 
 impl Loose {
-    /// From here on the file goes with what was received.
+    /// From here on the file belongs to the returned value.
     fn finish(mut self) -> Result<Received, StoreError> {
         let spool = self.0.as_mut().ok_or(StoreError::Panicked)?;
         let digest = spool.digest();

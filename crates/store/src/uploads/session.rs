@@ -1,4 +1,4 @@
-//! Who works on an upload: one at a time, and what is left in memory for the next.
+//! Sessions: one caller at a time works on an upload, and its state stays in memory for the next.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,20 +18,20 @@ use crate::uploads::pump::Holder;
 use crate::uploads::spool::{Mark, Rest, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
 
-/// After so much of a stream its row is renewed, from which it goes on after a restart.
+/// After this many bytes of a stream the row is renewed. The stream can resume from it after a restart.
 const SAVED_EVERY_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How long an upload keeps its file open for the next request, at least.
+/// The least time that an upload keeps its file open for the next request.
 const REST_AFTER: Duration = Duration::from_millis(500);
-/// How many uploads begin to rest at once: each may need a thread that flushes its file.
+/// The number of uploads that begin to rest at once: each may need a thread that flushes its file.
 const RESTING_AT_ONCE_MAX: usize = 32;
 
-/// The uploads that somebody works on, and those that have in memory what their row has not.
+/// The uploads that a session holds, and those with state in memory that their row does not have.
 pub(crate) struct Live {
     slots: Mutex<HashMap<UploadId, Slot>>,
-    /// Whether a task looks after those that nobody works on.
+    /// Whether a task checks the idle uploads.
     is_watched: AtomicBool,
-    /// Those that have no row, because nothing has come yet.
+    /// Uploads that have no row, because they have received nothing.
     pub(crate) given: Given,
 }
 
@@ -40,27 +40,27 @@ enum Slot {
     Idle(Box<State>),
 }
 
-/// An upload as far as it has come.
+/// The state of an upload.
 pub(crate) struct State {
     pub(crate) spool: Spool,
     pub(crate) parts: Parts,
-    /// What the row says, or may say after a commit whose outcome is not known.
+    /// The state in the row, or in the row after a commit whose outcome is unknown.
     pub(crate) saved: Saved,
-    /// Where to go back to unless what is under way succeeds.
+    /// The position to go back to unless the current step succeeds.
     undo: Option<Mark>,
-    /// After a failed flush or commit only what the row says is to be relied on.
+    /// After a failed flush or commit, only the row can be relied on.
     doubtful: bool,
-    /// Whether somebody has worked on it since the last look at those that nobody works on.
+    /// Whether a session has used the upload since the last check of idle uploads.
     is_fresh: bool,
 }
 
-/// The right to work on an upload, until it is dropped.
+/// The exclusive right to work on an upload, until it is dropped.
 pub(crate) struct Session {
     pub(crate) core: Arc<Core>,
     live: Arc<Live>,
     id: UploadId,
     state: Option<Box<State>>,
-    /// What a row begins with, as long as there is none.
+    /// The values of the first row, while there is no row.
     rowless: Option<Rowless>,
 }
 
@@ -73,7 +73,7 @@ impl Live {
         }
     }
 
-    /// `None` while somebody works on it.
+    /// Returns `None` while another session holds the upload.
     pub(crate) fn claim(self: &Arc<Live>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
         let mut slots = self.lock();
         let state = match slots.remove(&id) {
@@ -94,7 +94,7 @@ impl Live {
         })
     }
 
-    /// Its row is gone: whoever works on it leaves nothing behind.
+    /// Its row is gone: a session that works on it leaves no state behind.
     pub(crate) fn abandon(&self, id: &UploadId) {
         if let Some(Slot::Busy { abandoned }) = self.lock().get_mut(id) {
             *abandoned = true;
@@ -105,7 +105,7 @@ impl Live {
         self.lock().len()
     }
 
-    /// How far an upload has come that nobody works on.
+    /// The number of bytes received by an idle upload.
     pub(crate) fn idle_offset(&self, id: &UploadId) -> Option<u64> {
         match self.lock().get(id) {
             Some(Slot::Idle(state)) => Some(state.spool.offset()),
@@ -113,7 +113,7 @@ impl Live {
         }
     }
 
-    /// Has the files of uploads closed that nobody comes back to.
+    /// Starts a task that closes the files of uploads that no caller returns to.
     fn watch(self: &Arc<Live>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
@@ -133,7 +133,7 @@ impl Live {
         });
     }
 
-    /// Looks once at the uploads that nobody works on. Nothing is left to be done when none of them holds a file.
+    /// Checks the idle uploads once. There is nothing left to do when none of them holds a file.
     pub(crate) fn rest(&self) -> Rest {
         let mut slots = self.lock();
         let (mut begun, mut failed, mut rest) = (0, Vec::new(), Rest::Nothing);
@@ -162,12 +162,13 @@ impl Live {
         }
         for id in failed {
             if let Some(Slot::Idle(state)) = slots.remove(&id) {
-                // What is relied on is what the row says.
+                // From now on only the row counts.
                 let _ = left_behind(state);
             }
         }
         if rest == Rest::Nothing {
-            // Under the lock, so that a session that leaves an upload after this look begins another watch.
+            // Under the lock, so that a session that releases an upload after this check starts another
+            // watch.
             self.is_watched.store(false, Ordering::Release);
         }
         rest
@@ -225,7 +226,7 @@ impl Session {
         self.rowless.is_some()
     }
 
-    /// Of a commit that has failed it may come to light later that it was none the less made.
+    /// A commit that reported failure may later turn out to have been made.
     pub(crate) fn may_have_row(&self) -> bool {
         self.rowless.is_none_or(|rowless| rowless.doubtful)
     }
@@ -238,7 +239,7 @@ impl Session {
         self.state.as_deref_mut().ok_or(StoreError::Panicked)
     }
 
-    /// From here on a failure leads back to here.
+    /// From here on a failure returns to this position.
     pub(crate) fn begin(&mut self) {
         if let Some(state) = &mut self.state {
             state.undo = Some(state.spool.mark());
@@ -251,7 +252,7 @@ impl Session {
         }
     }
 
-    /// After a commit whose outcome is not known: a row may name the file.
+    /// After a commit whose outcome is unknown, a row may name the file.
     pub(crate) fn doubt(&mut self) {
         if let Some(state) = &mut self.state {
             state.saved.file = state.spool.file();
@@ -259,13 +260,13 @@ impl Session {
         }
     }
 
-    /// The upload is over; its file is another's.
+    /// The upload has ended, and its file belongs to another owner.
     pub(crate) fn end(&mut self) {
         self.state = None;
         self.live.given.end(&self.id);
     }
 
-    /// Ends the upload: first its row goes, then its bytes. Goes on although the caller is gone.
+    /// Ends the upload: first its row is removed, then its bytes. Continues if the caller is dropped.
     pub(crate) async fn cancel(mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
         let cancelling = tokio::spawn(async move {
             let (core, id) = (self.core.clone(), self.id);
@@ -278,7 +279,8 @@ impl Session {
         cancelling.await.unwrap_or(Err(StoreError::Panicked))
     }
 
-    /// The upload is over, and its file goes with it, be it known here or named by the row that was.
+    /// The upload has ended. Its file is removed, whether this session knows it or only the former row named
+    /// it.
     pub(crate) async fn discard(&mut self, in_row: Option<FileName>) -> Result<(), StoreError> {
         let held = self.state.take().and_then(|state| state.spool.file());
         if held.or(in_row).is_none() {
@@ -298,8 +300,8 @@ impl Session {
         self.state.as_ref().is_none_or(|state| state.doubtful)
     }
 
-    /// Puts what has come on stable storage, first the bytes, then the row. Goes on although the caller is gone:
-    /// who works on the upload next must not meet a write under way.
+    /// Puts the received bytes on stable storage, then the row. Continues if the caller is dropped, because
+    /// the next session must not meet a write in progress.
     pub(crate) async fn save(self, parts: Parts) -> (Option<Session>, Result<(), AppendError>) {
         let saving = tokio::spawn(async move {
             let (mut session, synced) = self.sync_off_thread().await?;
@@ -338,7 +340,7 @@ impl Session {
         synced
     }
 
-    /// Makes a whole blob of what has come.
+    /// Makes a whole blob of the received bytes.
     pub(crate) fn finish(&mut self, digest: Digest) -> Result<Received, StoreError> {
         let state = self.state_mut()?;
         let finished = state.spool.finish(digest).tried("sync an upload");
@@ -397,7 +399,7 @@ impl Holder for Session {
         self.state.as_mut().map(|state| &mut state.spool)
     }
 
-    /// What is acknowledged only as a whole is saved only as a whole.
+    /// An append that is acknowledged only as a whole is saved only as a whole.
     fn checkpoint(&mut self) -> Result<(), AppendError> {
         let state = self.state_mut()?;
         let flushed = state.spool.flush_on().tried("sync an upload");
@@ -445,7 +447,7 @@ impl Drop for Session {
     }
 }
 
-/// What the row has not and the next one must find.
+/// The state that the row does not have and the next session needs.
 fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
     if state.doubtful {
         if state.saved.file != state.spool.file() {

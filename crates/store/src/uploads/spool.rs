@@ -15,7 +15,7 @@ use crate::tables::uploads::{Parts, Progress, Saved, UploadRow};
 use crate::uploads::flush::{Flush, Flushed};
 use crate::{StoreError, Tried};
 
-/// Up to here the bytes live in a row, of the upload and then of the blob.
+/// Up to this size the bytes are stored in a row, of the upload and then of the blob.
 pub(crate) const ROW_SIZE_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) struct Spool {
@@ -32,21 +32,22 @@ enum Store {
 
 struct Open {
     name: FileName,
-    /// None while nobody works on the upload: thousands that were given up would hold a descriptor each.
+    /// `None` while no session holds the upload: otherwise thousands of abandoned uploads would each hold a
+    /// descriptor.
     file: Option<Arc<File>>,
     synced: u64,
     flush: Option<Flush>,
 }
 
-/// What a spool of an upload that nobody works on still holds.
+/// The resources that the spool of an idle upload still holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
     Nothing,
-    /// A file, or a flush that is under way.
+    /// A file, or a flush in progress.
     Busy,
 }
 
-/// Where a spool was, to go back to.
+/// A position of a spool, to go back to.
 pub(crate) struct Mark {
     hasher: Hasher,
     offset: u64,
@@ -63,7 +64,7 @@ impl Spool {
         }
     }
 
-    /// What the row promises. What a file holds beyond it was never acknowledged.
+    /// Loads the bytes that the row records. Bytes of the file beyond them were never acknowledged.
     pub(crate) fn load(files: Arc<Files>, row: &UploadRow) -> Result<Spool, StoreError> {
         let offset = row.saved.offset;
         let Some(name) = row.saved.file else {
@@ -123,7 +124,7 @@ impl Spool {
         }
     }
 
-    /// Whether so many more bytes can be taken without touching the disk.
+    /// Whether `more` bytes fit without touching the disk.
     pub(crate) fn fits_in_memory(&self, more: usize) -> bool {
         match &self.store {
             Store::Memory(bytes) => bytes.len() + more <= ROW_SIZE_BYTES_MAX,
@@ -131,7 +132,7 @@ impl Spool {
         }
     }
 
-    /// How much would be lost in a power cut, although it is in a file.
+    /// The number of bytes in a file that a power cut would lose.
     pub(crate) fn unsynced(&self) -> u64 {
         match &self.store {
             Store::Memory(_) => 0,
@@ -139,7 +140,7 @@ impl Spool {
         }
     }
 
-    /// How much has come since the last flush began.
+    /// The number of bytes since the last flush began.
     pub(crate) fn unflushed(&self) -> u64 {
         match &self.store {
             Store::Memory(_) => 0,
@@ -150,17 +151,17 @@ impl Spool {
         }
     }
 
-    /// Ends the flush that is under way, if there is one, and begins the next.
+    /// Ends the flush in progress, if there is one, and begins the next.
     pub(crate) fn flush_on(&mut self) -> io::Result<Option<Flushed>> {
         let flushed = self.end_flush()?;
         if !self.begin_flush()? {
-            // No thread is to be had.
+            // No thread is available.
             self.sync()?;
         }
         Ok(flushed)
     }
 
-    /// Whether a thread could be had for it, where it needs one.
+    /// Returns `false` if the flush needs a thread and none is available.
     fn begin_flush(&mut self) -> io::Result<bool> {
         let hash_state = self.hasher.save();
         let Store::File(open) = &mut self.store else {
@@ -172,8 +173,8 @@ impl Spool {
         Ok(open.flush.is_some())
     }
 
-    /// Lets go of the file, without waiting: what has come since the last flush is flushed first, since an error of the
-    /// disk is reported to those who have the file open.
+    /// Closes the file without waiting. Bytes since the last flush are flushed first, since the system
+    /// reports a disk error only to processes that have the file open.
     pub(crate) fn rest(&mut self) -> io::Result<Rest> {
         let Store::File(open) = &mut self.store else {
             return Ok(Rest::Nothing);
@@ -214,7 +215,7 @@ impl Spool {
         Ok(Some(flushed))
     }
 
-    /// Takes all of the bytes or, when it fails, none.
+    /// Writes all of the bytes or, on failure, none.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Store::Memory(memory) = &mut self.store {
             if memory.len() + bytes.len() <= ROW_SIZE_BYTES_MAX {
@@ -226,7 +227,8 @@ impl Spool {
             self.store = Store::File(outgrow(&self.files, memory)?);
         }
         if let Store::File(open) = &mut self.store {
-            // Hashed first, which does not mind bytes that another core has last seen, they are near when they are copied.
+            // Hashing comes first: it tolerates bytes that are in another core's cache, and the copy then
+            // finds them near.
             let before = self.hasher.clone();
             self.hasher.update(bytes);
             let file = open.file(&self.files, self.offset);
@@ -240,7 +242,7 @@ impl Spool {
         Ok(())
     }
 
-    /// After a failure nothing is known of what the file holds beyond what was synced before.
+    /// After a failure, the file's content beyond the last successful sync is unknown.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.end_flush()?;
         if let Store::File(open) = &mut self.store
@@ -285,7 +287,7 @@ impl Spool {
         }
     }
 
-    /// For the row, once all of it is synced.
+    /// The state for the row, once all of it is synced.
     pub(crate) fn saved(&self) -> Saved {
         Saved {
             offset: self.offset,
@@ -314,7 +316,7 @@ impl Spool {
         self.hasher.algorithm()
     }
 
-    /// The digest by another algorithm than the one that went along.
+    /// The digest by an algorithm other than the one that ran during the upload.
     pub(crate) fn digest_by(&mut self, algorithm: DigestAlgorithm) -> io::Result<Digest> {
         match &mut self.store {
             Store::Memory(bytes) => Ok(Digest::computed(algorithm, bytes)),
@@ -325,7 +327,7 @@ impl Spool {
         }
     }
 
-    /// Puts all of it on stable storage, under a digest that was computed from it.
+    /// Puts all bytes on stable storage, under a digest that was computed from them.
     pub(crate) fn finish(&mut self, digest: Digest) -> io::Result<Received> {
         self.end_flush()?;
         if let Store::File(open) = &mut self.store {
@@ -349,7 +351,7 @@ impl Spool {
 }
 
 impl Open {
-    /// The file, opened again if the upload has rested. What was taken must still be in it.
+    /// Returns the file, and opens it again if the upload has rested. It must still hold all received bytes.
     fn file(&mut self, files: &Files, offset: u64) -> io::Result<Arc<File>> {
         if let Some(file) = &self.file {
             return Ok(file.clone());

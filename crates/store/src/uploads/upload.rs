@@ -1,4 +1,4 @@
-//! An upload that its holder alone works on.
+//! An upload that one holder works on.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use crate::tables::uploads::Parts;
 use crate::uploads::pump::{AppendError, ByteSource, pump};
 use crate::uploads::session::{Live, Session, State};
 
-/// So many uploads may hold in memory what their rows have not; beyond, each append is durable.
+/// The number of uploads whose memory may be ahead of their rows. Beyond it, each append is durable.
 const LIVE_COUNT_MAX: usize = 256;
 
-/// What an append promises when it answers.
+/// The guarantee of a successful append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The bytes are on stable storage. If they do not all come, none of them stays.
+    /// The bytes are on stable storage. If the source breaks off, none of them stays.
     Durable,
-    /// The bytes are kept while the process lives. If they do not all come, those that did stay.
+    /// The bytes are kept while the process lives. If the source breaks off, the bytes that arrived stay.
     Streamed,
 }
 
 pub struct Upload {
     pub(crate) session: Option<Session>,
     live: Arc<Live>,
-    /// What the last look at the session has shown.
+    /// The state at the last look at the session.
     offset: u64,
     parts: Parts,
 }
@@ -47,13 +47,14 @@ impl Upload {
         self.parts.count
     }
 
-    /// The size of the smallest part but the last.
+    /// The size of the smallest part other than the last.
     pub fn smallest_inner_part(&self) -> Option<u64> {
         self.parts.smallest_inner
     }
 
-    /// Takes all that comes, `limit_bytes` at most, and says how much that was. A source that fails, or whose caller
-    /// goes away, ends the append as `durability` says. After a failed flush the upload is back at what is saved.
+    /// Appends all bytes of the source, at most `limit_bytes`, and returns their number. If the source fails
+    /// or the caller is dropped, `durability` decides what stays. After a failed flush the upload is back at
+    /// its saved state.
     pub async fn append(
         &mut self,
         source: &mut impl ByteSource,
@@ -69,7 +70,8 @@ impl Upload {
         taken
     }
 
-    /// Takes the end of a blob, to be completed next: where it is not, for whatever reason, none of it stays.
+    /// Appends the end of a blob that is completed next. If it is not completed, for whatever reason, none of
+    /// these bytes stays.
     pub async fn append_last(
         &mut self,
         source: &mut impl ByteSource,
@@ -86,7 +88,7 @@ impl Upload {
         taken
     }
 
-    /// As a durable append, and counts what comes as a part.
+    /// Like a durable append, and counts the bytes as a part.
     pub async fn append_part(
         &mut self,
         source: &mut impl ByteSource,
@@ -116,7 +118,7 @@ impl Upload {
         outcome
     }
 
-    /// A session in doubt is let go of: whoever takes the upload next finds what its row says.
+    /// Drops a session whose state is uncertain: the next caller loads the upload from its row.
     fn put_back(&mut self, session: Option<Session>) {
         self.session = session
             .filter(|session| !session.is_doubtful())

@@ -1,4 +1,4 @@
-//! Upload ids: what a session of receiving is called.
+//! Upload ids: the names of sessions that receive a blob.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use uuid::{Builder, Uuid};
 
 use crate::StoreError;
 
-/// A UUID, shown hyphenated and in lower case: random, or of version 8 with a stamp, a signature and the process that
-/// has given it.
+/// A UUID, shown hyphenated and in lower case. It is random, or of version 8 with a stamp, a signature and
+/// the process that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(Uuid);
 
-/// When an id was given: milliseconds and a number within them, no two the same. It has 60 bits.
+/// When an id was issued: milliseconds and a number within them; no two are the same. It has 60 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(u64);
 
@@ -36,7 +36,8 @@ impl UploadId {
         UploadId(Uuid::new_v4())
     }
 
-    /// In the order of stamps. Of the signature 30 bits are kept: who guesses one can do no more than begin an upload.
+    /// Ids sort in the order of stamps. They keep 30 bits of the signature: a client that guesses one can
+    /// only begin an upload.
     pub(crate) fn signed(stamp: Stamp, process: [u8; 4], signature: &[u8]) -> UploadId {
         let number = stamp.0 & ((1 << NUMBER_BITS) - 1);
         let high = (stamp.0 >> NUMBER_BITS) << 16 | number;
@@ -49,20 +50,20 @@ impl UploadId {
         UploadId(Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// The process that has given an id, where it says so.
+    /// The process that issued an id, if the id has that form.
     pub(crate) fn process(&self) -> [u8; 4] {
         let [.., a, b, c, d] = *self.as_bytes();
         [a, b, c, d]
     }
 
-    /// That of an id which has one.
+    /// The stamp, if the id has one.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         let high = self.0.as_u64_pair().0;
         let number = high & ((1 << NUMBER_BITS) - 1);
         (self.0.get_version_num() == 8).then_some(Stamp((high >> 16) << NUMBER_BITS | number))
     }
 
-    /// The least of those given at a time.
+    /// The least id that could be issued at a time.
     pub(crate) fn first_of(milliseconds: i64) -> UploadId {
         UploadId::signed(Stamp::first_of(milliseconds), [0; 4], &[])
     }
@@ -73,7 +74,7 @@ impl UploadId {
         milliseconds.unwrap_or(0).cast_signed()
     }
 
-    /// Takes the hyphenated form, in either case.
+    /// Parses the hyphenated form, in either case.
     pub fn parse(text: &str) -> Option<UploadId> {
         let uuid = Uuid::try_parse(text).ok()?;
         uuid.to_string()
@@ -81,7 +82,7 @@ impl UploadId {
             .then_some(UploadId(uuid))
     }
 
-    /// As a row has it.
+    /// Reads the form that a row stores.
     pub fn from_bytes(bytes: &[u8]) -> Result<UploadId, StoreError> {
         match Uuid::from_slice(bytes) {
             Ok(uuid) => Ok(UploadId(uuid)),

@@ -1,4 +1,4 @@
-//! Uploads that have not ended, compared with the bytes that have come.
+//! Compares unfinished uploads with the bytes that they have received.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::{StoreError, Tried, UploadId};
 
 const UPLOADS_AT_ONCE: i64 = 50;
 
-/// How many are damaged; each has been reported in a line.
+/// Returns the number of damaged uploads; each is reported in a line.
 pub(super) async fn verify(core: &Arc<Core>, report: &Report) -> Result<u64, StoreError> {
     let (mut last, mut damaged) = (Vec::new(), 0);
     loop {
@@ -43,7 +43,7 @@ async fn complaint(core: &Arc<Core>, id: UploadId, row: UploadRow) -> Result<Opt
             None => bytes(&core, &row)?,
             found => found,
         };
-        // Between the list and the look, somebody may have worked on it or ended it.
+        // Since the list was read, a request may have changed or ended the upload.
         let now = core.read(|at| uploads::find(at, &id))?;
         Ok(found.filter(|_| now.is_some_and(|now| now == row)))
     })
@@ -53,7 +53,7 @@ async fn complaint(core: &Arc<Core>, id: UploadId, row: UploadRow) -> Result<Opt
 fn parts(parts: Parts) -> Option<String> {
     let has_inner = parts.count > 1;
     let right = parts.smallest_inner.is_some() == has_inner && (parts.count > 0 || parts.last_size == 0);
-    (!right).then(|| "counts other parts than it knows sizes of".to_owned())
+    (!right).then(|| "counts other parts than it has sizes for".to_owned())
 }
 
 fn bytes(core: &Core, row: &UploadRow) -> Result<Option<String>, StoreError> {
@@ -80,7 +80,7 @@ fn file(core: &Core, row: &UploadRow, name: FileName) -> Result<Option<String>, 
             "has {length} bytes instead of {offset} (file {name})"
         )));
     }
-    // One of another version is not gone by.
+    // A hash state of another version is ignored.
     let state = row.hash_state.as_deref();
     let Some(kept) = state.and_then(|state| Hasher::restore(row.algorithm, state)) else {
         return Ok(None);

@@ -10,12 +10,12 @@ use crate::backend::Connection;
 use crate::changes::Changes;
 use crate::{StoreError, Tx};
 
-/// A write, whatever its types.
+/// A write with its types erased.
 pub(crate) trait Job: Send {
-    /// Does the work, and says whether its changes are to be kept. May be asked again, in another transaction.
+    /// Runs the work, and returns whether to keep its changes. May be called again, in another transaction.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
 
-    /// Answers the caller, after the commit.
+    /// Sends the result to the caller, after the commit.
     fn settle(self: Box<Self>, committed: Result<(), Arc<StoreError>>);
 }
 
@@ -55,27 +55,28 @@ where
         keep
     }
 
-    /// What a write decided, its refusals too, may rest on what the others of its batch changed: without the
-    /// commit, none of it holds.
+    /// The result of a write, including a refusal, may depend on changes of other writes in its batch.
+    /// Without the commit, none of the results is valid.
     fn settle(self: Box<Self>, committed: Result<(), Arc<StoreError>>) {
         let Pending { work, result, answer } = *self;
-        // What the work holds is let go of before the caller goes on, who may want to be the last to hold it.
+        // The values that the work holds are dropped before the caller continues, because the caller may need
+        // to be their last owner.
         drop(work);
         let result = match (committed, result) {
             (Ok(()), Some(result)) => result,
             (Ok(()), None) => Err(StoreError::Closed.into()),
             (Err(cause), _) => Err(StoreError::NotCommitted(cause).into()),
         };
-        // The caller may have gone away; the change stands.
+        // The caller may be gone; the change is kept.
         drop(answer.send(result));
     }
 }
 
-/// Runs the jobs in one transaction, and gives what the kept ones announced. After an error nothing is known of the
-/// transaction.
+/// Runs the jobs in one transaction, and returns the announcements of the kept ones. After an error the state
+/// of the transaction is unknown.
 ///
-/// A savepoint costs a copy of every page that is touched, and few jobs are refused once they have changed something: so
-/// savepoints are made only when that was seen, and all is run again.
+/// A savepoint costs a copy of every page that is touched, and few jobs are refused after they have changed
+/// something. Savepoints are therefore made only after such a refusal was seen, and all jobs run again.
 pub(crate) fn commit(
     connection: &dyn Connection,
     changes: &Changes,
@@ -96,7 +97,7 @@ pub(crate) fn commit(
     Ok(announced)
 }
 
-/// None where a job is not to be kept and has changed something.
+/// Returns `None` if a job must not be kept and has changed something.
 fn run_all(connection: &dyn Connection, jobs: &mut [&mut (dyn Job + 'static)]) -> Option<Topics> {
     let mut announced = Topics::default();
     for job in jobs {

@@ -1,5 +1,5 @@
-//! Writing: one thread takes what waits, runs it in one transaction, commits once, then answers all of it. Who comes
-//! alone does so himself, where a commit is quick.
+//! Writing: one thread takes the waiting writes, runs them in one transaction, commits once, then answers all
+//! of them. A caller that is alone commits on its own thread, where a commit is quick.
 
 mod batch;
 mod thread;
@@ -20,14 +20,15 @@ use crate::writer::batch::{Job, Pending};
 use crate::writer::thread::{Seat, settle};
 use crate::{StoreError, Tried, Tx};
 
-/// Writes that wait or run; a caller beyond them waits before it enters the queue.
+/// Writes that wait or run. Further callers wait before they enter the queue.
 const QUEUE_LENGTH_MAX: usize = 2_048;
-/// A caller commits on his own thread only while that takes no longer: other requests wait for that thread.
+/// A caller commits on its own thread only while a commit takes at most this long: other requests wait for
+/// that thread.
 const COMMIT_IN_PLACE_MAX: Duration = Duration::from_micros(500);
-/// After so many of these it is the thread's turn, which also looks after the log.
+/// After this many commits in place the writer thread commits, because it also looks after the log.
 const COMMITS_IN_PLACE_MAX: u32 = 64;
 
-/// Whether the store takes writes.
+/// Whether the store accepts writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Writable,
@@ -46,9 +47,9 @@ struct Shared {
     probe_interval: Duration,
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// Taken before the queue where both are, and never held while callers are answered.
+    /// Locked before the queue when both are needed, and never held while callers are answered.
     seat: Mutex<Seat>,
-    /// How many callers may still commit on their own threads.
+    /// The number of callers that may still commit on their own threads.
     in_place: AtomicU32,
     permits: Arc<Semaphore>,
     health: watch::Sender<Health>,
@@ -59,9 +60,9 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Waiting>,
-    /// How many must wait for the thread to be woken.
+    /// The number of waiting jobs at which the thread is woken.
     awaited: usize,
-    /// A commit in place has failed, so that the thread has something to look after.
+    /// A commit in place has failed, so the thread must handle the failure.
     failed: bool,
     closing: bool,
 }
@@ -140,13 +141,13 @@ impl Writer {
         self.shared.announcements.watch(topic)
     }
 
-    /// Takes no more work; returns once what waits is done and the thread has ended.
+    /// Accepts no more work. Returns once the waiting work is done and the thread has ended.
     pub(crate) fn stop(&self) {
         self.shared.lock_queue().closing = true;
         self.shared.wake.notify_all();
 
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A closure may hold the last handle to the store: then this is the writer's own thread.
+        // A closure may hold the last handle to the store: then this is the writer thread itself.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
             && thread.join().is_err()
         {
@@ -185,7 +186,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives the work back where it is the thread's.
+    /// Returns the work if the writer thread must do it.
     fn commit_in_place(&self, waiting: Waiting) -> Option<Waiting> {
         let taken = |left: u32| left.checked_sub(1);
         if self
@@ -212,12 +213,12 @@ impl Shared {
         None
     }
 
-    /// On the writer's thread. Gives the time it took.
+    /// Runs on the writer thread. Returns the time taken.
     fn commit(&self, batch: Vec<Waiting>) -> Duration {
         self.commit_on(self.lock_seat(), batch, COMMITS_IN_PLACE_MAX)
     }
 
-    /// Allows so many callers to commit in place, if there was nobody else and it was quick.
+    /// Allows `in_place` callers to commit in place, if this commit was alone and quick.
     fn commit_on(&self, mut seat: MutexGuard<'_, Seat>, mut batch: Vec<Waiting>, in_place: u32) -> Duration {
         let began = Instant::now();
         let committed = seat.commit(self, &mut batch);

@@ -1,4 +1,4 @@
-//! The thread that writes, and the seat that it shares with callers who find nobody else there.
+//! The thread that writes, and the seat that it shares with callers that commit in place.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use crate::writer::batch::commit;
 use crate::writer::{Health, Queue, Shared, Waiting};
 
 const BATCH_JOBS_MAX: usize = 512;
-/// How long no work must have come for the thread to call it quiet.
+/// The time without new work after which the thread counts as idle.
 const QUIET: Duration = Duration::from_millis(5);
-/// How long a batch may wait for those who were in the last one and are about to come back.
+/// The longest that a batch waits for the callers of the last one, which are about to return.
 const GATHERING_MAX: Duration = Duration::from_millis(2);
 
-/// What the thread has to do next.
+/// The next task of the thread.
 enum Next {
     Commit(Vec<Waiting>),
     Quiet,
     Close,
 }
 
-/// A connection to write with, or none until the disk is seen to work again.
+/// A connection to write with, or none until the disk works again.
 pub(super) enum Seat {
     Open {
         connection: Box<dyn Connection>,
@@ -33,7 +33,7 @@ pub(super) enum Seat {
     },
 }
 
-/// What the thread knows of the last batch.
+/// The size and the time of the last batch.
 #[derive(Clone, Copy, Default)]
 struct Last {
     jobs: usize,
@@ -90,7 +90,7 @@ impl Seat {
             Seat::Shut { probe_at } if Instant::now() < *probe_at => {}
             Seat::Shut { probe_at } => match shared.changes.during(|| shared.backend.recover()) {
                 Ok(connection) => {
-                    tracing::info!("the disk takes writes again");
+                    tracing::info!("the disk accepts writes again");
                     *self = Seat::Open {
                         connection,
                         upkeep: Upkeep::Done,
@@ -108,7 +108,8 @@ impl Seat {
         }
     }
 
-    /// A failed upkeep may have been a failed flush: as after a failed commit, nothing is known of the disk.
+    /// A failed upkeep may have been a failed flush. As after a failed commit, the state of the disk is
+    /// unknown.
     fn tidy(&mut self, shared: &Shared, moment: Moment) {
         let Seat::Open { connection, upkeep } = self else {
             return;
@@ -123,13 +124,13 @@ impl Seat {
         if let Seat::Open { connection, .. } = self
             && let Err(error) = connection.tidy(Moment::Closing)
         {
-            // Nothing is lost: what was committed stands in the log, which the next start reads.
+            // Nothing is lost: committed data is in the log, which the next start reads.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the log could not be brought in"
+                "the WAL checkpoint failed"
             );
         }
-        // The last connection goes here, not with whoever holds the store longest.
+        // The last connection is closed here, not with the last handle to the store.
         *self = Seat::Shut {
             probe_at: Instant::now(),
         };
@@ -155,7 +156,8 @@ pub(super) fn settle(batch: Vec<Waiting>, committed: Result<(), StoreError>) {
 }
 
 impl Last {
-    /// Those who were answered together come back together: a flush is saved by waiting for them, if that takes less.
+    /// Callers that were answered together return together. Waiting for them saves a flush, if the wait takes
+    /// less time.
     fn gathering(self) -> Duration {
         if self.jobs > 1 {
             (self.took / 2).min(GATHERING_MAX)
@@ -214,7 +216,7 @@ impl Shared {
 
 type Guard<'q> = std::sync::MutexGuard<'q, Queue>;
 
-/// However the thread ends, nobody waits for it any more.
+/// However the thread ends, no caller waits for it any more.
 struct Ending<'s>(&'s Shared);
 
 impl Drop for Ending<'_> {

@@ -1,4 +1,4 @@
-//! A disk whose n-th call fails, and that knows what a power cut would leave.
+//! A disk whose n-th call fails, and that records what a power cut would leave.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,15 +14,15 @@ use ecru_store::{Disk, Flushing, Io, StoreError, Value};
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The call does nothing, or half of it.
+    /// The call has no effect, or half of it.
     Undone,
-    /// The call does its work, and says that it did not.
+    /// The call takes effect, but reports a failure.
     Unsaid,
-    /// As `Undone`, and so does every call after it.
+    /// Like `Undone`, and every later call fails too.
     Gone,
 }
 
-/// Counts calls down to the one that fails.
+/// Counts calls down to the failing one.
 pub(crate) struct Faults {
     left: AtomicI64,
     fault: Fault,
@@ -40,7 +40,7 @@ impl Faults {
         })
     }
 
-    /// Until it is healed, a database that has failed stays as it is.
+    /// A database that has failed stays in that state until it is healed.
     pub(crate) fn fail_at(&self, call: i64) {
         self.frozen.store(true, Ordering::SeqCst);
         self.left.store(call, Ordering::SeqCst);
@@ -83,7 +83,7 @@ pub(crate) struct FailingDisk {
     stable: Mutex<Stable>,
 }
 
-/// What is on stable storage, of files and directories that were made.
+/// The files and directories that are on stable storage.
 #[derive(Default)]
 struct Stable {
     sizes: HashMap<u64, u64>,
@@ -99,7 +99,7 @@ impl FailingDisk {
         }
     }
 
-    /// What a process started after a power cut would find, as a copy.
+    /// Copies the files that a process started after a power cut would find.
     pub(crate) fn copy_after_power_cut(&self, from: &Path, to: &Path) {
         let stable = self.stable.lock().unwrap();
         copy(from, to, &|path| {
@@ -115,8 +115,8 @@ impl FailingDisk {
     }
 }
 
-/// Copies a directory; `left` says how much is left of each file or directory, `None` that there is none of it.
-/// A file that is being removed meanwhile may be copied or not.
+/// Copies a directory. `left` returns how much is left of each file or directory, or `None` if nothing is. A
+/// file that is being removed meanwhile may or may not be copied.
 pub(crate) fn copy(from: &Path, to: &Path, left: &dyn Fn(&Path) -> io::Result<Option<u64>>) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -203,7 +203,7 @@ impl Io for FailingDisk {
     }
 }
 
-/// A database of which commits and changes fail. What lies beneath its own calls of the file system is not reached.
+/// A database whose commits and changes fail. The database's own calls of the file system do not fail.
 pub(crate) struct FailingBackend {
     pub(crate) faults: Arc<Faults>,
     pub(crate) backend: Arc<dyn Backend>,

@@ -1,4 +1,4 @@
-//! What stays true when the disk or the database fails.
+//! The guarantees that hold when the disk or the database fails.
 
 #[cfg(test)]
 mod disk;

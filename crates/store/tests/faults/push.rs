@@ -1,6 +1,6 @@
-//! Fails the n-th call of the disk or the database during a push, for n = 1, 2, … until a whole push passes. After each,
-//! nothing that was acknowledged is lost, and nothing is half visible: for the process that goes on, for one that is
-//! started after a kill, and for one that is started after a power cut.
+//! Fails the n-th call of the disk or the database during a push, for n = 1, 2, … until a whole push passes.
+//! After each failure, no acknowledged data is lost and no data is half visible. This holds for the process
+//! that goes on, for one started after a kill, and for one started after a power cut.
 
 use std::io;
 use std::path::Path;
@@ -23,7 +23,7 @@ const CALLS_MAX: i64 = 500;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What a client has been told.
+/// The data that was acknowledged to a client.
 #[derive(Default)]
 struct Acknowledged {
     upload: Option<(UploadId, u64)>,
@@ -57,7 +57,7 @@ async fn check(fault: Fault) {
     assert!(call > 20, "a push takes more than {call} calls");
 }
 
-/// Says whether the push came as far as the call.
+/// Returns whether the push reached the call.
 async fn fails_at(call: i64, fault: Fault) -> bool {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
@@ -100,7 +100,7 @@ async fn fails_at(call: i64, fault: Fault) -> bool {
     true
 }
 
-/// What a power cut leaves is what the test's disk has seen flushed: the real one need not flush.
+/// A power cut leaves what the test's disk has seen flushed: the real disk need not flush.
 fn open_failing(directory: &Path, faults: &Arc<Faults>, disk: &Arc<FailingDisk>) -> Store {
     let options = Options {
         directory: directory.to_owned(),
@@ -176,7 +176,7 @@ async fn push(store: &Store, acknowledged: &mut Acknowledged) -> Result<(), Fail
     Ok(())
 }
 
-/// An upload that has no row outlives its process for a day only.
+/// An upload without a row outlives its process for only a day.
 fn now() -> i64 {
     let made = tempfile::tempfile()
         .unwrap()

@@ -1,4 +1,5 @@
-//! A stream that is flushed while it goes on: one of these flushes fails, and what it was to cover is not called safe.
+//! A stream that is flushed while it goes on. One flush fails, and the bytes that it should cover do not
+//! count as safe.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +17,7 @@ use crate::push::{REPOSITORY, add_repository, publish};
 
 const NOW: i64 = 1_700_000_000_000;
 const PIECE_BYTES: usize = 1 << 20;
-/// So many that two flushes begin before the last one.
+/// Enough pieces for two flushes to begin before the last one.
 const PIECES: usize = 40;
 const FLUSHES: i64 = 3;
 
@@ -28,7 +29,7 @@ async fn a_stream_is_not_published_when_one_of_its_flushes_has_failed() {
     assert!(is_published(FLUSHES + 1).await, "no flush has failed");
 }
 
-/// The system says of a failed flush once that it has failed: all after it succeed.
+/// The system reports a failed flush once: all later flushes succeed.
 async fn is_published(refused: i64) -> bool {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");

@@ -1,4 +1,4 @@
-//! Sets as a scan sees them: installed, replaced, refused.
+//! Installed, replaced and refused sets, as a scan sees them.
 
 use std::io::Cursor;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -38,7 +38,7 @@ fn install(data: &Path, name: &str, bytes: &[u8], version: &str) -> Result<usize
     update.install(&ecosystem, part, &AtomicBool::new(false))
 }
 
-/// Of an image of Debian 12 with tar, and one Python package.
+/// The findings of a Debian 12 image with tar and one Python package.
 fn findings(scanner: &Scanner) -> Vec<String> {
     let status = "Package: tar\nStatus: install ok installed\nVersion: 1.34\n";
     let layer = TarBuilder::new()
@@ -102,7 +102,7 @@ fn a_set_covers_its_own_ecosystem_and_no_other() {
     assert_eq!(findings(&scanner), ["no Debian:12", "no PyPI"]);
     install(directory.path(), "PyPI", &archive(&[shared.to_string()]), "\"1\"").unwrap();
     assert_eq!(findings(&scanner), ["GHSA-1", "no Debian:12"]);
-    // One of all releases covers each of them.
+    // A set for all releases covers each of them.
     install(
         directory.path(),
         "Debian",
@@ -154,7 +154,7 @@ fn of_an_advisory_that_is_there_twice_the_newest_counts() {
         install(directory.path(), "Debian:12", &bytes, "\"1\"").unwrap();
         assert_eq!(findings(&scanner), ["no PyPI"]);
     }
-    // Also beside what was imported by hand.
+    // The same holds beside advisories that were imported by hand.
     let file = directory.path().join("older.json");
     fs::write(&file, older.to_string()).unwrap();
     scanner.advisories().import(&file).unwrap();
@@ -175,7 +175,7 @@ fn an_import_that_is_stopped_can_be_continued() {
     assert!(matches!(stopped, Err(ImportError::Stopped)));
     let part = update.part(&ecosystem).unwrap();
     assert_eq!((part.length, part.version.as_deref()), (length, Some("\"1\"")));
-    // A part of which nobody knows the version is no part of anything.
+    // A part without a known version cannot be continued.
     let mut part = part;
     part.restart(None).unwrap();
     part.append(b"half").unwrap();
@@ -247,7 +247,7 @@ fn the_ecosystems_of_a_layer_are_known_without_a_scan_and_without_reading_it_twi
         ["PyPI", "Other:7"]
     );
     assert_eq!(names(unreadable("one")), ["PyPI", "Other:7"]);
-    // Nor is one that is kept elsewhere remembered.
+    // The inventory of a layer that is stored elsewhere is not kept either.
     let absent = Layer {
         digest: "three".to_owned(),
         open: Box::new(|| Ok(None)),

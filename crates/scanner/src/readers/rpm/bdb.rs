@@ -1,4 +1,4 @@
-//! `Packages`: a hash table of Berkeley DB, whose values are headers, most of them on chains of pages of their own.
+//! `Packages`: a hash table of Berkeley DB. Its values are headers, most of them on separate chains of pages.
 
 use super::pages::{Numbers as _, Pages};
 use super::{Visit, damaged};
@@ -10,7 +10,7 @@ const PAGE_HEADER_BYTES: usize = 26;
 const HASH_UNSORTED: u8 = 2;
 const HASH: u8 = 13;
 const OVERFLOW: u8 = 7;
-/// A value that stands in the page itself, and one that stands elsewhere.
+/// A value in the page itself, and a value elsewhere.
 const KEY_DATA: u8 = 1;
 const OFF_PAGE: u8 = 3;
 
@@ -47,7 +47,7 @@ impl Database<'_> {
             .read(u64::from(number) * self.page_bytes as u64, self.page_bytes)
     }
 
-    /// Keys and values in turn, each found by its place in the page; they fill it from its end.
+    /// Keys and values alternate. Each is found by its offset in the page, which is filled from its end.
     fn read_page(&self, page: &[u8], visit: &mut Visit<'_>) -> Result<(), ReadError> {
         let entries = usize::from(page.le_u16(20)?);
         let place = |entry: usize| page.le_u16(PAGE_HEADER_BYTES + 2 * entry).map(usize::from);

@@ -13,12 +13,12 @@ const SOURCE_RPM: u32 = 1044;
 const ENTRY_BYTES: usize = 16;
 const PREAMBLE_BYTES: usize = 8;
 const ENTRIES_MAX: usize = 1 << 16;
-/// Longer than any text of a package may be: the name of its source is followed by a version.
+/// Longer than any permitted text of a package: the name of its source is followed by a version.
 const TEXT_BYTES_MAX: usize = 2 * NAME_BYTES_MAX;
-/// The keys that packages are signed with are kept as packages too.
+/// The keys that sign packages are stored as packages too.
 const PUBLIC_KEY: &str = "gpg-pubkey";
 
-/// None for what is no header of a package.
+/// Returns `None` if the bytes are not the header of a package.
 pub(super) fn package(header: &[u8]) -> Option<Package> {
     let header = Header::parse(header)?;
     let name = header.text(NAME).filter(|name| *name != PUBLIC_KEY)?;
@@ -61,7 +61,7 @@ impl<'a> Header<'a> {
         Some(Self { index, values })
     }
 
-    /// Where the value of a tag begins.
+    /// The bytes from the beginning of a tag's value.
     fn value(&self, tag: u32) -> Option<&'a [u8]> {
         let (entries, _) = self.index.as_chunks::<ENTRY_BYTES>();
         let entry = entries.iter().find(|entry| entry.be_u32(0).ok() == Some(tag))?;
@@ -70,7 +70,7 @@ impl<'a> Header<'a> {
 
     fn text(&self, tag: u32) -> Option<&'a str> {
         let value = self.value(tag)?;
-        // A header may have no end of a text for megabytes.
+        // The end of a text in a header may be megabytes away or missing.
         let value = value.get(..TEXT_BYTES_MAX).unwrap_or(value);
         std::str::from_utf8(value.split(|byte| *byte == 0).next()?).ok()
     }
@@ -84,7 +84,7 @@ impl<'a> Header<'a> {
 pub(super) mod tests {
     use super::*;
 
-    /// A header as rpm writes it, without the tags that nobody here reads.
+    /// A header as rpm writes it, without the tags that this crate does not read.
     pub(in crate::readers::rpm) fn header(
         name: &str,
         epoch: Option<u32>,

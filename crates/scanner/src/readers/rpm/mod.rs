@@ -1,4 +1,4 @@
-//! rpm's database in each of its three forms. The headers of packages are the same in all of them.
+//! Reads rpm's database in each of its three forms. The headers of packages are the same in all of them.
 
 mod bdb;
 mod header;
@@ -12,7 +12,7 @@ use super::sink::Sink;
 use super::{ReadError, Scratch};
 use pages::Pages;
 
-/// Is given the header of each package.
+/// Receives the header of each package.
 type Visit<'v> = dyn FnMut(&[u8]) -> Result<(), ReadError> + 'v;
 
 pub(super) fn read_sqlite(

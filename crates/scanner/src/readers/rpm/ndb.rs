@@ -1,4 +1,4 @@
-//! `Packages.db`: slots that say where each header stands, in blocks of 16 bytes.
+//! `Packages.db`: slots with the offset of each header, in blocks of 16 bytes.
 
 use super::pages::{Numbers as _, Pages};
 use super::{Visit, damaged};

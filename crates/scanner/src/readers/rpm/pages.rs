@@ -1,4 +1,4 @@
-//! A database that is read out of order, kept in a scratch file meanwhile.
+//! A database that is read out of order, from a scratch file.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -13,10 +13,10 @@ use crate::readers::{ReadError, Scratch};
 const DATABASE_BYTES_MAX: u64 = 512 << 20;
 const HEADER_BYTES_MAX: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 64 << 10;
-/// How often all of a database is read at most. A walk looks at each page by itself and as a part of a value, and copies
-/// the value.
+/// The number of times that a whole database may be read. A walk reads each page by itself and as a part of a
+/// value, and copies the value.
 const READS_MAX: u64 = 4;
-/// Small databases have pages that are looked at more often than that.
+/// Small databases have pages that are read more often than that.
 const FREE_BYTES: u64 = 64 << 10;
 
 pub(super) struct Pages<'b> {
@@ -58,7 +58,7 @@ impl<'b> Pages<'b> {
         self.size
     }
 
-    /// How long a header is, as its database says.
+    /// The length of a header, as its database declares it.
     pub(super) fn header_bytes(&self, length: u64) -> Result<usize, ReadError> {
         if length > self.size {
             return Err(damaged());
@@ -69,12 +69,12 @@ impl<'b> Pages<'b> {
         usize::try_from(length).map_err(|_| damaged())
     }
 
-    /// Counts bytes that are made of what was read, by which a value that is referred to twice costs twice.
+    /// Counts bytes that are made from the data, so that a value that is referred to twice costs twice.
     pub(super) fn count(&self, length: usize) -> Result<(), ReadError> {
         Ok(self.budget.read_database(length as u64, &self.left)?)
     }
 
-    /// Bytes that the database says it has.
+    /// Reads bytes that the database declares to have.
     pub(super) fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.size);
         end.ok_or_else(damaged)?;
@@ -87,7 +87,7 @@ impl<'b> Pages<'b> {
     }
 }
 
-/// Numbers at a place of some bytes; damage where there are none.
+/// Reads numbers at an offset. Missing bytes mean damage.
 pub(super) trait Numbers {
     fn be_u16(&self, at: usize) -> Result<u16, ReadError>;
     fn be_u32(&self, at: usize) -> Result<u32, ReadError>;

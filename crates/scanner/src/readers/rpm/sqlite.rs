@@ -1,5 +1,5 @@
-//! `rpmdb.sqlite`: the one table of packages, read from the pages of the file. A database of an image is not given to
-//! a database engine, which trusts its files.
+//! `rpmdb.sqlite`: the one table of packages, read from the pages of the file. A database from an image is
+//! not opened by a database engine, because engines trust their files.
 
 use super::pages::{Numbers as _, Pages};
 use super::{Visit, damaged};
@@ -11,13 +11,13 @@ const INTERIOR: u8 = 5;
 const LEAF: u8 = 13;
 const DEPTH_MAX: usize = 20;
 const TABLE: &[u8] = b"Packages";
-/// A record may have as many as it has bytes; the first few are all that is asked for.
+/// A record may have as many columns as bytes; only the first few are needed.
 const COLUMNS_MAX: usize = 5;
 
 struct Database<'p> {
     pages: &'p Pages<'p>,
     page_bytes: usize,
-    /// What the pages have for content.
+    /// The bytes of a page that hold content.
     usable_bytes: usize,
 }
 
@@ -98,7 +98,7 @@ impl Database<'_> {
         }
     }
 
-    /// The record of a cell, with what of it stands on pages of its own.
+    /// The record of a cell, including the part on overflow pages.
     fn record(&self, page: &[u8], cell: usize) -> Result<Vec<u8>, ReadError> {
         let cell = page.get(cell..).ok_or_else(damaged)?;
         let (length, rest) = variable(cell).ok_or_else(damaged)?;
@@ -117,7 +117,7 @@ impl Database<'_> {
         Ok(record)
     }
 
-    /// How much of a record stands in its cell, by the rule of the file format.
+    /// The part of a record in its cell, by the rule of the file format.
     fn local_bytes(&self, length: usize) -> usize {
         let most = self.usable_bytes - 35;
         if length <= most {
@@ -135,7 +135,7 @@ enum Column<'a> {
     Other,
 }
 
-/// Empty for a record that is damaged.
+/// Returns no columns for a damaged record.
 fn columns(record: &[u8]) -> Vec<Column<'_>> {
     parse_columns(record).unwrap_or_default()
 }
@@ -166,7 +166,7 @@ fn parse_columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
     Some(columns)
 }
 
-/// With its sign in its first bit.
+/// A big-endian number whose first bit is its sign.
 fn integer(bytes: &[u8]) -> i64 {
     let start = match bytes.first() {
         Some(first) if first & 0x80 != 0 => -1,
@@ -177,7 +177,7 @@ fn integer(bytes: &[u8]) -> i64 {
         .fold(start, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-/// A number of one to nine bytes, and what follows it.
+/// Reads a number of one to nine bytes, and returns the rest.
 fn variable(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
     for (place, byte) in bytes.iter().take(9).enumerate() {
@@ -199,7 +199,7 @@ mod tests {
     use super::super::read_sqlite;
     use crate::readers::packages;
 
-    /// A database as rpm makes it, of so many packages, every third with a header of many pages.
+    /// A database as rpm makes it, with `packages` packages. Every third has a header of many pages.
     fn database(packages: usize) -> Vec<u8> {
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("rpmdb.sqlite");
@@ -242,7 +242,7 @@ mod tests {
         for place in (0..whole.len()).step_by(97) {
             let mut damaged = whole.clone();
             damaged[place] ^= 0xff;
-            // Whatever it gives, it gives it in bounded time and memory.
+            // Only the time and memory must be bounded; the result does not matter.
             let _ = packages(read_sqlite, &damaged);
             let _ = packages(read_sqlite, &whole[..place]);
         }
