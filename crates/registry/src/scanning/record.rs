@@ -323,7 +323,7 @@ pub(crate) fn miscounted(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
         for (id, generation, counts) in scans {
             let counts = serde_json::from_str::<BTreeMap<String, i64>>(&counts).ok();
             if counts != count_again(at, id, generation)? {
-                complaints.push(format!("a scan counts other findings than it has: number {id}"));
+                complaints.push(format!("a scan has a wrong count of findings: number {id}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One image after the other, compared with its manifest.
+//! Checks one image after the other against its manifest.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use crate::stored_images::needs;
 
 const IMAGES_AT_ONCE: i64 = 100;
 
-/// How many images after an id were looked at, the last of them, and what is wrong with them.
+/// The number of images that were checked after an id, the last of them, and their errors.
 pub(super) fn verify_some(
     at: &Snapshot<'_>,
     last: i64,
@@ -58,7 +58,7 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     unmet_need(at, row, &manifest, &needed)
 }
 
-/// A column that says something else than the manifest from which it was copied.
+/// A column that differs from the manifest from which it was copied.
 fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'static str>, StoreError> {
     let subject = manifest.subject.as_ref().map(Digest::as_bytes);
     let differs = [
@@ -78,7 +78,7 @@ fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'stati
         .find_map(|(differs, column)| differs.then_some(column)))
 }
 
-/// What the manifest names and no row leads to, or the other way around, and the sum of the sizes.
+/// A reference of the manifest without a row, or a row without a reference, or a wrong sum of sizes.
 fn unmet_need(
     at: &Snapshot<'_>,
     row: &Row<'_>,
