@@ -185,8 +185,8 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// The context of a signed request. An access key bound to a principal belongs to that principal, one of
-    /// twelve digits to the account of that number, and any other to the default account.
+    /// The context of a signed request. An access key bound to a principal belongs to that principal. A key
+    /// of twelve digits belongs to the account of that number, and any other key to the default account.
     pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
         let (caller, scope) = if let Some(caller) = service.principals.find(access_key_id) {
             let registry_id = caller.registry_id.clone();

@@ -104,7 +104,7 @@ impl Room {
         }
         Err(Error::new(
             ErrorCode::InvalidParameterException,
-            format!("What the request names exceeds {NAMED_BYTES_MAX} bytes. Name fewer of them."),
+            format!("The requested items exceed {NAMED_BYTES_MAX} bytes. Request fewer items."),
         ))
     }
 

@@ -48,7 +48,7 @@ pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<O
 #[derive(Clone, Copy)]
 struct Times {
     now: Timestamp,
-    /// When a restore ends that begins now.
+    /// The end of a restore that begins now.
     active_at: Timestamp,
 }
 

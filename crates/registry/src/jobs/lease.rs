@@ -8,7 +8,7 @@ use crate::{Clock, Error};
 
 /// Longer than any pause of a living process, and short enough for work to wait after its process died.
 const LEASE_MILLISECONDS: i64 = 60_000;
-/// The interval at which the lease is renewed of a run that commits nothing.
+/// The interval at which a run that commits nothing renews its lease.
 pub(super) const RENEWAL: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Held by a run; a clone is the same lease.

@@ -157,13 +157,13 @@ impl<'de> Visitor<'de> for Walk {
         match self.shape {
             Shape::Object(members) => walk_object(map, members, self.foreign),
             Shape::Annotations => walk_annotations(map),
-            Shape::Free | Shape::List(_) => Err(A::Error::custom("an object in the place of a list")),
+            Shape::Free | Shape::List(_) => Err(A::Error::custom("an object instead of a list")),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Shape::List(members) = self.shape else {
-            return Err(A::Error::custom("a list in the place of an object"));
+            return Err(A::Error::custom("a list instead of an object"));
         };
         while list
             .next_element_seed(Walk::of(Shape::Object(members)))?

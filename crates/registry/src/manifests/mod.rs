@@ -139,7 +139,7 @@ impl Manifest {
     pub(crate) fn accept(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
         let manifest = Self::parse(bytes, declared)?;
         if !manifest.has_media_types {
-            return Err(rule("a media type or artifact type is not one of RFC 6838"));
+            return Err(rule("a media type or artifact type does not follow RFC 6838"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
         members::check(text, manifest.kind)?;
@@ -160,7 +160,7 @@ impl Manifest {
             return Err(rule("it is longer than 4 MiB"));
         }
         if json::nests_deeper_than(bytes, json::DEPTH_MAX) {
-            return Err(rule("it is nested too deep"));
+            return Err(rule("it is nested too deeply"));
         }
         // The reader would not check this in members that it skips.
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;

@@ -45,7 +45,7 @@ pub(crate) fn payload(bytes: &[u8]) -> Result<Option<Vec<u8>>, ManifestError> {
         .ok_or_else(|| rule("its list of signatures is empty"))??;
     for other in protected {
         if other? != first {
-            return Err(rule("its signatures are of different documents"));
+            return Err(rule("its signatures cover different documents"));
         }
     }
     let tail = decoded(&first.format_tail)?;

@@ -96,10 +96,10 @@ pub enum UpstreamError {
     #[error("the upstream registry does not have it")]
     NotFound,
 
-    #[error("the upstream registry did not accept the credentials, or does not show this to everyone")]
+    #[error("the upstream registry rejected the credentials, or requires credentials")]
     Denied,
 
-    #[error("the upstream registry wants fewer requests")]
+    #[error("the upstream registry limits the rate of requests")]
     TooManyRequests,
 
     /// The address is forbidden, or no operator named it.

@@ -33,8 +33,8 @@ pub(crate) fn count(
     Ok(blobs.iter().flat_map(|(id, _)| id.to_be_bytes()).collect())
 }
 
-/// Uncounts an image that is about to be deleted, even if its links are damaged. The links stay for a while,
-/// so that a push which was answered that a layer exists still finds it.
+/// Subtracts an image that is about to be deleted from the counts of its links, even if links are damaged. The
+/// links stay for a while, so that a push that relies on an earlier answer still finds the layers.
 pub(crate) fn release(
     tx: &Tx<'_>,
     repository: &Repository,

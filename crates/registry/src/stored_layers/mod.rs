@@ -91,8 +91,8 @@ pub(crate) fn was_used_lately(link: Link, machine_now: i64) -> bool {
     link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS >= machine_now
 }
 
-/// Keeps layers that a client will be answered to exist, for a push that relies on the answer. Returns the
-/// layers that collection has removed since they were found: these do not exist.
+/// Called before an answer says that layers exist: keeps the layers for a push that relies on the answer.
+/// Returns the layers that collection has removed since they were found: these do not exist.
 pub(crate) async fn answered_as_existing(
     ctx: &Context,
     repository_id: i64,

@@ -63,13 +63,10 @@ const OF_IMAGES: [(&str, &str); 14] = [
         "UPDATE images SET manifest_size = manifest_size + 1",
         "another size",
     ),
-    (
-        "UPDATE images SET size = size + 1",
-        "another size than what it names",
-    ),
+    ("UPDATE images SET size = size + 1", "a size that does not match"),
     (
         "UPDATE images SET size = 0 WHERE media_type LIKE '%index%'",
-        "another size than what it names",
+        "a size that does not match",
     ),
     (
         "UPDATE images SET media_type = 'application/vnd.oci.image.index.v1+json'",
@@ -103,7 +100,7 @@ const OF_IMAGES: [(&str, &str); 14] = [
 ];
 
 const OF_OTHERS: [(&str, &str); 26] = [
-    ("DELETE FROM image_children", "to which no row leads"),
+    ("DELETE FROM image_children", "no row links it"),
     ("UPDATE image_children SET child_id = 1", "does not name it"),
     ("UPDATE image_children SET index_id = 77", "index that does not exist"),
     ("DELETE FROM repository_counters", "no counters"),

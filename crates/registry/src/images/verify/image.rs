@@ -41,7 +41,9 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     let bytes = row.blob(13)?;
     if !manifests::is_named_by(&digest, row.text(3)?, bytes) {
         let computed = Digest::computed(digest.algorithm(), bytes);
-        return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
+        return Ok(Some(format!(
+            "is damaged: its manifest has the digest {computed}"
+        )));
     }
     if usize::try_from(row.integer(4)?).ok() != Some(bytes.len()) {
         return Ok(Some(
@@ -93,7 +95,7 @@ fn unmet_need(
         match linked {
             Some((_, blob_size)) => size = size.saturating_add(blob_size),
             None if blob.foreign => size = size.saturating_add(claimed(blob)),
-            None => return Ok(Some(format!("needs blob {}, to which no row leads", blob.digest))),
+            None => return Ok(Some(format!("needs blob {}, but no row links it", blob.digest))),
         }
     }
     if met != needed.len() {
@@ -104,10 +106,11 @@ fn unmet_need(
     for child in &manifest.children {
         match named_child(at, (image_id, repository_id), child)? {
             Some(child_size) => size = size.max(child_size),
-            None => return Ok(Some(format!("names image {child}, to which no row leads"))),
+            None => return Ok(Some(format!("names image {child}, but no row links it"))),
         }
     }
-    Ok((row.integer(8)? != size).then(|| "is listed with another size than what it names has".to_owned()))
+    Ok((row.integer(8)? != size)
+        .then(|| "is listed with a size that does not match what it names".to_owned()))
 }
 
 fn claimed(blob: &BlobReference) -> i64 {

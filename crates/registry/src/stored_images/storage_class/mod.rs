@@ -155,7 +155,7 @@ fn about<'a>(repository: &'a Repository, image: &'a Image, time: Timestamp) -> e
     }
 }
 
-/// When a restore ends that begins now.
+/// The end of a restore that begins now.
 pub(crate) fn active_at(now: Timestamp, pace: Pace) -> Timestamp {
     match pace {
         Pace::Fast => now,
