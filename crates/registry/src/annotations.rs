@@ -1,18 +1,19 @@
-//! Annotations of a manifest. There may be several hundred thousand short ones, so they lie in one text and not in a map of many.
+//! Annotations of a manifest. There may be several hundred thousand short ones, so one text holds them instead of a map of many
+//! texts.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Names and their texts, sorted by name. Of a name that is given twice, the last text counts.
+/// Names and their texts, sorted by name. If a name occurs twice, its last text counts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Annotations {
     texts: String,
     entries: Vec<Entry>,
 }
 
-/// Where one annotation lies: the name begins at `name`, its text at `text`, and ends at `end`.
+/// The place of one annotation: the name begins at `name`, its text begins at `text` and ends at `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     name: u32,
@@ -42,7 +43,7 @@ impl Annotations {
 
     fn sort(&mut self) {
         let texts = &self.texts;
-        // Latest first among those of one name, of which the first is kept.
+        // Within one name the latest comes first, because only the first is kept.
         self.entries.sort_unstable_by(|one, other| {
             let by_name = name_in(texts, one).cmp(name_in(texts, other));
             by_name.then(other.end.cmp(&one.end))
@@ -100,7 +101,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// A text that is appended to others.
+/// Appends the text that it reads to another text.
 struct Appended<'t>(&'t mut String);
 
 impl<'de> DeserializeSeed<'de> for Appended<'_> {

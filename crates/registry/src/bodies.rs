@@ -1,8 +1,9 @@
-//! Memory for bodies that are held whole: one budget for all APIs, taken as bytes arrive and given back when the body is dropped.
+//! Memory for bodies that are held whole: all APIs share one budget. A body takes memory as its bytes arrive and returns it when
+//! dropped.
 //!
-//! Up to `SHARED_BYTES` are open to every body, the last `SMALL_LANE_BYTES` of them only to small ones. The rest is reserved for one
-//! body at a time, the leader: the body that has waited longest takes what it needs from there. So bodies that each hold a part and wait
-//! for more cannot block one another.
+//! Every body may use the first `SHARED_BYTES`, but their last `SMALL_LANE_BYTES` serve only small bodies. The rest is reserved
+//! for one body at a time, the leader: the body that has waited longest takes what it needs from there. So bodies that each hold
+//! a part and wait for more cannot block one another.
 
 mod arrival;
 
@@ -24,9 +25,10 @@ pub(crate) use self::arrival::Arrival;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// All that bodies may hold together.
+/// The most memory that all bodies hold together.
 const BUDGET_BYTES: usize = 64 * MEBIBYTE;
-/// What one body may take at most. A body that is allowed to be larger is not charged for the rest.
+/// The most memory that one body is charged for. A body that is allowed to be larger is not charged for the
+/// rest.
 const BODY_BYTES_MAX: usize = 28 * MEBIBYTE;
 const SHARED_BYTES: usize = BUDGET_BYTES - BODY_BYTES_MAX;
 const SMALL_LANE_BYTES: usize = 8 * MEBIBYTE;
@@ -37,7 +39,7 @@ const SMALL_BYTES: usize = 16 * 1024;
 const SMALL_STEP_BYTES: usize = 4 * 1024;
 const LARGE_STEP_BYTES: usize = 64 * 1024;
 
-/// What the connection of a body that is not small may have read beyond it.
+/// The connection of a body that is not small may have read this much beyond the body.
 const READ_AHEAD_BYTES: usize = 512 * 1024;
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -47,7 +49,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 pub enum BodyRefused {
     /// No byte arrived for a minute.
     Silent,
-    /// Others waited for memory while it arrived slowly.
+    /// The body arrived slowly while others waited for memory.
     Slow,
     /// No memory became free in time.
     Crowded,
@@ -58,7 +60,7 @@ pub struct BodyBudget(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Held of `SHARED_BYTES`.
+    /// Bytes of `SHARED_BYTES` that are held.
     taken: AtomicUsize,
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
@@ -82,13 +84,13 @@ struct Waiter {
 
 #[derive(Debug, Clone, Copy)]
 enum Grant {
-    /// The bytes are taken from those that all share.
+    /// The bytes come from the shared part.
     Shared,
     Leader,
 }
 
 impl BodyBudget {
-    /// A body of which nothing is held yet.
+    /// A body that holds nothing yet.
     pub fn body(&self) -> HeldBody {
         HeldBody {
             budget: Arc::clone(&self.0),
@@ -101,7 +103,7 @@ impl BodyBudget {
     }
 }
 
-/// What is held of one body, and how fast it arrives.
+/// The memory that one body holds, and how fast the body arrives.
 #[derive(Debug)]
 pub struct HeldBody {
     budget: Arc<Shared>,
@@ -113,12 +115,13 @@ pub struct HeldBody {
 }
 
 impl HeldBody {
-    /// From now on, takes memory only as the leader: so that no two very large bodies are in memory.
+    /// From now on the body takes memory only as the leader, so that memory never holds two very large
+    /// bodies.
     pub fn lead(&mut self) {
         self.must_lead = true;
     }
 
-    /// Takes memory until `bytes` are held. Waits its turn if there is not enough.
+    /// Takes memory until the body holds `bytes`. If there is not enough, the body waits its turn.
     pub async fn grow_to(&mut self, bytes: usize) -> Result<(), BodyRefused> {
         let wanted = if bytes <= SMALL_BYTES {
             bytes.next_multiple_of(SMALL_STEP_BYTES)
@@ -141,7 +144,7 @@ impl HeldBody {
         } else {
             LARGE_SHARED_BYTES
         };
-        // Small bodies pass those that wait for much.
+        // Small bodies overtake bodies that wait for much.
         let has_turn = shared_max == SHARED_BYTES || self.budget.waiting.load(SeqCst) == 0;
         if has_turn && self.budget.take(more, shared_max) {
             self.shared += more;
@@ -171,14 +174,14 @@ impl HeldBody {
         self.shared + self.reserved
     }
 
-    /// Waits for the next piece, as long as its sender may take for it.
+    /// Waits for the next piece, for as long as its sender may take.
     pub async fn next<F: Future>(&mut self, piece: F) -> Result<F::Output, BodyRefused> {
         let (budget, holds) = (&self.budget, self.held() > 0);
         let others_wait = || budget.waiting.load(SeqCst) > 0;
         self.arrival.next(piece, holds, others_wait).await
     }
 
-    /// Notes that bytes arrived.
+    /// Records that bytes arrived.
     pub fn arrived(&mut self, bytes: usize) {
         self.arrival.arrived(bytes);
     }
@@ -207,7 +210,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the queue, and grants what can be granted then.
+    /// Changes the queue, then grants what has become possible.
     fn serve(&self, change: impl FnOnce(&mut Queue)) {
         let mut queue = self.queue();
         change(&mut queue);
@@ -228,7 +231,7 @@ impl Shared {
             queue.has_leader |= matches!(grant, Grant::Leader);
             if let Some(waiter) = queue.waiters.remove(position) {
                 self.waiting.fetch_sub(1, SeqCst);
-                // A waiter that has gone meanwhile gives back what it finds when its place is dropped.
+                // A waiter that is gone by now returns its grant when its place is dropped.
                 let _ = waiter.granted.send(grant);
             }
         }
@@ -245,7 +248,7 @@ impl Shared {
     }
 }
 
-/// A place in the queue, left when this is dropped.
+/// A place in the queue; dropping it leaves the queue.
 struct Place<'a> {
     budget: &'a Shared,
     id: u64,
@@ -257,7 +260,7 @@ impl<'a> Place<'a> {
     fn new(budget: &'a Shared, bytes: usize, shared_max: usize) -> Place<'a> {
         let (granted, grant) = oneshot::channel();
         let mut id = 0;
-        // Counted first, so that memory which is given back from now on goes to this one.
+        // Counted first, so that memory returned from now on can be granted to this waiter.
         budget.waiting.fetch_add(1, SeqCst);
         budget.serve(|queue| {
             queue.last_id += 1;

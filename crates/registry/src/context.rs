@@ -1,4 +1,4 @@
-//! What an operation may use: the process-wide service, and who asks for which registry at which address.
+//! What an operation can use: the service of the process, and the caller, registry and address of the request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,13 +23,13 @@ use crate::state::runs::Runs;
 use crate::state::verified_tokens::VerifiedTokens;
 use crate::{BodyBudget, Caller, Clock, OrganizationId, Random, UploadPlaces};
 
-/// One per process.
+/// The service; one per process.
 pub struct Service {
     pub store: Store,
     pub clock: Clock,
     pub random: Random,
     pub configuration: Configuration,
-    /// Shared by all bodies that requests send and that are held whole.
+    /// Shared by all request bodies that are held whole.
     pub bodies: BodyBudget,
     /// Shared by all uploads whose bytes are being received.
     pub upload_places: UploadPlaces,
@@ -42,38 +42,38 @@ pub struct Service {
     pub(crate) kept_manifests: KeptManifests,
     pub(crate) principals: Principals,
     pub(crate) caching: Caching,
-    /// Held by whoever sets the clock.
+    /// Held while the clock is set.
     pub(crate) clock_turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Configuration {
     pub default_account: RegistryId,
-    /// Whether a user name that begins with `test` enters `/v2/` with any password.
+    /// Whether a user whose name begins with `test` may enter `/v2/` with any password.
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
     pub repository_uri: RepositoryUriShape,
     pub quotas: Quotas,
-    /// How long an event waits for a sink that does not take it.
+    /// How long an event waits for a sink that does not accept it.
     pub events_kept: Duration,
-    /// The organization that every account here belongs to.
+    /// The organization of every account of this server.
     pub organization_id: OrganizationId,
     pub pace: Pace,
-    /// How many uploads are received at once; others wait.
+    /// The number of uploads that are received at the same time; others wait.
     pub uploads_at_once: usize,
 }
 
-/// How long waits take that only imitate those of AWS.
+/// The duration of waits that only imitate those of AWS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// No longer than the work behind them.
+    /// No longer than the work itself takes.
     #[default]
     Fast,
-    /// As long as they may take there, by the clock that users see.
+    /// As long as they may take in AWS, by the clock that users see.
     Aws,
 }
 
-/// Inputs of a decision about images that are not in the database, and who is to hear of it.
+/// Inputs of a decision about images that are not in the database, and the observers of its result.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) at: Moment,
@@ -84,7 +84,7 @@ pub(crate) struct Terms {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepositoryUriShape {
-    /// The authority the request came to.
+    /// The authority that the request was sent to.
     Request,
     /// `<account>.dkr.ecr.<region>.amazonaws.com`, with the port of the request.
     Aws,
@@ -116,7 +116,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// Where a request came to: what its answers may name and the client can reach again.
+/// The address that a request was sent to. Answers may name it, and the client can reach it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub scheme: Scheme,
@@ -124,7 +124,7 @@ pub struct Endpoint {
     pub authority: String,
 }
 
-/// Its owner points it and all names below it at 127.0.0.1.
+/// The owner of this domain resolves it and all names below it to 127.0.0.1.
 const LOCALSTACK: &str = "localhost.localstack.cloud";
 
 impl Endpoint {
@@ -133,8 +133,9 @@ impl Endpoint {
         (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
     }
 
-    /// The domain below which hosts of ECR's form surely reach the server as this request did: clients resolve all names
-    /// below `localhost` to their own machine. Whether other domains resolve such names is not known.
+    /// The domain below which hosts of ECR's form are certain to reach the server as this request did:
+    /// clients resolve all names below `localhost` to their own machine. Whether other domains resolve such
+    /// names is not known.
     fn domain(&self) -> Option<&str> {
         let host = match self.authority.rsplit_once(':') {
             Some((host, _)) if self.port().is_some() => host,
@@ -159,19 +160,19 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// One request.
+/// A request: its caller, its registry and its address.
 #[derive(Clone)]
 pub struct Context {
     pub service: Arc<Service>,
     pub caller: Caller,
-    /// The registry that is meant where a request names none.
+    /// The registry that the request means if it names none.
     pub scope: Scope,
     pub endpoint: Endpoint,
-    /// Where the request came from, where that is known.
+    /// The address of the client, if known.
     pub source: Option<IpAddr>,
-    /// The request carries a leave that was decided before.
+    /// The request carries permission that was decided earlier.
     pub(crate) granted: bool,
-    /// A repository that is not in the region of `scope` may be the one that another region of the account has.
+    /// A repository that is absent from the region of `scope` may be found in another region of the account.
     pub(crate) any_region: bool,
 }
 
@@ -184,8 +185,8 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// The context of a signed request: an access key that is bound to a principal is his, one of twelve digits is its
-    /// account's, any other the default account's.
+    /// The context of a signed request. An access key bound to a principal belongs to that principal. A key
+    /// of twelve digits belongs to the account of that number, and any other key to the default account.
     pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
         let (caller, scope) = if let Some(caller) = service.principals.find(access_key_id) {
             let registry_id = caller.registry_id.clone();
@@ -212,7 +213,7 @@ impl Context {
         }
     }
 
-    /// Where clients of this request find a registry: `host[:port]`.
+    /// The authority under which the client of this request reaches a registry: `host[:port]`.
     pub(crate) fn registry_authority(&self, scope: &Scope) -> Cow<'_, str> {
         match self.configuration.repository_uri {
             RepositoryUriShape::Request => Cow::Borrowed(&self.endpoint.authority),
@@ -227,8 +228,8 @@ impl Context {
         }
     }
 
-    /// A host of ECR's form that means this registry and reaches the server as this request did: `host[:port]`. None
-    /// where no such host is known.
+    /// A host of ECR's form that means this registry and reaches the server as this request did:
+    /// `host[:port]`. None if no such host is known.
     pub(crate) fn ecr_authority(&self, scope: &Scope) -> Option<String> {
         if self.configuration.repository_uri == RepositoryUriShape::Aws {
             return Some(self.registry_authority(scope).into_owned());
@@ -242,7 +243,8 @@ impl Context {
         ))
     }
 
-    /// The endpoint that a token opens. The credential helper of ECR insists on `https` in ECR's own shape.
+    /// The endpoint that a token opens. ECR's credential helper requires `https` for endpoints of ECR's own
+    /// form.
     pub(crate) fn proxy_endpoint(&self, scope: &Scope) -> String {
         let authority = self.registry_authority(scope);
         match self.configuration.repository_uri {

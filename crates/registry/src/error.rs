@@ -1,4 +1,4 @@
-//! The one error of every operation: a code of the model, the sentence a client sees, and the cause for the log.
+//! The error of every operation: a code of the model, the sentence that a client sees, and the cause for the log.
 
 use ecru_model::ErrorCode;
 use ecru_store::StoreError;
@@ -41,7 +41,7 @@ impl Error {
         }
     }
 
-    /// A parameter that breaks a rule, in the one sentence that ECR uses for it.
+    /// A parameter that breaks a rule, in the sentence that ECR uses for every such parameter.
     pub fn parameter(member: &str, reason: &str) -> Self {
         Self::new(
             ErrorCode::InvalidParameterException,

@@ -1,4 +1,4 @@
-//! The parsers of documents that clients send, opened for fuzzing: each checks what must hold of its result.
+//! The parsers of documents that clients send, exposed for fuzzing: each function checks the properties that a result must have.
 
 use ecru_model::Region;
 use ecru_model::matches_wildcard;
@@ -7,7 +7,8 @@ use crate::access::{Holder, parse_incoming, parse_stored};
 use crate::lifecycle_policy;
 use crate::manifests::Manifest;
 
-/// A manifest that is taken names its media type, and digests only; once stored it is read as it was taken.
+/// An accepted manifest names its media type, and references others only by digest. Once stored, it is read
+/// as it was accepted.
 pub fn manifest(bytes: &[u8], declared: Option<&str>) {
     if let Ok(manifest) = Manifest::accept(bytes, declared) {
         let same = |declared: &str| declared.to_ascii_lowercase().contains(&manifest.media_type);
@@ -17,7 +18,7 @@ pub fn manifest(bytes: &[u8], declared: Option<&str>) {
     }
 }
 
-/// A policy that is taken is printed in a form that is taken, and printed the same; stored, it says the same.
+/// The printed form of an accepted policy is accepted too, prints the same, and means the same when stored.
 pub fn policy(text: &str) {
     let Ok(region) = Region::parse("us-east-1") else {
         return;
@@ -32,7 +33,7 @@ pub fn policy(text: &str) {
     }
 }
 
-/// A lifecycle policy that is taken is stored in a form that is taken, and stored the same.
+/// The stored form of a lifecycle policy is accepted too, and is stored unchanged.
 pub fn lifecycle_policy(text: &str) {
     if let Ok(stored) = lifecycle_policy::accept(text) {
         let again = lifecycle_policy::accept(&stored).ok();
@@ -40,10 +41,11 @@ pub fn lifecycle_policy(text: &str) {
     }
 }
 
-/// A pattern matches where the plain definition says so, in a table of all its places.
+/// A pattern matches exactly where the plain definition says so, which is computed in a table of all
+/// positions.
 pub fn filter(pattern: &str, text: &str) {
     let (wanted, found) = (pattern.as_bytes(), text.as_bytes());
-    // Whether what is left of the pattern matches what is left of the text, from the end on.
+    // Whether the rest of the pattern matches the rest of the text, computed from the end.
     let mut row = vec![false; found.len() + 1];
     if let Some(last) = row.last_mut() {
         *last = true;

@@ -1,4 +1,4 @@
-//! What has to go from time to time, by the age that the machine's clock gives it.
+//! Removes expired data from time to time, by its age in machine time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::{Clock, Error, Service, events, replication};
 
 const INTERVAL: Duration = Duration::from_mins(10);
 
-/// How much of what nobody needs any more has gone.
+/// How many unneeded things were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Begun more than a day ago, and left.
+    /// Uploads begun more than a day ago and then abandoned.
     pub uploads: usize,
     pub collected: Collected,
 }
 
-/// What `ecru gc` does: all that may go now goes.
+/// `ecru gc`: removes everything that may be removed now.
 pub async fn sweep(store: &Store, clock: &Clock) -> Result<Swept, StoreError> {
     let now = clock.machine_milliseconds();
     Ok(Swept {
@@ -28,7 +28,7 @@ pub async fn sweep(store: &Store, clock: &Clock) -> Result<Swept, StoreError> {
     })
 }
 
-/// Removes abandoned uploads, blobs that nobody needs and events that everybody has.
+/// Removes abandoned uploads, unneeded blobs, and events that every sink has.
 pub(crate) struct Housekeeping;
 
 impl Work for Housekeeping {

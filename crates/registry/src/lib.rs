@@ -1,4 +1,4 @@
-//! What ECR's operations, and an image push or pull, do: one room per family, one file per operation.
+//! ECR's operations, and image pushes and pulls: one room per family, one file per operation.
 
 mod access;
 mod annotations;

@@ -1,11 +1,11 @@
-//! Message authentication: one function, with a purpose in every message, so that nothing signed for one use passes in another.
+//! Message authentication: every message carries a purpose, so that a signature for one use is invalid for another.
 
 use aws_lc_rs::hmac;
 use ecru_store::{Snapshot, StoreError, keys};
 
 pub(crate) const TAG_BYTES: usize = 32;
 
-/// What a message is signed for.
+/// The use of a signed message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     AuthorizationToken,
@@ -25,7 +25,7 @@ impl Purpose {
     }
 }
 
-/// The keys of the store: the newest signs, all verify.
+/// The keys of the store: the newest signs, and all verify.
 pub(crate) struct Keys {
     newest: hmac::Key,
     older: Vec<hmac::Key>,
@@ -41,7 +41,7 @@ impl Keys {
         Ok(Self { newest, older: keys })
     }
 
-    /// The parts are joined with their lengths, so that no two lists of parts give the same message.
+    /// Joins the parts with their lengths, so that two different lists never give the same message.
     pub(crate) fn sign(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
         let tag = hmac::sign(&self.newest, &message(purpose, parts));
         let mut bytes = [0; TAG_BYTES];

@@ -1,4 +1,4 @@
-//! Every operation of the service model under its name, for the dispatch of the wire.
+//! Every operation of the service model under its name, for the dispatcher of the wire.
 
 pub use crate::authorization::get_authorization_token;
 pub use crate::creation_templates::{

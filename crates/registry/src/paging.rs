@@ -1,4 +1,4 @@
-//! Pages by key, of N rows or 4 MiB: a `nextToken` carries the last key of its page and a MAC over where it belongs.
+//! Pages by key, of N rows or 4 MiB: a `nextToken` holds the last key of its page and a MAC over the list that it belongs to.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,37 +13,37 @@ use crate::mac::{Keys, Purpose, TAG_BYTES};
 
 const VERSION: u8 = 1;
 
-/// What a `maxResults` that is not given stands for.
+/// The page size if `maxResults` is absent.
 pub(crate) const PAGE_DEFAULT: u32 = 100;
 
-/// A page ends before the row that would take it beyond this. Its first row is always there, however large.
+/// A page ends before the row that would exceed this size. It always holds its first row, however large.
 pub(crate) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What is listed by name has no second page: beyond this the request fails.
+/// A request that names what it wants has no second page: beyond this size it fails.
 pub(crate) const NAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A list that needs more than this is read on the blocking pool.
 const IN_PLACE_BYTES_MAX: usize = 1024 * 1024;
-/// What a row costs beside its texts: the names of its members, and its place in memory.
+/// The cost of a row beside its texts: the names of its members, and its place in memory.
 pub(crate) const ROW_BYTES: usize = 256;
-/// A filter that few rows pass gives a short page with a token, rather than a walk over all of them.
+/// A filter that few rows pass yields a short page with a token, so that one request does not scan all rows.
 const ROWS_EXAMINED_PER_ROW: usize = 10;
 
-/// A page of a list: `next` is the key after which the next one begins, absent on the last page.
+/// A page of a list: `next` is the key after which the next page begins, and is absent on the last page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, K> {
     pub items: Vec<T>,
     pub next: Option<K>,
 }
 
-/// Where a page begins and how long it may be.
+/// Where a page begins and its maximum length.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// The id that ended the page before; zero at the beginning.
+    /// The id that ended the previous page; zero at the beginning.
     pub after: i64,
     pub limit: u32,
 }
 
 impl Extent {
-    /// One row more than the page holds tells whether another follows.
+    /// One row more than the page holds shows whether another page follows.
     pub(crate) fn values(self) -> [Value<'static>; 2] {
         [
             Value::Integer(self.after),
@@ -52,14 +52,15 @@ impl Extent {
     }
 }
 
-/// The rows and bytes that one answer may hold. Every list takes what it reads from one, on one task.
+/// The rows and bytes that one answer may hold. Every list takes what it reads from one allowance, on one
+/// task.
 #[derive(Debug)]
 pub(crate) struct Room {
     rows: usize,
     page_bytes_max: usize,
     named_bytes_max: usize,
     taken: AtomicUsize,
-    /// A second read with more room follows once this one is used up, so that not even its first row may exceed it.
+    /// If this is used up, a second read with more room follows, so even its first row must fit.
     is_trial: bool,
     is_exceeded: AtomicBool,
 }
@@ -85,25 +86,25 @@ impl Room {
         }
     }
 
-    /// At most one more than these is read: the one that tells whether more follow.
+    /// Reads at most one row more than the page holds; the extra row shows whether another page follows.
     pub(crate) fn rows(&self) -> u32 {
         u32::try_from(self.rows).unwrap_or(u32::MAX)
     }
 
-    /// Whether the page holds these bytes, too. The first always fit.
+    /// Whether these bytes fit into the page. The first row always fits.
     pub(crate) fn take(&self, bytes: usize) -> bool {
         let is_first = self.taken.load(Ordering::Relaxed) == 0 && !self.is_trial;
         self.hold(bytes, self.page_bytes_max) || is_first
     }
 
-    /// As `take`, for something that the request names.
+    /// As `take`, for a thing that the request names.
     pub(crate) fn take_named(&self, bytes: usize) -> Result<(), Error> {
         if self.hold(bytes, self.named_bytes_max) {
             return Ok(());
         }
         Err(Error::new(
             ErrorCode::InvalidParameterException,
-            format!("What the request names exceeds {NAMED_BYTES_MAX} bytes. Name fewer of them."),
+            format!("The requested items exceed {NAMED_BYTES_MAX} bytes. Request fewer items."),
         ))
     }
 
@@ -118,7 +119,8 @@ impl Room {
     }
 }
 
-/// Reads a list in place while it is small, else again on the blocking pool, where it has all the room of an answer.
+/// Reads a list in place while it is small, else reads it again on the blocking pool with the full room of an
+/// answer.
 pub(crate) async fn read<T, F>(store: &Store, rows: u32, work: F) -> Result<T, Error>
 where
     F: Fn(&Snapshot<'_>, &Room) -> Result<T, Error> + Send + 'static,
@@ -134,8 +136,8 @@ where
     read_elsewhere(store, rows, work).await
 }
 
-/// Reads a list on the blocking pool from the start: one that people and test helpers look at, where nothing is gained
-/// by a thread that serves.
+/// Reads a list on the blocking pool from the start. For lists that only people and test helpers read, where
+/// a serving thread saves nothing.
 pub(crate) async fn read_elsewhere<T, F>(store: &Store, rows: u32, work: F) -> Result<T, Error>
 where
     F: FnOnce(&Snapshot<'_>, &Room) -> Result<T, Error> + Send + 'static,
@@ -144,7 +146,7 @@ where
     store.read_many(move |at| work(at, &Room::new(rows))).await
 }
 
-/// A page that rows are put into, in the order of their keys.
+/// A page under construction: rows are added in the order of their keys.
 pub(crate) struct Filling<'r, T, K> {
     room: &'r Room,
     items: Vec<T>,
@@ -164,8 +166,8 @@ impl<'r, T, K> Filling<'r, T, K> {
         }
     }
 
-    /// Puts a row with `bytes` of text into the page, or ends the page before it. What a filter leaves out is
-    /// no item, and costs its bytes all the same, since they were read.
+    /// Adds a row with `bytes` of text to the page, or ends the page before it. A row that the filter rejects
+    /// is no item, but its bytes count, since they were read.
     pub(crate) fn put(
         &mut self,
         key: K,
@@ -193,9 +195,9 @@ impl<'r, T, K> Filling<'r, T, K> {
 }
 
 impl<T> Filling<'_, T, ()> {
-    /// A row of a list without a filter, whose last item has the key.
+    /// Adds a row of a list without a filter; the last item supplies the key.
     pub(crate) fn push(&mut self, bytes: usize, item: T) -> ControlFlow<()> {
-        // Nothing here reads, so that nothing fails.
+        // The closure reads nothing, so it cannot fail.
         self.put((), bytes, || Ok(Some(item)))
             .unwrap_or(ControlFlow::Break(()))
     }
@@ -208,7 +210,7 @@ impl<T> Filling<'_, T, ()> {
     }
 }
 
-/// The list that a token belongs to: one issued elsewhere, or under another filter, is not one of ours.
+/// The list that a token belongs to. A token of another list or another filter is invalid here.
 pub(crate) struct Listing<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) operation: &'static str,
@@ -271,7 +273,7 @@ pub(crate) fn not_ours() -> Error {
     )
 }
 
-/// Paging and naming the wanted things exclude each other.
+/// A request cannot both page and name the things that it wants.
 pub(crate) fn refuse_paging(
     named: bool,
     names_member: &str,
@@ -292,7 +294,7 @@ pub(crate) fn refuse_paging(
     ))
 }
 
-/// The page size that a request means; the model has checked its range.
+/// The page size of a request; the model has checked its range.
 pub(crate) fn limit(max_results: Option<i32>) -> u32 {
     max_results
         .and_then(|given| u32::try_from(given).ok())
@@ -303,7 +305,7 @@ pub(crate) fn limit(max_results: Option<i32>) -> u32 {
 mod tests {
     use super::*;
 
-    /// Rows of these sizes beside `ROW_BYTES`, of which a filter leaves out the negative ones.
+    /// Rows of these sizes beside `ROW_BYTES`. A filter rejects those with a negative size.
     #[track_caller]
     fn check(rows: u32, sizes: &[i64], items: usize, next: Option<usize>) {
         let room = Room::new(rows);

@@ -1,4 +1,4 @@
-//! The service quotas: how much of each thing there may be, as the service has it unless another number was set.
+//! The service quotas: how many of each thing may exist. The defaults are those of the service.
 
 use std::str::FromStr;
 
@@ -7,13 +7,13 @@ use ecru_store::{StoreError, Tx, Value};
 
 use crate::Error;
 
-/// What an operation refuses to exceed.
+/// A maximum that an operation must not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
     RepositoriesPerRegistry,
     ImagesPerRepository,
     TagsPerImage,
-    /// Of one upload through the JSON API.
+    /// Parts of one upload through the JSON API.
     LayerParts,
     LayerBytes,
     /// Unfinished uploads.
@@ -23,7 +23,7 @@ pub enum Quota {
     PullThroughCacheRulesPerRegistry,
 }
 
-/// Every quota in the order of its variants: its name, and what it is unless set.
+/// Every quota in the order of its variants: its name and its default.
 const TABLE: [(Quota, &str, i64); 9] = [
     (
         Quota::RepositoriesPerRegistry,
@@ -57,19 +57,19 @@ const TABLE: [(Quota, &str, i64); 9] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas([i64; TABLE.len()]);
 
-/// What a registry holds a limited number of, and counts: a question that looked for the last one would cost more with
-/// each that is there.
+/// A kind of thing of which a registry holds a limited number. The number is kept in a row, since counting
+/// the things would cost more with each of them.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) quota: Quota,
-    /// As the refusal calls them.
+    /// The name in the sentence of the refusal.
     pub(crate) things: &'static str,
-    /// As the rows of their counters call them.
+    /// The name in the rows of counters.
     pub(crate) counter: &'static str,
 }
 
 impl Held {
-    /// There is one less.
+    /// Counts one less.
     pub(crate) fn give_back(&self, tx: &Tx<'_>, scope: &Scope) -> Result<(), StoreError> {
         let [account, region, counter] = self.key(scope);
         tx.execute(
@@ -85,7 +85,7 @@ impl Held {
     }
 }
 
-/// Everything that is counted goes: of one account, or of all.
+/// Deletes all counters of one account, or of all.
 pub(crate) fn forget_counters(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM registry_counters WHERE (?1 IS NULL OR account = ?1)",
@@ -94,7 +94,7 @@ pub(crate) fn forget_counters(tx: &Tx<'_>, account: Option<&str>) -> Result<(), 
     .map(drop)
 }
 
-/// A quota and the number that it is to be, written `<name>=<number>`.
+/// A quota and its new value, written `<name>=<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSetting {
     quota: Quota,
@@ -114,7 +114,7 @@ impl Quotas {
         self.0.get(quota as usize).copied().unwrap_or_default()
     }
 
-    /// The same as a number that cannot be negative.
+    /// The same as an unsigned number.
     pub(crate) fn count(&self, quota: Quota) -> u64 {
         self.of(quota).unsigned_abs()
     }

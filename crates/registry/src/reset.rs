@@ -1,4 +1,4 @@
-//! Back to an empty server: of everything, or of one account.
+//! Resets the server to empty: everything, or one account.
 
 use ecru_model::RegistryId;
 use ecru_store::Value;
@@ -12,11 +12,12 @@ use crate::{
 
 #[derive(Debug, Clone, Default)]
 pub struct ResetFilter {
-    /// Every account where none is named.
+    /// None means every account.
     pub account: Option<RegistryId>,
 }
 
-/// Takes everything away at once, for every reader; the rows go in the background. The clock runs free again.
+/// Hides the data from every reader at once; rows are deleted in the background. A reset of everything also
+/// resets the clock.
 pub async fn reset(service: &Service, filter: ResetFilter) -> Result<(), Error> {
     let _turn = service.clock_turn.lock().await;
     let everything = filter.account.is_none();

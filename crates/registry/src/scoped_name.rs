@@ -1,4 +1,4 @@
-//! The name of a repository of any account and region.
+//! The name of a repository with its account and region.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use ecru_store::{Row, StoreError, stored};
 /// Memory that a name takes beside its text.
 pub(crate) const SCOPED_NAME_BYTES: usize = 96;
 
-/// The name of a repository with the account and the region that have it.
+/// The name of a repository with the account and region that hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopedName {
     pub scope: Scope,
@@ -16,7 +16,7 @@ pub struct ScopedName {
 }
 
 impl ScopedName {
-    /// Reads account, region and name, which stand in this order from column `first` on.
+    /// Reads account, region and name, in this order from column `first` on.
     pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Self, StoreError> {
         let registry_id = stored(RegistryId::parse(row.text(first)?))?;
         let region = stored(Region::parse(row.text(first + 1)?))?;

@@ -1,4 +1,4 @@
-//! The service as a whole: everything it consists of is there when it opens.
+//! The service as a whole: all its parts exist when it opens.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Service {
-    /// Takes the data directory, and blocks while it is opened.
+    /// Opens the data directory, and blocks meanwhile.
     pub fn open(
         options: &Options,
         clock: Clock,

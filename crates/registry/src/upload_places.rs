@@ -1,5 +1,5 @@
-//! Places for uploads that are being received: each costs a connection, a file and what gathers before the file, so their number is
-//! bounded for the whole process.
+//! Places for uploads whose bytes are being received. Each upload costs a connection, a file and a buffer before the file, so the
+//! process bounds their number.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ pub struct UploadPlaces {
     waiting: Arc<AtomicUsize>,
 }
 
-/// One place, given back when this is dropped.
+/// One place, returned when this is dropped.
 #[derive(Debug)]
 pub struct UploadPlace {
     waiting: Arc<AtomicUsize>,
@@ -32,7 +32,7 @@ pub struct UploadPlace {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Counts one that waits, until this is dropped.
+/// Counts a waiting upload until dropped.
 struct Waiter<'a>(&'a AtomicUsize);
 
 impl UploadPlaces {
@@ -43,7 +43,7 @@ impl UploadPlaces {
         }
     }
 
-    /// Takes a place. Those that find none wait in order, at most 30 s.
+    /// Takes a place. Uploads that find none free wait in order, at most 30 s.
     pub async fn take(&self) -> Result<UploadPlace, BodyRefused> {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => permit,
@@ -64,13 +64,13 @@ impl UploadPlaces {
 }
 
 impl UploadPlace {
-    /// Waits for the next piece, as long as its sender may take for it.
+    /// Waits for the next piece, for as long as its sender may take.
     pub async fn next<F: Future>(&mut self, piece: F) -> Result<F::Output, BodyRefused> {
         let others_wait = || self.waiting.load(SeqCst) > 0;
         self.arrival.next(piece, true, others_wait).await
     }
 
-    /// Notes that bytes arrived.
+    /// Records that bytes arrived.
     pub fn arrived(&mut self, bytes: usize) {
         self.arrival.arrived(bytes);
     }

@@ -27,7 +27,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind::of::<CacheImport>(),
 ];
 
-/// Runs what is due, whenever it is, until the process ends.
+/// Runs each job when it is due, until the process ends.
 pub async fn run_in_background(service: Arc<Service>) {
     tokio::join!(
         jobs::run_in_background(&service, KINDS),
@@ -35,8 +35,8 @@ pub async fn run_in_background(service: Arc<Service>) {
     );
 }
 
-/// Runs everything that is due by the clock, including what failed and waits to be tried again, until nothing is left that
-/// may run. It waits for what the loop runs meanwhile, and reports that too.
+/// Runs everything that is due by the clock until nothing is left that may run, including failed jobs that
+/// wait for another attempt. It also waits for the runs of the background loop, and reports them.
 pub async fn run_due(service: &Arc<Service>) -> Result<Vec<Ran>, Error> {
     pulls::write(service).await?;
     jobs::run_due(service, KINDS).await

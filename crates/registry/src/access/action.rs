@@ -1,24 +1,24 @@
-//! The actions of the service that a policy can name.
+//! The actions of ECR that a policy can name.
 
 use ecru_model::Operation;
 
 use ecru_policy::matches;
 
-/// What a policy is put on.
+/// The holder of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
     Repository,
     Registry,
 }
 
-/// Permissions of the service that are no operation of its API.
+/// Permissions of ECR that are not operations of its API.
 const WITHOUT_OPERATION: [&str; 3] = ["BatchImportUpstreamImage", "GetImageCopyStatus", "ReplicateImage"];
 
-/// What a registry policy of scope V1 speaks of; whatever else it says has no effect.
+/// The actions that a registry policy of scope V1 governs; its other actions have no effect.
 const OF_SCOPE_V1: [&str; 3] = ["BatchImportUpstreamImage", "CreateRepository", "ReplicateImage"];
 
-/// Whether a policy may name this action, or some action by this pattern. Policies of repositories and of registries may
-/// name the same: an action that is never done on what a policy is put on has no effect in it.
+/// Whether a policy may name this action, or some action by this pattern. Policies of repositories and of
+/// registries may name the same actions: one that does not apply to the holder has no effect there.
 pub(crate) fn is_known(text: &str) -> bool {
     if text == "*" {
         return true;

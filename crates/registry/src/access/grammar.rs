@@ -1,4 +1,4 @@
-//! Which policies ECR takes, on repositories and on registries.
+//! Which policies ECR accepts, on repositories and on registries.
 
 use ecru_model::Region;
 use ecru_policy::{Incoming, Policy};
@@ -6,22 +6,22 @@ use ecru_store::StoreError;
 
 use super::action::{self, Holder};
 
-/// A policy that is put now, and its text in the form in which ECR returns policies.
+/// Reads an incoming policy. The text is in the form in which ECR returns policies.
 pub(crate) fn parse_incoming(text: &str, holder: Holder, region: &Region) -> Option<(Policy, String)> {
     let rules = Incoming {
-        // The resource of a repository policy is the repository itself, so that the service takes none beside it.
+        // The resource of a repository policy is the repository itself, so the service accepts no other.
         takes_resources: holder == Holder::Registry,
         partition: region.partition(),
     };
     Policy::parse_incoming(text, rules, action::is_known)
 }
 
-/// The rules of a policy that was taken by this version or an earlier one.
+/// Reads a policy that this or an earlier version accepted.
 pub(crate) fn parse_stored(text: &str) -> Option<Policy> {
     Policy::parse_stored(text, action::is_known)
 }
 
-/// The same of the policy that a repository has.
+/// The same for the policy of a repository.
 pub(crate) fn read_repository_policy(text: &str) -> Result<Policy, StoreError> {
     parse_stored(text).ok_or_else(|| StoreError::damaged("a stored repository policy is invalid"))
 }
@@ -34,7 +34,7 @@ mod tests {
         Region::parse(name).unwrap()
     }
 
-    /// Whether a statement is taken in a policy of a repository, in one of a registry, and from the store.
+    /// Whether a statement is accepted in a policy of a repository, in one of a registry, and from the store.
     #[track_caller]
     fn check_each(statement: &str, repository: bool, registry: bool, stored: bool) {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);

@@ -1,4 +1,4 @@
-//! Who may do what: every operation asks here, in the transaction that does its work.
+//! Decides who may do what: every operation asks here, in the transaction that does its work.
 
 mod action;
 mod grammar;
@@ -20,24 +20,24 @@ use grammar::read_repository_policy;
 pub(crate) use grammar::{parse_incoming, parse_stored};
 use registry_policy::PolicyScope;
 
-/// Actions that a caller wants to do in a registry. Nothing is decided before it asks a snapshot, so that no policy
-/// changes between the decision and the work.
+/// Actions that a caller wants to perform in a registry. The decision is made on a snapshot, so that no
+/// policy changes between the decision and the work.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) scope: Scope,
-    /// Whether a repository that is not there may be the one that another region of the account has.
+    /// Whether a repository that is absent here may be found in another region of the account.
     any_region: bool,
-    /// All of them have to be allowed.
+    /// All of them must be allowed.
     actions: Vec<&'static str>,
     caller: Caller,
     circumstances: Circumstances,
-    /// The address of the request was given to the client after a decision, which it carries with it.
+    /// The address of the request carries the result of an earlier decision.
     granted: bool,
-    /// Resource tags that the request gives, or the keys alone of those that it takes away.
+    /// Resource tags that the request sets, or the keys alone of tags that it removes.
     tags: Vec<(String, Option<String>)>,
 }
 
-/// What an action is done on.
+/// The resource of an action.
 #[derive(Debug, Clone, Copy)]
 enum Resource<'a> {
     Repository(&'a RepositoryName),
@@ -70,7 +70,7 @@ impl Access {
         access
     }
 
-    /// The same request in the region where the repository is, or where it would be made.
+    /// The same request in the region where the repository is, or where it would be created.
     pub(crate) fn at_home_of(self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Self, Error> {
         if !self.any_region || repositories::find(at, &self.scope, name)?.is_some() {
             return Ok(self);
@@ -81,14 +81,14 @@ impl Access {
         })
     }
 
-    /// The same request, which needs leave for a further action.
+    /// The same request, which needs permission for a further action.
     #[must_use]
     pub(crate) fn and(mut self, action: &'static str) -> Self {
         self.actions.push(action);
         self
     }
 
-    /// The same request, which gives resource tags.
+    /// The same request, which sets resource tags.
     #[must_use]
     pub(crate) fn giving<'a>(mut self, tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let given = tags
@@ -98,26 +98,27 @@ impl Access {
         self
     }
 
-    /// The same request, which takes resource tags away.
+    /// The same request, which removes resource tags.
     #[must_use]
     pub(crate) fn taking(mut self, keys: &[String]) -> Self {
         self.tags = keys.iter().map(|key| (key.clone(), None)).collect();
         self
     }
 
-    /// When the request came.
+    /// The time of the request.
     pub(crate) fn now(&self) -> Timestamp {
         self.circumstances.now
     }
 
-    /// A repository that the caller may do this with. Who may not is not told whether it is there.
+    /// Loads a repository on which the caller may perform the actions. Callers without permission cannot tell
+    /// whether it exists.
     pub(crate) fn repository(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<Repository, Error> {
         self.find_repository(at, name)?
             .ok_or_else(|| repositories::not_found(&self.scope, name))
     }
 
-    /// As `repository`, and whether nobody of the account needs to be asked about again while no row changes, because
-    /// no policy has a say.
+    /// As `repository`. The flag is true if no policy was involved: then the answer holds for every caller of
+    /// the account until a row changes.
     pub(crate) fn repository_for_all(
         &self,
         at: &Snapshot<'_>,
@@ -128,7 +129,8 @@ impl Access {
         Ok((repository, !is_ruled))
     }
 
-    /// The answer to an invalid input: ECR looks for the repository before it checks, so that its absence is reported first.
+    /// Returns the error for an invalid input. ECR looks for the repository before it checks the input, so an
+    /// absent repository is reported first.
     pub(crate) fn refuse_after_lookup(&self, store: &Store, name: &RepositoryName, refusal: Error) -> Error {
         match store.read(|at| self.repository(at, name)) {
             Ok(_) => refusal,
@@ -136,12 +138,12 @@ impl Access {
         }
     }
 
-    /// Whether the caller may do all that no policy speaks of.
+    /// Whether the caller may do everything that no policy mentions.
     pub(crate) fn is_at_home(&self) -> bool {
         self.caller.registry_id == self.scope.registry_id
     }
 
-    /// As `repository`, for those who need not find one.
+    /// As `repository`, for callers that accept an absent repository.
     pub(crate) fn find_repository(
         &self,
         at: &Snapshot<'_>,
@@ -150,7 +152,7 @@ impl Access {
         Ok(self.find(at, name)?.0)
     }
 
-    /// With whether any policy had a say.
+    /// The flag is true if a policy was involved.
     fn find(&self, at: &Snapshot<'_>, name: &RepositoryName) -> Result<(Option<Repository>, bool), Error> {
         let resource = Resource::Repository(name);
         let Some(ruled) = repositories::find_ruled(at, &self.scope, name)? else {
@@ -175,7 +177,7 @@ impl Access {
         Ok((Some(ruled.repository), is_ruled))
     }
 
-    /// Whether the caller could do this with a repository that had another policy.
+    /// Whether the caller could do this if the repository had another policy.
     pub(crate) fn under_policy(
         &self,
         at: &Snapshot<'_>,
@@ -192,7 +194,7 @@ impl Access {
         )
     }
 
-    /// For what is done on all repositories of a registry.
+    /// For actions on all repositories of a registry.
     pub(crate) fn every_repository(&self, at: &Snapshot<'_>) -> Result<(), Error> {
         let registry_policy = registry_policy::find_policy(at, &self.scope)?;
         self.decide(Resource::EveryRepository, None, registry_policy.as_ref(), || {
@@ -200,7 +202,7 @@ impl Access {
         })
     }
 
-    /// For what is done on a registry itself.
+    /// For actions on a registry itself.
     pub(crate) fn registry(&self, at: &Snapshot<'_>) -> Result<(), Error> {
         let registry_policy = registry_policy::find_policy(at, &self.scope)?;
         self.decide(Resource::Registry, None, registry_policy.as_ref(), || {
@@ -241,8 +243,8 @@ impl Access {
         Ok(())
     }
 
-    /// [unknown] A registry policy that denies everything to everyone must not be there for ever: the account itself
-    /// can always see, replace and delete it.
+    /// [unknown] A registry policy that denies everything to everyone must not be permanent: the account
+    /// itself can always read, replace and delete it.
     fn is_exempt(&self, action: &str) -> bool {
         let at_home = self.is_at_home();
         let on_policy = matches!(
@@ -290,7 +292,7 @@ const NO_ALLOW: &str = "because no resource-based policy allows the ecr:{action}
 const EXPLICIT_DENY: &str = "with an explicit deny in a resource-based policy";
 
 impl Context {
-    /// What the caller wants to do in the registry that the request means.
+    /// The actions of this request in the registry that it names, else in its default registry.
     pub(crate) fn access(&self, action: &'static str, registry_id: Option<&RegistryId>) -> Access {
         let scope = match registry_id {
             Some(id) => Scope {

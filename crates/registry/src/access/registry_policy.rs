@@ -1,4 +1,4 @@
-//! The policy of a registry, and which actions it decides about.
+//! The policy of a registry, and the actions that it governs.
 
 use ecru_model::Scope;
 use ecru_policy::Policy;
@@ -8,7 +8,7 @@ use super::parse_stored;
 use crate::Error;
 use crate::records::registry_settings::{REGISTRY_POLICY, REGISTRY_POLICY_SCOPE, find};
 
-/// How far a registry policy reaches.
+/// The scope of a registry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyScope {
     /// Replication, the pull-through cache, and the repositories these create.
@@ -17,7 +17,7 @@ pub(crate) enum PolicyScope {
     V2,
 }
 
-/// The policy of the registry, and how far it reaches.
+/// The policy of the registry, and its scope.
 pub(crate) fn find_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<Option<(Policy, PolicyScope)>, Error> {
     let Some(text) = find(at, scope, REGISTRY_POLICY)? else {
         return Ok(None);
@@ -25,7 +25,7 @@ pub(crate) fn find_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<Option<(Po
     read_policy(at, scope, &text).map(Some)
 }
 
-/// The policy that a registry has in these words.
+/// Reads the policy of a registry from its stored text.
 pub(crate) fn read_policy(
     at: &Snapshot<'_>,
     scope: &Scope,

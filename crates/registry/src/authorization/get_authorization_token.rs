@@ -1,4 +1,4 @@
-//! `GetAuthorizationToken`: a password for `docker login`, one for each registry named, else one for the caller's own.
+//! `GetAuthorizationToken`: returns a password for `docker login` for each named registry, else for the caller's own registry.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

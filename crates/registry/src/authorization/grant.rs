@@ -1,4 +1,4 @@
-//! Download grants: a signed leave to read one blob of one repository for an hour, as a part of its address.
+//! Download grants: signed permission to read one blob of one repository for an hour, as a part of its address.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) fn grant(
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Lets a request in that carries a grant for this very blob.
+/// Admits a request that carries a grant for exactly this blob.
 pub fn check_grant(
     service: &Arc<Service>,
     repository: &RepositoryName,

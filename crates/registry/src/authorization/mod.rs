@@ -15,12 +15,12 @@ pub use get_authorization_token::get_authorization_token;
 pub use grant::check_grant;
 pub(crate) use grant::grant;
 
-/// The user name that goes with a token.
+/// The user name of every token.
 const TOKEN_USER: &str = "AWS";
 const DEV_USER_PREFIX: &str = "test";
 const DEV_USER_REGION: &str = "us-east-1";
 
-/// What a request brought to be let in.
+/// The credentials of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Credentials<'a> {
     None,
@@ -28,12 +28,12 @@ pub enum Credentials<'a> {
         user: &'a str,
         password: &'a str,
     },
-    /// Another scheme, or one that cannot be read.
+    /// Another scheme, or credentials that cannot be read.
     Unusable,
 }
 
-/// Lets a request in, to the registry that its host names, else to the one its token opens. `presented` is the text that
-/// the credentials were read from.
+/// Admits a request to the registry that its host names, else to the registry of its token. `presented` is
+/// the text from which the credentials were read.
 pub fn enter(
     service: &Arc<Service>,
     presented: &[u8],
@@ -60,7 +60,7 @@ pub fn enter(
     }
 }
 
-/// As `enter`, where the token in the text was verified before; none where that is not known.
+/// As `enter`, if the token in the text was verified before; else none.
 pub fn enter_again(
     service: &Arc<Service>,
     presented: &[u8],
@@ -98,8 +98,8 @@ fn admit(
     Ok(Context::new(service, caller, scope, endpoint))
 }
 
-/// A development user is in the region that the host names. Where it names none, repositories of other regions of the
-/// account are found too.
+/// A development user is in the region that the host names. If the host names none, repositories in other
+/// regions of the account are found too.
 fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
     let registry_id = service.configuration.default_account.clone();
     let any_region = host.is_none();
@@ -119,7 +119,8 @@ fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> 
     Ok(ctx)
 }
 
-/// Refuses what has expired, and what would live for longer than anything is issued for: the clock was moved back since.
+/// Refuses an expired credential. Also refuses one that would live longer than the longest lifetime: the clock
+/// was set back since.
 fn check_expiry(service: &Service, expires_at: Timestamp, lifetime_milliseconds: i64) -> Result<(), Error> {
     let left = expires_at
         .as_millis()

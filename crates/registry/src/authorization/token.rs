@@ -1,4 +1,4 @@
-//! The password of `docker login`: signed claims in the wrapping that ECR gives its own tokens.
+//! The password of `docker login`: signed claims, wrapped in the form of ECR's own tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ pub(super) const LIFETIME_MILLISECONDS: i64 = 12 * 60 * 60 * 1000;
 const VERSION: &str = "1";
 const TOKEN_BYTES_MAX: usize = 4096;
 
-/// Who holds the token, what it opens, and until when.
+/// The holder of a token, the registry that it opens, and its expiry.
 pub(super) struct Claims<'a> {
     pub(super) caller: &'a Caller,
     pub(super) scope: &'a Scope,
@@ -52,7 +52,7 @@ struct Wrapping {
     datakey: String,
 }
 
-/// What a token holds. Only the very text that was issued passes.
+/// Returns the content of a token. Only exactly the text that was issued is valid.
 pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> {
     let (payload, tag) = unwrap(token).ok_or_else(unauthorized)?;
     if !service
@@ -69,7 +69,7 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> 
     Ok(verified)
 }
 
-/// Whether a token can be used now, by a clock that may have been moved since it was verified.
+/// Whether a token can be used now; the clock may have been moved since the token was verified.
 pub(super) fn check_time(service: &Service, expires_at: Timestamp) -> Result<(), Error> {
     check_expiry(service, expires_at, LIFETIME_MILLISECONDS)
 }

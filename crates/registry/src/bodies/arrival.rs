@@ -1,4 +1,5 @@
-//! How fast a body has to arrive: it may be silent for a minute, and has to keep a pace while others wait for what it holds.
+//! How fast a body must arrive: it may be silent for a minute, and must keep a pace while others wait for the memory that it
+//! holds.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -7,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::BodyRefused;
 
 const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// While somebody waits, each body has to arrive at least this fast on average.
+/// While other bodies wait, each body must arrive at least this fast on average.
 pub(super) const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 /// How far a body may fall behind that pace.
 const LAG_MAX: Duration = Duration::from_secs(5);
@@ -20,12 +21,14 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// Time for which the body itself has waited: it has less time left, so that all bodies end within a bounded time.
+    /// Adds time for which the body itself has waited. Its sender then has less time left, so that every body
+    /// ends within a bounded time.
     pub(crate) fn has_waited(&mut self, time: Duration) {
         self.waited += time;
     }
 
-    /// Waits for the next piece, as long as its sender may take for it. Only a body that holds something has to keep the pace.
+    /// Waits for the next piece, for as long as its sender may take. Only a body that holds memory must keep
+    /// the pace.
     pub(crate) async fn next<F: Future>(
         &mut self,
         piece: F,
@@ -33,7 +36,7 @@ impl Arrival {
         others_wait: impl Fn() -> bool,
     ) -> Result<F::Output, BodyRefused> {
         let mut piece = pin!(piece);
-        // Most pieces are there already, and need no timer.
+        // Most pieces are ready at once, and need no timer.
         let polled = poll_fn(|context| Poll::Ready(piece.as_mut().poll(context))).await;
         if let Poll::Ready(piece) = polled {
             return Ok(piece);
@@ -60,7 +63,7 @@ impl Arrival {
         }
     }
 
-    /// Notes that bytes arrived.
+    /// Records that bytes arrived.
     pub(crate) fn arrived(&mut self, bytes: usize) {
         if !self.lag.is_zero() {
             let milliseconds = bytes.saturating_mul(1000) / PACE_BYTES_PER_SECOND;

@@ -1,4 +1,4 @@
-//! Bodies that compete for memory, by a clock that tests move.
+//! Bodies that compete for memory, with a clock that tests move.
 
 use std::future::pending;
 
@@ -26,7 +26,7 @@ async fn held(budget: &BodyBudget, bytes: usize) -> HeldBody {
     body
 }
 
-/// Takes all that is shared, and leads.
+/// Takes the whole shared part, and leads.
 async fn crowd(budget: &BodyBudget) -> (HeldBody, HeldBody) {
     (
         held(budget, LARGE_SHARED_BYTES - READ_AHEAD_BYTES).await,
@@ -129,7 +129,7 @@ async fn a_silent_body_has_a_minute_alone_and_five_seconds_while_others_wait() {
     assert_eq!(slow.await, Err(BodyRefused::Slow));
     assert!((5..=7).contains(&begun.elapsed().as_secs()));
     waiting.await.unwrap();
-    // Nobody waits any more.
+    // No body waits any more.
     assert_eq!(leader.next(pending::<()>()).await, Err(BodyRefused::Silent));
 }
 
@@ -192,7 +192,7 @@ async fn those_who_leave_the_queue_leave_nothing_behind() {
         tasks.spawn(async move { held(&budget, MEBIBYTE).await });
     }
     tokio::task::yield_now().await;
-    // Granted and cut off before any of them could see it.
+    // Granted, then dropped before any waiter could see it.
     drop(crowded);
     tasks.shutdown().await;
     assert!(budget.is_unused());

@@ -1,4 +1,4 @@
-//! The time that users see, the time of the machine, and randomness: everything a test may want to hold still.
+//! The time that users see, the time of the machine, and randomness: everything that a test may want to fix.
 
 mod setting;
 
@@ -16,7 +16,7 @@ pub(crate) use setting::{forget, restore, save};
 
 const NOT_FROZEN: i64 = i64::MIN;
 
-/// The time that users see. A test can freeze and advance it; the machine's own time goes on beneath.
+/// The time that users see. A test can freeze and advance it; the machine's time continues independently.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     state: Arc<ClockState>,
@@ -26,7 +26,7 @@ pub struct Clock {
 struct ClockState {
     frozen_at: AtomicI64,
     ahead: AtomicI64,
-    /// Wakes the loop that waits for a time to come.
+    /// Wakes the loop that waits for a due time.
     moved: Notify,
 }
 
@@ -40,10 +40,10 @@ impl Default for ClockState {
     }
 }
 
-/// One moment by both clocks.
+/// One moment in both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// What users see.
+    /// The time that users see.
     pub(crate) now: Timestamp,
     pub(crate) machine_now: i64,
 }
@@ -66,7 +66,7 @@ impl Clock {
         Timestamp::from_millis(base.saturating_add(self.state.ahead.load(Ordering::Acquire)))
     }
 
-    /// Machine time in milliseconds since 1970, which nobody can move: for ages, leases and time-outs.
+    /// Machine time in milliseconds since 1970, which no client can change: for ages, leases and time-outs.
     pub fn machine_milliseconds(&self) -> i64 {
         machine_milliseconds()
     }
@@ -88,7 +88,7 @@ impl Clock {
         self.state.moved.notify_one();
     }
 
-    /// Where the clock stands still, before what it was advanced by since.
+    /// The time at which the clock is frozen, before later advances are added.
     pub fn frozen_at(&self) -> Option<Timestamp> {
         let frozen_at = self.state.frozen_at.load(Ordering::Acquire);
         (frozen_at != NOT_FROZEN).then_some(Timestamp::from_millis(frozen_at))
@@ -99,7 +99,7 @@ impl Clock {
         self.state.ahead.load(Ordering::Acquire)
     }
 
-    /// Until somebody freezes, advances or resets the clock.
+    /// Waits until a client freezes, advances or resets the clock.
     pub(crate) async fn moved(&self) {
         self.state.moved.notified().await;
     }
@@ -110,8 +110,8 @@ pub(crate) fn machine_milliseconds() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// Where identifiers and secrets come from: the system alone. A generator of our own gathers entropy first, on each thread
-/// that asks it, which costs tens of milliseconds at a start.
+/// The source of identifiers and secrets: only the operating system. A generator of our own gathers entropy
+/// first on each thread that uses it, which costs tens of milliseconds at startup.
 #[derive(Clone, Debug, Default)]
 pub struct Random(());
 

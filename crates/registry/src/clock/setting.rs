@@ -1,18 +1,18 @@
-//! How the clock that users see is set, as a row, so that it stays set over a restart.
+//! The setting of the clock that users see, stored as a row so that it survives a restart.
 
 use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::Clock;
 
-/// A change of the clock: it is frozen first, then advanced.
+/// A change of the clock: the clock is frozen first, then advanced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetClock {
     pub frozen_at: Option<Timestamp>,
     pub advance_milliseconds: i64,
 }
 
-/// How the clock is set.
+/// The setting of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub(crate) frozen_at: Option<Timestamp>,
@@ -24,7 +24,7 @@ pub(crate) fn forget(tx: &Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Sets the clock as it was when the process before this one ended.
+/// Sets the clock as the previous process left it.
 pub(crate) fn restore(clock: &Clock, at: &Snapshot<'_>) -> Result<(), StoreError> {
     if let Some(setting) = load(at)? {
         clock.apply(setting);

@@ -1,4 +1,4 @@
-//! `CreateRepositoryCreationTemplate`: a new template for a prefix that has none.
+//! `CreateRepositoryCreationTemplate`: creates a template for a prefix that has none.
 
 use ecru_model::{
     CreateRepositoryCreationTemplateInput as Input, CreateRepositoryCreationTemplateOutput as Output,
@@ -33,7 +33,7 @@ pub async fn create_repository_creation_template(ctx: &Context, input: Input) ->
         .await
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn already_exists(scope: &Scope, prefix: &Prefix) -> Error {
     Error::new(
         ErrorCode::TemplateAlreadyExistsException,

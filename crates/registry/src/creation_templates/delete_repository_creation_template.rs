@@ -1,4 +1,4 @@
-//! `DeleteRepositoryCreationTemplate`: removes a template and answers with it.
+//! `DeleteRepositoryCreationTemplate`: removes a template and returns it.
 
 use ecru_model::{
     DeleteRepositoryCreationTemplateInput as Input, DeleteRepositoryCreationTemplateOutput as Output,

@@ -1,4 +1,4 @@
-//! `DescribeRepositoryCreationTemplates`: the templates of the named prefixes, or a page of all.
+//! `DescribeRepositoryCreationTemplates`: lists the templates of the named prefixes, or a page of all.
 
 use std::collections::HashSet;
 
@@ -44,7 +44,7 @@ pub async fn describe_repository_creation_templates(ctx: &Context, input: Input)
     })
 }
 
-/// Prefixes without a template are left out.
+/// Leaves out prefixes without a template.
 fn named(
     at: &Snapshot<'_>,
     access: &Access,

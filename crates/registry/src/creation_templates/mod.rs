@@ -1,4 +1,4 @@
-//! Creation templates: the settings of repositories that come without being created by name.
+//! Creation templates: the settings of repositories that are created implicitly.
 
 mod create_repository_creation_template;
 mod delete_repository_creation_template;
@@ -36,7 +36,7 @@ const HELD: Held = Held {
 /// A template as it is stored.
 #[derive(Debug, Clone)]
 struct Template {
-    /// As it was given.
+    /// As the client sent it.
     prefix: Prefix,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -47,7 +47,7 @@ struct Template {
     tag_mutability: ImageTagMutability,
     exclusion_filters: Vec<String>,
     resource_tags: Vec<Tag>,
-    /// Nobody is assumed here; but without it a template with resource tags or a KMS key makes nothing, as in ECR.
+    /// No role is assumed here. But without it, a template with resource tags or a KMS key creates nothing, as in ECR.
     custom_role_arn: Option<CustomRoleArn>,
     repository_policy: Option<RepositoryPolicyText>,
     lifecycle_policy: Option<LifecyclePolicyText>,
@@ -63,7 +63,7 @@ const LIST: &str =
             exclusion_filters, resource_tags, custom_role_arn, repository_policy, lifecycle_policy
      FROM creation_templates WHERE account = ?1 AND region = ?2 AND prefix > ?3 ORDER BY prefix LIMIT ?4";
 
-/// A slash at the end of a prefix is assumed, whether it is given or not.
+/// A prefix is treated as if it ended in a slash, whether it does or not.
 fn key(prefix: &str) -> &str {
     prefix.strip_suffix('/').unwrap_or(prefix)
 }
@@ -172,7 +172,7 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
 }
 
 impl Template {
-    /// Of what may be long.
+    /// The length of the texts that may be long.
     fn text_bytes(&self) -> usize {
         let policies = [
             self.repository_policy.as_ref().map(|text| text.as_str().len()),
@@ -233,7 +233,7 @@ impl Template {
         })
     }
 
-    /// The template as ECR describes it.
+    /// The template in the form of ECR's descriptions.
     fn describe(self) -> RepositoryCreationTemplate {
         RepositoryCreationTemplate {
             prefix: Some(self.prefix),
@@ -255,7 +255,7 @@ impl Template {
     }
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn not_found(scope: &Scope, prefix: &Prefix) -> Error {
     Error::new(
         ErrorCode::TemplateNotFoundException,

@@ -1,4 +1,4 @@
-//! Making the repositories that come without being created by name.
+//! Creates repositories implicitly, from templates.
 
 use ecru_model::{
     EncryptionType, ImageTagMutability, RCTAppliedFor as AppliedFor, RepositoryName, RepositoryPolicyText,
@@ -17,7 +17,7 @@ use crate::{Context, Error, lifecycle_policy, repository_policy};
 /// The prefix of every name that no other prefix covers.
 const ROOT: &str = "ROOT";
 
-/// The repository that a push goes to: the one that is there, or one that a template for pushes makes.
+/// The repository of a push: the existing one, or a new one from a template for pushes.
 pub(crate) fn repository_to_push(
     tx: &Tx<'_>,
     access: &Access,
@@ -30,7 +30,7 @@ pub(crate) fn repository_to_push(
     }
 }
 
-/// Refuses what was pushed, unless there is no repository for it and none would be made.
+/// Returns the error of a refused push. A missing repository that would not be created is reported first.
 pub(crate) fn refuse_push(ctx: &Context, access: &Access, name: &RepositoryName, refusal: Error) -> Error {
     match ctx.store.read(|at| find_to_push(at, access, name)) {
         Ok(_) => refusal,
@@ -38,7 +38,7 @@ pub(crate) fn refuse_push(ctx: &Context, access: &Access, name: &RepositoryName,
     }
 }
 
-/// The repository that is there; none where a template for pushes makes it.
+/// The existing repository. None if a template for pushes would create it.
 fn find_to_push(
     at: &Snapshot<'_>,
     access: &Access,
@@ -51,8 +51,8 @@ fn find_to_push(
     Ok(repository)
 }
 
-/// Makes a repository that is not there, by the template that covers its name, or else with every default. Whoever has
-/// it made needs leave to create it, and to give it the tags of the template.
+/// Creates a missing repository by the template that covers its name, else with all defaults. The caller
+/// needs permission to create it, and to set the tags of the template.
 pub(crate) fn create_repository(
     tx: &Tx<'_>,
     access: &Access,
@@ -89,10 +89,10 @@ pub(crate) fn create_repository(
         return Ok(repository);
     };
     if template.needs_role() && template.custom_role_arn.is_none() {
-        // [unknown] what a client is told of it; the repository is not there.
+        // [unknown] what ECR reports to the client; the repository does not exist.
         tracing::warn!(
             prefix = template.prefix.as_str(),
-            "a creation template with resource tags or a KMS key makes nothing without `customRoleArn`"
+            "a creation template with resource tags or a KMS key creates no repository without `customRoleArn`"
         );
         return Err(repositories::not_found(scope, name));
     }
@@ -116,13 +116,13 @@ pub(crate) fn create_repository(
 }
 
 impl Template {
-    /// The role that the service has of itself may neither use keys of customers nor give tags.
+    /// The service's own role may neither use keys of customers nor set tags.
     fn needs_role(&self) -> bool {
         !self.resource_tags.is_empty() || self.encryption_type != EncryptionType::Aes256
     }
 }
 
-/// The template with the longest prefix, of those that are applied for this.
+/// The template with the longest prefix among those for this purpose.
 fn find_for(
     at: &Snapshot<'_>,
     scope: &Scope,

@@ -1,4 +1,4 @@
-//! What a request says of a template, checked when it is put, so that the template can be applied whenever it is needed.
+//! The settings of a template in a request. They are checked when they are put, so that the template can always be applied.
 
 use ecru_model::identity::is_role_of;
 use ecru_model::{
@@ -20,7 +20,7 @@ use crate::records::repositories::accept_filters;
 use crate::records::resource_tags;
 use crate::{Error, lifecycle_policy};
 
-/// The settings that a request names; the others stay as they are.
+/// The settings that a request names; the others stay unchanged.
 pub(super) struct Settings {
     description: Option<Description>,
     encryption: Option<EncryptionConfiguration>,
@@ -123,14 +123,14 @@ impl Template {
         self.kms_key = key;
         Encryption::accept(scope, self.encryption_type, self.kms_key())
             .map_err(|error| match error.code {
-                // No operation on templates answers with what a key lacks.
+                // No operation on templates has an error for problems with a key.
                 ErrorCode::KmsException => Error::parameter("encryptionConfiguration", &error.message),
                 _ => error,
             })
             .map(drop)
     }
 
-    /// The encryption of a repository of this template.
+    /// The encryption of a repository from this template.
     pub(super) fn encryption(&self, scope: &Scope) -> Result<Encryption, Error> {
         Encryption::of_stored(scope, self.encryption_type, self.kms_key())
     }
@@ -140,7 +140,7 @@ impl Template {
     }
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn accept_role(scope: &Scope, role: CustomRoleArn) -> Result<CustomRoleArn, Error> {
     if is_role_of(scope, role.as_str()) {
         return Ok(role);
@@ -167,13 +167,13 @@ fn accept_applied_for(given: Vec<AppliedFor>) -> Result<Vec<AppliedFor>, Error> 
     Ok(distinct)
 }
 
-/// In the order in which they are given, under the rules for tags of a repository.
+/// In the order of the request, under the rules for tags of a repository.
 fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
     let accepted = resource_tags::accept(tags.clone())
         .map_err(|error| Error::parameter("resourceTags", &error.message))?;
     let mut ordered = Vec::with_capacity(accepted.len());
     for tag in tags {
-        // Of a key that is given twice the last value counts.
+        // If a key occurs twice, its last value counts.
         if accepted.get(&tag.key) == Some(&tag.value) && !ordered.contains(&tag) {
             ordered.push(tag);
         }
@@ -181,7 +181,7 @@ fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
     Ok(ordered)
 }
 
-/// As it was given, with its rules in the order of their priorities; an empty text takes the policy away.
+/// The text as sent, with its rules in the order of their priorities. An empty text removes the policy.
 fn accept_lifecycle_policy(text: &str) -> Result<Option<LifecyclePolicyText>, Error> {
     if text.is_empty() {
         return Ok(None);
@@ -190,7 +190,7 @@ fn accept_lifecycle_policy(text: &str) -> Result<Option<LifecyclePolicyText>, Er
     Ok(Some(stored(LifecyclePolicyText::parse(accepted))?))
 }
 
-/// In the form in which policies are returned; an empty text takes the policy away.
+/// The text in the form in which policies are returned. An empty text removes the policy.
 fn accept_repository_policy(scope: &Scope, text: &str) -> Result<Option<RepositoryPolicyText>, Error> {
     if text.is_empty() {
         return Ok(None);

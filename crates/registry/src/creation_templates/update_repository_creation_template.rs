@@ -1,4 +1,4 @@
-//! `UpdateRepositoryCreationTemplate`: changes the settings that are named; repositories that are there keep theirs.
+//! `UpdateRepositoryCreationTemplate`: changes the settings that are named; existing repositories keep theirs.
 
 use ecru_model::{
     UpdateRepositoryCreationTemplateInput as Input, UpdateRepositoryCreationTemplateOutput as Output,

@@ -1,10 +1,10 @@
-//! `ECR Pull Through Cache Action`: an image was asked of an upstream registry.
+//! `ECR Pull Through Cache Action`: an image was requested from an upstream registry.
 
 use ecru_model::{Digest, RepositoryName, Scope, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{ECR, Event};
-/// What was asked of which upstream for which repository.
+/// The request, its upstream and its repository.
 #[derive(Clone, Copy)]
 pub struct CacheSync<'a> {
     pub scope: &'a Scope,

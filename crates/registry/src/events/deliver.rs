@@ -1,4 +1,4 @@
-//! Handing events to a sink: each at least once, those of a repository in their order, for as long as it takes.
+//! Delivers events to a sink: each event at least once, those of a repository in order, for as long as it takes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,7 @@ const EVENTS_PER_READ: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
-/// Names the sinks of this process. One that is new begins with the events to come; one that comes back goes on where it
-/// was.
+/// Registers the sinks of this process. A new sink starts with future events; a known sink continues where it stopped.
 pub async fn connect(service: &Service, sinks: &[Arc<dyn EventSink>]) -> Result<(), Error> {
     let keys = sinks.iter().map(|sink| sink.key().to_owned()).collect::<Vec<_>>();
     service
@@ -43,7 +42,7 @@ pub async fn deliver_to(service: Arc<Service>, sink: Arc<dyn EventSink>) {
         recorded.mark_unchanged();
         match deliver_waiting(&service, sink.as_ref(), &mut failures).await {
             Ok(()) => {
-                // An error means that the store is gone, and with it all that could be delivered.
+                // An error means that the store is closed, so there is nothing left to deliver.
                 if recorded.changed().await.is_err() {
                     return;
                 }
@@ -60,7 +59,7 @@ pub async fn deliver_to(service: Arc<Service>, sink: Arc<dyn EventSink>) {
     }
 }
 
-/// Until the sink has every event that there is.
+/// Runs until the sink has every event.
 async fn deliver_waiting(
     service: &Arc<Service>,
     sink: &dyn EventSink,
@@ -79,7 +78,7 @@ async fn deliver_waiting(
     }
 }
 
-/// Hands over what may go together, and gives the last of it. None when nothing is left.
+/// Delivers the events that may go together, and returns the sequence of the last one. None when nothing is left.
 async fn hand_over(
     service: &Service,
     sink: &dyn EventSink,
@@ -101,7 +100,7 @@ async fn hand_over(
         match sink.deliver(&batch).await {
             Ok(refused) if refused.is_empty() => break,
             Ok(refused) => {
-                warn(sink, batch.len(), &"some were not taken".into());
+                warn(sink, batch.len(), &"the sink did not accept some of them".into());
                 let mut place = 0;
                 batch.retain(|_| {
                     place += 1;
@@ -115,7 +114,7 @@ async fn hand_over(
             saved = true;
         }
         pause(failures).await;
-        // What was given up meanwhile, or reset, is not sent.
+        // Events that were dropped or reset meanwhile are not sent.
         let oldest = service.store.read(oldest)?;
         batch.retain(|event| oldest.is_some_and(|oldest| event.sequence >= oldest));
     }
@@ -123,8 +122,8 @@ async fn hand_over(
     Ok(Some(last))
 }
 
-/// How many of the first events may be handed over at once: of one registry, and no two of one repository, since the
-/// second must wait until the first is taken.
+/// How many of the first events may be delivered together: of one registry, and no two of one repository,
+/// since the second must wait until the first is accepted.
 fn count_together(waiting: &[Envelope], events_max: usize) -> usize {
     let alike = |event: &Envelope| waiting.first().is_some_and(|first| first.scope == event.scope);
     let mut repositories = Vec::new();
@@ -144,7 +143,7 @@ fn warn(sink: &dyn EventSink, events: usize, error: &SinkError) {
         error = error.as_ref() as &dyn std::error::Error,
         sink = sink.label(),
         events,
-        "a sink did not take events"
+        "a sink did not accept events"
     );
 }
 

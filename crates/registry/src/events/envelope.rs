@@ -1,4 +1,4 @@
-//! An event as EventBridge hands it on.
+//! An event as EventBridge passes it on.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_store::{Row, StoreError, stored};
@@ -12,14 +12,14 @@ pub struct Envelope {
     /// Its place in the order of all events.
     pub sequence: i64,
     pub scope: Scope,
-    /// Within a repository's events the order is kept.
+    /// Events of the same repository stay in order.
     pub repository: String,
     pub source: String,
     pub detail_type: String,
     pub time: Timestamp,
     pub resources: Vec<String>,
     pub detail: Json,
-    /// The same at every delivery, so that a receiver knows an event it has.
+    /// The same at every delivery, so that a receiver can recognize a repeated event.
     pub id: String,
 }
 
@@ -43,7 +43,7 @@ impl Envelope {
         })
     }
 
-    /// What EventBridge gives to its targets.
+    /// The document that EventBridge sends to its targets.
     pub fn to_json(&self) -> Json {
         json!({
             "version": "0",
@@ -59,7 +59,7 @@ impl Envelope {
     }
 }
 
-/// Made from what never changes, it need not be stored. No other data directory has the same.
+/// Derived from values that never change, so it is not stored. It is unique to this data directory.
 fn id(keys: &Keys, sequence: i64) -> String {
     let tag = keys.sign(Purpose::EventId, &[&sequence.to_be_bytes()]);
     let mut bytes = [0; 16];

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{ECR, Event};
 use crate::manifests::MEDIA_TYPE_BYTES_MAX;
 
-/// The image that an event tells of.
+/// The image that an event reports.
 #[derive(Clone, Copy)]
 pub struct About<'a> {
     pub scope: &'a Scope,
@@ -17,7 +17,7 @@ pub struct About<'a> {
     pub time: Timestamp,
 }
 
-/// [unknown] whether the push of a referrer is told under another detail type: here it is an image like any other.
+/// [unknown] whether the push of a referrer has another detail type; here a referrer is an image like any other.
 pub fn image_pushed(about: &About<'_>, tag: Option<&ImageTag>) -> Event {
     tagged(about, "PUSH", tag)
 }
@@ -26,7 +26,7 @@ pub fn image_deleted(about: &About<'_>, tag: Option<&ImageTag>) -> Event {
     tagged(about, "DELETE", tag)
 }
 
-/// An image with a subject is a referrer, and told as one.
+/// An image with a subject is a referrer, and is reported as one.
 pub fn archived(about: &About<'_>, is_referrer: bool) -> Event {
     storage_class(about, is_referrer, "ARCHIVE", None)
 }
@@ -65,7 +65,7 @@ fn detail(about: &About<'_>, action: &str) -> Map<String, Value> {
     put("image-digest", &about.digest.to_string());
     put("action-type", action);
     put("manifest-media-type", about.media_type);
-    // What an earlier build took at any length would be written once for each tag.
+    // An earlier build stored it at any length, and each tag would repeat it.
     let artifact_media_type = about
         .artifact_media_type
         .filter(|kind| kind.len() <= MEDIA_TYPE_BYTES_MAX);

@@ -1,4 +1,4 @@
-//! Reading events back, in their order.
+//! Lists events in their order.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::Envelope;
 use crate::paging::{self, Extent, Filling};
 use crate::{Error, Page, Service};
 
-/// Which events are shown; each part that is named has to agree.
+/// Selects events; each part that is set must match.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     pub account: Option<RegistryId>,
@@ -30,7 +30,7 @@ impl EventFilter {
     }
 }
 
-/// A page of events after one, by their sequence. It may be short and yet have a next one.
+/// A page of the events after a sequence. It may be short and still have a next page.
 pub async fn list_events(
     service: &Arc<Service>,
     filter: EventFilter,
@@ -59,7 +59,7 @@ fn text_bytes(row: &Row<'_>) -> Result<usize, StoreError> {
     texts.into_iter().sum()
 }
 
-/// The events after one: at most `limit` of them, or a page of bytes.
+/// The events after a sequence: at most `limit` of them, or a page of bytes.
 pub(super) async fn read_after(
     service: &Arc<Service>,
     sequence: i64,

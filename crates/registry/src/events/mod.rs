@@ -1,4 +1,4 @@
-//! What happened, as ECR tells it to EventBridge: recorded with the change that caused it, then delivered and kept a while.
+//! Events as ECR sends them to EventBridge: each is recorded with the change that caused it, then delivered and kept for a while.
 
 mod cache_action;
 mod deliver;
@@ -29,27 +29,27 @@ pub(crate) use trim::{forget, trim};
 const ECR: &str = "aws.ecr";
 const INSPECTOR: &str = "aws.inspector2";
 
-/// Of the tags that one event names.
+/// The maximum size of the tags that one event names.
 const TAGS_BYTES_MAX: usize = 4 * 1024;
 
 /// Announced by every transaction that records an event.
 pub(crate) const RECORDED: Topic = Topic::new(1);
 
-/// One event, told by the room that causes it.
+/// An event, built by the room that causes it.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub source: &'static str,
     pub detail_type: &'static str,
     /// ARNs.
     pub resources: Vec<String>,
-    /// The name of the repository within whose events the order is kept.
+    /// The repository whose events stay in order.
     pub repository: String,
     /// By the clock that users see.
     pub time: Timestamp,
     pub detail: Json,
 }
 
-/// Records an event in the transaction that makes it true.
+/// Records an event in the transaction of the change that it reports.
 pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), StoreError> {
     let resources = Json::from(event.resources.clone()).to_string();
     let detail = event.detail.to_string();
@@ -74,8 +74,8 @@ pub(crate) fn record(tx: &Tx<'_>, scope: &Scope, event: &Event) -> Result<(), St
     Ok(())
 }
 
-/// The first tags of an image, as many as an event names. [unknown] where the service stops: EventBridge takes no event
-/// beyond 256 KiB, and a scan writes one for each finding.
+/// The first tags of an image, up to the number that one event names. [unknown] where the service stops:
+/// EventBridge accepts no event beyond 256 KiB, and a scan writes one event for each finding.
 pub(crate) fn first_of<T>(tags: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
     let mut bytes = 0;
     let mut fits = |tag: &T| {
@@ -85,7 +85,7 @@ pub(crate) fn first_of<T>(tags: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
     tags.into_iter().take_while(|tag| fits(tag)).collect()
 }
 
-/// The sequence of the last event, although it may be gone; zero before the first.
+/// The sequence of the last event, even if that event was removed; zero before the first event.
 fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
     let last = at.query(
         "SELECT max(sequence) FROM outbox UNION ALL SELECT sequence FROM outbox_floor",
@@ -95,7 +95,7 @@ fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
     Ok(last.into_iter().flatten().max().unwrap_or(0))
 }
 
-/// Empty for a moment outside the calendar.
+/// Empty for a time outside the calendar.
 pub(crate) fn rfc_3339(moment: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(moment.as_millis())
         .map(|time| time.to_string())

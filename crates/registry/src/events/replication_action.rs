@@ -1,10 +1,10 @@
-//! `ECR Replication Action`: an image arrived, or did not, in the registry that it is replicated to.
+//! `ECR Replication Action`: an image arrived, or failed to arrive, in the registry that it is replicated to.
 
 use ecru_model::{Digest, RepositoryName, Scope, Timestamp};
 use serde_json::{Value, json};
 
 use super::{ECR, Event};
-/// To be recorded in the scope of the destination.
+/// An event for the registry of the destination.
 #[derive(Clone, Copy)]
 pub struct Replicated<'a> {
     pub scope: &'a Scope,

@@ -1,4 +1,4 @@
-//! The events of scanning: of ECR's own scanner, of its settings, and of the enhanced scanner, which speaks for itself.
+//! The events of scanning: of ECR's basic scanner, of its settings, and of the enhanced scanner, whose events are its own.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Scanned<'a> {
     pub time: Timestamp,
 }
 
-/// A basic scan came to its end. Only severities that were found are told.
+/// A basic scan ended. Only severities with findings are reported.
 pub fn scan_ended(of: &Scanned<'_>, status: &str, severities: &BTreeMap<String, i64>) -> Event {
     let detail = json!({
         "scan-status": status,
@@ -28,7 +28,7 @@ pub fn scan_ended(of: &Scanned<'_>, status: &str, severities: &BTreeMap<String, 
     event(of, ECR, "ECR Image Scan", detail)
 }
 
-/// The first enhanced scan of an image came to its end. The repository is named by its ARN.
+/// The first enhanced scan of an image ended. The event names the repository by its ARN.
 pub fn enhanced_scan_ended(of: &Scanned<'_>, severities: &BTreeMap<String, i64>) -> Event {
     let mut counts = severities.clone();
     counts.insert("TOTAL".to_owned(), severities.values().sum());
@@ -42,7 +42,7 @@ pub fn enhanced_scan_ended(of: &Scanned<'_>, severities: &BTreeMap<String, i64>)
     event(of, INSPECTOR, "Inspector2 Scan", detail)
 }
 
-/// An enhanced finding came up, changed or was closed; `finding` is its description.
+/// An enhanced finding appeared, changed or was closed; `finding` describes it.
 pub fn finding_changed(of: &Scanned<'_>, finding: Value) -> Event {
     Event {
         resources: vec![format!(
@@ -54,7 +54,7 @@ pub fn finding_changed(of: &Scanned<'_>, finding: Value) -> Event {
     }
 }
 
-/// Under enhanced scanning, a repository is scanned at another frequency than before.
+/// Enhanced scanning scans a repository at a new frequency.
 pub fn scan_frequency_changed(
     scope: &Scope,
     repository: &RepositoryName,

@@ -1,4 +1,4 @@
-//! Where events go; what speaks to it stands outside this crate.
+//! The interface of event sinks; its implementations are outside this crate.
 
 use std::error::Error;
 use std::future::Future;
@@ -8,19 +8,19 @@ use super::Envelope;
 
 pub type SinkError = Box<dyn Error + Send + Sync>;
 
-/// The places, among the events that were handed over, of those that were not taken; or why none was.
+/// The positions of the delivered events that the sink did not accept, or the reason why it accepted none.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<Vec<usize>, SinkError>> + Send + 'a>>;
 
 pub trait EventSink: Send + Sync {
-    /// What its place among the events is remembered by. Holds no secret.
+    /// The name under which the store remembers its position in the events. Contains no secret.
     fn key(&self) -> &str;
 
-    /// What people call it. Holds no secret.
+    /// A name for people. Contains no secret.
     fn label(&self) -> &str;
 
-    /// How many events it takes at once.
+    /// The maximum number of events in one delivery.
     fn events_max(&self) -> usize;
 
-    /// Hands over events of one registry, no two of them of one repository. Ends within a bounded time.
+    /// Delivers events of one registry, no two of one repository. Returns within a bounded time.
     fn deliver<'a>(&'a self, events: &'a [Envelope]) -> Delivery<'a>;
 }

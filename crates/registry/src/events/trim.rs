@@ -1,4 +1,4 @@
-//! Letting events go: those that every sink has, and those that a sink has left waiting for too long.
+//! Removes events that every sink has, and events that a sink has not accepted for too long.
 
 use std::ops::ControlFlow;
 
@@ -8,15 +8,15 @@ use super::newest;
 use crate::jobs::Lease;
 use crate::{Error, Service};
 
-/// Machine time during which an event can be read back, whoever has it already.
+/// Machine time during which an event can be read back, even if every sink has it.
 const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-/// Of the events that every sink has, older ones go sooner.
+/// Beyond this number, events that every sink has are removed earlier.
 const KEPT_MAX: i64 = 100_000;
-/// Beyond these, events go that no sink has taken.
+/// Beyond this number, events are removed even if no sink has accepted them.
 const WAITING_MAX: i64 = 1_000_000;
 const ROWS_PER_BATCH: i64 = 200;
 
-/// How many have gone.
+/// Returns the number of removed events.
 pub(crate) async fn trim(service: &Service, lease: &Lease) -> Result<u64, Error> {
     let machine_now = service.clock.machine_milliseconds();
     let waits = i64::try_from(service.configuration.events_kept.as_millis()).unwrap_or(i64::MAX);
@@ -37,18 +37,22 @@ pub(crate) async fn trim(service: &Service, lease: &Lease) -> Result<u64, Error>
             .await?;
         gone += removed.rows;
         lost += removed.lost;
-        // What has become too old meanwhile is for the next time: events that keep coming must not keep this going.
+        // Events that became too old meanwhile wait for the next run, so that a stream of events cannot
+        // prolong this one.
         if removed.rows < ROWS_PER_BATCH.unsigned_abs() {
             break;
         }
     }
     if lost > 0 {
-        tracing::error!(lost, "events were dropped that a sink has not taken for too long");
+        tracing::error!(
+            lost,
+            "events were dropped because a sink did not accept them in time"
+        );
     }
     Ok(gone)
 }
 
-/// Moments of machine time.
+/// Times of the machine's clock.
 #[derive(Clone, Copy)]
 struct Ages {
     readable_since: i64,
@@ -57,11 +61,11 @@ struct Ages {
 
 struct Removed {
     rows: u64,
-    /// Those that some sink had not taken.
+    /// Removed events that some sink had not accepted.
     lost: u64,
 }
 
-/// Removes a batch from the oldest end, up to the first that has to stay.
+/// Removes a batch of the oldest events, up to the first that must stay.
 fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
     let newest = newest(tx)?;
     let taken = taken_by_all(tx)?;
@@ -92,7 +96,7 @@ fn remove_oldest(tx: &Tx<'_>, ages: Ages) -> Result<Removed, StoreError> {
     Ok(Removed { rows, lost })
 }
 
-/// The last event that every sink of the running server has taken.
+/// The last event that every sink of the running server has accepted.
 fn taken_by_all(tx: &Tx<'_>) -> Result<i64, StoreError> {
     let slowest = tx.find(
         "SELECT MIN(sequence) FROM sink_cursors WHERE active = 1",
@@ -102,7 +106,7 @@ fn taken_by_all(tx: &Tx<'_>) -> Result<i64, StoreError> {
     Ok(slowest.flatten().unwrap_or(i64::MAX))
 }
 
-/// Remembers that there were events up to this one.
+/// Records that events existed up to this one.
 fn raise_floor(tx: &Tx<'_>, sequence: i64) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO outbox_floor (id, sequence) VALUES (1, ?1)
@@ -113,7 +117,7 @@ fn raise_floor(tx: &Tx<'_>, sequence: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes away the events of an account, or of all, from readers and sinks alike.
+/// Hides the events of one account, or of all, from readers and sinks.
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     raise_floor(tx, newest(tx)?)?;
     match account {

@@ -1,4 +1,4 @@
-//! `BatchDeleteImage`: takes away tags, and images that are named by digest or lose their last tag.
+//! `BatchDeleteImage`: removes tags, and deletes images that are named by digest or lose their last tag.
 
 use ecru_model::{
     BatchDeleteImageInput as Input, BatchDeleteImageOutput as Output, Digest, ImageFailureCode,
@@ -28,7 +28,7 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
             for id in &ids {
                 let selected = match select(tx, &repository, id)? {
                     Ok(selected) => selected,
-                    // Named twice, an image is reported once.
+                    // An image that is named twice is reported once.
                     Err(_) if deleted.iter().any(|gone| covers(gone, id)) => continue,
                     Err(failure) => {
                         failures.push(failure);
@@ -65,7 +65,7 @@ fn delete(
     }
 }
 
-/// Whether an id that means nothing any more meant what is gone.
+/// Whether an id that matches nothing any more named what was just deleted.
 fn covers(gone: &ImageIdentifier, id: &ImageIdentifier) -> bool {
     let digest = id.image_digest.is_none() || id.image_digest == gone.image_digest;
     let tag = id.image_tag.is_none() || id.image_tag == gone.image_tag;

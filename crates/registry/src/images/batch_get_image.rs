@@ -1,4 +1,4 @@
-//! `BatchGetImage`: the manifests of the named images; by digest once for each of its tags.
+//! `BatchGetImage`: the manifests of the named images; an image named by digest appears once for each of its tags.
 
 use std::collections::HashSet;
 
@@ -65,7 +65,7 @@ fn only_tag(id: &ImageIdentifier) -> Option<ImageTag> {
     ImageTag::parse(tag).ok()
 }
 
-/// What most callers ask for: one image by its tag, which is a pull as any other.
+/// The most common request: one image by its tag, which is a pull like any other.
 fn get_tagged(
     ctx: &Context,
     access: &Access,
@@ -158,14 +158,14 @@ impl Batch<'_> {
         self.push(identifier(&image.digest, tag), manifest, image.media_type.clone())
     }
 
-    /// An image that is on its way.
+    /// Answers with an image whose import is under way.
     fn answer_upstream(&mut self, id: &ImageIdentifier, fetched: &StoredManifest) -> Result<(), Error> {
         self.take(fetched.bytes.len())?;
         let id = identifier(&fetched.digest, id.image_tag.as_deref());
         self.push(id, fetched.bytes.clone(), fetched.media_type.clone())
     }
 
-    /// The service has an error of its own for it.
+    /// The service has an error of its own for this limit.
     fn take(&self, manifest_bytes: usize) -> Result<(), Error> {
         self.room.take_named(manifest_bytes).map_err(|error| Error {
             code: ErrorCode::LimitExceededException,

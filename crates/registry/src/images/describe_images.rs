@@ -1,4 +1,4 @@
-//! `DescribeImages`: the named images, or a page of all, each with its tags.
+//! `DescribeImages`: the named images, or a page of all images, each with its tags.
 
 use ecru_model::{
     DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier, ImageTag,

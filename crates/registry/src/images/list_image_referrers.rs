@@ -16,7 +16,7 @@ use crate::{Context, Error, Page, pull_through_cache};
 
 const PAGE_DEFAULT: u32 = 20;
 
-/// What the referrers API of `/v2/` says of one referrer.
+/// A referrer as the referrers API of `/v2/` reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrer {
     pub id: i64,
@@ -28,19 +28,19 @@ pub struct Referrer {
     pub status: ImageStatus,
 }
 
-/// Which referrers are listed.
+/// Selects the referrers to list.
 #[derive(Debug, Clone)]
 pub struct ReferrersOf {
     pub subject: Digest,
-    /// Any of these; every type where there are none.
+    /// Any of these types; empty means every type.
     pub artifact_types: Vec<String>,
-    /// Any status where none is named.
+    /// None means any status.
     pub status: Option<ImageStatus>,
 }
 
 pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchGetImage", input.registry_id.as_ref());
-    // A digest of an algorithm that is not stored here is well-formed for ECR, and has no referrers.
+    // ECR accepts a digest of an algorithm that is not stored here as well-formed; it has no referrers.
     let subject = Digest::parse(&input.subject_id.image_digest).ok();
     let wanted = subject.map(|subject| ReferrersOf::new(subject, input.filter));
     let limit = input
@@ -75,7 +75,7 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
         .into_iter()
         .map(ImageReferrer::from)
         .collect::<Vec<_>>();
-    // What is on its way follows what is here, on the one page there is.
+    // Referrers on their way from upstream follow the stored ones, if all of these fit on one page.
     if let (Some(wanted), None, true) = (&wanted, &next_token, after == 0 && ctx.caching.is_on()) {
         let upstream = on_their_way(ctx, &input.repository_name, input.registry_id.as_ref(), wanted);
         add_those(&mut referrers, upstream.await?, limit);
@@ -86,7 +86,7 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     })
 }
 
-/// As many of those on their way as the page still holds. They are listed once they are here.
+/// Adds the upstream referrers for which the page has room. The others are listed once they are stored here.
 fn add_those(referrers: &mut Vec<ImageReferrer>, upstream: Vec<ImageReferrer>, limit: u32) {
     let known = referrers
         .iter()
@@ -113,7 +113,7 @@ fn text_bytes(referrer: &ImageReferrer) -> usize {
     annotations + artifact_type + referrer.media_type.len() + ROW_BYTES
 }
 
-/// Referrers of a cached image that are not here yet.
+/// Referrers of a cached image that are not yet stored here.
 async fn on_their_way(
     ctx: &Context,
     name: &RepositoryName,
@@ -151,8 +151,8 @@ pub async fn list_referrers_of(
     .await
 }
 
-/// Annotations may be as long as a manifest: unless they are short, those of a row are not read before it is known that
-/// the page holds them.
+/// Annotations may be as long as a manifest. Unless they are short, the annotations of a row are read only
+/// when the page has room for them.
 fn page(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -212,7 +212,7 @@ fn annotations_of(at: &Snapshot<'_>, image_id: i64) -> Result<Option<Annotations
     Ok(found.flatten())
 }
 
-/// The text as it is stored, which is looked through without being taken apart.
+/// The text as stored, scanned without being parsed.
 fn annotations(text: Option<&str>) -> Result<Option<Annotations>, StoreError> {
     let Some(text) = text else { return Ok(None) };
     stored(serde_json::from_str::<IgnoredAny>(text))?;
@@ -220,7 +220,7 @@ fn annotations(text: Option<&str>) -> Result<Option<Annotations>, StoreError> {
 }
 
 impl ReferrersOf {
-    /// Those that a client of `/v2/` can pull.
+    /// The referrers that a client of `/v2/` can pull.
     pub fn pullable(subject: Digest, artifact_type: Option<&str>) -> Self {
         Self {
             subject,

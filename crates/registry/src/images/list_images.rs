@@ -32,7 +32,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     let wanted = Wanted {
         accept,
         after: after.as_ref().map_or(0, Key::image_before),
-        // One more tells that there are more; those of the first image may stand before the page.
+        // One more shows that there are more. The tags of the first image may precede the page, so they do not count.
         tags_max: limit as usize,
     };
     let found = paging::read(&ctx.store, limit, move |at, room| {
@@ -49,7 +49,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     })
 }
 
-/// Where a page ended: at a tag of an image, or behind an image as a whole.
+/// The end of a page: at a tag of an image, or after a whole image.
 struct Key {
     image_id: i64,
     tag: String,
@@ -70,7 +70,7 @@ impl Key {
         [&self.image_id.to_be_bytes(), self.tag.as_bytes()].concat()
     }
 
-    /// The id after which images are read again: an image may have tags behind the key.
+    /// The id after which images are read again: the image at the key may have more tags.
     fn image_before(&self) -> i64 {
         if self.tag.is_empty() {
             self.image_id

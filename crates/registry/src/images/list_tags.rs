@@ -14,7 +14,7 @@ pub fn list_tags(
 ) -> Result<Page<String, String>, Error> {
     let access = ctx.access("ListImages", None);
 
-    // A thousand tags are small: they are read in place.
+    // A thousand tags are small, so they are read in place.
     ctx.store.read(|at| {
         let repository = access.repository(at, repository)?;
         let room = Room::new(limit);

@@ -10,10 +10,10 @@ use crate::paging::{Filling, Room};
 use crate::records::repositories::Repository;
 use crate::stored_images::Image;
 
-/// What a tag costs beside its text.
+/// The cost of a tag beside its text.
 const TAG_BYTES: usize = 32;
 
-/// Which images a list shows.
+/// Selects the images of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Accept {
     tagged: Option<bool>,
@@ -21,7 +21,7 @@ pub(super) struct Accept {
 }
 
 impl Accept {
-    /// Only active images unless the filter asks for others.
+    /// Only active images, unless the filter asks for others.
     pub(super) fn new(tags: Option<TagStatus>, status: Option<ImageStatusFilter>) -> Self {
         Self {
             tagged: match tags {
@@ -43,7 +43,7 @@ impl Accept {
             && self.status.is_none_or(|wanted| wanted == image.status)
     }
 
-    /// Names the filter in a token, which is good for this filter only.
+    /// The text that binds a token to this filter.
     pub(super) fn key(self) -> String {
         format!("{:?} {:?}", self.tagged, self.status.map(ImageStatus::as_str))
     }
@@ -55,7 +55,7 @@ pub(super) struct Wanted {
     pub(super) accept: Accept,
     /// The id after which the page begins.
     pub(super) after: i64,
-    /// Tags of all images but the first, beyond which no more are read.
+    /// The number of tags, of all images but the first, after which no more are read.
     pub(super) tags_max: usize,
 }
 
@@ -93,8 +93,8 @@ pub(super) fn page(
     Ok(page)
 }
 
-/// Gives each image its tags, which come in the order of the images. The page ends before an image whose tags it
-/// cannot hold, unless that is its first.
+/// Adds the tags to each image; both come in the same order. The page ends before an image whose tags do not
+/// fit, unless it is the first one.
 fn add_tags(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -104,7 +104,7 @@ fn add_tags(
     let Some(last) = page.items.last().map(|(image, _)| image.id) else {
         return Ok(());
     };
-    // Tags of images that a filter leaves out are not walked over.
+    // Skips the tags of images that the filter rejects.
     let ranges = if is_gapless {
         vec![(wanted.after, last)]
     } else {

@@ -1,4 +1,4 @@
-//! `PutImage`: stores a manifest whose layers are there, and gives it a tag.
+//! `PutImage`: stores a manifest whose layers exist, and tags it.
 
 use bytes::Bytes;
 use ecru_model::{

@@ -13,9 +13,9 @@ use crate::{Context, Error, pull_through_cache};
 pub struct PutManifest {
     pub repository: RepositoryName,
     pub reference: Reference,
-    /// The media type that came with the bytes.
+    /// The media type that was sent with the bytes.
     pub content_type: Option<String>,
-    /// Tags to give beside the reference.
+    /// Tags to set beside the reference.
     pub tags: Vec<ImageTag>,
     pub bytes: Bytes,
 }
@@ -35,7 +35,7 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
     };
 
     match store(ctx, &access, &name, new.clone()).await {
-        // A layer that the cache has answered for is fetched before it is called missing.
+        // A layer that the cache reported as existing is fetched before it is reported missing.
         Err(missing)
             if missing.code == ErrorCode::LayersNotFoundException
                 && ctx.caching.is_on()

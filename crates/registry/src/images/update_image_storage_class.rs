@@ -1,4 +1,4 @@
-//! `UpdateImageStorageClass`: archives an image at once, or begins to bring it back.
+//! `UpdateImageStorageClass`: archives an image at once, or begins its restore.
 
 use ecru_model::{
     Digest, ErrorCode, ImageFailureCode, ImageStatus, TargetStorageClass, Timestamp,
@@ -48,7 +48,7 @@ pub async fn update_image_storage_class(ctx: &Context, input: Input) -> Result<O
 #[derive(Clone, Copy)]
 struct Times {
     now: Timestamp,
-    /// When an image is back whose restore begins now.
+    /// The end of a restore that begins now.
     active_at: Timestamp,
 }
 
@@ -87,7 +87,7 @@ fn needed(index: &Digest) -> Error {
     ))
 }
 
-/// [unknown] in ECR's words.
+/// [unknown] ECR's wording.
 fn not_supported(message: String) -> Error {
     Error::new(ErrorCode::ImageStorageClassUpdateNotSupportedException, message)
 }

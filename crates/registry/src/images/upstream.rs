@@ -1,4 +1,4 @@
-//! What `BatchGetImage` has fetched by the pull-through cache before it looks at what is here.
+//! Images that `BatchGetImage` fetches through the pull-through cache before it reads the stored ones.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::{Context, Error};
 
 type Key = (Option<String>, Option<String>);
 
-/// An image that was fetched, or why it was not, by the digest and the tag it was asked for by.
+/// A fetched image or its failure, by the digest and the tag of the request.
 #[derive(Default)]
 pub(super) struct Upstream(pub(super) HashMap<Key, Result<StoredManifest, ImageFailure>>);
 
@@ -23,8 +23,8 @@ pub(super) fn key(id: &ImageIdentifier) -> Key {
 }
 
 impl Upstream {
-    /// [unknown] which trouble fails the whole call: here it is that of the secret, and any where there is no repository
-    /// yet; other trouble is a failure of its image.
+    /// [unknown] which problems fail the whole call. Here problems with the secret do, and any problem while
+    /// there is no repository; others are a failure of their image.
     pub(super) async fn fetch(&mut self, ctx: &Context, access: &Access, input: &Input) -> Result<(), Error> {
         for id in &input.image_ids {
             let Some(reference) = reference(id) else { continue };
@@ -60,7 +60,7 @@ impl Upstream {
     }
 }
 
-/// What is asked for by digest and tag together is looked for here only.
+/// An id with both digest and tag is looked up only in the store.
 fn reference(id: &ImageIdentifier) -> Option<Reference> {
     match (&id.image_digest, &id.image_tag) {
         (Some(digest), None) => Digest::parse(digest).ok().map(Reference::Digest),

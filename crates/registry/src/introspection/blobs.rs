@@ -1,4 +1,4 @@
-//! Every stored blob, and the repositories it can be read through.
+//! Lists every stored blob with the repositories that can read it.
 
 use ecru_model::Digest;
 use ecru_store::{Row, Snapshot, StoreError, Value, stored};
@@ -13,16 +13,16 @@ pub struct StoredBlob {
     pub id: i64,
     pub digest: Digest,
     pub size_bytes: i64,
-    /// None when all were deleted and the blob awaits collection.
+    /// Empty if all these were deleted and the blob awaits collection.
     pub repositories: Vec<ScopedName>,
-    /// Whether it can be read through others than these, too.
+    /// Whether other repositories can read it too.
     pub more_repositories: bool,
 }
 
 const LIST: &str = "SELECT id, digest, size FROM blobs WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 const REPOSITORIES_MAX: usize = 1_000;
-/// In the order of the index, so that no more are read than these.
+/// In the order of the index, so that only these rows are read.
 const REPOSITORIES: &str =
     "SELECT r.account, r.region, r.name FROM links l JOIN repositories r ON r.id = l.repository_id
     WHERE l.blob_id = ?1 AND r.deleted = 0 ORDER BY l.repository_id LIMIT ?2";

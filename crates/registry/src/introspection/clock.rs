@@ -5,13 +5,13 @@ use ecru_model::Timestamp;
 use crate::clock::{self, SetClock};
 use crate::{Error, Service};
 
-/// Times of four digits of a year, which every client can read.
+/// The clock stays within years of four digits, which every client can read.
 const EARLIEST: i64 = 0;
 const LATEST: i64 = 253_402_300_799_999;
 
-/// Gives false, and changes nothing, where the clock would leave the years 1970 to 9999.
+/// Returns false and changes nothing if the clock would leave the years 1970 to 9999.
 pub async fn set_clock(service: &Service, change: SetClock) -> Result<bool, Error> {
-    // Of two who set the clock, the later commit must be the later setting, too.
+    // If two clients set the clock, the later commit must also be the later setting.
     let _turn = service.clock_turn.lock().await;
     let machine_now = service.clock.machine_milliseconds();
     let setting = service.clock.setting().changed(change);
@@ -27,7 +27,7 @@ pub async fn set_clock(service: &Service, change: SetClock) -> Result<bool, Erro
     Ok(true)
 }
 
-/// Lets the clock run with the machine's again.
+/// Resets the clock to the machine's time.
 pub async fn reset_clock(service: &Service) -> Result<(), Error> {
     let _turn = service.clock_turn.lock().await;
     service.store.write(clock::forget).await?;

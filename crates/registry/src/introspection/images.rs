@@ -1,4 +1,4 @@
-//! Every image, or those of the repositories of one name.
+//! Lists every image, or the images of all repositories of one name.
 
 use ecru_model::{Digest, RepositoryName, Timestamp};
 use ecru_store::{Row, Snapshot, StoreError, Value, stored};
@@ -31,7 +31,7 @@ const LIST_OF_NAME: &str =
     WHERE i.repository_id IN (SELECT id FROM repositories WHERE name = ?3 AND deleted = 0)
         AND i.id > ?1 ORDER BY i.id LIMIT ?2";
 
-/// What a tag costs beside its text.
+/// The cost of a tag beside its text.
 const TAG_BYTES: usize = 32;
 
 const TAGS: &str = "SELECT tag FROM tags WHERE repository_id = ?1 AND image_id = ?2 ORDER BY tag";

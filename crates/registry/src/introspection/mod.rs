@@ -1,6 +1,6 @@
-//! What stands in the store, over every account and region, for people and test helpers to look at.
+//! Lists the content of the store, over every account and region, for people and test helpers.
 //!
-//! Lists go by row id, which is the order of creation; a page begins after the id that ended the one before.
+//! Lists are in the order of row ids, which is the order of creation. A page begins after the id that ended the previous page.
 
 mod blobs;
 mod clock;

@@ -1,4 +1,4 @@
-//! Every repository.
+//! Lists every repository.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{Caller, Context, Endpoint, Error, Page, Service};
 pub struct RepositorySummary {
     pub id: i64,
     pub place: ScopedName,
-    /// What a client of the door that was asked pushes to.
+    /// The address for pushes, for clients of the API that received the request.
     pub uri: String,
     pub created_at: Timestamp,
     pub image_tag_mutability: String,
@@ -23,7 +23,7 @@ pub struct RepositorySummary {
     pub has_lifecycle_policy: bool,
     pub tags: Vec<(String, String)>,
     pub image_count: i64,
-    /// Of blobs that can be read through the repository.
+    /// The number of blobs that the repository can read.
     pub layer_count: i64,
 }
 
@@ -34,7 +34,7 @@ const LIST: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, r.ta
         EXISTS (SELECT 1 FROM lifecycle_policies p WHERE p.repository_id = r.id)
     FROM repositories r WHERE r.id > ?1 AND r.deleted = 0 ORDER BY r.id LIMIT ?2";
 
-/// What a resource tag costs beside its texts.
+/// The cost of a resource tag beside its texts.
 const TAG_BYTES: usize = 32;
 
 const TAGS: &str = "SELECT key, value FROM resource_tags WHERE repository_id = ?1 ORDER BY key";
@@ -53,7 +53,7 @@ pub async fn list_repositories(
                 .tags
                 .iter()
                 .map(|(key, value)| key.len() + value.len() + TAG_BYTES);
-            // The name stands in the ARN and in the URI, too.
+            // The name is also part of the ARN and of the URI.
             let bytes = 3 * repository.place.text_bytes() + tags.sum::<usize>();
             filling.put(repository.id, bytes, || Ok(Some(repository)))
         })?;

@@ -10,10 +10,10 @@ use super::run::run as run_job;
 use super::{Kind, Place, SCHEDULED, schedule_housekeeping};
 use crate::{Error, Service};
 
-/// The machine may sleep, and its clock be set: no wait is trusted for longer.
+/// The machine may sleep and its clock may be set, so no wait is longer than this.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Runs until the process ends. A failure is logged and the work tried again after a while.
+/// Runs until the process ends. A failure is logged, and the work is retried after a while.
 pub(crate) async fn run_in_background(service: &Arc<Service>, kinds: &'static [Kind]) {
     if let Err(error) = begin(service).await {
         tracing::error!(
@@ -24,7 +24,7 @@ pub(crate) async fn run_in_background(service: &Arc<Service>, kinds: &'static [K
     run_jobs(service, kinds).await;
 }
 
-/// One process owns the data: a lease that is found at its start belongs to nobody.
+/// One process owns the data, so a lease that is found at startup has no holder.
 pub(super) async fn begin(service: &Service) -> Result<(), Error> {
     service
         .store
@@ -64,7 +64,7 @@ async fn run_jobs(service: &Arc<Service>, kinds: &'static [Kind]) {
     }
 }
 
-/// How long to wait then.
+/// Returns the time to wait afterwards.
 async fn begin_what_is_due(
     service: &Arc<Service>,
     kinds: &'static [Kind],
@@ -79,7 +79,7 @@ async fn begin_what_is_due(
             if let Err(error) = run_job(&own, kinds, claimed, place).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "background work could not end"
+                    "the result of background work could not be recorded"
                 );
             }
         });

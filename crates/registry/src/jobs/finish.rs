@@ -1,4 +1,4 @@
-//! The end of a run: what it came to decides whether and when its job runs again.
+//! The end of a run: its result decides whether and when its job runs again.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{Error, Service};
 const FIRST_PAUSE_MILLISECONDS: i64 = 1_000;
 const PAUSE_MILLISECONDS_MAX: i64 = 60 * 60 * 1_000;
 
-/// Records what a run came to, unless another has taken over.
+/// Records the result of a run, unless another run has taken over.
 pub(super) async fn finish(
     service: &Service,
     row: &JobRow,
@@ -57,13 +57,13 @@ pub(super) async fn finish(
 enum Next {
     Gone,
     At(i64),
-    /// By machine time.
+    /// In machine time.
     Later(i64),
     Retry(i64, String),
 }
 
 impl Next {
-    /// Whether the lease still was this run's.
+    /// Whether this run still held the lease.
     fn save(&self, tx: &Tx<'_>, lease: &Lease) -> Result<bool, Error> {
         tx.announce(SCHEDULED);
         let [id, owner] = lease.key();

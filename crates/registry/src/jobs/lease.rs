@@ -6,9 +6,9 @@ use ecru_store::{StoreError, Tx, Value};
 use super::JobRow;
 use crate::{Clock, Error};
 
-/// Longer than any pause of a living process, as short as a restart of a dead one may wait.
+/// Longer than any pause of a living process, and short enough for work to wait after its process died.
 const LEASE_MILLISECONDS: i64 = 60_000;
-/// How often a run that commits nothing has its lease renewed.
+/// The interval at which a run that commits nothing renews its lease.
 pub(super) const RENEWAL: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Held by a run; a clone is the same lease.
@@ -28,7 +28,7 @@ impl Lease {
         }
     }
 
-    /// Every closure of a run begins with this, so that it commits nothing once another run has taken over.
+    /// Every transaction of a run begins with this check, so that it commits nothing once another run has taken over.
     pub(crate) fn check(&self, tx: &Tx<'_>) -> Result<(), Error> {
         if self.renew(tx)? {
             return Ok(());
@@ -39,7 +39,7 @@ impl Lease {
         ))
     }
 
-    /// Whether the lease still is this run's.
+    /// Whether this run still holds the lease.
     pub(super) fn renew(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
         let renewed = tx.execute(
             "UPDATE jobs SET lease_until = ?3 WHERE id = ?1 AND lease_owner = ?2",

@@ -1,4 +1,4 @@
-//! The jobs that are there, for people and test helpers to look at.
+//! Lists the jobs, for people and test helpers.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_store::{Row, StoreError, stored};
@@ -12,7 +12,7 @@ pub struct WaitingJob {
     pub kind: String,
     pub scope: Scope,
     pub subject: String,
-    /// None for work that is due whatever the clock says.
+    /// None for work that is due independently of the clock.
     pub due: Option<Timestamp>,
     pub running: bool,
     pub attempts: i64,

@@ -1,7 +1,7 @@
-//! Work that nobody waits for, as durable rows: what is due by the clock is run, and goes on after a restart.
+//! Background work as durable rows: a job runs when it is due by the clock, and survives a restart.
 //!
-//! A job says what is to be looked at again, not what is to be done there: running it twice does no harm, and a run that
-//! was cut off is simply begun anew. A run changes rows only under its lease, so that of two runs one comes to nothing.
+//! A job names what to look at again, not what to do there. Running it twice does no harm, and an interrupted run starts again
+//! from the beginning. A run changes rows only under its lease, so of two runs one changes nothing.
 
 mod background;
 mod finish;
@@ -42,16 +42,16 @@ pub(crate) use work::{Kind, Work};
 /// Announced by every transaction that schedules a job.
 const SCHEDULED: Topic = Topic::new(0);
 
-/// A job whose run has begun, with what it is about.
+/// A job whose run has begun, with its subject.
 #[derive(Clone, Debug)]
 pub(crate) struct Job<S> {
     pub(crate) scope: Scope,
     pub(crate) subject: S,
-    /// How often its run was begun without coming to an end, this time included.
+    /// How many runs began without reaching an end, including this one.
     pub(crate) attempts: i64,
 }
 
-/// The same as its row.
+/// The same as in its row.
 #[derive(Clone, Debug)]
 struct JobRow {
     id: i64,
@@ -76,14 +76,14 @@ impl JobRow {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Nothing is left to do; this is what was done.
+    /// Nothing is left to do; the value is a summary of what was done.
     Done(Value),
-    /// More is to be done when the clock says so.
+    /// More work is due at this time of the clock.
     Again(Timestamp),
-    /// This was done, and more is to be looked for after so much machine time.
+    /// The value was done, and the job runs again after this machine time.
     Later(Value, Duration),
 }
 
@@ -95,13 +95,13 @@ struct Place {
 }
 
 impl Place {
-    /// Waits until one is free. None when the process ends.
+    /// Waits for a free place. None when the process ends.
     async fn wait(service: &Arc<Service>) -> Option<Self> {
         let permit = Arc::clone(&service.runs.permits).acquire_owned().await.ok()?;
         Some(Self::take(service, permit))
     }
 
-    /// None when all are taken.
+    /// None if all places are taken.
     fn try_take(service: &Arc<Service>) -> Option<Self> {
         let permit = Arc::clone(&service.runs.permits).try_acquire_owned().ok()?;
         Some(Self::take(service, permit))
@@ -116,7 +116,7 @@ impl Place {
         }
     }
 
-    /// Counts the run among those of its kind until the place is left.
+    /// Counts the run among those of its kind until the place is dropped.
     fn hold_for(&mut self, kind: RunningKind) {
         self.service.runs.begins(kind.clone());
         self.kind = Some(kind);

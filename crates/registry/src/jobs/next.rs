@@ -1,4 +1,4 @@
-//! Which job is to run next, and when.
+//! Which job runs next, and when.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::state::runs::{FullKinds, RunningKind};
 use crate::{Error, Service};
 
-/// Takes the lease of the job that has been due for longest, if any may run, and counts it in the place.
+/// Takes the lease of the job that has been due the longest, if any may run, and counts its kind in the place.
 pub(super) async fn claim(
     service: &Service,
     kinds: &[Kind],
@@ -61,7 +61,7 @@ fn first_due(at: &Snapshot<'_>, moment: Moment, full: &FullKinds) -> Result<Opti
     )
 }
 
-/// What was to be done again at a time that has come is done by this run.
+/// If the job is due to run again at a time that has come, this run covers that too.
 fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobRow>, Error> {
     Ok(tx.find(
         "UPDATE jobs SET lease_owner = ?2, lease_until = ?3, attempts = attempts + 1,
@@ -77,8 +77,8 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobR
     )?)
 }
 
-/// How long it is until a job may run, if nothing new is scheduled and nobody moves the clock. What waits for a run of its
-/// own kind is begun when that ends.
+/// The time until a job may run, if nothing new is scheduled and the clock is not changed. A job that waits
+/// for a run of its own kind begins when that run ends.
 pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
     let moment = service.clock.moment();
     let full = service.runs.full_kinds();
@@ -109,7 +109,7 @@ pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
     Ok(earliest.map(|milliseconds| Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))))
 }
 
-/// Makes every job that is due ready to run, whatever it waits for.
+/// Makes every due job ready to run, even if it waits for a retry.
 pub(super) fn waive_waiting(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE jobs SET not_before = 0 WHERE due <= ?1 AND not_before > 0",

@@ -9,7 +9,7 @@ use super::lease::{Lease, RENEWAL};
 use super::{JobRow, Kind, Place, Ran};
 use crate::{Error, Service};
 
-/// Runs a job in one of the places there are, and says what it came to.
+/// Runs a job in one of the places, and returns its result.
 pub(super) async fn run(
     service: &Arc<Service>,
     kinds: &'static [Kind],
@@ -25,7 +25,7 @@ pub(super) async fn run(
         match kind {
             Some(kind) => (kind.run)(own, about.job, held).await,
             None => Err(Error::server(format!(
-                "this version does no work of the kind `{}`",
+                "this version has no background work of the kind `{}`",
                 about.kind
             ))),
         }
@@ -51,7 +51,7 @@ pub(super) async fn run(
 
     let ran = finish(service, &job, lease, result).await;
     if let Ok(ran) = &ran {
-        // Nobody may be listening.
+        // There may be no listener.
         let _ = service.runs.ended.send(ran.clone());
     }
     drop(place);

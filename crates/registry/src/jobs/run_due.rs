@@ -1,4 +1,4 @@
-//! Running what is due now, and telling what it came to.
+//! Running what is due now, and reporting the results.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use super::run::run;
 use super::{Kind, Place, Ran, schedule_housekeeping};
 use crate::{Error, Service};
 
-/// Work that asks for more of itself at once has to end somewhere.
+/// A bound for work that always schedules more of itself at once.
 const RUNS_MAX: usize = 10_000;
 
-/// Runs everything that is due by the clock, also what failed and waits to be tried again, until nothing is left that may
-/// run. What the loop runs meanwhile is waited for and told, too.
+/// Runs everything that is due by the clock until nothing is left that may run, including failed jobs that
+/// wait for another attempt. It also waits for the runs of the background loop, and reports them.
 pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<Vec<Ran>, Error> {
     let mut heard = service.runs.ended.subscribe();
     let mut taken = service.runs.taken.subscribe();
@@ -30,7 +30,7 @@ pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> R
     for _ in 0..RUNS_MAX {
         let began = run_one(service, kinds).await?;
         if !began {
-            // What was looked for in vain may be a run of the loop, which may leave more to do.
+            // The background loop may be running the missing job, and that run may leave more to do.
             if *taken.borrow_and_update() == 0 && !run_one(service, kinds).await? {
                 break;
             }
@@ -47,7 +47,7 @@ pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> R
     Ok(ended)
 }
 
-/// Whether there was one.
+/// Whether a job was run.
 async fn run_one(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<bool, Error> {
     let Some(mut place) = Place::wait(service).await else {
         return Ok(false);
@@ -55,7 +55,7 @@ async fn run_one(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<bool,
     let Some(claimed) = claim(service, kinds, &mut place).await? else {
         return Ok(false);
     };
-    // On a task of its own, a run does not end with the request that asked for it.
+    // On its own task, a run survives the request that asked for it.
     let own = Arc::clone(service);
     let running = tokio::spawn(async move { run(&own, kinds, claimed, place).await });
     running

@@ -1,20 +1,20 @@
-//! Putting a job on the list, in the transaction that makes it necessary.
+//! Schedules a job in the transaction that makes it necessary.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_store::{StoreError, Tx, Value, stored};
 
 use super::{SCHEDULED, Subject, Work};
 
-/// Since `due` decides when a job may run, this is before every clock.
+/// Earlier than every clock: `due` decides when a job may run.
 const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
 
-/// Work that belongs to no registry: it removes what nobody needs any more.
+/// Work that belongs to no registry: it removes unneeded data.
 pub(crate) const HOUSEKEEPING: &str = "housekeeping";
-/// Work that belongs to no registry: it removes what deleted repositories held.
+/// Work that belongs to no registry: it removes the content of deleted repositories.
 pub(crate) const REPOSITORY_REMOVAL: &str = "repository-removal";
 
-/// There is one job for a kind, scope and subject: of two dues, by the clock that users see, the earlier wins. While a run is
-/// under way, this asks for another one after it.
+/// A kind, scope and subject have one job: of two due times, by the clock that users see, the earlier one
+/// wins. While a run is under way, this requests another run after it.
 pub(crate) fn schedule<W: Work>(
     tx: &Tx<'_>,
     scope: &Scope,
@@ -24,7 +24,7 @@ pub(crate) fn schedule<W: Work>(
     schedule_named(tx, W::NAME, scope, subject, due)
 }
 
-/// For rooms below the one that does the work.
+/// For rooms below the room that does the work.
 pub(crate) fn schedule_named(
     tx: &Tx<'_>,
     kind: &'static str,
@@ -57,7 +57,7 @@ fn save(tx: &Tx<'_>, kind: &str, scope: &Scope, subject: &str, due: Timestamp) -
     Ok(())
 }
 
-/// Schedules work that belongs to no registry, to be done at once.
+/// Schedules work that belongs to no registry, due at once.
 pub(crate) fn schedule_everywhere<W: Work<Subject = ()>>(tx: &Tx<'_>) -> Result<(), StoreError> {
     save_everywhere(tx, W::NAME)
 }
@@ -74,7 +74,7 @@ fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
     save(tx, kind, &nowhere, "", AT_ONCE)
 }
 
-/// Takes away the jobs of an account, or of all; what belongs to no registry stays.
+/// Deletes the jobs of one account, or of all accounts. Work that belongs to no registry stays.
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM jobs WHERE (?1 IS NULL OR account = ?1) AND kind NOT IN (?2, ?3)",

@@ -1,4 +1,4 @@
-//! What jobs are about, and how their rows name it. Of a kind and a scope there is one job for each text.
+//! The subjects of jobs, and the texts by which rows name them. A kind and scope have one job for each text.
 
 use ecru_model::{Digest, RepositoryName, Scope};
 
@@ -9,7 +9,7 @@ pub(crate) trait Subject: Sized + Send {
     fn text(&self) -> String;
 }
 
-/// A registry as a whole, or all of them.
+/// A whole registry, or all registries.
 impl Subject for () {
     fn parse(_scope: &Scope, text: &str) -> Option<Self> {
         text.is_empty().then_some(())

@@ -1,4 +1,4 @@
-//! Jobs against their rows: which runs when, and what a run leaves behind.
+//! Jobs compared with their rows: which job runs when, and what a run leaves behind.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ async fn add_kind(service: &Service, kind: &'static str, subject: &'static str, 
     added.await.unwrap();
 }
 
-/// What would run next if nothing ran.
+/// The job that would run next if no run were under way.
 async fn next(service: &Arc<Service>) -> Option<(JobRow, Lease)> {
     let mut place = Place::wait(service).await.unwrap();
     claim(service, KINDS, &mut place).await.unwrap()
@@ -162,7 +162,7 @@ async fn a_failed_run_is_tried_again_after_a_pause_of_machine_time() {
         assert_eq!(claimed.0.job.attempts, attempt);
         let failed = end(&service, claimed, Err(Error::server("the disk is away"))).await;
         assert_eq!(failed, Ended::Failed("the disk is away".to_owned()));
-        // Nobody shortens the pause: not the clock that users see, not another reason to run.
+        // Nothing shortens the pause: neither the clock that users see, nor another reason to run.
         service.clock.advance(1_000_000_000);
         add(&service, "one", NOW).await;
         assert_eq!(subject(&service).await, None);
@@ -265,7 +265,7 @@ async fn jobs_of_an_account_go_with_it() {
     assert_eq!(count(), 1);
 }
 
-/// A job in a place of its own.
+/// Claims a job in its own place.
 async fn begin(service: &Arc<Service>) -> Option<(JobRow, Lease, Place)> {
     let mut place = Place::try_take(service)?;
     let (job, lease) = claim(service, KINDS, &mut place).await.unwrap()?;
@@ -285,7 +285,7 @@ async fn no_kind_of_work_holds_all_places() {
         }
         let expected = if kind == "image-scan" { 1 } else { RUNNING_MAX - 1 };
         assert_eq!(running.len(), expected, "{kind:?}");
-        // Nothing is looked for again until a run ends, or other work comes.
+        // The loop looks for work again only when a run ends or other work arrives.
         assert_eq!(idle_time(&service).unwrap(), None, "{kind:?}");
 
         let other = if kind == "lifecycle" {

@@ -9,16 +9,16 @@ use super::{Job, Lease, Outcome, Subject};
 use crate::state::runs::RUNNING_MAX;
 use crate::{Error, Service};
 
-/// What is done in the background with subjects of one type.
+/// Work that is done in the background, with subjects of one type.
 pub(crate) trait Work {
-    /// Rows name the kind by it, so that it never changes.
+    /// Rows name the kind by this text, so it must never change.
     const NAME: &'static str;
-    /// How many may run at once. One place always stays free for other kinds, so that work which a client can make slow
-    /// does not stop the rest.
+    /// The number of runs at the same time. One place always stays free for other kinds, so that work which a
+    /// client can slow down does not stop the rest.
     const RUNNING_MAX: usize = RUNNING_MAX - 1;
     type Subject: Subject;
 
-    /// Running a job twice must do no harm, and a run that was interrupted starts again from the beginning.
+    /// Running a job twice must do no harm: an interrupted run starts again from the beginning.
     fn run(
         service: &Arc<Service>,
         job: Job<Self::Subject>,

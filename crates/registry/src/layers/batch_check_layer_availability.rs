@@ -1,4 +1,4 @@
-//! `BatchCheckLayerAvailability`: which layers a repository has.
+//! `BatchCheckLayerAvailability`: reports which layers a repository has.
 
 use ecru_model::{
     BatchCheckLayerAvailabilityInput as Input, BatchCheckLayerAvailabilityOutput as Output, Digest, Layer,

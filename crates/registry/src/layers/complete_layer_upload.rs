@@ -1,4 +1,4 @@
-//! `CompleteLayerUpload`: verifies a layer and lets the repository have it.
+//! `CompleteLayerUpload`: verifies a layer and links it to the repository.
 
 use ecru_model::{CompleteLayerUploadInput as Input, CompleteLayerUploadOutput as Output, Digest, ErrorCode};
 use ecru_store::{Upload, UploadId};
@@ -15,7 +15,7 @@ pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output
     let access = ctx.access("CompleteLayerUpload", input.registry_id.as_ref());
     let repository = load(ctx, &access, &input.repository_name)?;
     let id = parse_id(&repository, input.upload_id.as_str())?;
-    // Digests of algorithms that are not stored here are tolerated beside one that is.
+    // Digests of algorithms that are not stored here are accepted beside a digest of one that is.
     let digests = input
         .layer_digests
         .iter()
@@ -39,7 +39,7 @@ pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output
     })
 }
 
-/// What a part would be refused with is no error of this operation.
+/// This operation has no error for an invalid part, so that error is replaced.
 fn while_completing(repository: &Repository, id: &UploadId, error: Error) -> Error {
     if error.code != ErrorCode::InvalidLayerPartException {
         return error;

@@ -1,4 +1,4 @@
-//! `GetDownloadUrlForLayer`: an address from which anyone can fetch a layer for an hour.
+//! `GetDownloadUrlForLayer`: returns an address from which any client can fetch a layer for an hour.
 
 use ecru_model::{
     Digest, ErrorCode, GetDownloadUrlForLayerInput as Input, GetDownloadUrlForLayerOutput as Output,
@@ -34,7 +34,8 @@ pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<O
     if !ctx.store.blobs().check(&blob).await? {
         return Err(layer_not_found(&repository, &input.layer_digest));
     }
-    // A layer that no image needs may go at any time, and one of archived images only cannot be pulled like them.
+    // A layer that no image needs may be deleted at any time. A layer of archived images only cannot be
+    // pulled, like these images.
     match held {
         Held::Reachable => {}
         Held::Unneeded if ctx.caching.is_on() => {
@@ -45,14 +46,14 @@ pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<O
     Ok(address(ctx, &access.scope, &repository.name, &digest))
 }
 
-/// What images of the repository make of a layer.
+/// The state of a layer by the images of the repository that need it.
 enum Held {
     Reachable,
     Archived,
     Unneeded,
 }
 
-/// A layer that the cache fetches when its address is used, or that it keeps for an image on its way.
+/// The address of a layer that the cache fetches when the address is used, or that it keeps for an import under way.
 async fn from_upstream(
     ctx: &Context,
     access: &Access,

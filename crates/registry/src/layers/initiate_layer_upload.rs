@@ -1,4 +1,4 @@
-//! `InitiateLayerUpload`: begins to receive a layer.
+//! `InitiateLayerUpload`: begins the upload of a layer.
 
 use ecru_model::{
     DigestAlgorithm, InitiateLayerUploadInput as Input, InitiateLayerUploadOutput as Output, UploadId,
@@ -8,7 +8,7 @@ use ecru_store::stored;
 use crate::stored_layers::upload::begin;
 use crate::{Context, Error};
 
-/// The size of part that ECR advises.
+/// The part size that ECR recommends.
 const PART_SIZE_BYTES: i64 = 10 * 1024 * 1024;
 
 pub async fn initiate_layer_upload(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -1,4 +1,4 @@
-//! `UploadLayerPart`: takes the next part of a layer.
+//! `UploadLayerPart`: appends the next part of a layer.
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, UploadLayerPartInput as Input, UploadLayerPartOutput as Output};
@@ -58,7 +58,7 @@ impl Part {
             .last
             .checked_sub(self.first)
             .and_then(|length| length.checked_add(1));
-        // Both positions are inclusive, so they cannot describe a part without bytes.
+        // Both positions are inclusive, so they cannot describe an empty part.
         let agree = length.and_then(|length| usize::try_from(length).ok()) == Some(self.bytes.len());
         if !agree || self.bytes.is_empty() {
             let reason = format!(
@@ -73,7 +73,7 @@ impl Part {
     }
 }
 
-/// Bytes that are all here.
+/// Bytes that have all arrived.
 struct Whole(Option<Bytes>);
 
 impl From<Vec<u8>> for Whole {

@@ -1,4 +1,4 @@
-//! Carries out the policy of a repository: now, after a push, and when the next image grows too old.
+//! Applies the policy of a repository: at once, after a push, and when the next image grows too old.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::records::repositories::{self, Repository};
 use crate::stored_images::{self, Deleted};
 use crate::{Error, Service};
 
-/// An image has a few rows, its tags and links among them, so that a batch stays within about 200.
+/// An image has a few rows, its tags and links among them, so that a batch stays within about 200 rows.
 const IMAGES_PER_BATCH: usize = 25;
-/// Each pass may set free what the one before was blocked by: indexes of indexes are rare.
+/// Each pass may unblock images for the next one; indexes of indexes are rare.
 const PASSES_MAX: usize = 8;
-/// A policy is evaluated at least this often, so that what nobody announced is seen.
+/// A policy is evaluated at least this often, to catch changes that no event announced.
 const INTERVAL_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
-/// What is to be done with the images of a repository, in the order of their ids. Of each image it takes sixteen bytes,
-/// because it lives as long as the work.
+/// The actions on the images of a repository, in the order of their ids. Each image takes only sixteen bytes,
+/// because the plan lives as long as the work.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
@@ -43,13 +43,13 @@ pub(super) struct Plan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     pub(super) image_id: i64,
-    /// How it looked when that was decided, and in the lowest bits the place of the rule.
+    /// A hash of the image at the time of the decision; the lowest bits hold the position of the rule.
     mark: u64,
 }
 
 const PLACE_BITS: u32 = 8;
 
-/// Tells images apart by 56 bits.
+/// Distinguishes images by a hash of 56 bits.
 #[derive(Default, Clone)]
 struct Print(RandomState);
 
@@ -60,7 +60,7 @@ impl Print {
 }
 
 impl Plan {
-    /// The rule and what it does, unless the image looks other than when that was decided.
+    /// The priority and the action of the rule, unless the image has changed since the decision.
     pub(super) fn still_acts(&self, step: Step, candidate: &Candidate) -> Option<(i32, Action)> {
         let place = usize::try_from(step.mark & ((1 << PLACE_BITS) - 1)).ok()?;
         let same = step.mark >> PLACE_BITS == self.print.of(candidate);
@@ -68,7 +68,7 @@ impl Plan {
     }
 }
 
-/// Everything is decided of one state of the repository, a part of which is in memory at a time.
+/// Decides everything on one state of the repository, of which only a part is in memory at a time.
 pub(super) fn plan(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -105,7 +105,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Carries out the lifecycle policy of a repository.
+/// The job that applies the lifecycle policy of a repository.
 pub(crate) struct Lifecycle;
 
 impl Work for Lifecycle {
@@ -126,7 +126,7 @@ async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) ->
         name,
         done: Done::default(),
     };
-    // A pull that is not written yet must not count as none.
+    // A pull that is not written yet must count.
     stored_images::pulls::write(service).await?;
     for _ in 0..PASSES_MAX {
         let terms = service.terms();
@@ -156,7 +156,7 @@ struct Application<'a> {
 struct Done {
     expired: usize,
     archived: usize,
-    /// Images that had changed since they were looked at.
+    /// Images that had changed since the decision.
     left: usize,
 }
 
@@ -167,7 +167,7 @@ impl Done {
 }
 
 impl Application<'_> {
-    /// None when there is no policy any more.
+    /// None if the policy was removed.
     async fn read(&self, now: Timestamp) -> Result<Option<(String, Plan)>, Error> {
         let (scope, name) = (self.scope.clone(), self.name.clone());
         self.service
@@ -199,7 +199,7 @@ impl Application<'_> {
                     let Some(repository) = repositories::find(tx, &scope, &name)? else {
                         return Ok(Done::default());
                     };
-                    // What another policy says is decided by the run that it has asked for.
+                    // A new policy has scheduled a run of its own.
                     if find(tx, &repository)?.is_none_or(|current| *current.text != *policy) {
                         return Ok(Done::default());
                     }
@@ -217,12 +217,12 @@ impl Application<'_> {
         Ok(())
     }
 
-    /// Records the evaluation, and has the next one made when an image grows too old.
+    /// Records the evaluation, and schedules the next one for when an image grows too old.
     async fn end(&self, policy: String, now: Timestamp, next_due: Option<Timestamp>) -> Result<(), Error> {
         let (scope, name, lease) = (self.scope.clone(), self.name.clone(), self.lease.clone());
         let latest = Timestamp::from_millis(now.as_millis().saturating_add(INTERVAL_MILLISECONDS));
         let next = match next_due {
-            // An image that had changed in between is looked at again.
+            // An image that changed in between is evaluated again.
             _ if self.done.left > 0 => now,
             Some(due) => due.min(latest),
             None => latest,
@@ -251,7 +251,7 @@ impl Application<'_> {
     }
 }
 
-/// Looks at an image again, and leaves it alone unless it is as it was.
+/// Reads an image again, and acts on it only if it is unchanged.
 fn act(
     tx: &Tx<'_>,
     repository: &Repository,

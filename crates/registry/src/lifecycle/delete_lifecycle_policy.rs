@@ -1,4 +1,4 @@
-//! `DeleteLifecyclePolicy`: removes the policy of a repository and answers with it.
+//! `DeleteLifecyclePolicy`: removes the policy of a repository and returns it.
 
 use ecru_model::{DeleteLifecyclePolicyInput as Input, DeleteLifecyclePolicyOutput as Output};
 use ecru_store::Value;

@@ -1,4 +1,4 @@
-//! What a lifecycle policy says of the images of a repository: a pure decision over plain values.
+//! Evaluates a lifecycle policy on the images of a repository: a pure decision over plain values.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,14 +7,14 @@ use ecru_model::Timestamp;
 use crate::lifecycle_policy::policy::{Action, Limit, Policy, Rule, Since, StorageClass};
 use crate::lifecycle_policy::tag_matcher::TagMatcher;
 
-/// All that a policy can ask of an image.
+/// Everything that a policy can depend on in an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Candidate {
     pub(super) tags: Vec<String>,
-    /// None while an image is on its way back from the archive.
-    // [unknown] whether ECR's rules see such an image; here they do not.
+    /// None while the image is being restored.
+    // [unknown] whether ECR's rules select such an image; here they do not.
     pub(super) class: Option<StorageClass>,
-    /// The place in the order of pushes and restores.
+    /// The position in the order of pushes and restores.
     pub(super) sequence: i64,
     pub(super) pushed_at: Timestamp,
     pub(super) last_pulled_at: Option<Timestamp>,
@@ -23,35 +23,35 @@ pub(super) struct Candidate {
     pub(super) tie: Tie,
 }
 
-/// Whether other images decide over an image.
+/// Whether other images decide the fate of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Tie {
     Free,
-    /// Indexes that are there name it, and all of them are archived.
+    /// Indexes that exist name it, and all of them are archived.
     ChildOfArchived,
-    /// Some index names it that is not archived.
+    /// An index that is not archived names it.
     ChildOfActive,
-    /// It follows its subject, which is there, so that no rule sees it.
+    /// It follows its subject, which exists, so no rule selects it.
     Referrer,
 }
 
-/// What a rule found of an image that meets its tag requirement.
+/// The finding of a rule about an image that meets its tag requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
     /// The priority of the rule.
     pub(super) rule: i32,
     pub(super) standing: Standing,
-    /// The rule of a lower number which the image also meets, so that it is out of reach.
+    /// The rule with a lower priority number that the image also meets, so that this rule cannot act on it.
     pub(super) claimed_by: Option<i32>,
     pub(super) verdict: Verdict,
 }
 
-/// What the rule measured.
+/// The value that the rule compares with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// One is the newest.
+    /// The newest image has rank one.
     Rank(usize),
-    /// The moment from which on the image is too old.
+    /// The time from which the image is too old.
     DueAt(Timestamp),
 }
 
@@ -59,14 +59,15 @@ pub(super) enum Standing {
 pub(super) enum Verdict {
     /// Within the limit of the rule.
     Kept,
-    /// Beyond the limit, but an earlier rule has claimed it.
+    /// Beyond the limit, but an earlier rule has claimed the image.
     OutOfReach,
-    /// Beyond the limit, but an index that is there needs it.
+    /// Beyond the limit, but an existing index needs the image.
     Blocked,
     Act(Action),
 }
 
-/// The rules of a policy at a moment, ready for one image after the other: of a repository only what ranks need is kept.
+/// The rules of a policy at a given time, applied to one image after the other. Of a repository, only what
+/// ranks need is kept.
 pub(super) struct Rules<'p> {
     /// In the order in which they claim images.
     by_priority: Vec<&'p Rule>,
@@ -74,7 +75,7 @@ pub(super) struct Rules<'p> {
     now: Timestamp,
 }
 
-/// The images that rules with a count see. Each takes sixteen bytes.
+/// The images that rules with a count select. Each takes sixteen bytes.
 #[derive(Default)]
 pub(super) struct Census {
     counted: Vec<Counted>,
@@ -87,7 +88,8 @@ struct Counted {
     rules: u64,
 }
 
-/// For each rule the sequence of the newest image beyond its count, none of which is pushed later.
+/// For each rule, the sequence of the newest image beyond its count: every image up to this sequence is
+/// beyond the count.
 pub(super) struct Bounds(Vec<i64>);
 
 impl<'p> Rules<'p> {
@@ -102,7 +104,7 @@ impl<'p> Rules<'p> {
         }
     }
 
-    /// The rules that an image meets, a bit for each, in the order of their priorities.
+    /// The rules that an image meets, one bit each, in the order of their priorities.
     fn met(&self, image: &Candidate) -> u64 {
         if image.class.is_none() || image.tie == Tie::Referrer {
             return 0;
@@ -114,12 +116,12 @@ impl<'p> Rules<'p> {
         of_class & self.tag_lists.met_rules(&image.tags)
     }
 
-    /// Whether some rule counts, so that a census is needed.
+    /// Whether a rule counts images, so that a census is needed.
     pub(super) fn count(&self) -> bool {
         self.counting().next().is_some()
     }
 
-    /// The places of the rules with a count, with that count.
+    /// The positions of the rules with a count, and that count.
     fn counting(&self) -> impl Iterator<Item = (usize, usize)> {
         let rules = self.by_priority.iter().enumerate();
         rules.filter_map(|(place, rule)| match rule.limit {
@@ -128,12 +130,12 @@ impl<'p> Rules<'p> {
         })
     }
 
-    /// The place of the rule of a priority.
+    /// The position of the rule with a priority.
     pub(super) fn place_of(&self, priority: i32) -> usize {
         self.by_priority.partition_point(|rule| rule.priority < priority)
     }
 
-    /// The priority and the action of each, in their order.
+    /// The priority and the action of each rule, in their order.
     pub(super) fn acts(&self) -> Vec<(i32, Action)> {
         self.by_priority
             .iter()
@@ -141,8 +143,9 @@ impl<'p> Rules<'p> {
             .collect()
     }
 
-    /// Reports every finding about an image to `visit`, in the order of the rules, and returns when the image grows too
-    /// old, if it does. `rank` gives its place among those that the rule at a place counts.
+    /// Reports every finding about an image to `visit`, in the order of the rules. Returns when the image
+    /// grows too old, if it does. `rank` gives its position among the images that the rule at a position
+    /// counts.
     pub(super) fn judge(
         &self,
         image: &Candidate,
@@ -170,7 +173,7 @@ impl<'p> Rules<'p> {
                 claimed_by: claim,
                 verdict,
             });
-            // An image is claimed by the first rule it meets, whether that rule acts on it or not.
+            // The first rule that an image meets claims it, whether that rule acts on it or not.
             claim.get_or_insert(rule.priority);
         }
         next_due
@@ -213,7 +216,7 @@ impl Census {
         Bounds(bounds)
     }
 
-    /// The ranks of some images, by their sequences: one for each rule.
+    /// The ranks of some images, by their sequences: one rank for each rule.
     pub(super) fn ranks(mut self, rules: &Rules<'_>, of: &HashSet<i64>) -> HashMap<i64, Vec<usize>> {
         let mut ranks = vec![0; rules.by_priority.len()];
         let mut found = HashMap::new();
@@ -236,7 +239,7 @@ impl Census {
 }
 
 impl Bounds {
-    /// A rank within the count of the rule at a place, or one beyond any.
+    /// A rank within the count of the rule at a position, or a rank beyond every count.
     pub(super) fn rank(&self, place: usize, sequence: i64) -> usize {
         let bound = self.0.get(place).copied().unwrap_or(i64::MIN);
         if sequence <= bound { usize::MAX } else { 1 }
@@ -255,7 +258,7 @@ fn standing(limit: Limit, image: &Candidate, rank: usize) -> Standing {
         Limit::Count(_) => Standing::Rank(rank),
         Limit::Age { since, number, unit } => {
             let age_max = i64::from(number).saturating_mul(unit.milliseconds());
-            // The number is the highest age that is kept, so an image goes a moment after it has reached it.
+            // The number is the highest age that is kept, so an image expires just after it has reached it.
             let due = clock(since, image)
                 .as_millis()
                 .saturating_add(age_max)
@@ -265,7 +268,7 @@ fn standing(limit: Limit, image: &Candidate, rank: usize) -> Standing {
     }
 }
 
-/// The moment from which the age of an image counts. A restore counts as a push.
+/// The time from which the age of an image counts. A restore counts as a push.
 fn clock(since: Since, image: &Candidate) -> Timestamp {
     let pushed = image.last_activated_at.unwrap_or(image.pushed_at);
     match since {
@@ -317,7 +320,7 @@ mod tests {
         Timestamp::from_millis(NOW.as_millis() - days * DAY)
     }
 
-    /// Pushed so many days ago under these tags.
+    /// An image pushed this many days ago under these tags.
     fn image(tags: &str, age_days: i64) -> Candidate {
         Candidate {
             tags: tags.split_whitespace().map(str::to_owned).collect(),
@@ -357,7 +360,8 @@ mod tests {
         json!({ "rulePriority": priority, "selection": selection, "action": action })
     }
 
-    /// `<tags> keep <n>`, `<tags> older <days>`, `<tags> unpulled <days>` (archived then) or `<tags> archived <days>`.
+    /// Rules of the forms `<tags> keep <n>`, `<tags> older <days>`, `<tags> unpulled <days>` (which archives)
+    /// and `<tags> archived <days>`.
     fn policy(rules: &[&str]) -> Policy {
         let rules = rules.iter().enumerate().map(|(place, text)| {
             let (rest, number) = text.rsplit_once(' ').unwrap();
@@ -385,7 +389,7 @@ mod tests {
         grammar::parse(&json!({ "rules": rules }).to_string()).unwrap()
     }
 
-    /// What is found of each image, and when the next one grows too old. What a run decides by bounds is the same.
+    /// The findings about each image, and when the next image grows too old. The decision by bounds must be the same.
     fn evaluate(policy: &Policy, images: &[Candidate]) -> (Vec<(usize, Finding)>, Option<Timestamp>) {
         let rules = Rules::new(policy, NOW);
         let census = || {
@@ -418,7 +422,7 @@ mod tests {
         evaluate(policy, images).0
     }
 
-    /// The letters of the images that are acted on, each with the priority of its rule.
+    /// The letters of the images that a rule acts on, each with the priority of that rule.
     #[track_caller]
     fn check(rules: &[&str], images: &[Candidate], expected: &str) {
         let mut acted = findings(&policy(rules), images)
@@ -533,7 +537,7 @@ mod tests {
         );
     }
 
-    /// The algorithm as it is written down, with sets of positions.
+    /// The algorithm as documented, with sets of positions.
     fn naive(policy: &Policy, images: &[Candidate]) -> BTreeSet<(usize, i32)> {
         let mut marked = BTreeSet::new();
         let mut seen = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Why each image of a repository is kept or goes: what the evaluation found, told rule by rule.
+//! Explains why each image of a repository is kept or expires: the findings of the evaluation, rule by rule.
 
 use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
 use ecru_store::{Snapshot, StoreError, Value, stored};
@@ -18,10 +18,10 @@ use crate::paging::{Extent, Filling, Room};
 use crate::records::repositories::{self, Repository};
 use crate::{Error, Page, Service};
 
-/// What a tag or a rule costs beside its texts.
+/// The cost of a tag or a rule beside its texts.
 const PART_BYTES: usize = 64;
 
-/// What the policy of a repository says of its images now.
+/// The evaluation of a repository's policy on its images now.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     pub evaluated_at: Timestamp,
@@ -94,7 +94,7 @@ fn explain_page(
     now: Timestamp,
     extent: Extent,
 ) -> Result<Page<ExplainedImage, i64>, Error> {
-    // The one beyond the limit tells whether more follow.
+    // The row beyond the limit shows whether more follow.
     let page = inventory::page(at, repository, extent.after, extent.limit.saturating_add(1))?;
 
     // All images count, but only those of the page are reported.

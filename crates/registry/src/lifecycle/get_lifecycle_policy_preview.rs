@@ -1,4 +1,4 @@
-//! `GetLifecyclePolicyPreview`: what the preview of a repository has come to, in pages.
+//! `GetLifecyclePolicyPreview`: the results of a repository's preview, in pages.
 
 use ecru_model::{
     Digest, ErrorCode, GetLifecyclePolicyPreviewInput as Input, GetLifecyclePolicyPreviewOutput as Output,
@@ -37,7 +37,7 @@ pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result
         };
         let after = listing.integer_key(input.next_token.as_deref())?;
         let found = match &input.image_ids {
-            // Results are shown once they are all there.
+            // Results are shown only when the preview is complete.
             _ if preview.status != Status::Complete => Page {
                 items: Vec::new(),
                 next: None,
@@ -81,7 +81,7 @@ fn page(
     Ok(filling.page())
 }
 
-/// Of the named images those that would go; the others are left out.
+/// The named images that would expire; others are left out.
 fn named(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -145,7 +145,7 @@ fn summary(preview: &Preview) -> Option<LifecyclePolicyPreviewSummary> {
 }
 
 fn not_found(repository: &Repository) -> Error {
-    // [unknown] in ECR's words.
+    // [unknown] ECR's wording.
     Error::new(
         ErrorCode::LifecyclePolicyPreviewNotFoundException,
         format!(

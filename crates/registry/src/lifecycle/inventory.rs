@@ -1,4 +1,4 @@
-//! The images of a repository as a policy sees them.
+//! The images of a repository in the form that policies evaluate.
 
 use std::iter::Peekable;
 
@@ -10,7 +10,7 @@ use super::evaluate::Tie;
 use crate::lifecycle_policy::policy::StorageClass;
 use crate::records::repositories::Repository;
 
-/// Which image a candidate is.
+/// Identifies the image of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) id: i64,
@@ -27,7 +27,7 @@ const COLUMNS_AFTER: &str =
      FROM images i LEFT JOIN images s ON s.repository_id = i.repository_id AND s.digest = i.subject
      WHERE i.repository_id = ?1 AND i.id > ?2 ORDER BY i.id LIMIT ?3";
 
-/// Visits every image of a repository in the order of ids, however many there are: for the blocking pool.
+/// Visits every image of a repository in the order of ids, whatever their number. Runs on the blocking pool.
 pub(super) fn each(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -85,7 +85,7 @@ pub(super) fn page(
     Ok(images.into_iter().map(|(image, _)| image).collect())
 }
 
-/// One image again, as it is now.
+/// One image, read again.
 pub(super) fn find(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -125,7 +125,7 @@ pub(super) fn find(
     Ok(Some((image, candidate)))
 }
 
-/// Without tags and ties, which stand in other tables.
+/// Without tags and ties, which are in other tables.
 fn from_row(row: &Row<'_>) -> Result<(Key, Candidate), StoreError> {
     let moment =
         |column| -> Result<_, StoreError> { Ok(row.optional_integer(column)?.map(Timestamp::from_millis)) };
@@ -158,7 +158,7 @@ fn is_archived(status: &str) -> bool {
     status == ImageStatus::Archived.as_str()
 }
 
-/// `parents` says of each index that names the image whether it is archived.
+/// `parents` holds for each index that names the image whether it is archived.
 fn tie(follows: bool, parents: &[bool]) -> Tie {
     if follows {
         Tie::Referrer
@@ -171,7 +171,7 @@ fn tie(follows: bool, parents: &[bool]) -> Tie {
     }
 }
 
-/// What belongs to one image, of rows that come in the order of images.
+/// Takes what belongs to one image from rows in the order of images.
 fn take<T>(rows: &mut Peekable<impl Iterator<Item = (i64, T)>>, image_id: i64) -> Vec<T> {
     while rows.next_if(|(id, _)| *id < image_id).is_some() {}
     let mut own = Vec::new();

@@ -1,4 +1,4 @@
-//! Lifecycle policies: what they would do, and doing it.
+//! Lifecycle policies: their operations, their previews and their application.
 
 mod apply;
 mod delete_lifecycle_policy;

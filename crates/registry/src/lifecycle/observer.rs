@@ -11,7 +11,7 @@ use crate::records::repositories::Repository;
 pub(crate) struct Observer;
 
 impl ImageObserver for Observer {
-    /// A push or a restore may make other images go.
+    /// A push or a restore may make other images expire.
     fn images_changed(&self, tx: &Tx<'_>, repository: &Repository, now: Timestamp) -> Result<(), Error> {
         let policy = tx.find(
             "SELECT 1 FROM lifecycle_policies WHERE repository_id = ?1",

@@ -1,4 +1,4 @@
-//! What a policy would do, worked out once and kept for a day: the rows of a preview, and the work on it.
+//! Previews of policies, computed once and kept for a day: the rows of a preview, and the job that computes it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::records::repositories::{self, Repository};
 use crate::{Error, Service, stored_images};
 
 const ROWS_PER_BATCH: usize = 200;
-/// What a tag costs beside its text.
+/// The cost of a tag beside its text.
 const TAG_BYTES: usize = 32;
 /// [unknown] when a preview expires.
 const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
@@ -28,7 +28,7 @@ const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 /// The one preview of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Preview {
-    /// As it was given.
+    /// As the client sent it.
     pub(super) text: String,
     pub(super) status: Status,
     pub(super) started_at: Timestamp,
@@ -36,7 +36,7 @@ pub(super) struct Preview {
     pub(super) archiving: i64,
 }
 
-/// An image that would go.
+/// An image that would expire.
 #[derive(Debug, Clone)]
 pub(super) struct PreviewResult {
     pub(super) position: i64,
@@ -98,7 +98,7 @@ fn save(tx: &Tx<'_>, repository: &Repository, preview: &Preview) -> Result<(), S
     Ok(())
 }
 
-/// Puts a new preview in the place of the last one, and has it worked out.
+/// Replaces the last preview with a new one, and schedules its computation.
 pub(super) fn start(tx: &Tx<'_>, repository: &Repository, preview: &Preview) -> Result<(), StoreError> {
     save(tx, repository, preview)?;
     schedule_work(tx, repository, preview.started_at)
@@ -123,7 +123,7 @@ pub(super) fn results(
     )
 }
 
-/// What the preview says of one image.
+/// The result of a preview for one image.
 pub(super) fn result_of(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -158,7 +158,7 @@ impl PreviewResult {
     }
 }
 
-/// Works out what a lifecycle policy would do, and forgets it after a day.
+/// The job that computes a lifecycle policy preview, and deletes it after a day.
 pub(crate) struct LifecyclePreview;
 
 impl jobs::Work for LifecyclePreview {
@@ -217,7 +217,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Removes the results of an earlier preview, or of a run that was cut off.
+    /// Removes the results of an earlier preview, or of an interrupted run.
     async fn clear(&self) -> Result<(), Error> {
         let repository_id = self.repository.id;
         loop {
@@ -294,7 +294,7 @@ impl Work<'_> {
     }
 }
 
-/// A repository that is being removed gets no rows any more.
+/// A repository that is being removed must get no further rows.
 fn exists(tx: &Tx<'_>, repository_id: i64) -> Result<bool, StoreError> {
     let found = tx.find(
         "SELECT 1 FROM repositories WHERE id = ?1 AND deleted = 0",
@@ -304,7 +304,7 @@ fn exists(tx: &Tx<'_>, repository_id: i64) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
-/// What is to be done with the image, unless it has gone or changed since that was decided.
+/// Inserts the action on the image, unless the image is gone or has changed since the decision.
 fn insert(
     tx: &Tx<'_>,
     repository: &Repository,

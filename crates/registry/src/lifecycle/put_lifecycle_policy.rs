@@ -1,4 +1,4 @@
-//! `PutLifecyclePolicy`: checks a policy, puts it in the place of the one that stands, and has it applied at once.
+//! `PutLifecyclePolicy`: checks a policy, replaces the present one, and schedules its application at once.
 
 use ecru_model::{LifecyclePolicyText, PutLifecyclePolicyInput as Input, PutLifecyclePolicyOutput as Output};
 use ecru_store::stored;

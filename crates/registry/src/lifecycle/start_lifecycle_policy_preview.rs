@@ -1,4 +1,4 @@
-//! `StartLifecyclePolicyPreview`: begins to work out what a policy would do, the given one or the one that stands.
+//! `StartLifecyclePolicyPreview`: starts a preview of the given policy, else of the present one.
 
 use ecru_model::{
     ErrorCode, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyText,
@@ -56,7 +56,7 @@ fn output(repository: Repository, text: LifecyclePolicyText) -> Output {
 }
 
 fn in_progress(repository: &Repository) -> Error {
-    // [unknown] in ECR's words.
+    // [unknown] ECR's wording.
     Error::new(
         ErrorCode::LifecyclePolicyPreviewInProgressException,
         format!(

@@ -1,4 +1,4 @@
-//! Reads the text of a lifecycle policy, and refuses what is none in the words of ECR's own validator.
+//! Reads the text of a lifecycle policy, and refuses an invalid one in the words of ECR's own validator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::policy::{
     WILDCARDS_MAX,
 };
 
-/// What follows `Lifecycle policy validation failure: `, closing quote included where ECR closes it.
+/// The text after `Lifecycle policy validation failure: `, with a closing quote where ECR has one.
 pub(crate) type Violation = String;
 
 const NO_SCHEMA: &str = "instance failed to match exactly one schema (matched 0 out of 2)";
@@ -22,7 +22,7 @@ pub(crate) fn parse(text: &str) -> Result<Policy, Violation> {
     let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| not_mapped())?;
     check_members(&document, &["rules"], &["rules"])?;
     let rules = list(document.get("rules"))?;
-    // [unknown] in ECR's words; these are how its kind of validator puts it.
+    // [unknown] ECR's wording; this is the wording of validators of its kind.
     if rules.is_empty() {
         return Err(too_short());
     }
@@ -38,7 +38,7 @@ pub(crate) fn parse(text: &str) -> Result<Policy, Violation> {
     Ok(Policy { rules })
 }
 
-/// Whether the rules of an accepted text follow each other by their priorities.
+/// Whether the rules of an accepted text are in the order of their priorities.
 pub(super) fn is_in_order(text: &str) -> bool {
     let document = serde_json::from_str::<Value>(text).unwrap_or_default();
     let rules = document.get("rules").and_then(Value::as_array);
@@ -113,7 +113,7 @@ fn read_tags(selection: &Map<String, Value>) -> Result<TagRequirement, Violation
         ("tagged", None, Some(patterns)) => {
             let starred = |pattern: &String| pattern.matches('*').count() > WILDCARDS_MAX;
             if patterns.iter().any(starred) {
-                // [unknown] in ECR's words.
+                // [unknown] ECR's wording.
                 return Err(closed(format!(
                     "A tag pattern can have at most {WILDCARDS_MAX} wildcards (*)."
                 )));
@@ -123,7 +123,7 @@ fn read_tags(selection: &Map<String, Value>) -> Result<TagRequirement, Violation
         ("tagged", None, None) => Err(closed(
             "Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED.",
         )),
-        // [unknown] in ECR's words, both of them.
+        // [unknown] ECR's wording of both sentences.
         ("tagged", Some(_), Some(_)) => Err(closed(
             "Must specify only one of tagPrefixList and tagPatternList.",
         )),
@@ -166,7 +166,7 @@ fn read_class(selection: &Map<String, Value>) -> Result<StorageClass, Violation>
     }
 }
 
-/// Which limits go with which class and action.
+/// Checks which limits may be combined with which class and action.
 fn check_pairs(limit: Limit, class: StorageClass, action: Action) -> Result<(), Violation> {
     let fits = match limit {
         Limit::Count(_)
@@ -191,11 +191,11 @@ fn check_pairs(limit: Limit, class: StorageClass, action: Action) -> Result<(), 
     if fits { Ok(()) } else { Err(NO_SCHEMA.to_owned()) }
 }
 
-/// What no rule can break alone.
+/// Checks the conditions over all rules together.
 fn check_together(rules: &[Rule]) -> Result<(), Violation> {
     let mut priorities = BTreeSet::new();
     if let Some(twice) = rules.iter().find(|rule| !priorities.insert(rule.priority)) {
-        // [unknown] in ECR's words.
+        // [unknown] ECR's wording.
         let priority = twice.priority;
         return Err(closed(format!(
             "Rules must have unique priorities, but {priority} is used twice."
@@ -229,7 +229,7 @@ fn check_class(by_priority: &BTreeMap<i32, &Rule>) -> Result<(), Violation> {
             TagRequirement::Prefixes(prefixes)
                 if !prefix_sets.insert(prefixes.iter().collect::<BTreeSet<_>>()) =>
             {
-                // [unknown] in ECR's words.
+                // [unknown] ECR's wording.
                 return Err(closed(
                     "Only one rule can select the same tag prefixes per storage class.",
                 ));
@@ -377,7 +377,7 @@ mod tests {
         json!({ "type": "transition", "targetStorageClass": "archive" })
     }
 
-    /// A selection of untagged images with these members set; `-` takes a member away.
+    /// A selection of untagged images with these members set; `-` removes a member.
     fn with(members: &Value) -> Value {
         let mut selection = json!({
             "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7,

@@ -1,4 +1,4 @@
-//! What a lifecycle policy says, and the row that a repository has of it.
+//! Lifecycle policies: their grammar, and the row that a repository has for its policy.
 
 pub(crate) mod grammar;
 pub(crate) mod policy;
@@ -13,7 +13,7 @@ use crate::records::repositories::Repository;
 
 use policy::Policy;
 
-/// The work that carries out the policy of a repository.
+/// The job that applies the policy of a repository.
 pub(crate) const APPLICATION: &str = "lifecycle";
 
 /// A policy as it is stored: in the form in which ECR returns it.
@@ -45,7 +45,7 @@ pub(crate) fn load(at: &Snapshot<'_>, repository: &Repository) -> Result<StoredP
     find(at, repository)?.ok_or_else(|| not_found(repository))
 }
 
-/// The text of a policy that comes in, in the form in which it is stored, if it is one.
+/// Checks the text of an incoming policy, and returns its stored form.
 pub(crate) fn accept(text: &str) -> Result<String, Error> {
     if !ecru_policy::are_unique(text) {
         return Err(invalid(&grammar::not_mapped()));
@@ -53,8 +53,8 @@ pub(crate) fn accept(text: &str) -> Result<String, Error> {
     accept_stored(text)
 }
 
-/// As `accept`, for answers that repeat the text as it was given, white space and all. Rules out of order are the
-/// exception: they come back by their priorities everywhere.
+/// As `accept`, for answers that repeat the text as sent, with its white space. Rules out of order are the
+/// exception: they are always returned by their priorities.
 pub(crate) fn accept_as_given(text: &str) -> Result<String, Error> {
     let ordered = accept(text)?;
     Ok(if grammar::is_in_order(text) {
@@ -64,14 +64,14 @@ pub(crate) fn accept_as_given(text: &str) -> Result<String, Error> {
     })
 }
 
-/// As `accept`, for the text of a template, which may be older than the rules for what comes in.
+/// As `accept`, for the text of a template, which may be older than the rules for incoming texts.
 pub(crate) fn accept_stored(text: &str) -> Result<String, Error> {
     let policy = grammar::parse(text).map_err(|violation| invalid(&violation))?;
     Ok(policy.minified())
 }
 
 fn invalid(violation: &str) -> Error {
-    // The sentence closes the quote itself, where ECR closes it.
+    // The violation closes the quote itself, where ECR closes it.
     Error::new(
         ErrorCode::InvalidParameterException,
         format!(
@@ -81,7 +81,7 @@ fn invalid(violation: &str) -> Error {
     )
 }
 
-/// Puts an accepted policy in the place of the one that stands, to be applied at once.
+/// Replaces the policy with an accepted one, which is applied at once.
 pub(crate) fn save(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -104,7 +104,7 @@ pub(crate) fn schedule_application(
     schedule_named(tx, APPLICATION, &repository.scope, &repository.name, due)
 }
 
-/// A policy that was accepted before it was stored.
+/// Parses a policy that was accepted before it was stored.
 pub(crate) fn parse_stored(text: &str) -> Result<Policy, StoreError> {
     stored(grammar::parse(text))
 }

@@ -1,10 +1,10 @@
-//! A lifecycle policy as values, and printed in the one form in which ECR returns it.
+//! A lifecycle policy as values, and its printed form, in which ECR returns it.
 
 use serde::Serialize;
 
 pub(crate) const RULES_MAX: usize = 50;
 pub(crate) const WILDCARDS_MAX: usize = 4;
-/// Archived images are paid for at least this long, so no rule may expire them earlier.
+/// Archived images are billed for at least this long, so no rule may expire them earlier.
 pub(crate) const ARCHIVED_DAYS_MIN: i64 = 90;
 
 const HOUR_MILLISECONDS: i64 = 60 * 60 * 1000;
@@ -12,7 +12,7 @@ const DAY_MILLISECONDS: i64 = 24 * HOUR_MILLISECONDS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// In the order of their priorities, of which each has its own.
+    /// In the order of their priorities, which are unique.
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Rule {
     pub(crate) description: Option<String>,
     pub(crate) tags: TagRequirement,
     pub(crate) class: StorageClass,
-    /// Whether the document names the class, which it need not for images in standard storage.
+    /// Whether the document names the class, which is optional for images in standard storage.
     pub(crate) names_class: bool,
     pub(crate) limit: Limit,
     pub(crate) action: Action,
@@ -32,9 +32,9 @@ pub(crate) struct Rule {
 pub(crate) enum TagRequirement {
     Any,
     Untagged,
-    /// Each must begin some tag of the image.
+    /// Each must be the beginning of a tag of the image.
     Prefixes(Vec<String>),
-    /// Each must describe some tag of the image, `*` standing for any run of characters.
+    /// Each must match a tag of the image; `*` matches any run of characters.
     Patterns(Vec<String>),
 }
 
@@ -46,13 +46,13 @@ pub(crate) enum StorageClass {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// The newest so many are kept.
+    /// The newest images up to this number are kept.
     Count(i32),
-    /// What is older is not kept.
+    /// Images older than this are not kept.
     Age { since: Since, number: i32, unit: Unit },
 }
 
-/// The moment from which an age counts.
+/// The time from which an age counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     Pushed,
@@ -63,7 +63,7 @@ pub(crate) enum Since {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Days,
-    /// Beyond ECR, which counts in days only.
+    /// An extension: ECR counts in days only.
     Hours,
 }
 
@@ -112,7 +112,7 @@ impl Limit {
 }
 
 impl Policy {
-    /// Without white space, the members in ECR's order.
+    /// Without white space, and with the members in ECR's order.
     pub(crate) fn minified(&self) -> String {
         let document = Document {
             rules: self.rules.iter().map(PrintedRule::from).collect(),
@@ -144,7 +144,7 @@ struct PrintedSelection<'a> {
     tag_prefix_list: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag_pattern_list: Option<&'a [String]>,
-    // [unknown] where ECR prints it; here it stands where the grammar has it.
+    // [unknown] where ECR prints it; here at its position in the grammar.
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<&'static str>,
     count_type: &'static str,

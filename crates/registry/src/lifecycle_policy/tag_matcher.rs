@@ -1,8 +1,9 @@
-//! Which rules the tags of an image meet, for all rules of a policy in one pass over each tag.
+//! Finds the rules that the tags of an image meet, for all rules of a policy in one pass over each tag.
 //!
-//! A policy may list some three thousand patterns and an image may have a thousand tags, so that trying each pattern on
-//! each tag takes minutes in a repository of such images. Here the patterns run side by side, a bit for each of their
-//! characters: a tag costs its length times the length of the policy, divided by the 64 bits of a word.
+//! A policy may list some three thousand patterns, and an image may have a thousand tags. Trying each pattern
+//! on each tag would take minutes in a repository of such images. Here the patterns run side by side, one bit
+//! for each of their characters. So a tag costs its length times the length of the policy, divided by the 64
+//! bits of a word.
 
 use super::policy::{RULES_MAX, Rule, TagRequirement};
 
@@ -10,31 +11,31 @@ const WORD_BITS: usize = 64;
 
 const _: () = assert!(RULES_MAX <= WORD_BITS, "a set of rules is one word");
 
-/// A set of positions: how much of which pattern a tag has met so far.
+/// A set of positions: how far a tag has matched each pattern.
 type Positions = Box<[u64]>;
 
 pub(crate) struct TagMatcher {
     /// In the order of the rules.
     needs: Vec<Needs>,
-    /// Where each pattern begins.
+    /// The position where each pattern begins.
     begin: Positions,
-    /// The positions that a byte leads to, from the ones before them.
+    /// For each byte, the positions that it can advance to from the position before.
     reached_by: Vec<Option<Positions>>,
-    /// The positions that any byte stays at.
+    /// The positions that stay reached with any byte.
     stays: Positions,
-    /// Where each pattern is met, if the tag ends there.
+    /// The positions at which a pattern matches, if the tag ends there.
     ends: Positions,
 }
 
-/// What a rule needs of the tags of an image.
+/// What a rule requires of the tags of an image.
 enum Needs {
     Nothing,
     NoTag,
-    /// That all these ends are reached, each by any tag.
+    /// All these ends must be reached, each by any tag.
     Ends(Positions),
 }
 
-/// A pattern laid out: its literal characters, and the places among them where any others may be.
+/// A pattern in two parts: its literal characters, and the places between them where other characters may be.
 struct Layout {
     literal: Vec<u8>,
     wild: Vec<usize>,
@@ -71,7 +72,7 @@ impl TagMatcher {
         matcher
     }
 
-    /// Lays a pattern out from a place on, notes its end, and says where the next one begins.
+    /// Lays out a pattern from a position on, records its end, and returns the position of the next pattern.
     fn add(&mut self, place: usize, layout: &Layout, ends: &mut Positions) -> usize {
         let end = place + layout.literal.len();
         put(&mut self.begin, place);
@@ -89,7 +90,7 @@ impl TagMatcher {
         end + 1
     }
 
-    /// The rules whose tag requirement is met, the first of them in the lowest bit.
+    /// The rules whose tag requirement is met; the first rule is the lowest bit.
     pub(crate) fn met_rules(&self, tags: &[String]) -> u64 {
         let mut reached = vec![0; self.ends.len()];
         if !reached.is_empty() {
@@ -120,7 +121,7 @@ impl TagMatcher {
         met
     }
 
-    /// From the positions at the beginning of a tag to those at its end.
+    /// Advances from the positions at the beginning of a tag to those at its end.
     fn run(&self, now: &mut Positions, tag: &str) {
         for byte in tag.bytes() {
             let mut any = 0;
@@ -244,7 +245,7 @@ mod tests {
         }
     }
 
-    /// As many patterns as fit into a policy, each of which has to be tried on tags that it does not match.
+    /// A policy with the maximum number of patterns, each of which must be tried on tags that it does not match.
     fn large() -> Policy {
         let letter = |index: usize| char::from(b'a' + u8::try_from(index % 26).unwrap());
         let pattern = |index: usize| {

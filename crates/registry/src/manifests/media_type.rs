@@ -1,11 +1,12 @@
-//! The grammar of media types and artifact types in manifests that come in: names by RFC 6838, and short.
+//! The grammar of media types and artifact types in incoming manifests: names as in RFC 6838, of limited length.
 
-/// Of a whole type: two names of 127 characters and the slash between them.
+/// The length of a whole type: two names of 127 characters and the slash between them.
 pub(crate) const MEDIA_TYPE_BYTES_MAX: usize = 255;
 const NAME_BYTES_MAX: usize = 127;
 
-/// Whether this is `type/subtype`, both restricted names of RFC 6838, section 4.2. Parameters may follow, as some clients
-/// take them over from what they package: nothing here reads them, but they count.
+/// Whether this is `type/subtype`, both restricted names of RFC 6838, section 4.2. Parameters may follow,
+/// because some clients copy them from what they package. Nothing here reads them, but they count towards the
+/// length.
 pub(crate) fn is_media_type(text: &str) -> bool {
     let (names, parameters) = match text.split_once(';') {
         Some((names, parameters)) => (names, Some(parameters)),

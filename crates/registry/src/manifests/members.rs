@@ -1,7 +1,8 @@
 //! Refuses manifests that two clients would read differently, by the names of their members.
 //!
-//! Go's JSON reader ignores case and lets the last of several members win; other readers compare names exactly. So a name
-//! that is known but for its case is refused, and so is one that makes the document another kind of manifest.
+//! Go's JSON reader ignores case and keeps the last of several equal members; other readers compare names
+//! exactly. So this refuses a known name in another case, and a name that belongs to another kind of
+//! manifest.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -10,12 +11,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::Kind;
 
-/// What is known of a value.
+/// The expected form of a value.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Free,
     Object(&'static [Member]),
-    /// A list of such objects.
+    /// A list of objects with these members.
     List(&'static [Member]),
     /// Names of any kind, each with a text.
     Annotations,
@@ -89,8 +90,8 @@ const SCHEMA_1: &[Member] = &[
     ),
 ];
 
-/// What only some kinds have, and what the others must not have. The name, tag and architecture of schema 1 only describe
-/// it, so they stay free elsewhere.
+/// Members that only some kinds have, and that other kinds must not have. The name, tag and architecture of
+/// schema 1 only describe it, so other kinds may use these names.
 const DECISIVE: &[&str] = &[
     "artifactType",
     "config",
@@ -121,7 +122,7 @@ pub(crate) fn check(text: &str, kind: Kind) -> serde_json::Result<()> {
 #[derive(Clone, Copy)]
 struct Walk {
     shape: Shape,
-    /// Names that are refused unless they are among the members or null.
+    /// Names that are refused unless they are among the members, or their value is null.
     foreign: &'static [&'static str],
 }
 
@@ -156,13 +157,13 @@ impl<'de> Visitor<'de> for Walk {
         match self.shape {
             Shape::Object(members) => walk_object(map, members, self.foreign),
             Shape::Annotations => walk_annotations(map),
-            Shape::Free | Shape::List(_) => Err(A::Error::custom("an object in the place of a list")),
+            Shape::Free | Shape::List(_) => Err(A::Error::custom("an object instead of a list")),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Shape::List(members) = self.shape else {
-            return Err(A::Error::custom("a list in the place of an object"));
+            return Err(A::Error::custom("a list instead of an object"));
         };
         while list
             .next_element_seed(Walk::of(Shape::Object(members)))?
@@ -214,7 +215,8 @@ fn walk_object<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Names are kept as hashes by a key that no sender knows, because a manifest may have several hundred thousand.
+/// Keeps names as hashes under a random key that no sender has, because a manifest may have several hundred
+/// thousand names.
 fn walk_annotations<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     let key = RandomState::new();
     let mut seen = Vec::new();
@@ -228,8 +230,8 @@ fn walk_annotations<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> 
     Ok(())
 }
 
-/// Whether Go takes one name for the other: it ignores the case of ASCII letters and knows two more letters whose lower
-/// case is one of them.
+/// Whether Go treats both names as equal: it ignores the case of ASCII letters, and knows two more letters
+/// whose lower case is one of them.
 fn folds_to(name: &str, known: &str) -> bool {
     let fold = |character: char| match character {
         '\u{17f}' => 's',
@@ -273,7 +275,7 @@ mod tests {
         check(Kind::Schema1, r#"{"fslayers":[]}"#, false);
         check(Kind::Schema1, r#"{"fsLayers":[{"blobsum":"x"}]}"#, false);
         check(Kind::Schema1, r#"{"Architecture":"x"}"#, false);
-        // The only letter of a known name that a second character folds to is the `k` of none.
+        // The Kelvin sign folds to `k`, but no known name contains a `k`, so no document can show it.
         assert!(folds_to("\u{212a}", "k") && !folds_to("\u{130}", "i"));
     }
 

@@ -1,4 +1,4 @@
-//! Reads a manifest of any kind that ECR stores into what the registry needs to know of it: strictly what comes in, and
+//! Reads a manifest of any kind that ECR stores into what the registry needs of it. It reads incoming manifests strictly, and
 //! everything that an earlier build stored.
 
 mod media_type;
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// A media type as it came in a header, without its parameters and in the case of its registration.
+/// A media type from a header, without its parameters and in the case of its registration.
 fn canonical(declared: &str) -> &str {
     let declared = declared.split(';').next().unwrap_or_default().trim();
     let mut known = KINDS.iter().map(|(known, _)| *known);
@@ -83,14 +83,14 @@ fn canonical(declared: &str) -> &str {
 pub(crate) struct Manifest {
     pub(crate) media_type: String,
     pub(crate) kind: Kind,
-    /// The config, where there is one, and the layers; each blob once, in the order of the document.
+    /// The config, if present, and the layers; each blob once, in the order of the document.
     pub(crate) blobs: Vec<BlobReference>,
     /// The manifests of an index, each once.
     pub(crate) children: Vec<Digest>,
     pub(crate) subject: Option<Digest>,
     /// The `artifactType`, else the media type of the config.
     pub(crate) artifact_media_type: Option<String>,
-    /// As JSON, where the manifest has a subject: referrers are listed with them.
+    /// As JSON, if the manifest has a subject: the lists of referrers contain them.
     pub(crate) annotations: Option<Arc<str>>,
     /// Whether every type in it is a media type by the grammar.
     has_media_types: bool,
@@ -102,15 +102,15 @@ pub(crate) struct BlobReference {
     pub(crate) media_type: String,
     /// The size that the manifest claims.
     pub(crate) size: u64,
-    /// A layer that may be fetched elsewhere, so that it need not be here.
+    /// A layer that may be fetched elsewhere, so that the repository need not have it.
     pub(crate) foreign: bool,
 }
 
 /// A reason may quote the document.
 const REASON_CHARACTERS_MAX: usize = 400;
 
-/// Why a document is no manifest. The JSON API answers with ECR's one sentence, so that this is for the log, and for what
-/// the OCI API adds to the sentence.
+/// Why a document is not a valid manifest. The JSON API answers with ECR's one sentence. This reason goes to
+/// the log, and the OCI API adds it to the sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error("the document is not what its schema says")]
@@ -134,12 +134,12 @@ pub(crate) fn rule(text: impl fmt::Display) -> ManifestError {
 }
 
 impl Manifest {
-    /// Reads what comes in: a document that every client reads alike, with short types. `declared` is the media type that
-    /// came beside it.
+    /// Reads an incoming manifest: one that every client reads alike, with types of limited length.
+    /// `declared` is the media type sent beside it.
     pub(crate) fn accept(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
         let manifest = Self::parse(bytes, declared)?;
         if !manifest.has_media_types {
-            return Err(rule("a media type or artifact type is not one of RFC 6838"));
+            return Err(rule("a media type or artifact type does not follow RFC 6838"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
         members::check(text, manifest.kind)?;
@@ -154,15 +154,15 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads what is stored, which an earlier build may have taken although `accept` refuses it.
+    /// Reads a stored manifest, which an earlier build may have accepted although `accept` refuses it.
     pub(crate) fn parse(bytes: &[u8], declared: Option<&str>) -> Result<Self, ManifestError> {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(rule("it is longer than 4 MiB"));
         }
         if json::nests_deeper_than(bytes, json::DEPTH_MAX) {
-            return Err(rule("it is nested too deep"));
+            return Err(rule("it is nested too deeply"));
         }
-        // Members that are skipped would not be checked for it.
+        // The reader would not check this in members that it skips.
         let text = std::str::from_utf8(bytes).map_err(|_| rule("it is not UTF-8"))?;
         let document: Document = serde_json::from_str(text)?;
         let media_type = document.agreed_media_type(declared)?;
@@ -185,7 +185,7 @@ impl Manifest {
         })
     }
 
-    /// The digest that names the manifest, which `accept` has read from these bytes.
+    /// The digest that names the manifest; `accept` has read it from these bytes.
     pub(crate) fn digest(&self, bytes: &[u8], algorithm: DigestAlgorithm) -> Digest {
         let payload = (self.kind == Kind::Schema1).then(|| schema_1::payload(bytes));
         match payload {
@@ -195,13 +195,13 @@ impl Manifest {
     }
 }
 
-/// What is kept of a manifest only where it has a subject.
+/// Members that are kept only if the manifest has a subject.
 #[derive(Deserialize)]
 struct Described {
     annotations: Option<Annotations>,
 }
 
-/// Whether a digest names a manifest that is stored. Earlier builds named a signed one by all of its bytes.
+/// Whether a digest names a stored manifest. Earlier builds named a signed manifest by the digest of all its bytes.
 pub(crate) fn is_named_by(digest: &Digest, media_type: &str, bytes: &[u8]) -> bool {
     if Digest::computed(digest.algorithm(), bytes) == *digest {
         return true;
@@ -210,7 +210,7 @@ pub(crate) fn is_named_by(digest: &Digest, media_type: &str, bytes: &[u8]) -> bo
     matches!(payload, Some(Ok(Some(payload))) if Digest::computed(digest.algorithm(), &payload) == *digest)
 }
 
-/// The members that mean something to a registry. A member given twice is refused by the derived reader.
+/// The members that a registry uses. The derived reader refuses a member that is given twice.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -260,7 +260,7 @@ impl TryFrom<String> for DigestText {
 }
 
 impl Document {
-    /// The type in the document and the one beside it must be the same; one of them is enough.
+    /// The type in the document and the declared type must be equal; one of them is enough.
     fn agreed_media_type(&self, declared: Option<&str>) -> Result<String, ManifestError> {
         match (self.media_type.as_deref(), declared.map(canonical)) {
             (Some(own), Some(declared)) if own != declared => Err(rule(format_args!(
@@ -360,7 +360,7 @@ impl Document {
             .collect()
     }
 
-    /// Reads them a second time, so that nothing is kept of those that nobody will list.
+    /// Reads the document a second time, so that annotations that are never listed are not kept.
     fn annotations_to_list(&self, text: &str) -> serde_json::Result<Option<Arc<str>>> {
         let given = self.annotations.as_ref().filter(|given| !given.is_empty);
         if self.subject.is_none() || given.is_none() {
@@ -459,7 +459,7 @@ mod tests {
             ]
         });
         for (place, document) in documents.iter().flatten().enumerate() {
-            // An empty artifact type stands for none.
+            // An empty artifact type counts as absent.
             let is_taken = place == 4;
             let accepted = Manifest::accept(document.as_bytes(), None);
             assert_eq!(accepted.is_ok(), is_taken, "{place}: {accepted:.200?}");

@@ -1,4 +1,4 @@
-//! Signed manifests of Docker's schema 1: their digest is that of the part that was signed.
+//! Signed manifests of Docker's schema 1: their digest is the digest of the signed part.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,7 +24,7 @@ struct OnlySignatures {
     _signatures: IgnoredAny,
 }
 
-/// Where the signed document ends in the whole one, and what follows there.
+/// Where the signed document ends within the whole document, and what follows there.
 #[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 struct Protected {
@@ -32,8 +32,8 @@ struct Protected {
     format_tail: String,
 }
 
-/// The document as it was before signatures were put at its end; none where it has no signatures. Docker reads this
-/// part and other clients read the whole, so nothing but the signatures may be between them.
+/// The document before signatures were appended; none if it has no signatures. Docker reads this part and
+/// other clients read the whole document, so only the signatures may differ.
 pub(crate) fn payload(bytes: &[u8]) -> Result<Option<Vec<u8>>, ManifestError> {
     let signed: Signed = serde_json::from_slice(bytes)?;
     let Some(signatures) = signed.signatures else {
@@ -45,7 +45,7 @@ pub(crate) fn payload(bytes: &[u8]) -> Result<Option<Vec<u8>>, ManifestError> {
         .ok_or_else(|| rule("its list of signatures is empty"))??;
     for other in protected {
         if other? != first {
-            return Err(rule("its signatures are of different documents"));
+            return Err(rule("its signatures cover different documents"));
         }
     }
     let tail = decoded(&first.format_tail)?;
@@ -69,7 +69,7 @@ fn decoded(text: &str) -> Result<Vec<u8>, ManifestError> {
     decoded.map_err(|_| rule("a signature is not base64"))
 }
 
-/// Whether the rest of an object has no further member but `signatures`.
+/// Whether the rest of an object has no member but `signatures`.
 fn holds_only_signatures(rest: &[u8]) -> bool {
     let Some(members) = rest.trim_ascii_start().strip_prefix(b",") else {
         return false;
@@ -82,7 +82,7 @@ fn holds_only_signatures(rest: &[u8]) -> bool {
 pub(crate) mod tests {
     use super::*;
 
-    /// As Docker signs: a document without its closing bracket, the signatures, and a bracket.
+    /// Signs as Docker does: a document without its closing bracket, the signatures, and a bracket.
     pub(crate) fn sign(head: &str, tail: &str) -> String {
         let protected = format!(
             r#"{{"formatLength":{},"formatTail":"{}","time":"2015-01-01T00:00:00Z"}}"#,

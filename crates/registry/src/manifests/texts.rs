@@ -1,4 +1,4 @@
-//! Lists and objects of texts in a manifest that are only checked: whether there is one is all that is kept of them.
+//! Lists and objects of texts in a manifest that are only validated: only their presence is recorded.
 
 use std::fmt;
 

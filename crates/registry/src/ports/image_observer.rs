@@ -1,4 +1,4 @@
-//! Who follows what becomes of images: a room that stores and deletes them calls each observer, and knows none of them.
+//! Observers of images: the rooms that store and delete images call each observer and depend on none of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct ObservedImage<'a> {
     pub(crate) artifact_media_type: Option<&'a str>,
 }
 
-/// An image that is to get tags, before it has a row.
+/// An image that will get tags, before it has a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admission<'a> {
     pub(crate) repository: &'a Repository,
@@ -29,9 +29,9 @@ pub(crate) struct Admission<'a> {
     pub(crate) tags: &'a [&'a ImageTag],
 }
 
-/// Every method runs in the transaction of the change, and an error undoes the change.
+/// Every method runs in the transaction of the change; an error rolls the change back.
 pub(crate) trait ImageObserver: Send + Sync {
-    /// An error refuses the push.
+    /// Called before a push is stored; an error refuses the push.
     fn admit(&self, _tx: &Tx<'_>, _admission: &Admission<'_>) -> Result<(), Error> {
         Ok(())
     }
@@ -46,7 +46,7 @@ pub(crate) trait ImageObserver: Send + Sync {
         Ok(())
     }
 
-    /// The image can be pulled under these tags, which it did not have before, or which it has again after a restore.
+    /// The image can be pulled under these tags: they are new, or a restore made it available again.
     fn available(
         &self,
         _tx: &Tx<'_>,
@@ -62,7 +62,7 @@ pub(crate) trait ImageObserver: Send + Sync {
         Ok(())
     }
 
-    /// The repository has another image, or another tag.
+    /// The repository got another image, or another tag.
     fn images_changed(&self, _tx: &Tx<'_>, _repository: &Repository, _now: Timestamp) -> Result<(), Error> {
         Ok(())
     }
@@ -72,12 +72,12 @@ pub(crate) trait ImageObserver: Send + Sync {
         Ok(())
     }
 
-    /// The rows of an image are about to go.
+    /// The rows of an image are about to be deleted.
     fn removing(&self, _tx: &Tx<'_>, _image: &ObservedImage<'_>) -> Result<(), Error> {
         Ok(())
     }
 
-    /// An image was deleted here, and not by a replication from elsewhere.
+    /// An image was deleted in this registry, not by a replication from another registry.
     fn deleted(&self, _tx: &Tx<'_>, _image: &ObservedImage<'_>) -> Result<(), Error> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the registry needs of a scanner: layers go in, packages with their vulnerabilities come out.
+//! The interface of a scanner: layers go in, packages with their vulnerabilities come out.
 
 use ecru_model::{Digest, FindingSeverity};
 use ecru_store::BlobContent;
@@ -8,24 +8,25 @@ use serde::{Deserialize, Serialize};
 pub trait ImageScanner: Send + Sync {
     fn scan(&self, layers: Vec<ScanLayer>) -> Result<ScanReport, ScanProblem>;
 
-    /// The names of the ecosystems that a layer has packages of.
+    /// The names of the ecosystems of the packages in a layer.
     fn ecosystems(&self, layer: ScanLayer) -> Result<Vec<String>, ScanProblem>;
 
-    /// A number that changes with the advisories that are loaded.
+    /// A number that changes whenever other advisories are loaded.
     fn revision(&self) -> Result<i64, ScanProblem>;
 }
 
-/// A layer of an image, the lowest first.
+/// A layer of an image. Layers are listed from the lowest.
 pub struct ScanLayer {
     pub digest: Digest,
-    /// Called at most once, when the turn of the layer comes: an image may have more layers than a process may open files.
+    /// Called at most once, when the layer is scanned: an image may have more layers than a process may open
+    /// files.
     pub open: OpenLayer,
 }
 
-/// Blocks. None for a layer that is kept elsewhere.
+/// Blocks. None for a layer that is stored elsewhere.
 pub type OpenLayer = Box<dyn FnOnce() -> Result<Option<BlobContent>, ScanProblem> + Send>;
 
-/// Why nothing was found out.
+/// The reason why a scan has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanProblem {
     /// With a sentence for the user.
@@ -37,11 +38,11 @@ pub enum ScanProblem {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanReport {
-    /// Whether anything in the image tells of packages.
+    /// Whether the image has any trace of packages.
     pub has_packages: bool,
-    /// Ecosystems of its packages about which no advisories are loaded.
+    /// Ecosystems of its packages for which no advisories are loaded.
     pub uncovered: Vec<String>,
-    /// Whether so little is loaded that an empty list of findings says nothing.
+    /// Whether too few advisories are loaded for an empty list of findings to mean anything.
     pub is_uncovered: bool,
     /// Milliseconds since 1970.
     pub source_updated_at: Option<i64>,
@@ -49,7 +50,7 @@ pub struct ScanReport {
     pub findings: Vec<Finding>,
 }
 
-/// A finding as it is stored. A member that is added has a default, so that what was stored before can be read.
+/// A finding as it is stored. A new member must have a default, so that older rows stay readable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Finding {
@@ -57,7 +58,7 @@ pub struct Finding {
     pub description: String,
     pub uri: String,
     pub severity: Severity,
-    /// Of the basic shape, in order.
+    /// Attributes of the basic shape, in order.
     pub attributes: Vec<(String, String)>,
     pub scores: Vec<CvssScore>,
     pub source: String,
@@ -66,7 +67,7 @@ pub struct Finding {
     pub published_at: Option<i64>,
     pub modified_at: Option<i64>,
     pub package: Option<FoundPackage>,
-    /// When the first of the scans that found it without a break came to its end. A scanner need not know.
+    /// The end of the first scan in the unbroken series of scans that found it. A scanner may leave it empty.
     pub first_observed_at: Option<i64>,
 }
 
@@ -91,7 +92,7 @@ pub struct FoundPackage {
     pub fixed_in: Option<String>,
 }
 
-/// The severities of the model, in words that are stored.
+/// The severities of the model, in the words that are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {

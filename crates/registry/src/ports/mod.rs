@@ -1,4 +1,4 @@
-//! What the rooms need from outside, as traits: the server hands in what implements them.
+//! The traits for what the rooms need from outside: the server passes in the implementations.
 
 pub(crate) mod image_observer;
 pub(crate) mod image_scanner;
@@ -19,7 +19,7 @@ pub struct Ports {
     pub scanner: Option<Arc<dyn ImageScanner>>,
     /// Without it, no other registry can be reached.
     pub upstreams: Option<Arc<dyn Upstreams>>,
-    /// Where the KMS keys are that signatures are verified with.
+    /// The source of the KMS keys that verify signatures.
     pub key_source: Arc<dyn KeySource>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A value that is shown to nobody.
+/// A value that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -11,7 +11,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// For whoever sends it where it belongs.
+    /// Returns the value, for the code that sends it to its destination.
     pub fn reveal(&self) -> &str {
         &self.0
     }

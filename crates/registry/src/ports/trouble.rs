@@ -1,4 +1,4 @@
-//! Why an upstream registry gave nothing.
+//! Why an upstream registry returned nothing.
 
 use ecru_model::ErrorCode;
 use ecru_store::StoreError;
@@ -10,7 +10,7 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Upstream(UpstreamError),
-    /// The credentials cannot be had.
+    /// The credentials cannot be read.
     Secret(Error),
     Registry(Error),
 }
@@ -33,12 +33,12 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// As the service begins it; [unknown] how it goes on.
+/// ECR's sentence begins so; [unknown] how it continues.
 const DENIED: &str = "The authentication to the upstream registry failed. Verify that the credentials in the secret are \
                       valid and that the image can be pulled with them.";
 
 impl Trouble {
-    /// The same for a client of `/v2/`, who asked for what is `missing` here.
+    /// The same as an error for a client of `/v2/`; `missing` is the error if the upstream does not have it.
     pub(crate) fn answer(self, missing: Error, unable: ErrorCode) -> Error {
         match self {
             Self::Upstream(UpstreamError::NotFound) => missing,
@@ -54,7 +54,7 @@ impl Trouble {
         }
     }
 
-    /// For people, without anything of ours.
+    /// A sentence for people, without internal details.
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::Upstream(UpstreamError::Denied) => DENIED.to_owned(),
@@ -64,7 +64,7 @@ impl Trouble {
         }
     }
 
-    /// [unknown] which codes the events of ECR have; these are those of its failures.
+    /// [unknown] which codes ECR's events have; these are the codes of its failures.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Upstream(UpstreamError::NotFound) => "ImageNotFound",
@@ -75,7 +75,7 @@ impl Trouble {
         }
     }
 
-    /// Whether it may be gone when it is tried again.
+    /// Whether another attempt may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Upstream(error) => matches!(
@@ -95,7 +95,7 @@ impl Trouble {
 }
 
 impl Trouble {
-    /// The same for somebody else.
+    /// A copy for another waiting caller.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Upstream(error) => Self::Upstream(match error {

@@ -1,4 +1,4 @@
-//! What the cache needs of other registries; what speaks to them stands outside this crate.
+//! The interface of other registries that the cache needs; its implementation is outside this crate.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -10,7 +10,7 @@ use ecru_model::Digest;
 
 use super::secret::Secret;
 
-/// Which registry is asked, and as whom. Nobody learns the credentials but the registry itself.
+/// The registry to ask, and the credentials to use. The credentials go to no other registry.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// `host` or `host:port`, as rules name it.
@@ -30,27 +30,27 @@ pub struct UpstreamManifest {
 }
 
 pub struct UpstreamBlob {
-    /// What the registry said before the first byte.
+    /// The size that the registry announced before the first byte.
     pub size_bytes: Option<u64>,
     pub pieces: Box<dyn Pieces>,
 }
 
-/// Bytes that come in by and by.
+/// Bytes that arrive piece by piece.
 pub trait Pieces: Send {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<io::Result<Bytes>>> + Send + '_>>;
 }
 
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
 
-/// Other registries. Every answer comes, or fails to, within a bounded time.
+/// Other registries. Every call returns within a bounded time.
 pub trait Upstreams: Send + Sync {
-    /// Whether the operator named this registry, so that it may be asked although the service does not know it.
+    /// Whether the operator named this registry, so that it may be asked although ECR does not support it.
     fn admits(&self, host: &str) -> bool;
 
-    /// Whether the registry lets one in.
+    /// Whether the registry accepts the credentials.
     fn enter<'a>(&'a self, upstream: &'a Upstream) -> Answering<'a, ()>;
 
-    /// At most `MANIFEST_BYTES_MAX` bytes, which nobody has verified.
+    /// At most `MANIFEST_BYTES_MAX` bytes, not verified.
     fn manifest<'a>(
         &'a self,
         upstream: &'a Upstream,
@@ -58,7 +58,7 @@ pub trait Upstreams: Send + Sync {
         reference: &'a str,
     ) -> Answering<'a, UpstreamManifest>;
 
-    /// The digest of a manifest, where the registry says it without sending the manifest.
+    /// The digest of a manifest, if the registry reports it without sending the manifest.
     fn manifest_digest<'a>(
         &'a self,
         upstream: &'a Upstream,
@@ -73,7 +73,7 @@ pub trait Upstreams: Send + Sync {
         digest: &'a Digest,
     ) -> Answering<'a, Option<u64>>;
 
-    /// The bytes of a blob, which nobody has verified.
+    /// The bytes of a blob, not verified.
     fn blob<'a>(
         &'a self,
         upstream: &'a Upstream,
@@ -90,19 +90,19 @@ pub trait Upstreams: Send + Sync {
     ) -> Answering<'a, Bytes>;
 }
 
-/// Why an upstream did not give what it was asked for. Says nothing of credentials.
+/// Why an upstream did not return what it was asked for. Contains no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     #[error("the upstream registry does not have it")]
     NotFound,
 
-    #[error("the upstream registry did not accept the credentials, or does not show this to everyone")]
+    #[error("the upstream registry rejected the credentials, or requires credentials")]
     Denied,
 
-    #[error("the upstream registry wants fewer requests")]
+    #[error("the upstream registry limits the rate of requests")]
     TooManyRequests,
 
-    /// The address is one that must not be asked, or that nobody named.
+    /// The address is forbidden, or no operator named it.
     #[error("the upstream registry must not be asked: {0}")]
     Forbidden(&'static str),
 

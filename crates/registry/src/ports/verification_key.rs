@@ -1,4 +1,4 @@
-//! Keys that signatures are verified with: ECDSA on P-256, given as they are or named by the ARN of a KMS key.
+//! Keys that verify signatures: ECDSA on P-256, given directly or named by the ARN of a KMS key.
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ const PEM_BYTES_MAX: usize = 4096;
 const ARN_BYTES_MAX: usize = 2048;
 const SIGNATURE_BYTES_MAX: usize = 72;
 
-/// SubjectPublicKeyInfo of an uncompressed point on P-256, up to the point; the one form that cosign and KMS write.
+/// The SubjectPublicKeyInfo of an uncompressed point on P-256, up to the point. cosign and KMS write only
+/// this form.
 const P256_PREFIX: [u8; 27] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
@@ -52,7 +53,7 @@ impl PublicKey {
         }
     }
 
-    /// Takes SubjectPublicKeyInfo.
+    /// Reads a SubjectPublicKeyInfo.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
         if !der.starts_with(&P256_PREFIX) || der.len() != P256_PREFIX.len() + COORDINATES_BYTES {
             return Err(InvalidKey::Algorithm);
@@ -84,7 +85,7 @@ impl PublicKey {
         pem
     }
 
-    /// Whether the key has signed the message: an ASN.1 signature over its SHA-256.
+    /// Whether the key signed the message. The signature is in ASN.1, over the SHA-256 of the message.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.len() <= SIGNATURE_BYTES_MAX && self.parsed.verify_sig(message, signature).is_ok()
     }
@@ -96,12 +97,12 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// `arn:<partition>:kms:<region>:<account>:key/<id>`, or an alias in the place of the key.
+/// `arn:<partition>:kms:<region>:<account>:key/<id>`, or an alias instead of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KmsKeyArn(String);
 
 impl KmsKeyArn {
-    /// A key that a repository of the region is given. It may be in another region, but not in another partition.
+    /// A key for a repository in the region. The key may be in another region, but not in another partition.
     pub fn accept(text: &str, region: &Region) -> Result<Self, InvalidKey> {
         let key = Self::parse(text)?;
         let arn = Arn::parse(text).ok_or(InvalidKey::Arn)?;
@@ -147,13 +148,13 @@ pub enum KeyReference {
     Kms(KmsKeyArn),
 }
 
-/// Where the public half of a KMS key is found, in the transaction that decides over a tag.
+/// The source of the public half of a KMS key, read in the transaction that decides about a tag.
 pub trait KeySource: fmt::Debug + Send + Sync {
-    /// None for a key that there is not, or that cannot verify.
+    /// None for a key that does not exist, or that cannot verify.
     fn find_public_key(&self, at: &Snapshot<'_>, arn: &KmsKeyArn) -> Result<Option<PublicKey>, StoreError>;
 }
 
-/// No key at all, where there is no KMS.
+/// A source without keys, for a server without KMS.
 #[derive(Debug, Clone, Copy)]
 pub struct NoKeys;
 

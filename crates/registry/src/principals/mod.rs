@@ -1,4 +1,4 @@
-//! Who an access key belongs to, as long as no other service knows it.
+//! The owners of access keys, until another service stores them.
 
 use ecru_model::identity::account;
 use ecru_model::{Arn, ErrorCode};
@@ -17,7 +17,7 @@ pub struct Principal {
     pub arn: String,
 }
 
-/// Binds an access key, whoever it belonged to.
+/// Binds an access key to a principal, and replaces an earlier binding.
 pub async fn bind_principal(service: &Service, access_key_id: String, arn: String) -> Result<(), Error> {
     if !is_access_key_id(&access_key_id) {
         return Err(Error::parameter(
@@ -46,7 +46,7 @@ pub async fn bind_principal(service: &Service, access_key_id: String, arn: Strin
     service.principals.reload(&service.store)
 }
 
-/// Whether the access key was bound.
+/// Returns whether the access key was bound.
 pub async fn release_principal(service: &Service, access_key_id: String) -> Result<bool, Error> {
     let released = service
         .store
@@ -61,7 +61,7 @@ pub async fn release_principal(service: &Service, access_key_id: String) -> Resu
     Ok(released > 0)
 }
 
-/// A page in the order of the access keys, from the one after `after`.
+/// A page in the order of access keys, from the one after `after`.
 pub async fn list_principals(
     service: &Service,
     after: String,

@@ -1,4 +1,4 @@
-//! Blobs as clients pull them: one that is not here goes to the client and into the store at once.
+//! Blobs for clients: a blob that is not stored here goes to the client and into the store at the same time.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub enum OpenedBlob {
     Arriving(Arriving),
 }
 
-/// A blob on its way from upstream. An error, or an end before `size_bytes`, says that it was not what it should be.
+/// A blob on its way from upstream. An error, or an end before `size_bytes`, means that the bytes were wrong.
 pub struct Arriving {
     pub size_bytes: u64,
     pub pieces: mpsc::Receiver<io::Result<Bytes>>,
@@ -50,7 +50,7 @@ async fn size_upstream(
     size_of_claim(ctx, claim, name, digest).await
 }
 
-/// None where the upstream does not say it.
+/// None if the upstream does not report it.
 async fn size_of_claim(
     ctx: &Context,
     claim: Claim,
@@ -68,7 +68,7 @@ async fn size_of_claim(
     }
 }
 
-/// Whether a layer that is not here can be fetched for whoever is given its address.
+/// Whether a layer that is not stored here can be fetched by a client that gets its address.
 pub(crate) async fn offers_layer(
     ctx: &Context,
     registry_id: Option<&RegistryId>,
@@ -92,7 +92,8 @@ pub(crate) async fn offers_layer(
     }
 }
 
-/// Brings layers that a push counts on, because the client was told that they exist. Says whether any came.
+/// Fetches layers that a push relies on because an earlier answer said that they exist. Returns whether any
+/// was fetched.
 pub(crate) async fn bring_layers(
     ctx: &Context,
     name: &RepositoryName,
@@ -125,7 +126,7 @@ pub(crate) async fn bring_layers(
             Err(trouble) => {
                 tracing::info!(
                     reason = trouble.sentence(),
-                    "a layer that is to be pushed did not come"
+                    "a layer that a push needs could not be fetched"
                 );
                 break;
             }
@@ -134,7 +135,8 @@ pub(crate) async fn bring_layers(
     Ok(came)
 }
 
-/// `GET`: never bytes that are not the digest's, but for those that came before the last of them.
+/// `GET`: returns only bytes that match the digest. But while a blob is on its way, bytes are sent before its
+/// last bytes are verified.
 pub async fn open_blob(
     ctx: &Context,
     repository: &RepositoryName,
@@ -154,7 +156,7 @@ pub async fn open_blob(
     }
 }
 
-/// None when the blob is in the store, or when nobody fetches it.
+/// None if the blob is in the store, or if no upstream can be asked for it.
 async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<Option<Arriving>, Trouble> {
     let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", None), name)? else {
         return Ok(None);
@@ -190,17 +192,17 @@ async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<
     target.link(source).await.map(|()| None)
 }
 
-/// A blob and the repository that is to have it.
+/// A blob and the repository that will get it.
 pub(super) struct Target {
     pub(super) service: Arc<Service>,
     pub(super) repository: Repository,
     pub(super) digest: Digest,
-    /// What a manifest says the blob has.
+    /// The size of the blob according to a manifest.
     pub(super) size_max: Option<u64>,
 }
 
 impl Target {
-    /// From wherever it is.
+    /// Fetches the blob from its source.
     pub(super) async fn bring(self, source: &Source) -> Result<(), Trouble> {
         match &source.origin {
             Origin::Here { .. } => self.link(source.clone()).await,
@@ -220,7 +222,7 @@ impl Target {
         }
     }
 
-    /// Lets the repository read what one of another registry here has.
+    /// Links a blob of another registry on this server to the repository.
     async fn link(&self, source: Source) -> Result<(), Trouble> {
         let (wanted, digest, moment) = (self.repository.clone(), self.digest, self.service.clock.moment());
         self.service

@@ -8,7 +8,7 @@ use super::Credentials;
 use crate::ports::secret::Secret;
 use crate::{Error, secrets};
 
-/// Whether the cache may read the secret, whatever it holds.
+/// Checks that the cache may read the secret, whatever its value.
 pub(crate) fn check(at: &Snapshot<'_>, scope: &Scope, arn: &CredentialArn) -> Result<(), Error> {
     find(at, scope, arn).map(drop)
 }
@@ -16,7 +16,7 @@ pub(crate) fn check(at: &Snapshot<'_>, scope: &Scope, arn: &CredentialArn) -> Re
 pub(super) fn load(at: &Snapshot<'_>, scope: &Scope, arn: &CredentialArn) -> Result<Credentials, Error> {
     let secret = find(at, scope, arn)?;
     read(&secret).ok_or_else(|| {
-        // [unknown] in its words. Of the cause nothing is told, because it may quote the value.
+        // [unknown] ECR's wording. The cause is left out, because it may quote the value.
         Error::new(
             ErrorCode::UnableToAccessSecretException,
             "The secret is not a JSON object with a `username` and an `accessToken`.",
@@ -56,7 +56,7 @@ struct Document {
 
 fn read(secret: &Secret) -> Option<Credentials> {
     let document = serde_json::from_str::<Document>(secret.reveal()).ok()?;
-    // What a header cannot hold, or what would move the colon between them.
+    // Refuses characters that a header cannot hold, and a colon in the user name.
     let regular = |text: &str| !text.is_empty() && !text.contains(|character: char| character.is_control());
     (regular(&document.username) && regular(&document.access_token) && !document.username.contains(':')).then(
         || Credentials {

@@ -1,4 +1,4 @@
-//! The job of one image: it brings from upstream what the manifest names, and then stores the image.
+//! The import job of one image: it fetches what the manifest names from upstream, and then stores the image.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::state::pulls::Arriving;
 use crate::stored_images::{self, NewImage, pulls};
 use crate::{Error, Service, events, stored_layers};
 
-/// What one image may name, directly or through indexes.
+/// The number of images that one image may name, directly or through indexes.
 const IMAGES_MAX: usize = 1_000;
-/// Of manifests that wait for those that they name.
+/// The size of the manifests that wait for the images that they name.
 const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// After so many failed runs the import is given up, until the image is pulled again.
+/// After this number of failed runs the import is given up, until the image is pulled again.
 const ATTEMPTS_MAX: i64 = 5;
 
-/// What is to be brought.
+/// The image that an import fetches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Import {
     pub(super) scope: Scope,
     pub(super) name: RepositoryName,
-    /// The tag under which it was asked for.
+    /// The tag that the client requested.
     pub(super) tag: Option<ImageTag>,
 }
 
-/// An import, and the digest of the image that it begins with.
+/// An import, and the digest of its root image.
 impl Subject for (Import, Digest) {
     fn parse(scope: &Scope, text: &str) -> Option<Self> {
         let (image, tag) = match text.split_once(' ') {
@@ -60,7 +60,7 @@ impl Subject for (Import, Digest) {
 }
 
 impl Import {
-    /// An image of this import, as somebody who waits for it notes it.
+    /// The key under which pulls of an image are recorded before the image is stored.
     pub(super) fn arriving(&self, digest: Digest) -> Arriving {
         Arriving {
             scope: self.scope.clone(),
@@ -86,7 +86,7 @@ impl Import {
         }
     }
 
-    /// Tells everyone what went wrong, unless it is only that the upstream has no such image.
+    /// Records an event about a failure. An image that the upstream does not have is no failure.
     pub(super) async fn tell_failure(
         &self,
         service: &Service,
@@ -123,7 +123,7 @@ pub(super) fn schedule_import(
     schedule::<CacheImport>(tx, &import.scope, &(import.clone(), *digest), now)
 }
 
-/// Brings an image from an upstream registry.
+/// The job that imports an image from an upstream registry.
 pub(crate) struct CacheImport;
 
 impl Work for CacheImport {
@@ -178,14 +178,14 @@ struct Bringing<'a> {
     rule: &'a Rule,
 }
 
-/// An index is met twice: what it names comes in between.
+/// An index is visited twice: its children are fetched in between.
 enum Visit {
     Find(Digest),
     Store(Box<Fetched>),
 }
 
 impl Bringing<'_> {
-    /// Says how many images were stored.
+    /// Returns the number of stored images.
     async fn bring(&self, root: &Digest) -> Result<usize, Trouble> {
         let Some((repository, source)) = self.place()? else {
             return Ok(0);
@@ -201,7 +201,10 @@ impl Bringing<'_> {
                     let fetched = source.fetch(self.service, &Reference::Digest(digest)).await?;
                     waiting_bytes += fetched.bytes.len();
                     if seen.len() > IMAGES_MAX || waiting_bytes > WAITING_BYTES_MAX {
-                        return Err(UpstreamError::Unusable("an index that names too much").into());
+                        return Err(UpstreamError::Unusable(
+                            "an index that names too many or too large manifests",
+                        )
+                        .into());
                     }
                     let children = fetched.manifest.children.clone();
                     if !children.is_empty() {
@@ -222,7 +225,7 @@ impl Bringing<'_> {
         Ok(stored)
     }
 
-    /// None when the repository has gone.
+    /// None if the repository is gone.
     fn place(&self) -> Result<Option<(Repository, Source)>, Trouble> {
         self.service.store.read(|at| {
             let Some(repository) = repositories::find(at, &self.import.scope, &self.import.name)? else {
@@ -254,7 +257,7 @@ impl Bringing<'_> {
                 digest: blob.digest,
                 size_max: sizes.find(&repository.scope, &repository.name, blob.digest),
             };
-            // A client may be given it at the same time: then this waits for the end of that flight.
+            // If a client is fetching the blob at the same time, this waits for the end of that flight.
             if !self.has(&target)? {
                 target.bring(source).await?;
             }
@@ -270,7 +273,7 @@ impl Bringing<'_> {
         })
     }
 
-    /// The event belongs to the image that was asked for, not to each one that it names.
+    /// Only the image that was requested gets an event, not the images that it names.
     async fn store(&self, repository: &Repository, fetched: Fetched, is_root: bool) -> Result<(), Trouble> {
         let (lease, terms) = (self.lease.clone(), self.service.terms());
         let (import, rule, wanted_id) = (self.import.clone(), self.rule.clone(), repository.id);

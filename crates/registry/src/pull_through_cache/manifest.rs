@@ -1,4 +1,4 @@
-//! Manifests as clients pull them: those that are not here are fetched, and tags of yesterday are compared with upstream.
+//! Manifests for clients: missing ones are fetched, and tags compared more than a day ago are compared with upstream again.
 
 use ecru_model::{
     Digest, ErrorCode, ImageTag, RCTAppliedFor as AppliedFor, RegistryId, RepositoryName, Timestamp,
@@ -19,13 +19,13 @@ use crate::records::tag_mutability::is_frozen;
 use crate::stored_images::{self, pulls};
 use crate::{Context, Error};
 
-/// What somebody asks of a repository.
+/// A request for a manifest of a repository.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) registry_id: Option<&'a RegistryId>,
     pub(crate) name: &'a RepositoryName,
     pub(crate) reference: &'a Reference,
-    /// Not only a look.
+    /// False for HEAD.
     pub(crate) is_pull: bool,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Gives the manifest to somebody who pulls the image.
+/// Returns the manifest; counts as a pull of the image.
 pub async fn pull_manifest(
     ctx: &Context,
     repository: &RepositoryName,
@@ -50,7 +50,7 @@ pub async fn pull_manifest(
     through(ctx, Wanted::at_home(repository, reference, true), here).await
 }
 
-/// Gives the manifest to somebody who only looks.
+/// Returns the manifest; does not count as a pull.
 pub async fn look_at_manifest(
     ctx: &Context,
     repository: &RepositoryName,
@@ -90,8 +90,8 @@ pub(super) fn is_absence(error: &Error) -> bool {
     )
 }
 
-/// A manifest of a repository that a rule covers; none where no rule does, where the caller may not have it fetched, or
-/// where the image is here although it cannot be pulled.
+/// A manifest of a repository that a rule covers. None if no rule does, if the caller may not import it, or
+/// if the image is stored here although it cannot be pulled.
 pub(crate) async fn fetch_missing(
     ctx: &Context,
     wanted: &Wanted<'_>,
@@ -116,7 +116,7 @@ fn is_here(at: &Snapshot<'_>, repository: &Repository, reference: &Reference) ->
     Ok(image.is_some())
 }
 
-/// A repository that a rule covers, and where its images come from.
+/// A repository that a rule covers, and the source of its images.
 pub(super) struct Claim {
     pub(super) access: Access,
     pub(super) rule: Rule,
@@ -124,7 +124,7 @@ pub(super) struct Claim {
     pub(super) repository: Option<Repository>,
 }
 
-/// None where no rule covers the repository, or where the caller may not have it filled.
+/// None if no rule covers the repository, or if the caller may not import into it.
 pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Result<Option<Claim>, Error> {
     if !ctx.caching.is_on() {
         return Ok(None);
@@ -150,7 +150,7 @@ pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Res
     })
 }
 
-/// Whoever asks for the first image of a repository has it made, too.
+/// The first request for an image of a repository also creates the repository.
 fn find_permitted(
     at: &Snapshot<'_>,
     access: &Access,
@@ -162,7 +162,7 @@ fn find_permitted(
     }
 }
 
-/// The repository that is to be filled, made where it is missing.
+/// The repository to import into; created if it is missing.
 pub(super) fn open(
     tx: &Tx<'_>,
     access: &Access,
@@ -175,7 +175,7 @@ pub(super) fn open(
     }
 }
 
-/// Fetches a manifest, and sees to it that its image comes.
+/// Fetches a manifest, and schedules the import of its image.
 async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<StoredManifest, Trouble> {
     let Claim {
         access, rule, source, ..
@@ -213,7 +213,7 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
                 manifest: &kept.bytes,
                 tags: &tags,
             };
-            // Nobody is given under a tag what the repository would not give the tag to.
+            // If the repository would refuse the tag for an image, clients must not get that image under the tag.
             terms.observers.each(|observer| observer.admit(tx, &admission))?;
             import::schedule_import(tx, &import, &kept.digest, terms.at.now).map_err(Error::from)
         })
@@ -228,8 +228,8 @@ fn tag_of(reference: &Reference) -> Option<&ImageTag> {
     }
 }
 
-/// What a cached tag is upstream, if it has become something else there since it was last compared, more than a day ago.
-/// Whatever goes wrong upstream, the image that is here is good enough.
+/// Returns the upstream manifest of a cached tag, if the last comparison is more than a day old and the tag
+/// has changed since. If the upstream fails, the stored image is served.
 async fn refresh(ctx: &Context, wanted: &Wanted<'_>, here: &Digest) -> Result<Option<StoredManifest>, Error> {
     let Some(tag) = tag_of(wanted.reference) else {
         return Ok(None);
@@ -254,7 +254,7 @@ async fn refresh(ctx: &Context, wanted: &Wanted<'_>, here: &Digest) -> Result<Op
         Ok(Some(digest)) if digest == *here => (None, now),
         Ok(_) => match fetch(ctx, claim, wanted).await {
             Ok(fetched) if fetched.digest == *here => (None, now),
-            // The tag is noted when the image is stored.
+            // The import records the check of the tag when it stores the image.
             Ok(fetched) => return Ok(Some(fetched)),
             Err(trouble) => (None, put_up_with(&trouble, now)),
         },
@@ -268,7 +268,7 @@ async fn refresh(ctx: &Context, wanted: &Wanted<'_>, here: &Digest) -> Result<Op
     if let Err(error) = noted {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "the check of a tag was not noted"
+            "the check of a tag was not recorded"
         );
     }
     Ok(newer)
@@ -282,7 +282,7 @@ fn put_up_with(trouble: &Trouble, now: Timestamp) -> Timestamp {
     tags::after_trouble(now)
 }
 
-/// A tag that may not move need not be compared.
+/// A frozen tag is never compared.
 fn is_to_be_compared(
     ctx: &Context,
     at: &Snapshot<'_>,

@@ -1,7 +1,8 @@
-//! The pull-through cache: images of other registries, fetched when they are asked for and kept.
+//! The pull-through cache: images of other registries, fetched on request and kept.
 //!
-//! A manifest is fetched while its client waits, verified and answered; a job then brings what it names, and stores the image
-//! once all of that is there. A layer that is asked for meanwhile goes to its client and into the store at once.
+//! A manifest is fetched while its client waits, then verified and returned. A job then fetches what the manifest names, and
+//! stores the image once all of it is stored. A layer that is requested meanwhile goes to its client and into the store at the
+//! same time.
 
 mod blob;
 pub(crate) mod credentials;
@@ -37,7 +38,7 @@ pub use rules::{
     validate_pull_through_cache_rule,
 };
 
-/// Whether any registry may have a rule, so that a pull where nobody uses the cache need not look.
+/// Whether any registry may have a rule. If none has, a pull need not look for rules.
 pub(crate) fn has_rules(at: &Snapshot<'_>) -> Result<bool, StoreError> {
     rules::are_there(at)
 }
@@ -48,5 +49,7 @@ pub(crate) fn forget_rules(tx: &Tx<'_>, account: Option<&str>) -> Result<(), Sto
 
 pub(crate) fn upstreams(service: &Service) -> Result<&Arc<dyn Upstreams>, UpstreamError> {
     let upstreams = service.ports.upstreams.as_ref();
-    upstreams.ok_or(UpstreamError::Forbidden("this server asks no other registries"))
+    upstreams.ok_or(UpstreamError::Forbidden(
+        "this server does not contact other registries",
+    ))
 }

@@ -1,4 +1,4 @@
-//! Brings a blob from another registry into the store, and to the client who asked first.
+//! Fetches a blob from another registry into the store, and to the client that asked first.
 
 use std::fs::File;
 use std::io;
@@ -19,24 +19,24 @@ use crate::records::repositories::{self, Repository};
 use crate::state::flights::{Flight, Key};
 use crate::{Error, Service, stored_layers};
 
-/// How many pieces may wait for a slow client, so that a stream stays small in memory.
+/// The number of pieces that may wait for a slow client, so that a stream needs little memory.
 const PIECES_WAITING: usize = 1;
 const READ_BYTES: usize = 64 * 1024;
 
-/// A blob of another registry that a repository is to have.
+/// A blob of another registry, and the repository that will get it.
 pub(super) struct Order {
     pub(super) service: Arc<Service>,
     pub(super) upstream: Upstream,
     /// The name of the repository upstream.
     pub(super) source: String,
     pub(super) key: Key,
-    /// The caller who may have the repository made, should it be missing.
+    /// The caller on whose behalf a missing repository is created.
     pub(super) access: Option<Access>,
-    /// What a manifest says the blob has.
+    /// The size of the blob according to a manifest.
     pub(super) size_max: Option<u64>,
 }
 
-/// None where the blob is in the store.
+/// None if the blob is in the store.
 type Answer = Result<Option<Arriving>, Trouble>;
 
 struct Begun {
@@ -47,14 +47,14 @@ struct Begun {
 }
 
 impl Order {
-    /// For the client that gets the blob while it comes in. Later clients get it once it is stored.
+    /// Fetches the blob for a client, which gets it while it arrives. Later clients get it once it is stored.
     pub(super) async fn stream(self) -> Answer {
         let (follower, flight) = self.service.caching.flights.join(self.key.clone());
         let Some(flight) = flight else {
             return follower.landed().await.map(|()| None);
         };
         let (client, answer) = oneshot::channel();
-        // It goes on when the client goes away: the next one would only begin again.
+        // The flight continues if the client disconnects: the next client would only start again.
         tokio::spawn(self.fly(flight, Some(client)));
         match answer.await {
             Ok(answer) => answer,
@@ -62,7 +62,7 @@ impl Order {
         }
     }
 
-    /// Into the store only.
+    /// Fetches the blob into the store only.
     pub(super) async fn bring(self) -> Result<(), Trouble> {
         let (follower, flight) = self.service.caching.flights.join(self.key.clone());
         if let Some(flight) = flight {
@@ -88,7 +88,8 @@ impl Order {
             _place: place,
         } = begun;
         let size_bytes = blob.size_bytes;
-        // What would wait for its last byte anyway is verified first, so that a failure can still be reported.
+        // If all of the blob would be withheld until the end, it is verified first, so that a failure can
+        // still be reported.
         let streamed = size_bytes.filter(|size| *size > WITHHELD_BYTES as u64);
         let (stream, client) = match (streamed, client) {
             (Some(size_bytes), Some(client)) => {
@@ -111,12 +112,15 @@ impl Order {
             (_, None) => {}
         }
         if let Err(trouble) = &stored {
-            tracing::warn!(reason = trouble.sentence(), "a layer from upstream was not kept");
+            tracing::warn!(
+                reason = trouble.sentence(),
+                "a layer from upstream was not stored"
+            );
         }
         answer(client, stored);
     }
 
-    /// None when the blob is here, because a flight ended just now.
+    /// None if the blob is stored here, because another flight just ended.
     async fn begin(&self) -> Result<Option<Begun>, Trouble> {
         let place = self.service.caching.flights.place().await?;
         if self.is_here()? {
@@ -149,7 +153,7 @@ impl Order {
         })
     }
 
-    /// Made where it is missing, now that the upstream has something for it.
+    /// The repository; created if it is missing, now that the upstream has an image for it.
     async fn repository(&self) -> Result<Repository, Trouble> {
         let (scope, name, _) = self.key.clone();
         let (access, quotas) = (self.access.clone(), self.service.configuration.quotas);
@@ -214,7 +218,7 @@ impl Order {
         Ok(())
     }
 
-    /// A client who was too slow for the flight reads on from the store.
+    /// A client that was too slow for the flight reads the rest from the store.
     async fn give_rest(&self, repository: &Repository, client: Client) {
         let client = match client.release().await {
             Ok(()) => return,
@@ -223,7 +227,7 @@ impl Order {
         match self.open_file(repository).await {
             Ok(content) => read_on(client, content).await,
             Err(trouble) => {
-                tracing::warn!(reason = trouble.sentence(), "a layer could not be given on");
+                tracing::warn!(reason = trouble.sentence(), "a layer could not be sent on");
                 client.break_off().await;
             }
         }
@@ -241,12 +245,12 @@ impl Order {
 
 fn answer(client: Option<oneshot::Sender<Answer>>, outcome: Result<(), Trouble>) {
     if let Some(client) = client {
-        // It may have gone away.
+        // The client may have disconnected.
         let _ = client.send(outcome.map(|()| None));
     }
 }
 
-/// From where the client is to the end of the blob.
+/// Sends the bytes from the client's position to the end of the blob.
 async fn read_on(mut client: Client, content: BlobContent) {
     let mut at = client.given_bytes();
     let file = match content {

@@ -1,4 +1,4 @@
-//! Where the images of a rule come from, and how one manifest is had from there.
+//! The source of the images of a rule, and how a manifest is fetched from it.
 
 use bytes::Bytes;
 use ecru_model::identity::is_role_of;
@@ -17,10 +17,10 @@ use crate::{Caller, Error, OrganizationId, Service, stored_images};
 const SERVICE_ROLE: &str =
     "role/aws-service-role/pullthroughcache.ecr.amazonaws.com/AWSServiceRoleForECRPullThroughCache";
 
-/// A registry of which repositories are cached.
+/// A registry whose repositories are cached.
 #[derive(Debug, Clone)]
 pub(crate) enum Origin {
-    /// One that this server has, asked as a principal that its policies may speak of.
+    /// A registry on this server, read as a principal that its policies can name.
     Here {
         scope: Scope,
         caller: Caller,
@@ -29,14 +29,14 @@ pub(crate) enum Origin {
     Elsewhere(Upstream),
 }
 
-/// A repository of such a registry.
+/// A repository of an upstream registry.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) origin: Origin,
     pub(super) name: String,
 }
 
-/// A manifest that is what its digest says, and can be stored.
+/// A manifest that matches its digest and can be stored.
 #[derive(Clone)]
 pub(super) struct Fetched {
     pub(super) digest: Digest,
@@ -44,7 +44,7 @@ pub(super) struct Fetched {
     pub(super) manifest: Manifest,
 }
 
-/// Private registries are all served here, unless the operator says where one is.
+/// Private registries are served by this server, unless the operator names an upstream for one.
 pub(crate) fn origin_of(
     service: &Service,
     at: &Snapshot<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn origin_of(
         });
     }
     if rule.upstream_registry.is_none() && !admitted {
-        return Err(UpstreamError::Forbidden("nobody names it any more").into());
+        return Err(UpstreamError::Forbidden("the operator no longer names it").into());
     }
     let credentials = rule
         .credential_arn
@@ -74,15 +74,15 @@ pub(crate) fn origin_of(
     }))
 }
 
-/// The role of the rule, or the one that the service makes for itself. Earlier versions stored rules with any text as
-/// their role: such a rule acts as nobody.
+/// The role of the rule, else the service-linked role. Earlier versions stored rules with any text as their
+/// role; a rule with an invalid role is refused.
 fn role_of(scope: &Scope, rule: &Rule) -> Result<Caller, UpstreamError> {
     let arn = match &rule.custom_role_arn {
         None => scope.iam_arn(SERVICE_ROLE),
         Some(custom) if is_role_of(scope, custom.as_str()) => custom.as_str().to_owned(),
         Some(_) => {
             return Err(UpstreamError::Forbidden(
-                "the custom role of the rule is no role of its account",
+                "the custom role of the rule is not a role of its account",
             ));
         }
     };
@@ -122,9 +122,9 @@ impl Source {
         let manifest = read.map_err(|error| {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "a manifest is not stored here"
+                "an upstream manifest is invalid or unsupported"
             );
-            UpstreamError::Unusable("a manifest that is not stored here")
+            UpstreamError::Unusable("an invalid or unsupported manifest")
         })?;
         Ok(Fetched {
             digest,
@@ -133,7 +133,7 @@ impl Source {
         })
     }
 
-    /// The digest that a tag has upstream, where that can be had without the manifest.
+    /// The digest of a tag upstream, if it can be read without the manifest.
     pub(super) async fn digest(
         &self,
         service: &Service,
@@ -147,7 +147,7 @@ impl Source {
             .await?)
     }
 
-    /// What this server has stored, whichever build took it.
+    /// Reads what this server has stored, whichever build accepted it.
     fn read_here(
         &self,
         now: Timestamp,
@@ -171,7 +171,7 @@ impl Source {
         })
     }
 
-    /// The repository of another registry of this server, as its policies allow.
+    /// The repository of another registry on this server, if that registry's policies allow it.
     pub(super) fn repository_here(
         &self,
         now: Timestamp,
@@ -184,7 +184,7 @@ impl Source {
             organization_id,
         } = &self.origin
         else {
-            return Err(Error::server("the registry is not here").into());
+            return Err(Error::server("the registry is not on this server").into());
         };
         let circumstances = Circumstances {
             now,

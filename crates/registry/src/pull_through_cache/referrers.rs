@@ -1,4 +1,4 @@
-//! What refers to a cached image upstream.
+//! The referrers that a cached image has upstream.
 
 use ecru_model::{ArtifactStatus, Digest, ErrorCode, ImageReferrer, RegistryId, RepositoryName};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::{Trouble, UpstreamError, upstreams};
 use crate::annotations::Annotations;
 use crate::{Context, Error};
 
-/// What the service lists at most.
+/// The maximum that the service lists.
 const REFERRERS_MAX: usize = 50;
 
 #[derive(Deserialize)]
@@ -28,8 +28,8 @@ struct Descriptor {
     annotations: Option<Annotations>,
 }
 
-/// What the upstream says refers to an image, each of which is brought here in time. Empty where no rule covers the
-/// repository; where the subject `is_here`, trouble upstream is put up with.
+/// The upstream's referrers of an image; each of them is imported later. Empty if no rule covers the
+/// repository. If the subject `is_here`, failures of the upstream are tolerated.
 pub(crate) async fn list_upstream_referrers(
     ctx: &Context,
     registry_id: Option<&RegistryId>,
@@ -69,7 +69,7 @@ async fn ask(
     };
     let index = upstreams(ctx)?.referrers(upstream, &source.name, subject).await?;
     let index = serde_json::from_slice::<Index>(&index)
-        .map_err(|_| UpstreamError::Unusable("a list of referrers that is none"))?;
+        .map_err(|_| UpstreamError::Unusable("an invalid list of referrers"))?;
     let regular = index.manifests.into_iter().filter_map(|referrer| {
         let digest = Digest::parse(&referrer.digest).ok()?;
         (referrer.size >= 0).then_some((digest, referrer))

@@ -1,13 +1,13 @@
-//! Tags that came from upstream: when they were last compared with it, and when they are to be again.
+//! Tags that came from upstream: when each was last compared with upstream, and when the next comparison is due.
 
 use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 const CHECKED_EVERY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-/// How long an upstream in trouble is left alone.
+/// The pause after a failure of the upstream.
 const PAUSE_MILLISECONDS: i64 = 5 * 60 * 1_000;
 
-/// When a tag was last compared; none for one that was pushed.
+/// When a tag was last compared; none for a pushed tag.
 pub(super) fn checked_at(
     at: &Snapshot<'_>,
     repository_id: i64,
@@ -20,13 +20,13 @@ pub(super) fn checked_at(
     )
 }
 
-/// A tag that was compared more than a turn ahead of now is due too: the clock was moved back since.
+/// A tag is also due if it was compared more than an interval after now: the clock was set back since.
 pub(super) fn is_due(checked_at: Timestamp, now: Timestamp) -> bool {
     let age = now.as_millis().saturating_sub(checked_at.as_millis());
     !(-CHECKED_EVERY_MILLISECONDS..=CHECKED_EVERY_MILLISECONDS).contains(&age)
 }
 
-/// The moment to note for a tag that could not be compared, so that it is due again after a pause.
+/// The time to record for a tag that could not be compared, so that it is due again after a pause.
 pub(super) fn after_trouble(now: Timestamp) -> Timestamp {
     let earlier = now.as_millis().saturating_sub(CHECKED_EVERY_MILLISECONDS);
     Timestamp::from_millis(earlier.saturating_add(PAUSE_MILLISECONDS))

@@ -1,4 +1,4 @@
-//! Bytes on their way to two places: to the store, and to a client who gets the last of them once they are verified.
+//! Copies bytes to two places: to the store, and to a client that gets the last bytes only after verification.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,38 +11,39 @@ use tokio::time::{Instant, timeout};
 
 use super::Pieces;
 
-/// What a client does not get before digest and size agree.
+/// The number of bytes that the client gets only once digest and size are verified.
 pub(super) const WITHHELD_BYTES: usize = 64 * 1024;
-/// How long the store waits for a client in all, since others wait for the store. After that the client reads on from there.
+/// The total time that the store waits for a client, since other clients wait for the store. After that the
+/// client reads the rest from the store.
 const WAITING_MAX: Duration = Duration::from_secs(10);
-/// How long a client may take nothing once the blob is stored.
+/// How long a client may accept nothing once the blob is stored.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// An upstream that takes longer is given up, since it holds one of a few places.
+/// A slower upstream is given up, since it occupies one of a few places.
 const PACE_BYTES_PER_SECOND: u64 = 32 * 1024;
 const PACE_GRACE: Duration = Duration::from_mins(1);
 
 pub(super) struct Tee {
     pieces: Box<dyn Pieces>,
-    /// What the upstream announced.
+    /// The size that the upstream announced.
     size_bytes: Option<u64>,
     seen_bytes: u64,
     begun: Instant,
-    /// None once it has gone away.
+    /// None once the client has disconnected.
     client: Option<Client>,
 }
 
-/// A client who is given a blob while it comes in.
+/// A client that gets a blob while it arrives.
 pub(super) struct Client {
     pieces: mpsc::Sender<io::Result<Bytes>>,
     given_bytes: u64,
     withheld: VecDeque<Bytes>,
     withheld_bytes: usize,
     waited: Duration,
-    /// Whether the flight goes on without it.
+    /// Whether the flight continues without the client.
     is_slow: bool,
 }
 
-/// Why a client did not take a piece.
+/// Why a client did not accept a piece.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     Gone,
@@ -64,7 +65,7 @@ impl Tee {
         }
     }
 
-    /// The client, where it is still there.
+    /// The client, if it is still connected.
     pub(super) fn end(self) -> Option<Client> {
         self.client
     }
@@ -87,7 +88,8 @@ impl Client {
         }
     }
 
-    /// Gives the rest, which is as it should be. A client who was too slow comes back, to read on from the store.
+    /// Sends the withheld bytes, which are verified. A client that was too slow is returned, to read the rest
+    /// from the store.
     pub(super) async fn release(mut self) -> Result<(), Self> {
         if self.is_slow {
             return Err(self);
@@ -100,10 +102,10 @@ impl Client {
         Ok(())
     }
 
-    /// Cuts the client off.
+    /// Ends the client's response with an error.
     pub(super) async fn break_off(self) {
         let broken = io::Error::new(io::ErrorKind::InvalidData, "the upstream sent another blob");
-        // Who takes nothing any more is cut off by the end of the channel.
+        // A client that accepts nothing more sees the end of the channel instead.
         let _ = timeout(PATIENCE, self.pieces.send(Err(broken))).await;
     }
 
@@ -111,7 +113,7 @@ impl Client {
         self.given_bytes
     }
 
-    /// A piece of a blob that is stored.
+    /// Sends a piece of a stored blob.
     pub(super) async fn give(&mut self, piece: Bytes) -> Result<(), ClientGone> {
         self.send(piece, PATIENCE).await.map_err(|_| ClientGone)
     }
@@ -159,7 +161,7 @@ impl Client {
     }
 }
 
-/// Nobody takes what is given.
+/// The client has disconnected.
 pub(super) struct ClientGone;
 
 impl ByteSource for Tee {

@@ -31,7 +31,7 @@ pub async fn deregister_pull_time_update_exclusion(ctx: &Context, input: Input) 
         .await
 }
 
-/// [unknown] the text.
+/// [unknown] ECR's wording.
 fn not_found(scope: &Scope, principal: &PrincipalArn) -> Error {
     Error::new(
         ErrorCode::ExclusionNotFoundException,

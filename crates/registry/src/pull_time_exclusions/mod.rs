@@ -1,4 +1,4 @@
-//! Principals whose pulls leave no trace in the images they pull.
+//! Principals whose pulls do not update the pull times of images.
 
 mod deregister_pull_time_update_exclusion;
 mod list_pull_time_update_exclusions;
@@ -15,7 +15,7 @@ pub use deregister_pull_time_update_exclusion::deregister_pull_time_update_exclu
 pub use list_pull_time_update_exclusions::list_pull_time_update_exclusions;
 pub use register_pull_time_update_exclusion::register_pull_time_update_exclusion;
 
-// [unknown] in its words.
+// [unknown] ECR's wording.
 const HELD: Held = Held {
     quota: Quota::PullTimeExclusionsPerRegistry,
     things: "pull time update exclusions",
@@ -49,7 +49,7 @@ fn key<'a>(scope: &'a Scope, principal: &'a PrincipalArn) -> [Value<'a>; 3] {
     .map(Value::Text)
 }
 
-/// A session counts as the role that it assumed; its ARN leaves out the path of the role.
+/// A session counts as the role that it assumed. Its ARN omits the path of the role.
 fn is_meant(excluded: &str, principal: &str) -> bool {
     let of_role = Identity::parse(excluded).is_some_and(|excluded| excluded.is_role());
     let role = |arn| Identity::parse(arn).and_then(|identity| identity.role());

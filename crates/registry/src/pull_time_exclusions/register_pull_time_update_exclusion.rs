@@ -1,4 +1,4 @@
-//! `RegisterPullTimeUpdateExclusion`: from now on the pulls of a principal leave no trace.
+//! `RegisterPullTimeUpdateExclusion`: from now on the pulls of a principal do not update pull times.
 
 use ecru_model::{
     Arn, ErrorCode, PrincipalArn, RegisterPullTimeUpdateExclusionInput as Input,
@@ -35,7 +35,7 @@ pub async fn register_pull_time_update_exclusion(ctx: &Context, input: Input) ->
         .await
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn check_partition(scope: &Scope, principal: &PrincipalArn) -> Result<(), Error> {
     let arn = Arn::parse(principal.as_str());
     if arn.is_some_and(|arn| arn.partition == scope.region.partition()) {
@@ -55,7 +55,7 @@ fn refuse_known(tx: &Tx<'_>, scope: &Scope, principal: &PrincipalArn) -> Result<
     )?;
     match known {
         None => Ok(()),
-        // [unknown] the text.
+        // [unknown] ECR's wording.
         Some(_) => Err(Error::new(
             ErrorCode::ExclusionAlreadyExistsException,
             format!(

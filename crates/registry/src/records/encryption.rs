@@ -1,10 +1,10 @@
-//! How a repository is encrypted: recorded, reported and compared; the bytes themselves are not encrypted.
+//! How a repository is encrypted: recorded, reported and compared. The bytes themselves are not encrypted.
 
 use ecru_model::{Arn, Digest, EncryptionType, ErrorCode, Scope};
 
 use crate::{Detail, Error};
 
-/// The name of the default key.
+/// The alias of the default key.
 const DEFAULT_KEY_ALIAS: &str = "alias/aws/ecr";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Default for Encryption {
 }
 
 impl Encryption {
-    /// What a request asks for. A key belongs to the partition of the region.
+    /// The encryption that a request asks for. A key must be in the partition of the region.
     pub(crate) fn accept(scope: &Scope, kind: EncryptionType, key: Option<&str>) -> Result<Self, Error> {
         let encryption = Self::of_stored(scope, kind, key)?;
         let partition = scope.region.partition();
@@ -33,8 +33,8 @@ impl Encryption {
         }
     }
 
-    /// What a stored template asks for, which may name a key of any partition. KMS without a key means the default key;
-    /// a key is kept as its ARN.
+    /// The encryption that a stored template asks for; its key may be in any partition. KMS without a key
+    /// means the default key. A key is stored as its ARN.
     pub(crate) fn of_stored(scope: &Scope, kind: EncryptionType, key: Option<&str>) -> Result<Self, Error> {
         match kind {
             EncryptionType::Aes256 if key.is_some() => Err(Error::parameter(
@@ -56,8 +56,8 @@ impl Encryption {
     }
 }
 
-/// The key of ECR in an account and region. Its id follows from these two, so that it needs no row, and a KMS that
-/// creates the key later knows the id.
+/// The default key of ECR in an account and region. Its id is derived from both, so it needs no row, and a
+/// later KMS can derive the same id.
 pub(crate) fn default_key_arn(scope: &Scope) -> String {
     let name = format!("the default KMS key of ECR in {scope}");
     let digest = Digest::of(name.as_bytes());
@@ -66,7 +66,7 @@ pub(crate) fn default_key_arn(scope: &Scope) -> String {
     scope.arn("kms", "key/", &id.to_string())
 }
 
-/// The ARN of a key given by ARN, id or alias. Keys of another region cannot serve a repository.
+/// The ARN of a key given by ARN, id or alias. A repository cannot use a key of another region.
 fn kms_arn(scope: &Scope, key: &str) -> Result<String, Error> {
     let region = &scope.region;
     if !key.starts_with("arn:") {
@@ -107,7 +107,7 @@ mod tests {
         ]
         .each_ref()
         .map(default_key_arn);
-        // Stored with repositories, so that it must never change.
+        // Stored with repositories, so it must never change.
         assert_eq!(
             arns.each_ref().map(String::as_str),
             [

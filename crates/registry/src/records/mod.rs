@@ -1,4 +1,4 @@
-//! Rows that several rooms read: of repositories, their resource tags, and the settings of registries.
+//! Rows that several rooms read: repositories, their resource tags, and the settings of registries.
 
 pub(crate) mod encryption;
 pub(crate) mod regions;

@@ -1,4 +1,4 @@
-//! In which other regions an account has a repository of a name.
+//! The other regions in which an account has a repository of the same name.
 
 use ecru_model::{Region, RepositoryName, Scope};
 use ecru_store::{Snapshot, Value, stored};
@@ -6,10 +6,10 @@ use ecru_store::{Snapshot, Value, stored};
 use super::repositories::{find, not_found};
 use crate::Error;
 
-/// At most this many regions are searched; only an account that was made to be hostile has more.
+/// At most this many regions are searched; only a hostile account has more.
 const REGIONS_MAX: usize = 100;
 
-/// The only other region of the account that has the repository; none where no other has it.
+/// The only other region of the account that has the repository. None if no other region has it.
 pub(crate) fn the_other_region(
     at: &Snapshot<'_>,
     scope: &Scope,
@@ -18,7 +18,7 @@ pub(crate) fn the_other_region(
     let mut regions = regions_with(at, scope, name)?.into_iter();
     match (regions.next(), regions.next()) {
         (region, None) => Ok(region),
-        // Not made as a third one by a push either.
+        // A push does not create a third one either.
         (_, Some(_)) => Err(not_found(scope, name)),
     }
 }
@@ -31,7 +31,7 @@ pub(crate) fn regions_with(
     let mut with = Vec::new();
     let mut last = String::new();
     for _ in 0..REGIONS_MAX {
-        // A step of the index for each region, however many repositories it has.
+        // One index step for each region, whatever its number of repositories.
         let next = at.find(
             "SELECT region FROM repositories WHERE account = ?1 AND region > ?2 AND deleted = 0 ORDER BY region LIMIT 1",
             &[scope.registry_id.as_str(), &last].map(Value::Text),

@@ -1,4 +1,4 @@
-//! What a registry as a whole is set to, as rows of names and values.
+//! The settings of a registry, as rows of names and values.
 
 use ecru_model::Scope;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
@@ -6,10 +6,10 @@ use ecru_store::{Snapshot, StoreError, Tx, Value};
 pub(crate) const BASIC_SCANNER: &str = "BASIC_SCAN_TYPE_VERSION";
 pub(crate) const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
 pub(crate) const REGISTRY_POLICY_SCOPE: &str = "REGISTRY_POLICY_SCOPE";
-/// Not one of the account settings, so that nobody can put it as one.
+/// Not an account setting, so no client can set it as one.
 pub(crate) const REGISTRY_POLICY: &str = "REGISTRY_POLICY";
 
-/// What a registry has been told under a name.
+/// The value of a setting of a registry.
 pub(crate) fn find(at: &Snapshot<'_>, scope: &Scope, name: &str) -> Result<Option<String>, StoreError> {
     let key = [scope.registry_id.as_str(), scope.region.as_str(), name].map(Value::Text);
     at.find(
@@ -36,12 +36,12 @@ pub(crate) fn remove(tx: &Tx<'_>, scope: &Scope, name: &str) -> Result<(), Store
     Ok(())
 }
 
-/// Whether basic scans are those of the scanner before today's.
+/// Whether basic scans use the older scanner of ECR.
 pub(crate) fn scans_as_before(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
     Ok(find(at, scope, BASIC_SCANNER)?.as_deref() == Some("CLAIR"))
 }
 
-/// Whether layers may be mounted from one repository of the registry into another.
+/// Whether a layer may be mounted from one repository of the registry into another.
 pub(crate) fn mounts_blobs(at: &Snapshot<'_>, scope: &Scope) -> Result<bool, StoreError> {
     Ok(find(at, scope, BLOB_MOUNTING)?.as_deref() == Some("ENABLED"))
 }

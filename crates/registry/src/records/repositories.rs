@@ -1,4 +1,4 @@
-//! The rows of repositories, and the sentences about them.
+//! The rows of repositories, and the error sentences about them.
 
 use ecru_model as model;
 use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, Scope, Timestamp};
@@ -17,7 +17,7 @@ pub(crate) const HELD: Held = Held {
     counter: "repositories",
 };
 
-/// One repository as it is stored.
+/// A repository as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Repository {
     pub(crate) id: i64,
@@ -38,7 +38,7 @@ impl Repository {
     pub(crate) fn text_bytes(&self) -> usize {
         let filters = self.exclusion_filters.iter().map(String::len).sum::<usize>();
         let key = self.encryption.kms_key.as_ref().map_or(0, String::len);
-        // The name stands in the ARN and in the URI, too.
+        // The name is also part of the ARN and of the URI.
         3 * self.name.as_str().len() + filters + key
     }
 
@@ -66,7 +66,7 @@ const FIND: &str =
     "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name = ?3 AND deleted = 0";
 
-/// With the policies that decide who may do what with it, so that the question costs no statement of its own.
+/// Includes the policies that decide about access, so that the decision needs no statement of its own.
 const FIND_RULED: &str =
     "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key, policy,
          (SELECT value FROM registry_settings WHERE account = ?1 AND region = ?2 AND name = ?4)
@@ -75,7 +75,7 @@ const FIND_RULED: &str =
 const LIST: &str = "SELECT id, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
      FROM repositories WHERE account = ?1 AND region = ?2 AND name > ?3 AND deleted = 0 ORDER BY name LIMIT ?4";
 
-/// For work that no caller asks for; whoever does it for one goes through `Access::repository`.
+/// For work without a caller; work for a caller uses `Access::repository`.
 pub(crate) fn find(
     at: &Snapshot<'_>,
     scope: &Scope,
@@ -85,7 +85,7 @@ pub(crate) fn find(
     at.find(FIND, &key, |row| Repository::from_row(row, scope))
 }
 
-/// A repository and what the policies that it and its registry have say.
+/// A repository, its policy and the policy of its registry.
 pub(crate) struct Ruled {
     pub(crate) repository: Repository,
     pub(crate) policy: Option<String>,
@@ -112,7 +112,7 @@ pub(crate) fn find_ruled(
     })
 }
 
-/// As `find`, where it has to be there.
+/// As `find`, but a missing repository is an error.
 pub(crate) fn load(at: &Snapshot<'_>, scope: &Scope, name: &RepositoryName) -> Result<Repository, Error> {
     find(at, scope, name)?.ok_or_else(|| not_found(scope, name))
 }
@@ -171,7 +171,7 @@ pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreE
     Ok(id)
 }
 
-/// Saves what may change after a repository was created.
+/// Saves the columns that can change after creation.
 pub(crate) fn save(tx: &Tx<'_>, repository: &Repository) -> Result<(), StoreError> {
     let filters = repository.exclusion_filters.join("\n");
     tx.execute(
@@ -199,7 +199,7 @@ pub(crate) fn describe_filters(filters: &[String]) -> Option<Vec<model::ImageTag
     (!described.is_empty()).then_some(described)
 }
 
-/// The filters of a request as they are stored, checked against the setting they come with.
+/// The filters of a request in their stored form, checked against the setting of the same request.
 pub(crate) fn accept_filters(
     setting: ImageTagMutability,
     filters: Option<Vec<model::ImageTagMutabilityExclusionFilter>>,

@@ -13,7 +13,7 @@ const KEY_CHARACTERS_MAX: usize = 128;
 const VALUE_CHARACTERS_MAX: usize = 256;
 const TAGS_MAX: usize = 50;
 
-/// The tags of a request, checked; of a key that is given twice the last value counts.
+/// Checks the tags of a request. If a key occurs twice, its last value counts.
 pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
     let accepted = tags
         .into_iter()
@@ -30,8 +30,8 @@ pub(crate) fn accept(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> 
     Ok(accepted)
 }
 
-/// Letters, numbers and spaces of any script, and a few signs: `[\p{L}\p{N}\p{Z}_.:/=+\-@]`. Marks are none of them, although
-/// some scripts write vowels so.
+/// Letters, numbers and spaces of any script, and a few signs: `[\p{L}\p{N}\p{Z}_.:/=+\-@]`. Marks are
+/// excluded, although some scripts write vowels with them.
 fn is_regular(character: char) -> bool {
     const TAKEN: GeneralCategoryGroup = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)
@@ -41,7 +41,7 @@ fn is_regular(character: char) -> bool {
     TAKEN.contains(category) || "_.:/=+-@".contains(character)
 }
 
-/// What a key of any tag is, also of one that an earlier version has taken and that can only be removed.
+/// The rule for every key, including a key that an earlier version accepted and that can only be removed.
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     let reserved = key
         .get(..4)
@@ -53,7 +53,7 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds tags to those a repository has; keys that are not named stay as they are.
+/// Adds tags to a repository; keys that are not named stay unchanged.
 pub(crate) fn save(tx: &Tx<'_>, repository_id: i64, tags: &BTreeMap<String, String>) -> Result<(), Error> {
     for (key, value) in tags {
         tx.execute(
@@ -145,7 +145,7 @@ mod tests {
             check(text, "v", false);
             check("k", text, false);
         }
-        // A mark, vowel signs, letters in circles and squares, controls, and a character that nobody has assigned.
+        // A mark, vowel signs, letters in circles and squares, controls, and an unassigned character.
         for text in [
             "\u{345}",
             "e\u{301}",

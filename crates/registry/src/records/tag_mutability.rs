@@ -1,4 +1,4 @@
-//! Whether a tag may move: a repository's setting and its exclusion filters, decided over plain values.
+//! Whether a tag may move: decided by a repository's setting and its exclusion filters, over plain values.
 
 use ecru_model::{ImageTagMutability, matches_wildcard};
 
@@ -6,7 +6,8 @@ use crate::Error;
 
 const WILDCARDS_MAX: usize = 2;
 
-/// A tag is frozen when the setting is immutable and no filter names it, or mutable and some filter does.
+/// A tag is frozen if the setting is immutable and no filter matches it, or if the setting is mutable and a
+/// filter matches.
 pub(crate) fn is_frozen(setting: ImageTagMutability, filters: &[String], tag: &str) -> bool {
     let excluded = || filters.iter().any(|filter| matches_wildcard(filter, tag));
     match setting {
@@ -17,7 +18,7 @@ pub(crate) fn is_frozen(setting: ImageTagMutability, filters: &[String], tag: &s
     }
 }
 
-/// Filters belong to the two settings with exclusion, and only to them.
+/// Only the two settings with exclusion take filters.
 pub(crate) fn check_filters(setting: ImageTagMutability, filters: Option<&[String]>) -> Result<(), Error> {
     const MEMBER: &str = "imageTagMutabilityExclusionFilters";
     let excludes = matches!(
@@ -39,7 +40,7 @@ pub(crate) fn check_filters(setting: ImageTagMutability, filters: Option<&[Strin
                 setting.as_str()
             ),
         )),
-        // [unknown] in the service's texts: the limit is checked by its clients.
+        // [unknown] in the service's texts: its clients check the limit.
         Some(filters)
             if filters
                 .iter()

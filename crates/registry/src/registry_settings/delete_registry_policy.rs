@@ -1,4 +1,4 @@
-//! `DeleteRegistryPolicy`: removes the policy of a registry and answers with it.
+//! `DeleteRegistryPolicy`: removes the policy of a registry and returns it.
 
 use ecru_model::{DeleteRegistryPolicyInput as Input, DeleteRegistryPolicyOutput as Output};
 

@@ -1,4 +1,4 @@
-//! `DescribeRegistry`: the registry of the caller and how it replicates.
+//! `DescribeRegistry`: the registry of the caller and its replication configuration.
 
 use ecru_model::{DescribeRegistryInput as Input, DescribeRegistryOutput as Output};
 

@@ -1,4 +1,4 @@
-//! `GetAccountSetting`: the value of an account setting, its default where none was put.
+//! `GetAccountSetting`: the value of an account setting, or its default if none was put.
 
 use ecru_model::{AccountSettingName, GetAccountSettingInput as Input, GetAccountSettingOutput as Output};
 use ecru_store::stored;
@@ -18,7 +18,7 @@ pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, 
         Ok::<_, Error>(value.unwrap_or_else(|| default.to_owned()))
     })?;
 
-    // The model gives the value the shape of a name.
+    // In the model, the value has the type of a setting's name.
     let value = stored(AccountSettingName::parse(value))?;
     Ok(Output {
         name: Some(input.name),

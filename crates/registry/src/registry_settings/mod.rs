@@ -22,7 +22,7 @@ pub use get_registry_policy::get_registry_policy;
 pub use put_account_setting::put_account_setting;
 pub use put_registry_policy::put_registry_policy;
 
-/// The account settings that ECR knows, each with its values; the first is the default.
+/// The account settings of ECR, each with its values; the first value is the default.
 const ACCOUNT_SETTINGS: [(&str, &[&str]); 3] = [
     (BASIC_SCANNER, &["AWS_NATIVE", "CLAIR"]),
     (REGISTRY_POLICY_SCOPE, &["V2", "V1"]),
@@ -41,7 +41,7 @@ fn load_policy(at: &Snapshot<'_>, scope: &Scope) -> Result<String, Error> {
     })
 }
 
-/// The values of a setting, or why there are none.
+/// The values of a setting, or the error for an unknown setting.
 fn values_of(name: &str) -> Result<&'static [&'static str], Error> {
     let known = ACCOUNT_SETTINGS.iter().find(|(known, _)| *known == name);
     known.map(|(_, values)| *values).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! `PutRegistryPolicy`: checks a policy and puts it in the place of the one that stands.
+//! `PutRegistryPolicy`: checks a policy and replaces the present one.
 
 use ecru_model::{PutRegistryPolicyInput as Input, PutRegistryPolicyOutput as Output};
 

@@ -1,4 +1,4 @@
-//! The replication configuration of a registry: what is stored of it, what it must meet, and where it sends a repository.
+//! The replication configuration of a registry: its stored form, its rules, and the destinations of a repository.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const SETTING: &str = "REPLICATION_CONFIGURATION";
 const VERSION: u32 = 1;
 const DESTINATIONS_MAX: usize = 25;
 
-/// As it stands in the store.
+/// The stored form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Configuration {
     version: u32,
@@ -38,15 +38,15 @@ struct Place {
     region: String,
 }
 
-/// A registry that a repository is replicated to.
+/// A registry to which a repository is replicated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) destination: Scope,
-    /// Whether what is deleted at the source is deleted there.
+    /// Whether deletions at the source are replicated.
     pub(super) deletions: bool,
 }
 
-/// Where the images of a repository go: each registry once, whatever the number of rules that name it.
+/// The destinations of the images of a repository: each registry once, whatever the number of rules that name it.
 pub(super) fn targets(
     at: &Snapshot<'_>,
     scope: &Scope,
@@ -55,7 +55,7 @@ pub(super) fn targets(
     find(at, scope)?.map_or_else(|| Ok(Vec::new()), |configuration| configuration.targets(name))
 }
 
-/// Whether images of a repository still go there.
+/// Whether images of a repository still go to the destination.
 pub(super) fn sends(at: &Snapshot<'_>, route: &super::Route) -> Result<bool, StoreError> {
     let targets = targets(at, &route.source, &route.name)?;
     Ok(targets
@@ -72,7 +72,7 @@ pub(super) fn names(at: &Snapshot<'_>, scope: &Scope, destination: &Scope) -> Re
     Ok(places.any(|place| place.is(destination)))
 }
 
-/// The configuration as it was put; without rules where none was.
+/// The configuration as it was put; without rules if none was put.
 pub(crate) fn describe(at: &Snapshot<'_>, scope: &Scope) -> Result<ReplicationConfiguration, StoreError> {
     find(at, scope)?.unwrap_or_default().describe()
 }
@@ -83,7 +83,7 @@ pub(super) fn save(tx: &Tx<'_>, scope: &Scope, given: &ReplicationConfiguration)
     Ok(registry_settings::save(tx, scope, SETTING, &text)?)
 }
 
-/// What the shape alone does not say.
+/// Checks the rules that the shapes of the model do not express.
 pub(super) fn check(own: &Scope, given: &ReplicationConfiguration) -> Result<(), Error> {
     let mut distinct = BTreeSet::new();
     for destination in given.rules.iter().flat_map(|rule| &rule.destinations) {
@@ -93,7 +93,7 @@ pub(super) fn check(own: &Scope, given: &ReplicationConfiguration) -> Result<(),
                 "Replication destination cannot be the same as the source registry",
             ));
         }
-        // [unknown] in its words.
+        // [unknown] ECR's wording.
         if region.partition() != own.region.partition() {
             return Err(refusal(
                 "Replication destination must be in the same partition as the source registry",
@@ -102,7 +102,7 @@ pub(super) fn check(own: &Scope, given: &ReplicationConfiguration) -> Result<(),
         distinct.insert((registry_id, region));
     }
     if distinct.len() > DESTINATIONS_MAX {
-        // [unknown] in its words.
+        // [unknown] ECR's wording.
         return Err(refusal(&format!(
             "Replication configuration must have at most {DESTINATIONS_MAX} unique destinations"
         )));
@@ -148,7 +148,7 @@ impl Configuration {
 }
 
 impl Rule {
-    /// A prefix is no path: `prod` covers `production`, too.
+    /// A prefix is not a path: `prod` also covers `production`.
     fn covers(&self, name: &RepositoryName) -> bool {
         let Some(prefixes) = &self.prefixes else {
             return true;

@@ -1,4 +1,4 @@
-//! Brings to a destination what an image there needs, children before their indexes, a batch of rows at a time.
+//! Copies to a destination what an image needs there, children before their indexes, a batch of rows at a time.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::records::repositories::{self, Repository};
 use crate::stored_images::copy::{Original, link_layers, store_copy};
 use crate::{Error, Service, stored_images};
 
-/// Layers beyond these are linked before the closure that stores their image.
+/// Layers beyond this number are linked before the transaction that stores their image.
 const LAYERS_PER_BATCH: usize = 200;
 
-/// Why an image cannot be brought.
+/// Why an image cannot be copied.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) error: Error,
-    /// Whether it is one of the images that an index names.
+    /// Whether it is about one of the images that an index names.
     pub(super) of_child: bool,
 }
 
@@ -32,7 +32,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Everything that has to be at the destination before `place` can store the image.
+/// Copies everything that the destination must have before `place` can store the image.
 pub(super) async fn bring_needs(
     service: &Service,
     route: &Route,
@@ -88,7 +88,7 @@ async fn bring_children(
     Ok(())
 }
 
-/// An index is looked at twice: its children come in between.
+/// An index is visited twice: its children are copied in between.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     First,
@@ -153,7 +153,7 @@ async fn write(
         .await
 }
 
-/// Stores an image at the destination under some of its tags; none when the source has it no more.
+/// Stores an image at the destination under some of its tags. None if the source no longer has it.
 pub(super) fn place(
     tx: &Tx<'_>,
     route: &Route,

@@ -1,4 +1,4 @@
-//! `DescribeImageReplicationStatus`: how far an image has come on its way to other registries.
+//! `DescribeImageReplicationStatus`: the status of an image's replication to each other registry.
 
 use ecru_model::{
     DescribeImageReplicationStatusInput as Input, DescribeImageReplicationStatusOutput as Output,

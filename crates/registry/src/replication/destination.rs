@@ -1,4 +1,4 @@
-//! The repository at the destination: who may write there from elsewhere, and how it is made when it is missing.
+//! The repository at the destination: the permission to replicate into it, and its creation if it is missing.
 
 use ecru_model::RCTAppliedFor as AppliedFor;
 use ecru_policy::Circumstances;
@@ -12,7 +12,7 @@ use crate::creation_templates::create_repository;
 use crate::records::repositories::Repository;
 use crate::{Caller, Error};
 
-/// The repository, made where it is missing, if the destination lets the source write there.
+/// The repository, created if it is missing, if the destination permits the source to replicate.
 pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Repository, Error> {
     let access = access(route, terms);
     match access.find_repository(tx, &route.name)? {
@@ -21,7 +21,7 @@ pub(super) fn open(tx: &Tx<'_>, route: &Route, terms: &Terms) -> Result<Reposito
     }
 }
 
-/// The repository if it is there, and if the destination lets the source write there.
+/// The repository, if it exists and the destination permits the source to replicate.
 pub(super) fn find(
     snapshot: &Snapshot<'_>,
     route: &Route,
@@ -30,7 +30,7 @@ pub(super) fn find(
     access(route, terms).find_repository(snapshot, &route.name)
 }
 
-/// The account of the source asks, as a whole.
+/// The request of the source's account as a whole.
 fn access(route: &Route, terms: &Terms) -> Access {
     let Route {
         source, destination, ..

@@ -1,7 +1,7 @@
-//! Replication: what is pushed into one registry appears in others, by work that goes on until it is done.
+//! Replication: images pushed into one registry are copied to others, by work that continues until it is done.
 //!
-//! A push records in its own transaction what has to reach which registry. One job for each image and destination then
-//! brings the destination in line with what the source has by that time, so that it may run twice, late or after a restart.
+//! A push records in its own transaction what must reach which registry. One job for each image and destination then makes the
+//! destination match what the source has at that time. So the job may run twice, late or after a restart.
 
 pub(crate) mod backfill;
 mod configuration;
@@ -32,10 +32,10 @@ pub(crate) use observer::Observer;
 pub use put_replication_configuration::put_replication_configuration;
 pub(crate) use run::Replication;
 
-/// What is removed is due before every clock.
+/// Removals are due before every clock.
 const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
 
-/// From which registry to which a repository is replicated; it has the same name in both.
+/// The source and destination registries of a replicated repository, which has the same name in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     source: Scope,
@@ -43,14 +43,14 @@ pub(crate) struct Route {
     destination: Scope,
 }
 
-/// An image on its way.
+/// An image and its route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shipment {
     route: Route,
     digest: Digest,
 }
 
-/// Of a job in the registry of the source.
+/// The subject of a job in the source registry.
 impl Subject for Shipment {
     fn text(&self) -> String {
         let Route {

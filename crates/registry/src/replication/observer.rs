@@ -1,4 +1,4 @@
-//! Ships what is pushed, and what is deleted where deletions are replicated.
+//! Replicates pushes, and deletions where a rule replicates them.
 
 use ecru_model::{ImageTag, Timestamp};
 use ecru_store::Tx;
@@ -38,7 +38,7 @@ impl ImageObserver for Observer {
     }
 }
 
-/// Removes a tag, or the image, wherever deletions are replicated to.
+/// Removes a tag, or the image, from every registry that deletions are replicated to.
 fn remove_elsewhere(tx: &Tx<'_>, image: &ObservedImage<'_>, tag: Option<&ImageTag>) -> Result<(), Error> {
     let repository = image.repository;
     for target in configuration::targets(tx, &repository.scope, &repository.name)? {

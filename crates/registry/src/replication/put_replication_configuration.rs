@@ -1,4 +1,4 @@
-//! `PutReplicationConfiguration`: says where this registry sends what is pushed from now on.
+//! `PutReplicationConfiguration`: sets where this registry replicates future pushes.
 
 use ecru_model::{PutReplicationConfigurationInput as Input, PutReplicationConfigurationOutput as Output};
 

@@ -1,20 +1,20 @@
-//! What is recorded of images that are to reach other registries: how far each has come, and what is left to do.
+//! The rows of replications: how far each image has come on its way to other registries, and the remaining tasks.
 
 use ecru_model::{Digest, ImageReplicationStatus, ImageTag, Region, RegistryId, ReplicationStatus, Scope};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use crate::records::repositories::Repository;
 
-/// Tags that one closure brings in line.
+/// The maximum number of tags in one transaction.
 const TAGS_PER_BATCH: usize = 100;
-/// The task that is about the image itself.
+/// The tag of the task for the image itself.
 const IMAGE: &str = "";
 
 /// A replication with some of its tasks.
 pub(super) struct Pending {
     pub(super) id: i64,
     pub(super) status: Option<ReplicationStatus>,
-    /// Whether the image itself is one of the tasks, and may be removed.
+    /// The task for the image itself, if there is one. It may be a removal.
     pub(super) image: Option<Task>,
     pub(super) tags: Vec<(ImageTag, Task)>,
     /// Whether there are more tags than these.
@@ -23,11 +23,11 @@ pub(super) struct Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Task {
-    /// Whether what the source has no more is to go from the destination.
+    /// Whether to remove from the destination what the source no longer has.
     pub(super) removal: bool,
 }
 
-/// The image is to reach the destination, under these tags as far as it still has them then.
+/// Requests the replication of the image, under those of the tags that it still has when the job runs.
 pub(super) fn want(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -60,7 +60,8 @@ pub(super) fn want(
     Ok(())
 }
 
-/// The tag, or without one the image, is to go from the destination, if the source still has it no more then.
+/// Requests the removal of the tag from the destination, or of the image if there is no tag. Nothing is removed
+/// that the source has again by then.
 pub(super) fn want_removed(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -125,7 +126,7 @@ pub(super) fn find_pending(
     }))
 }
 
-/// Strikes out the tasks that were read; the image itself comes last.
+/// Deletes the tasks that were read; the task for the image itself is the last one.
 pub(super) fn settle(tx: &Tx<'_>, pending: &Pending) -> Result<(), StoreError> {
     for (tag, _) in &pending.tags {
         tx.execute(
@@ -149,7 +150,7 @@ pub(super) fn settle(tx: &Tx<'_>, pending: &Pending) -> Result<(), StoreError> {
     abandon(tx, pending.id)
 }
 
-/// Counts a refusal, and says how many there were since the last push.
+/// Counts a refusal, and returns the number of refusals since the last push.
 pub(super) fn refuse(tx: &Tx<'_>, id: i64, failure_code: &str) -> Result<i64, StoreError> {
     returned(tx.find(
         "UPDATE replications SET refusals = refusals + 1, failure_code = ?2,
@@ -164,7 +165,7 @@ pub(super) fn refuse(tx: &Tx<'_>, id: i64, failure_code: &str) -> Result<i64, St
     )?)
 }
 
-/// Leaves undone what is left to do.
+/// Drops the remaining tasks.
 pub(super) fn abandon(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM replication_tasks WHERE replication_id = ?1",
@@ -177,7 +178,7 @@ pub(super) fn abandon(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets a replication whose destination is none any more.
+/// Forgets a replication whose destination is no longer configured.
 pub(super) fn forget(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE replications SET status = NULL WHERE id = ?1",
@@ -186,7 +187,7 @@ pub(super) fn forget(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     abandon(tx, id)
 }
 
-/// Forgets every replication of an image that is deleted.
+/// Forgets every replication of a deleted image.
 pub(crate) fn forget_image(tx: &Tx<'_>, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
     let image = [Value::Integer(repository.id), Value::Blob(digest.as_bytes())];
     tx.execute(
@@ -201,7 +202,7 @@ pub(crate) fn forget_image(tx: &Tx<'_>, repository: &Repository, digest: &Digest
     Ok(())
 }
 
-/// Records what a backfill has come to, unless a push is under way that will tell by itself.
+/// Records the result of a backfill, unless a push is being replicated: that replication will record its own.
 pub(super) fn note(
     tx: &Tx<'_>,
     repository: &Repository,

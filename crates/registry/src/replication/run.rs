@@ -1,4 +1,4 @@
-//! The job of one image and one destination: it brings what is needed, settles, and comes back when it is refused.
+//! The job of one image and one destination: it copies what is needed, settles, and runs again after a refusal.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use super::{Shipment, record};
 use crate::jobs::{Job, Lease, Outcome, Subject as _, Work};
 use crate::{Error, Service};
 
-/// A refusal is looked at again after a minute, then after twice as long each time, up to an hour, for about a day:
-/// [unknown] whether ECR does, but a policy that is put a little late should not need another push.
+/// A refused replication is retried after a minute, then each time after twice as long, up to an hour, for
+/// about a day. [unknown] whether ECR retries, but a policy that is put a little late should not require
+/// another push.
 const FIRST_PAUSE_MILLISECONDS: i64 = 60 * 1_000;
 const PAUSE_MILLISECONDS_MAX: i64 = 60 * FIRST_PAUSE_MILLISECONDS;
 const REFUSALS_MAX: i64 = 30;
 
-/// Brings an image to another registry, or takes it away there.
+/// The job that copies an image to another registry, or removes it there.
 pub(crate) struct Replication;
 
 impl Work for Replication {
@@ -28,7 +29,7 @@ impl Work for Replication {
         let shipment = job.subject;
         match carry_out(service, &shipment, lease).await {
             Ok(outcome) => Ok(outcome),
-            // A fault of our own is tried again by the job itself, and is no failure of the replication.
+            // An internal error is retried by the job itself, and is no failure of the replication.
             Err(error) if error.code == ErrorCode::ServerException => Err(error),
             Err(refusal) => record_refusal(service, shipment, lease, &refusal).await,
         }
@@ -60,7 +61,7 @@ async fn carry_out(service: &Service, shipment: &Shipment, lease: &Lease) -> Res
     }
 }
 
-/// Whether the image has to be brought before anything is settled.
+/// Whether the image must be copied before anything is settled.
 fn wants_image(service: &Service, shipment: &Shipment) -> Result<bool, Error> {
     service.store.read(|at| {
         let found = find_pending(at, shipment)?;
@@ -77,7 +78,7 @@ async fn record_refusal(
     tracing::warn!(
         error = refusal as &dyn std::error::Error,
         image = shipment.text(),
-        "the destination of a replication refuses it"
+        "the destination refused a replication"
     );
     let (lease, at, code) = (lease.clone(), service.clock.moment(), failure_code(refusal));
     service
@@ -97,7 +98,7 @@ async fn record_refusal(
         .await
 }
 
-/// [unknown] which codes ECR gives: here the name of the error that stood in the way.
+/// [unknown] ECR's failure codes; here the name of the error.
 pub(super) fn failure_code(error: &Error) -> &'static str {
     error.code.name()
 }

@@ -1,4 +1,4 @@
-//! One closure's worth of bringing a destination in line with its source, told by the events of the destination.
+//! Makes a destination match its source within one transaction, and records the events of the destination.
 
 use ecru_model::{Digest, ImageTag, ReplicationStatus};
 use ecru_store::{Snapshot, StoreError, Tx};
@@ -13,10 +13,10 @@ use crate::records::repositories::{self, Repository};
 use crate::stored_images::copy::{points_at, remove_copied_tag, remove_copy};
 use crate::{Error, stored_images};
 
-/// What a closure came to.
+/// The result of one transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
-    /// Whether more is left to do.
+    /// Whether more tasks are left.
     pub(super) more: bool,
     pub(super) tags: usize,
     pub(super) removed: usize,
@@ -58,7 +58,7 @@ pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<
     Ok(settled)
 }
 
-/// The tasks of a shipment, unless its repository or they are gone.
+/// The tasks of a shipment. None if the repository or the tasks are gone.
 pub(super) fn find_pending(
     at: &Snapshot<'_>,
     shipment: &Shipment,
@@ -71,7 +71,7 @@ pub(super) fn find_pending(
     Ok(pending.map(|pending| (repository, pending)))
 }
 
-/// Says how many of the tags the image has there.
+/// Returns the number of these tags that the image has at the destination.
 fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], terms: &Terms) -> Result<usize, Error> {
     let Shipment { route, digest } = shipment;
     let Some(there) = place(tx, route, digest, tags, terms)? else {
@@ -79,7 +79,7 @@ fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], terms: &Terms) -> 
     };
     let mut brought = Vec::new();
     for tag in tags {
-        // A frozen tag of the destination stays where it is.
+        // A frozen tag of the destination does not move.
         if points_at(tx, &there, tag, digest)? {
             brought.push(tag.as_str());
         }
@@ -108,7 +108,7 @@ fn remove(
     Ok(tags.len() + usize::from(image_goes))
 }
 
-/// Tells the destination once for each tag, or once for an image without.
+/// Records an event at the destination for each tag, or one event for an image without tags.
 pub(super) fn tell(
     tx: &Tx<'_>,
     shipment: &Shipment,
@@ -134,7 +134,7 @@ pub(super) fn tell(
     Ok(())
 }
 
-/// Records that the destination refused, and tells it when that is new. How often it has, since the last push.
+/// Records a refusal, with an event if it is the first. Returns the number of refusals since the last push.
 pub(super) fn refuse(
     tx: &Tx<'_>,
     shipment: &Shipment,

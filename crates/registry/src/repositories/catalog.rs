@@ -7,7 +7,7 @@ use crate::{Context, Error, Page};
 pub fn catalog(ctx: &Context, limit: u32, last: Option<&str>) -> Result<Page<String, String>, Error> {
     let access = ctx.access("DescribeRepositories", None);
 
-    // A thousand repositories are small: they are read in place.
+    // A thousand repositories are small, so they are read in place.
     let page = ctx.store.read(|at| {
         access.every_repository(at)?;
         let room = Room::new(limit);

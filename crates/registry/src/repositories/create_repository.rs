@@ -1,4 +1,4 @@
-//! `CreateRepository`: a new, empty repository with its settings and resource tags.
+//! `CreateRepository`: creates an empty repository with its settings and resource tags.
 
 use ecru_model::{
     CreateRepositoryInput as Input, CreateRepositoryOutput as Output, ErrorCode, ImageTagMutability, KmsKey,

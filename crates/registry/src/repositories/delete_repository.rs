@@ -1,4 +1,4 @@
-//! `DeleteRepository`: takes the name away at once; what was in the repository is removed in the background.
+//! `DeleteRepository`: removes the name at once; the content of the repository is removed in the background.
 
 use ecru_model::{
     DeleteRepositoryInput as Input, DeleteRepositoryOutput as Output, ErrorCode, RepositoryName, Scope,

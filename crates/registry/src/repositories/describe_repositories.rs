@@ -1,4 +1,4 @@
-//! `DescribeRepositories`: the named repositories, or a page of all.
+//! `DescribeRepositories`: the named repositories, or a page of all repositories.
 
 use ecru_model::{DescribeRepositoriesInput as Input, DescribeRepositoriesOutput as Output, RepositoryName};
 

@@ -23,7 +23,7 @@ pub use put_image_tag_mutability::put_image_tag_mutability;
 pub use regions::hint_at_other_regions;
 
 impl Repository {
-    /// The repository as ECR describes it.
+    /// The repository in the form of ECR's descriptions.
     pub(crate) fn describe(&self, ctx: &Context) -> model::Repository {
         model::Repository {
             repository_arn: Some(self.arn()),

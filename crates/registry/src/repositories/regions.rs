@@ -1,13 +1,14 @@
-//! The addresses of repositories of the same name in other regions of an account.
+//! The addresses of repositories with the same name in other regions of an account.
 
 use ecru_model::{RepositoryName, Scope};
 
 use crate::records::regions::regions_with;
 use crate::{Context, Error};
 
-/// Says in which other regions the caller's own account has a repository of this name, and how this client reaches it.
+/// The other regions in which the caller's own account has a repository of this name, and how this client can
+/// reach it there.
 pub fn hint_at_other_regions(ctx: &Context, name: &RepositoryName) -> Result<Option<String>, Error> {
-    // A download address opens one layer and says nothing of other repositories.
+    // A download address opens one layer only and must not reveal other repositories.
     if ctx.granted || ctx.caller.registry_id != ctx.scope.registry_id {
         return Ok(None);
     }
@@ -28,7 +29,8 @@ fn visible_regions(ctx: &Context, name: &RepositoryName) -> Result<Vec<Scope>, E
     })
 }
 
-/// Where no host of ECR's form is sure to reach the server, a token of the region does under the host of this request.
+/// If no host of ECR's form is certain to reach the server, a token of that region works under the host of
+/// this request.
 fn hint(ctx: &Context, name: &RepositoryName, there: &[Scope]) -> Option<String> {
     let where_to = |scope: &Scope| match ctx.ecr_authority(scope) {
         Some(authority) => format!("{authority}/{name} ({})", scope.region),

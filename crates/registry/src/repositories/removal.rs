@@ -1,4 +1,4 @@
-//! Removes what a deleted repository held, a batch at a time, so that no push waits for it.
+//! Removes the content of deleted repositories, a batch at a time, so that no push waits for it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
 
-/// Each removes at most a batch of rows; the order keeps every foreign key satisfied.
+/// Each statement removes at most a batch of rows; the order satisfies every foreign key.
 const STEPS: [&str; 14] = [
     "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
          (SELECT f.scan_id, f.generation, f.first_position
@@ -41,7 +41,7 @@ const STEPS: [&str; 14] = [
     "DELETE FROM repository_counters WHERE repository_id = ?1 AND ?2 > 0",
 ];
 
-/// Removes every repository that is marked as deleted, with all that was in it.
+/// The job that removes every repository that is marked as deleted, with all its content.
 pub(crate) struct RepositoryRemoval;
 
 impl Work for RepositoryRemoval {
@@ -65,7 +65,7 @@ async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     store
         .write(move |tx| {
             lease.check(tx)?;
-            // What only they needed goes with them.
+            // Blobs that only these repositories needed are then collected.
             schedule_housekeeping(tx).map_err(Error::from)
         })
         .await?;
@@ -82,7 +82,7 @@ fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
     })
 }
 
-/// Whether anything is left to do.
+/// Whether anything is left to remove.
 async fn remove_batch(store: &Store, lease: &Lease, repository_id: i64) -> Result<bool, Error> {
     let lease = lease.clone();
     store

@@ -1,4 +1,4 @@
-//! `DeleteRepositoryPolicy`: removes the policy of a repository and answers with it.
+//! `DeleteRepositoryPolicy`: removes the policy of a repository and returns it.
 
 use ecru_model::{DeleteRepositoryPolicyInput as Input, DeleteRepositoryPolicyOutput as Output};
 

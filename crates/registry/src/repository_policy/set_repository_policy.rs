@@ -1,4 +1,4 @@
-//! `SetRepositoryPolicy`: checks a policy and puts it in the place of the one that stands.
+//! `SetRepositoryPolicy`: checks a policy and replaces the present one.
 
 use ecru_model::{ErrorCode, SetRepositoryPolicyInput as Input, SetRepositoryPolicyOutput as Output};
 
@@ -40,7 +40,7 @@ fn invalid_policy() -> Error {
     Error::parameter("PolicyText", "Invalid repository policy provided")
 }
 
-/// [unknown] The service refuses this too; its sentence is not known.
+/// [unknown] ECR's wording; the service refuses this too.
 fn locks_out() -> Error {
     Error::parameter(
         "PolicyText",

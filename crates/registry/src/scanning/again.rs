@@ -1,4 +1,4 @@
-//! Scanning again what lacked advisories, once others are loaded: nobody has to ask, as with the scan that failed.
+//! Repeats scans that lacked advisories once others are loaded, failed scans included. No client needs to request it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{Clock, Error};
 
 const SCANS_PER_BATCH: i64 = 100;
 
-/// Has every scan repeated that lacked advisories while there were others than now. How many there are.
+/// Schedules every scan again that lacked advisories, if others are loaded now. Returns the number of scans.
 pub async fn scan_again(
     store: &Store,
     clock: &Clock,
@@ -56,7 +56,7 @@ pub async fn scan_again(
     }
 }
 
-/// Whether it still is to be repeated, under the rules there are now.
+/// Whether the scan must still be repeated, under the present rules.
 fn repeat(tx: &Tx<'_>, lacking: &Lacking, (revision, now): (i64, Timestamp)) -> Result<bool, Error> {
     let Some(repository) = repositories::find(tx, &lacking.scope, &lacking.name)? else {
         return Ok(false);
@@ -75,7 +75,7 @@ fn repeat(tx: &Tx<'_>, lacking: &Lacking, (revision, now): (i64, Timestamp)) -> 
         let image = (lacking.image_id, &lacking.digest);
         request(tx, &repository, image, scan_type, now)?;
     } else {
-        // What was found stays to be seen until there is more.
+        // The old findings stay visible until the new scan ends.
         let target = ImageSubject {
             name: lacking.name.clone(),
             digest: lacking.digest,

@@ -1,4 +1,4 @@
-//! `BatchGetRepositoryScanningConfiguration`: what the rules of the registry mean for each of some repositories.
+//! `BatchGetRepositoryScanningConfiguration`: the effect of the registry's rules on each named repository.
 
 use ecru_model::{
     BatchGetRepositoryScanningConfigurationInput as Input,
@@ -42,7 +42,7 @@ fn describe(configuration: &Configuration, repository: Repository) -> Repository
     RepositoryScanningConfiguration {
         repository_arn: Some(repository.arn()),
         scan_on_push: Some(repository.scan_on_push),
-        // [unknown] what stands here while enhanced scanning leaves the repository out.
+        // [unknown] ECR's value while enhanced scanning excludes the repository.
         scan_frequency: Some(applied.frequency.unwrap_or(ScanFrequency::Manual)),
         applied_scan_filters: Some(describe_filters(&applied.filters)),
         repository_name: Some(repository.name),

@@ -1,4 +1,4 @@
-//! `DescribeImageScanFindings`: how the scan of an image stands, and a page of what it found.
+//! `DescribeImageScanFindings`: the status of an image's scan, and a page of its findings.
 
 use ecru_model::{
     DescribeImageScanFindingsInput as Input, DescribeImageScanFindingsOutput as Output, ImageScanFindings,
@@ -15,7 +15,7 @@ use crate::records::repositories::Repository;
 use crate::stored_images::{self, Image, tags_of};
 use crate::{Context, Error};
 
-/// What a tag costs beside its text.
+/// The cost of a tag beside its text.
 const TAG_BYTES: usize = 32;
 
 pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -34,7 +34,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
             operation: "DescribeImageScanFindings",
             scope: &access.scope,
             repository: repository.name.as_str(),
-            // A scan that was made anew has findings in other places.
+            // A repeated scan has its findings at other positions.
             filter: format!(
                 "{} {:?}",
                 image.digest,
@@ -76,7 +76,7 @@ fn status(status: ScanStatus) -> ImageScanStatus {
     }
 }
 
-/// What every page repeats. While a scan is under way or has failed, nothing is said of an earlier one.
+/// The part that every page repeats. None while a scan is under way or has failed, even if an earlier one succeeded.
 fn completed(scan: &Scan) -> Option<ImageScanFindings> {
     matches!(scan.status, ScanStatus::Complete | ScanStatus::Active).then(|| ImageScanFindings {
         image_scan_completed_at: scan.completed_at,
@@ -86,7 +86,7 @@ fn completed(scan: &Scan) -> Option<ImageScanFindings> {
     })
 }
 
-/// Adds a page of findings, and says where the next one begins. Each enhanced finding names all tags of the image.
+/// Adds a page of findings, and returns where the next page begins. Each enhanced finding names all tags of the image.
 fn fill(
     at: &Snapshot<'_>,
     (repository, image, scan): (&Repository, &Image, &Scan),
@@ -106,7 +106,7 @@ fn fill(
     };
     let tag_bytes = of.tags.iter().map(|tag| tag.as_str().len() + TAG_BYTES).sum();
     let page = record::findings(at, scan, after, (room, tag_bytes))?;
-    // A scan that found nothing says so in the words of both types.
+    // A scan without findings reports an empty list for both types of scanning.
     findings.findings = page.items.is_empty().then(Vec::new);
     let described = page.items.into_iter().map(|finding| enhanced(&of, finding));
     findings.enhanced_findings = Some(described.collect());

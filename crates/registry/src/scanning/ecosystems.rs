@@ -1,4 +1,4 @@
-//! Which ecosystems the stored images have packages of, whether or not anybody had them scanned.
+//! The ecosystems of the packages in stored images, whether the images were scanned or not.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::stored_images::{self, Image};
 const IMAGES_PER_PAGE: i64 = 200;
 const PROBLEM: &str = "an image cannot be read, so that its ecosystems are unknown";
 
-/// What is known of the images so far: a later look is about those that came since.
+/// The ecosystems of the images so far. A later call examines only images stored since.
 #[derive(Default)]
 pub struct StoredEcosystems {
     names: BTreeSet<String>,
-    /// The newest image that was looked at: another one may come to its number once it is gone.
+    /// The newest examined image: once it is gone, another image may get its id.
     last: Option<(i64, Digest, i64)>,
 }
 
@@ -28,8 +28,8 @@ impl StoredEcosystems {
         self.names.iter().map(String::as_str)
     }
 
-    /// Looks at the images that are stored now. One that cannot be read is left out, with a line in the log and for
-    /// whoever waits.
+    /// Examines the images that are stored now. An image that cannot be read is skipped, with a line in the
+    /// log and in the report.
     pub async fn look(
         &mut self,
         store: &Store,

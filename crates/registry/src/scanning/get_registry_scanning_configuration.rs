@@ -1,4 +1,4 @@
-//! `GetRegistryScanningConfiguration`: how a registry scans; basic, without rules, until it is told otherwise.
+//! `GetRegistryScanningConfiguration`: the scanning configuration of a registry; basic without rules until one is put.
 
 use ecru_model::{
     GetRegistryScanningConfigurationInput as Input, GetRegistryScanningConfigurationOutput as Output,

@@ -1,4 +1,4 @@
-//! The layers of images as a scanner wants them, and a place where it may block.
+//! The layers of images in the form that a scanner reads, on threads where it may block.
 
 use ecru_model::Digest;
 use ecru_store::{BlobContent, BlobError, Store};
@@ -14,7 +14,7 @@ pub(super) fn layer(store: &Store, digest: Digest) -> ScanLayer {
     }
 }
 
-/// None for a layer that is kept elsewhere.
+/// None for a layer that is stored elsewhere.
 async fn open(store: &Store, digest: Digest) -> Result<Option<BlobContent>, ScanProblem> {
     let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
     let found = store.read(|at| store.blobs().find(at, &digest));

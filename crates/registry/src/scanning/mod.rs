@@ -1,7 +1,7 @@
-//! Scanning of images for vulnerabilities: who scans what and when, and what was found.
+//! Scanning of images for vulnerabilities: which images are scanned when, and the findings.
 //!
-//! A scan is a row of its image, made in the transaction that asks for it, and a job that brings the row to its end. Each
-//! type of scanning has its own row: basic scans are asked for or follow a push, enhanced ones follow the rules.
+//! A scan is a row of its image, inserted in the transaction that requests it, and a job that ends it. Each type of scanning has
+//! its own row: basic scans are requested or follow a push, enhanced scans follow the rules.
 
 mod again;
 mod batch_get_repository_scanning_configuration;
@@ -57,14 +57,14 @@ const IMAGE_MANIFESTS: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// Lists and artifacts have no layers that could be looked through.
+/// Indexes and artifacts have no layers to scan.
 fn is_scannable(media_type: &str, artifact_media_type: Option<&str>) -> bool {
     IMAGE_MANIFESTS.contains(&media_type)
         && artifact_media_type.is_some_and(|kind| IMAGE_CONFIGS.contains(&kind))
 }
 
-/// Says of images what was found in them, in a list of images. Only the basic scanner before today's does so: its
-/// successor and enhanced scanning leave that to `DescribeImageScanFindings`.
+/// Adds scan results to a list of images. Only ECR's older basic scanner does so: its successor and enhanced
+/// scanning report only through `DescribeImageScanFindings`.
 pub(crate) fn summarize(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -80,7 +80,7 @@ pub(crate) fn summarize(
             continue;
         };
         detail.image_scan_status = Some(scan.describe_status());
-        // A scan that failed has found nothing, which is no clean bill.
+        // A failed scan has no findings, which does not mean that the image has no vulnerabilities.
         let completed_at = scan.completed_at.filter(|_| scan.status == ScanStatus::Complete);
         detail.image_scan_findings_summary = completed_at.map(|completed_at| ImageScanFindingsSummary {
             image_scan_completed_at: Some(completed_at),
@@ -105,7 +105,7 @@ fn scan_not_found(repository: &Repository, image: &Image, id: &ImageIdentifier) 
     )
 }
 
-/// The id that answers name an image by: its digest, and the tag that was asked for.
+/// The image id in answers: the image's digest, and the tag of the request.
 fn answered_id(image: &Image, asked: &ImageIdentifier) -> ImageIdentifier {
     ImageIdentifier {
         image_digest: Some(image.digest.to_string()),

@@ -1,4 +1,4 @@
-//! Scans what is pushed, and forgets what was found in an image that goes.
+//! Scans pushed images, and forgets the findings of deleted images.
 
 use ecru_model::Timestamp;
 use ecru_store::Tx;
@@ -15,7 +15,7 @@ impl ImageObserver for Observer {
         Ok(scan_on_push(tx, image, now)?)
     }
 
-    /// ECR forgets what was found in it before, and scans it where it would scan a push.
+    /// ECR forgets the earlier findings of the image, and scans it if it would scan a push.
     fn restored(&self, tx: &Tx<'_>, image: &ObservedImage<'_>, now: Timestamp) -> Result<(), Error> {
         forget_image(tx, image.id)?;
         Ok(scan_on_push(tx, image, now)?)

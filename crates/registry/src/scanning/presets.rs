@@ -1,4 +1,4 @@
-//! Findings that a test sets for a digest: they are what every scan of such an image gives, at once and later.
+//! Findings that a test sets for a digest: every scan of such an image reports them, now and later.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::ports::image_scanner::{CvssScore, Finding, FoundPackage, ScanProblem,
 use crate::records::repositories;
 use crate::{Error, Service, stored_images};
 
-/// An image that was pushed to more repositories is shown with its findings when it is scanned.
+/// If more repositories hold the image, the others show the findings when they are scanned.
 const IMAGES_MAX: i64 = 1_000;
 const ATTEMPTS_MAX: usize = 5;
 
-/// A finding in the words of `DescribeImageScanFindings`, with what only the enhanced shape has left out.
+/// A finding in the members of `DescribeImageScanFindings`, without those that only the enhanced shape has.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PresetFinding {
@@ -76,14 +76,14 @@ impl PresetFinding {
     }
 }
 
-/// Sets the findings, and shows them at once in every image of this digest. How many there are.
+/// Sets the findings, and shows them at once in every image of this digest. Returns the number of these images.
 pub async fn preset_findings(
     service: &Arc<Service>,
     digest: Digest,
     findings: Vec<PresetFinding>,
 ) -> Result<usize, Error> {
     let mut findings: Vec<_> = findings.into_iter().map(PresetFinding::finding).collect();
-    // As a scan has them, the worst first; the order given stands among equals.
+    // In the order of a scan, the worst first; findings of equal severity keep the given order.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let text = stored(serde_json::to_string(&findings))?;
     let save = move |tx: &Tx<'_>| {
@@ -109,7 +109,7 @@ pub async fn preset_findings(
     Ok(shown)
 }
 
-/// A scan that is under way may end first, and is then superseded.
+/// If a scan under way ends first, this replaces its result.
 async fn show(
     service: &Arc<Service>,
     scope: &Scope,
@@ -128,7 +128,7 @@ async fn show(
     Ok(false)
 }
 
-/// Lets images of this digest be scanned again. Whether any findings had been set.
+/// Removes the preset findings, so that images of this digest are scanned again. Returns whether any were set.
 pub async fn release_findings(service: &Service, digest: Digest) -> Result<bool, Error> {
     let write = service.store.write(move |tx| {
         let removed = tx.execute(
@@ -140,7 +140,7 @@ pub async fn release_findings(service: &Service, digest: Digest) -> Result<bool,
     write.await
 }
 
-/// All of them.
+/// Removes all preset findings.
 pub(crate) fn forget(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.execute("DELETE FROM preset_findings", &[])?;
     Ok(())
@@ -163,7 +163,7 @@ pub(super) fn report(findings: Vec<Finding>) -> ScanReport {
     }
 }
 
-/// The repositories that hold an image, of every account and region.
+/// The repositories that hold an image, in every account and region.
 fn places(at: &Snapshot<'_>, digest: &Digest) -> Result<Vec<(Scope, RepositoryName)>, Error> {
     let places = at.query(
         "SELECT r.account, r.region, r.name FROM repositories r
@@ -180,7 +180,7 @@ fn places(at: &Snapshot<'_>, digest: &Digest) -> Result<Vec<(Scope, RepositoryNa
     Ok(places)
 }
 
-/// None for an image that went meanwhile, or that no scan would be made of.
+/// None for an image that is gone by now, or that cannot be scanned.
 async fn begin(
     service: &Service,
     scope: Scope,

@@ -1,4 +1,4 @@
-//! Making the result of a scan visible: its findings in batches first, then all at once with their event.
+//! Makes the result of a scan visible: first its findings in batches, then all at once with the event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::records::repositories::Repository;
 use crate::stored_images::{Image, tags_of};
 use crate::{Error, Service};
 
-/// Half a megabyte or so.
+/// About half a megabyte.
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
 const EVENTS_PER_BATCH: usize = 100;
@@ -28,7 +28,7 @@ const CONTINUOUS: &str = "Continuous scan is selected for image.";
 const UNSUPPORTED: &str =
     "UnsupportedImageError: The operating system and/or package manager are not supported.";
 
-/// A scan that is to end.
+/// A scan that is about to end.
 #[derive(Clone)]
 pub(super) struct Subject {
     pub(super) repository: Repository,
@@ -38,8 +38,8 @@ pub(super) struct Subject {
     pub(super) now: Timestamp,
 }
 
-/// Gives the status that the scan ended with; none when another result came first, or the image is gone. A preset has no
-/// lease: it is not the work of a job.
+/// Returns the status of the ended scan; none if another result came first, or if the image is gone. A preset
+/// has no lease, because it is not the work of a job.
 pub(super) async fn publish(
     service: &Arc<Service>,
     lease: Option<&Lease>,
@@ -47,7 +47,8 @@ pub(super) async fn publish(
     result: &Result<ScanReport, ScanProblem>,
     revision: Option<i64>,
 ) -> Result<Option<ScanStatus>, Error> {
-    // A preset that comes while a job is at work keeps its findings apart; whoever ends first has the scan.
+    // A preset that arrives during a job writes its findings to another generation; the first of the two to
+    // end wins the scan.
     let standing = subject.scan.generation;
     let generation = standing + if lease.is_some() { 1 } else { 2 };
     let verdict = judge(&subject, result, (generation, revision));
@@ -62,7 +63,7 @@ pub(super) async fn publish(
         Ok(report) if has_counts(verdict.status) => report.findings.as_slice(),
         _ => &[],
     };
-    // Nobody hears of the findings of basic scans.
+    // No events report the findings of basic scans.
     let observer = if subject.scan.kind == ScanType::Enhanced && has_counts(verdict.status) {
         Some(service.store.read(|at| Observer::of(at, &subject))?)
     } else {
@@ -93,12 +94,12 @@ pub(super) async fn publish(
     Ok(ended.then_some(status))
 }
 
-/// Holds what was found against what the scan before has found, a batch at a time: there may be megabytes of either.
+/// Compares the findings with those of the previous scan, a batch at a time: both may be megabytes.
 struct Observer {
-    /// As the scan will have ended.
+    /// The scan as it will be when it has ended.
     subject: Subject,
     tags: Vec<ImageTag>,
-    /// When each finding of the scan before was first observed, by its ARN.
+    /// When each finding of the previous scan was first observed, by its ARN.
     before: BTreeMap<String, Option<i64>>,
 }
 
@@ -139,7 +140,7 @@ impl Observer {
         }
     }
 
-    /// Findings, since when each is known.
+    /// The findings, each with the time of its first observation.
     fn dated(&self, findings: &[Finding]) -> Vec<Finding> {
         let (of, now) = (self.found(), self.subject.now.as_millis());
         let dated = findings.iter().map(|finding| {
@@ -208,7 +209,7 @@ impl Observer {
     }
 }
 
-/// Nothing for a scan whose place another result has taken.
+/// Records nothing if another result has replaced the scan.
 fn tell(tx: &Tx<'_>, subject: &Subject, told: &[Value]) -> Result<(), StoreError> {
     let (repository, scan) = (&subject.repository, &subject.scan);
     if record::find_generation(tx, scan.id)? != Some(scan.generation) {
@@ -243,7 +244,7 @@ async fn in_batch<T: Send + 'static>(
     write.await
 }
 
-/// Nothing for a scan that is gone with its image, or whose place another result has taken.
+/// Adds nothing if the scan is gone with its image, or if another result has replaced it.
 fn add(
     tx: &Tx<'_>,
     standing: i64,
@@ -261,7 +262,7 @@ fn add(
     Ok(())
 }
 
-/// Whether the scan was still to end: it goes with its image, and a preset may have been first.
+/// Whether the scan was still to be ended: its image may be gone, and a preset may have come first.
 fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError> {
     let Subject {
         repository,
@@ -285,7 +286,7 @@ fn end(tx: &Tx<'_>, subject: &Subject, verdict: &End) -> Result<bool, StoreError
     };
     let event = match scan.kind {
         ScanType::Basic => events::scan_ended(&scanned, verdict.status.as_str(), &verdict.severity_counts),
-        // Later scans of the same image are told by their findings alone.
+        // Later scans of the same image record events only about their findings.
         ScanType::Enhanced if scan.completed_at.is_none() && has_counts(verdict.status) => {
             events::enhanced_scan_ended(&scanned, &verdict.severity_counts)
         }
@@ -299,7 +300,7 @@ fn has_counts(status: ScanStatus) -> bool {
     matches!(status, ScanStatus::Complete | ScanStatus::Active)
 }
 
-/// What ECR says of such a result.
+/// The status and description that ECR gives such a result.
 fn judge(
     subject: &Subject,
     result: &Result<ScanReport, ScanProblem>,
@@ -316,7 +317,7 @@ fn judge(
         generation,
     };
     match result {
-        // [unknown] in its words, as far as they are not those of the scanner.
+        // [unknown] ECR's wording, except for the part that comes from the scanner.
         Err(ScanProblem::Image(problem)) => end.description = format!("ScanError: {problem}."),
         Err(ScanProblem::Scanner(_)) => {
             "ScanError: The image could not be scanned because of a server-side issue."
@@ -328,7 +329,7 @@ fn judge(
                 end.status = ScanStatus::UnsupportedImage;
             }
         }
-        // An empty list would look like a clean bill. [unknown] to ECR, which always has its data.
+        // An empty list would look like an image without vulnerabilities. [unknown] to ECR, which always has its data.
         Ok(report) if report.is_uncovered && report.findings.is_empty() => {
             end.description = format!(
                 "AdvisoryDataError: No advisory data is loaded{}, so nothing is known of vulnerabilities in this image. \
@@ -363,7 +364,7 @@ fn judge(
     end
 }
 
-/// What a user can do about it.
+/// What a user can do about missing advisories.
 const LOAD: &str = "The command `ecru advisories update` loads it, and the image is then scanned again.";
 
 fn named(before: &str, names: &[String]) -> String {

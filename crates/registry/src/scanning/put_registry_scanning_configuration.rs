@@ -1,4 +1,4 @@
-//! `PutRegistryScanningConfiguration`: says how the registry scans from now on.
+//! `PutRegistryScanningConfiguration`: sets how the registry scans from now on.
 
 use ecru_model::{
     PutRegistryScanningConfigurationInput as Input, PutRegistryScanningConfigurationOutput as Output,
@@ -12,7 +12,7 @@ use crate::{Context, Error};
 
 pub async fn put_registry_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("PutRegistryScanningConfiguration", None);
-    // [unknown] whether a type that is left out keeps the present one; what is put here is the whole configuration.
+    // [unknown] whether an absent type keeps the present one; here a put replaces the whole configuration.
     let scan_type = input.scan_type.unwrap_or(ScanType::Basic);
     let configuration = Configuration::new(scan_type, &input.rules.unwrap_or_default())?;
 

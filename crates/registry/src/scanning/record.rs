@@ -1,4 +1,4 @@
-//! The rows of scans and of what they found.
+//! The rows of scans and their findings.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use crate::Page;
 use crate::paging::{Filling, Room};
 use crate::ports::image_scanner::Finding;
 
-/// A scan of some thousand findings is a few dozen rows.
+/// A scan with some thousand findings takes a few dozen rows.
 pub(super) const FINDINGS_PER_ROW: usize = 50;
 const VERSION: u32 = 1;
 const SCANS_AT_ONCE: i64 = 200;
@@ -28,7 +28,7 @@ pub(super) struct Scan {
     pub(super) requested_at: Timestamp,
     pub(super) completed_at: Option<Timestamp>,
     pub(super) source_updated_at: Option<Timestamp>,
-    /// Which advisories there were, of a scan that lacked some.
+    /// The revision of the advisories, if the scan lacked some.
     pub(super) lacking_revision: Option<i64>,
     pub(super) severity_counts: BTreeMap<String, i64>,
     pub(super) generation: i64,
@@ -50,12 +50,12 @@ impl Scan {
         })
     }
 
-    /// Whether a job has yet to bring it to its end.
+    /// Whether a job must still end it.
     pub(super) fn is_under_way(&self) -> bool {
         matches!(self.status, ScanStatus::InProgress | ScanStatus::Pending)
     }
 
-    /// Whether it lacked advisories, and others are loaded since then.
+    /// Whether it lacked advisories, and others have been loaded since.
     pub(super) fn lacks_others_than(&self, revision: Option<i64>) -> bool {
         self.lacking_revision.is_some() && self.lacking_revision != revision
     }
@@ -89,7 +89,7 @@ pub(super) fn find(
     )
 }
 
-/// Begins a scan, in the place of the one before. Its findings stay until there are others, and are not to be seen.
+/// Begins a scan, in place of the previous one. The old findings stay stored until the scan ends, but are not shown.
 pub(super) fn begin(
     tx: &Tx<'_>,
     (repository_id, image_id): (i64, i64),
@@ -111,7 +111,7 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// A scan that lacked advisories, and where its image is.
+/// A scan that lacked advisories, and the place of its image.
 pub(super) struct Lacking {
     pub(super) scan_id: i64,
     pub(super) image_id: i64,
@@ -120,7 +120,7 @@ pub(super) struct Lacking {
     pub(super) name: RepositoryName,
 }
 
-/// Scans after `last` that lacked advisories while there were others than now.
+/// Scans after `last` that lacked advisories of another revision than this one.
 pub(super) fn lacking(
     at: &Snapshot<'_>,
     last: i64,
@@ -161,7 +161,7 @@ pub(super) fn any_lacks(at: &Snapshot<'_>) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
-/// Lets a scan that nobody asked for leave room for one that somebody asks for.
+/// Makes an automatic scan not count for the limit on requested scans.
 pub(super) fn leave_room(tx: &Tx<'_>, scan_id: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE image_scans SET requested_at = ?2 WHERE id = ?1",
@@ -170,7 +170,7 @@ pub(super) fn leave_room(tx: &Tx<'_>, scan_id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How a scan ended.
+/// The end of a scan.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) status: ScanStatus,
@@ -208,7 +208,7 @@ struct Chunk {
     findings: Vec<Finding>,
 }
 
-/// The findings that are to be seen; none when the scan is gone with its image.
+/// The generation of the visible findings; none if the scan is gone with its image.
 pub(super) fn find_generation(at: &Snapshot<'_>, scan_id: i64) -> Result<Option<i64>, StoreError> {
     at.find(
         "SELECT generation FROM image_scans WHERE id = ?1",
@@ -217,7 +217,7 @@ pub(super) fn find_generation(at: &Snapshot<'_>, scan_id: i64) -> Result<Option<
     )
 }
 
-/// Findings that are not yet to be seen, the first of them at `position`.
+/// Adds findings that are not yet visible, beginning at `position`.
 pub(super) fn add_findings(
     tx: &Tx<'_>,
     (scan_id, generation): (i64, i64),
@@ -241,7 +241,7 @@ pub(super) fn add_findings(
     Ok(())
 }
 
-/// Removes findings that an interrupted run has left where others are to be. Whether there may be more.
+/// Removes findings that an interrupted run left in this generation. Returns whether there may be more.
 pub(super) fn clear_findings(
     tx: &Tx<'_>,
     (scan_id, generation): (i64, i64),
@@ -256,7 +256,7 @@ pub(super) fn clear_findings(
     Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
 }
 
-/// Removes findings that are not to be seen any more, or never came to be. Whether there may be others.
+/// Removes findings that are no longer visible, or that never were. Returns whether there may be more.
 pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) -> Result<bool, StoreError> {
     let removed = tx.execute(
         "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
@@ -268,8 +268,8 @@ pub(super) fn remove_stale_findings(tx: &Tx<'_>, scan_id: i64, rows_max: i64) ->
     Ok(i64::try_from(removed).is_ok_and(|removed| removed == rows_max))
 }
 
-/// A page of findings after a position, which is how many stand before. `more_bytes` is what each costs beside its own
-/// texts.
+/// A page of findings after a position, which is the number of findings before it. `more_bytes` is what each
+/// costs beside its own texts.
 pub(super) fn findings(
     at: &Snapshot<'_>,
     scan: &Scan,
@@ -306,7 +306,7 @@ pub(super) fn findings(
     Ok(filling.page())
 }
 
-/// Scans that count other findings than there are to be seen, in a line each: verification asks.
+/// Scans with a wrong count of visible findings, one line each, for verification.
 pub(crate) fn miscounted(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
     let mut complaints = Vec::new();
     let mut last = 0;
@@ -323,13 +323,13 @@ pub(crate) fn miscounted(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
         for (id, generation, counts) in scans {
             let counts = serde_json::from_str::<BTreeMap<String, i64>>(&counts).ok();
             if counts != count_again(at, id, generation)? {
-                complaints.push(format!("a scan counts other findings than it has: number {id}"));
+                complaints.push(format!("a scan has a wrong count of findings: number {id}"));
             }
         }
     }
 }
 
-/// None where the findings do not follow each other, or cannot be read.
+/// None if the findings are not contiguous, or cannot be read.
 fn count_again(
     at: &Snapshot<'_>,
     scan_id: i64,
@@ -355,7 +355,7 @@ fn count_again(
     Ok(whole.then_some(counts))
 }
 
-/// The image goes, and what was found in it.
+/// Deletes the scans of an image with their findings.
 pub(crate) fn forget_image(tx: &Tx<'_>, image_id: i64) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM image_scan_findings WHERE scan_id IN (SELECT id FROM image_scans WHERE image_id = ?1)",

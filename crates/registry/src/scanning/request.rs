@@ -1,4 +1,4 @@
-//! Asking for a scan: the row that says it is under way, and the job that ends it.
+//! Requests a scan: inserts the row that reports it as under way, and schedules the job that ends it.
 
 use ecru_model::{Digest, ScanFrequency, ScanStatus, ScanType, Timestamp};
 use ecru_store::{StoreError, Tx};
@@ -10,7 +10,7 @@ use crate::jobs::{ImageSubject, schedule};
 use crate::ports::image_observer::ObservedImage;
 use crate::records::repositories::Repository;
 
-/// Basic scans say from the start that they are in progress, enhanced ones that they wait.
+/// A basic scan reports at once that it is in progress, an enhanced scan that it is pending.
 pub(super) fn request(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -30,7 +30,8 @@ pub(super) fn request(
     schedule::<ImageScan>(tx, &repository.scope, &target, now)
 }
 
-/// Scans an image if the registry's rules, or the older switch of its repository, say so. The switch means basic scans.
+/// Scans an image if the rules of the registry, or the older setting of its repository, require it. That
+/// setting means basic scans.
 pub(super) fn scan_on_push(tx: &Tx<'_>, image: &ObservedImage<'_>, now: Timestamp) -> Result<(), StoreError> {
     let repository = image.repository;
     if !is_scannable(image.media_type, image.artifact_media_type) {

@@ -1,4 +1,4 @@
-//! The job of one image: it looks through the layers, or takes what a test has set, and brings the scan to its end.
+//! The job that scans one image: it scans the layers, or uses preset findings, and ends the scans.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use crate::stored_images::{self, Image};
 use crate::{Error, Service};
 
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-/// After that a scan that cannot be made is said to have failed.
+/// After this number of attempts the scan is reported as failed.
 const ATTEMPTS_MAX: i64 = 5;
 
 pub(crate) struct ImageScan;
 
 impl crate::jobs::Work for ImageScan {
     const NAME: &'static str = "image-scan";
-    /// The scanner looks at one image at a time, so that another scan would only wait in its place.
+    /// The scanner scans one image at a time, so a second run would only occupy a place.
     const RUNNING_MAX: usize = 1;
     type Subject = ImageSubject;
 
@@ -37,7 +37,7 @@ impl crate::jobs::Work for ImageScan {
 async fn run(service: &Arc<Service>, job: &Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
     let nothing = || Ok(Outcome::Done(json!({})));
     let now = service.clock.now();
-    // Before the scan: advisories that come while it is under way are others than those it had.
+    // Read before the scan: advisories that are loaded during the scan are not those that it used.
     let revision = revision(service).await;
     let found = service.store.read(|at| Work::find(at, job, (now, revision)))?;
     let Some(work) = found else {
@@ -80,7 +80,7 @@ async fn run(service: &Arc<Service>, job: &Job<ImageSubject>, lease: &Lease) -> 
     Ok(Outcome::Done(json!({ "scans": ended })))
 }
 
-/// What there is to scan, and for which scans.
+/// What to scan, and for which scans.
 struct Work {
     repository: Repository,
     image: Image,
@@ -90,7 +90,7 @@ struct Work {
 }
 
 impl Work {
-    /// None when the image is gone, or when nobody waits for a scan of it any more.
+    /// None if the image is gone, or if no scan waits for it any more.
     fn find(
         at: &Snapshot<'_>,
         job: &Job<ImageSubject>,
@@ -152,7 +152,7 @@ async fn scan(service: &Arc<Service>, work: &Work) -> Result<ScanReport, ScanPro
     run_blocking(move || scanner.scan(layers)).await
 }
 
-/// Of the advisories there are now.
+/// The revision of the loaded advisories.
 async fn revision(service: &Service) -> Option<i64> {
     let scanner = service.ports.scanner.clone()?;
     run_blocking(move || scanner.revision()).await.ok()

@@ -1,4 +1,4 @@
-//! A finding in the two shapes of the model: that of basic scanning, and that of enhanced scanning.
+//! A finding in the two shapes of the model: for basic scanning and for enhanced scanning.
 
 use ecru_model as model;
 use ecru_model::{
@@ -28,7 +28,7 @@ pub(super) fn basic(finding: Finding) -> ImageScanFinding {
     }
 }
 
-/// Where findings were made.
+/// The image and the scan of the findings.
 pub(super) struct Found<'a> {
     pub(super) repository: &'a Repository,
     pub(super) image: &'a Image,
@@ -85,7 +85,7 @@ pub(super) fn enhanced(of: &Found<'_>, finding: Finding) -> EnhancedImageScanFin
     }
 }
 
-/// Inspector says UNTRIAGED where ECR says that a severity is undefined.
+/// Inspector's word for ECR's undefined severity is UNTRIAGED.
 fn severity_word(severity: model::FindingSeverity) -> String {
     match severity {
         model::FindingSeverity::Undefined => "UNTRIAGED".to_owned(),
@@ -93,13 +93,13 @@ fn severity_word(severity: model::FindingSeverity) -> String {
     }
 }
 
-/// Version 3 is the one that everybody has.
+/// Version 3 is the one that every source has.
 fn preferred(scores: &[CvssScore]) -> Option<&CvssScore> {
     let of = |version: &str| scores.iter().find(|score| score.version.starts_with(version));
     of("3.").or_else(|| of("4.")).or_else(|| scores.first())
 }
 
-/// The same finding has the same ARN in every scan.
+/// A finding has the same ARN in every scan.
 pub(super) fn finding_arn(of: &Found<'_>, finding: &Finding) -> String {
     let scope = &of.repository.scope;
     let package = finding.package.as_ref();
@@ -175,7 +175,7 @@ fn package(package: FoundPackage) -> VulnerablePackage {
     }
 }
 
-/// As Inspector's own event tells of a finding, with its times in words.
+/// A finding as Inspector's own event reports it, with its times written out.
 pub(super) fn told(of: &Found<'_>, finding: Finding, status: &str) -> Value {
     let finding = EnhancedImageScanFinding {
         status: Some(status.to_owned()),

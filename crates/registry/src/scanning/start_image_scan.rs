@@ -60,8 +60,8 @@ pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Err
         .await
 }
 
-/// [unknown] whether ECR counts scans that failed. Here a scan that lacked advisories leaves room for another as soon as
-/// others are loaded, and so does one that was repeated for that reason; every other scan counts.
+/// [unknown] whether ECR counts failed scans. Here a scan that lacked advisories does not count once others
+/// are loaded, nor does a scan that was repeated for this reason. Every other scan counts.
 fn uses_up_the_quota(before: &Scan, revision: Option<i64>, now: Timestamp) -> bool {
     let age = now.as_millis().saturating_sub(before.requested_at.as_millis());
     !before.lacks_others_than(revision) && age < SCAN_EVERY_MILLISECONDS
@@ -109,7 +109,7 @@ fn quota_exceeded() -> Error {
     )
 }
 
-/// [unknown] in its words, like the next.
+/// [unknown] ECR's wording, here and in the next function.
 fn unsupported(repository: &Repository, image: &Image) -> Error {
     Error::new(
         ErrorCode::UnsupportedImageTypeException,

@@ -1,5 +1,5 @@
-//! The job of a registry whose rules were changed: repositories are told of it, and enhanced scanning takes up the images
-//! that were pushed lately.
+//! The job of a registry whose scanning rules changed: it records the change for each repository, and enhanced scanning begins on
+//! images that were pushed recently.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::stored_images::Image;
 use crate::{Error, Service, events};
 
 const ROWS_PER_BATCH: u32 = 200;
-/// Images that were pushed longer before the switch are left alone.
+/// Images that were pushed longer than this before the switch are not scanned.
 const ELIGIBLE_MILLISECONDS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
-/// The earliest push that is still scanned, where scanning is enhanced.
+/// The earliest push that is scanned, if scanning is enhanced.
 pub(super) fn eligible_since(configuration: &Configuration) -> Option<Timestamp> {
     let since = configuration.enhanced_since()?;
     Some(Timestamp::from_millis(
@@ -30,7 +30,7 @@ pub(super) fn eligible_since(configuration: &Configuration) -> Option<Timestamp>
     ))
 }
 
-/// How it stands with an image that has not been scanned; none for one that is not to be scanned.
+/// The scan status of an image without a scan; none for an image that is not scanned.
 pub(super) fn standing(
     configuration: &Configuration,
     repository: &Repository,
@@ -48,7 +48,7 @@ pub(super) fn standing(
     }
 }
 
-/// Brings repositories and images in line with new rules of scanning.
+/// The job that applies new scanning rules to repositories and images.
 pub(crate) struct ScanSweep;
 
 impl Work for ScanSweep {
@@ -130,7 +130,7 @@ impl Sweep {
         }
     }
 
-    /// Each image that has no scan yet, and is still there.
+    /// Requests a scan for each image that exists and has none.
     async fn take_up(
         &self,
         service: &Service,
@@ -159,7 +159,7 @@ impl Sweep {
         write.await
     }
 
-    /// Enhanced scanning tells when it scans a repository at another frequency than before.
+    /// Records an event if enhanced scanning changes the scan frequency of a repository.
     async fn tell(&self, service: &Service, name: &RepositoryName) -> Result<(), Error> {
         let Some(previous) = self.configuration.previous() else {
             return Ok(());
@@ -180,7 +180,7 @@ impl Sweep {
         write.await
     }
 
-    /// All were told, unless the rules were changed again meanwhile.
+    /// Forgets the previous rules, unless the rules changed again meanwhile.
     async fn finish(self, service: &Service) -> Result<(), Error> {
         let write = service.store.write(move |tx| {
             self.lease.check(tx)?;

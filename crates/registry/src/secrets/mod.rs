@@ -1,4 +1,4 @@
-//! Secrets that rules of the pull-through cache name, as long as no other service holds them.
+//! Secrets that rules of the pull-through cache name, until another service stores them.
 
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
@@ -10,17 +10,17 @@ use crate::{Error, Page, Service};
 const SECRETS_MAX: i64 = 10_000;
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 const NAME_CHARACTERS_MAX: usize = 512;
-/// What a secret is encrypted with unless a key is named.
+/// The key that encrypts a secret unless another key is named.
 const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
 
-/// How a secret is called when it is put.
+/// The name under which a secret is put.
 #[derive(Clone, Debug)]
 pub enum SecretName {
     Arn(String),
     In(Scope, String),
 }
 
-/// What can be seen of a secret.
+/// The visible part of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSummary {
     pub arn: String,
@@ -29,11 +29,11 @@ pub struct SecretSummary {
 
 pub(crate) struct Found {
     pub(crate) value: Secret,
-    /// Whether it was encrypted with a key of the customer.
+    /// Whether a key of the customer encrypts it.
     pub(crate) sealed: bool,
 }
 
-/// Keeps a secret under its ARN, whatever was there before, and says that ARN.
+/// Stores a secret under its ARN, replaces an earlier value, and returns the ARN.
 pub async fn put_secret(
     service: &Service,
     name: SecretName,
@@ -75,13 +75,13 @@ pub async fn put_secret(
     Ok(arn)
 }
 
-/// Whether there was one.
+/// Returns whether the secret existed.
 pub async fn delete_secret(service: &Service, arn: String) -> Result<bool, Error> {
     let delete = move |tx: &Tx<'_>| tx.execute("DELETE FROM secrets WHERE arn = ?1", &[Value::Text(&arn)]);
     Ok(service.store.write(delete).await? > 0)
 }
 
-/// A page in the order of the ARNs, from the one after `after`; values are not among what is listed.
+/// A page in the order of ARNs, from the one after `after`, without the values.
 pub async fn list_secrets(
     service: &Service,
     after: String,
@@ -127,7 +127,7 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The registry whose account and region an ARN names.
+/// The registry with the account and region of an ARN.
 pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
     let mut parts = arn.strip_prefix("arn:")?.splitn(6, ':');
     let (partition, service) = (parts.next()?, parts.next()?);
@@ -135,7 +135,7 @@ pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
     let registry_id = RegistryId::parse(parts.next()?).ok()?;
     let (kind, name) = (parts.next()?, parts.next()?);
     let regular = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte);
-    // Secrets that earlier versions stored name `aws` in the partitions that those did not know.
+    // Secrets stored by earlier versions name `aws` in partitions that those versions did not support.
     let named_before = partition == "aws" && !matches!(region.partition(), "aws-cn" | "aws-us-gov");
     let placed = partition == region.partition() || named_before;
     let known = service == "secretsmanager" && placed && kind == "secret";
@@ -143,7 +143,7 @@ pub(crate) fn scope_of(arn: &str) -> Option<Scope> {
     (known && named).then_some(Scope { registry_id, region })
 }
 
-/// Ends in six characters, as every ARN of a secret does: the same ones for the same name.
+/// Ends in six characters, as every ARN of a secret does; the same name always gives the same characters.
 fn arn_of(scope: &Scope, name: &str) -> String {
     let digest = Digest::of(name.as_bytes()).to_string();
     let (_, hexadecimal) = digest.split_once(':').unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `DeleteSigningConfiguration`: nothing that is pushed is signed any more; signatures stay.
+//! `DeleteSigningConfiguration`: future pushes are not signed; existing signatures stay.
 
 use ecru_model::{DeleteSigningConfigurationInput as Input, DeleteSigningConfigurationOutput as Output};
 

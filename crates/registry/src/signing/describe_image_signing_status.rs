@@ -1,4 +1,4 @@
-//! `DescribeImageSigningStatus`: what came of signing an image when it was pushed, for each profile that was to sign it.
+//! `DescribeImageSigningStatus`: the results of signing an image when it was pushed, one for each profile.
 
 use ecru_model::{
     DescribeImageSigningStatusInput as Input, DescribeImageSigningStatusOutput as Output, ImageIdentifier,
@@ -29,7 +29,7 @@ pub async fn describe_image_signing_status(ctx: &Context, input: Input) -> Resul
     })
 }
 
-/// At most one for each rule that a configuration may have held while tags were put on the image.
+/// At most one for each rule that any configuration contained while tags were set on the image.
 fn statuses_of(
     at: &Snapshot<'_>,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! `GetSigningConfiguration`: which profiles sign what is pushed to the registry.
+//! `GetSigningConfiguration`: the profiles that sign pushes to the registry.
 
 use ecru_model::{GetSigningConfigurationInput as Input, GetSigningConfigurationOutput as Output};
 

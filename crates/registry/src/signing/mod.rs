@@ -1,4 +1,4 @@
-//! Signing: which profiles sign what is pushed to a registry, and what came of it.
+//! Signing: the profiles that sign pushes to a registry, and the results.
 
 mod delete_signing_configuration;
 mod describe_image_signing_status;
@@ -35,7 +35,7 @@ enum Record {
 #[derive(Serialize, Deserialize)]
 struct RuleRecord {
     profile_arn: String,
-    /// Absent where the rule is for every repository.
+    /// Absent if the rule applies to every repository.
     filters: Option<Vec<String>>,
 }
 

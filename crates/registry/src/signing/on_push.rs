@@ -1,4 +1,4 @@
-//! Signs an image that is pushed with every profile that is to sign it.
+//! Signs a pushed image with every profile that applies to it.
 
 use ecru_model::{SigningProfileArn, SigningRule, SigningStatus, matches_wildcard};
 use ecru_store::{Tx, Value};
@@ -8,8 +8,8 @@ use crate::Error;
 use crate::manifests::Manifest;
 use crate::ports::image_observer::{ImageObserver, ObservedImage};
 
-/// [unknown] in the service's words. There is no AWS Signer here whose keys could sign, and a status must not claim
-/// a signature that nobody can verify.
+/// [unknown] ECR's wording. There is no AWS Signer here whose keys could sign, and a status must not claim a
+/// signature that no client can verify.
 const FAILURE_CODE: &str = "SignerUnavailable";
 const FAILURE_REASON: &str = "No signer is configured that holds the keys of the signing profile";
 
@@ -27,7 +27,7 @@ impl ImageObserver for Observer {
     }
 }
 
-/// A profile signs an image once; what came of it stays, whatever becomes of the configuration.
+/// A profile signs an image once. Its result stays, even if the configuration changes.
 fn sign(tx: &Tx<'_>, image: &ObservedImage<'_>, manifest: &Manifest) -> Result<(), Error> {
     let repository = image.repository;
     if is_signature(manifest) {
@@ -53,7 +53,7 @@ fn sign(tx: &Tx<'_>, image: &ObservedImage<'_>, manifest: &Manifest) -> Result<(
     Ok(())
 }
 
-/// Signatures are not signed.
+/// Signatures themselves are not signed.
 fn is_signature(manifest: &Manifest) -> bool {
     let layers = manifest.blobs.iter().map(|blob| blob.media_type.as_str());
     manifest
@@ -64,7 +64,7 @@ fn is_signature(manifest: &Manifest) -> bool {
         .any(|media_type| SIGNATURE_MEDIA_TYPES.contains(&media_type))
 }
 
-/// A rule without filters is for every repository; a filter must match the whole name.
+/// A rule without filters applies to every repository; a filter must match the whole name.
 fn profiles_for<'a>(
     rules: &'a [SigningRule],
     repository_name: &'a str,

@@ -1,4 +1,4 @@
-//! `PutSigningConfiguration`: sets which profiles sign what is pushed to the registry.
+//! `PutSigningConfiguration`: sets the profiles that sign pushes to the registry.
 
 use ecru_model::{
     Arn, ErrorCode, PutSigningConfigurationInput as Input, PutSigningConfigurationOutput as Output, Scope,
@@ -24,14 +24,14 @@ pub async fn put_signing_configuration(ctx: &Context, input: Input) -> Result<Ou
         .await
 }
 
-/// A profile may belong to any account, but signs in its own region only.
+/// A profile may belong to any account, but signs only in its own region.
 fn check_regions(scope: &Scope, configuration: &SigningConfiguration) -> Result<(), Error> {
     let region = &scope.region;
     let is_here = |arn: Arn<'_>| arn.region == region.as_str() && arn.partition == region.partition();
     for rule in &configuration.rules {
         let arn = rule.signing_profile_arn.as_str();
         if !Arn::parse(arn).is_some_and(is_here) {
-            // [unknown] in its words.
+            // [unknown] ECR's wording.
             return Err(Error::new(
                 ErrorCode::ValidationException,
                 format!("The signing profile '{arn}' is not in the region {region}"),

@@ -7,7 +7,7 @@ use super::recollection::{Absences, Sizes};
 
 #[derive(Default)]
 pub(crate) struct Caching {
-    /// Whether any registry may have a rule, so that a pull where nobody uses the cache need not look.
+    /// Whether any registry may have a rule. While this is false, a pull need not look for rules.
     on: AtomicBool,
     pub(crate) flights: Flights,
     pub(crate) absences: Absences,

@@ -1,4 +1,5 @@
-//! Blobs on their way from upstream: one flight for a repository and digest, which everybody who asks follows.
+//! Blobs on their way from upstream: one flight for each repository and digest, which every client that asks for the blob
+//! follows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +12,14 @@ use tokio::time::timeout;
 use crate::Error;
 use crate::ports::trouble::Trouble;
 
-/// Each holds a connection, a file and a megabyte at most.
+/// Each flight holds a connection, a file and at most a megabyte.
 const FLIGHTS_MAX: usize = 32;
-/// How long one waits for a place among them.
+/// How long a blob waits for one of these places.
 const PLACE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client waits for a flight that another client began.
 const FOLLOWING_PATIENCE: Duration = Duration::from_mins(10);
 
-/// A repository and a blob that it is to have.
+/// A blob and the repository that will get it.
 pub(crate) type Key = (Scope, RepositoryName, Digest);
 
 #[derive(Clone)]
@@ -27,14 +28,14 @@ pub(crate) struct Flights {
     places: Arc<Semaphore>,
 }
 
-/// How a flight has ended.
+/// The end of a flight.
 #[derive(Clone)]
 enum Landed {
     Stored,
     Failed(Arc<Trouble>),
 }
 
-/// Held by whatever brings a blob.
+/// Held by the task that fetches a blob.
 pub(crate) struct Flight {
     flights: Flights,
     key: Key,
@@ -54,7 +55,7 @@ impl Default for Flights {
 }
 
 impl Flights {
-    /// The flight is the caller's to make if it comes along.
+    /// If a flight is returned, the caller must fetch the blob.
     pub(crate) fn join(&self, key: Key) -> (Follower, Option<Flight>) {
         let mut under_way = self.lock();
         if let Some(landed) = under_way.get(&key) {
@@ -70,7 +71,7 @@ impl Flights {
         (Follower(landed), Some(flight))
     }
 
-    /// Waits until few enough blobs are on their way.
+    /// Waits for a free place.
     pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Trouble> {
         let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         place.ok().and_then(Result::ok).ok_or_else(busy)
@@ -82,7 +83,7 @@ impl Flights {
 }
 
 impl Flight {
-    /// Says how it ended to all who follow.
+    /// Reports the outcome to all followers.
     pub(crate) fn land(self, outcome: &Result<(), Trouble>) {
         let landed = match outcome {
             Ok(()) => Landed::Stored,
@@ -106,7 +107,7 @@ impl Follower {
                 Some(Landed::Failed(trouble)) => Err(trouble.again()),
                 _ => Ok(()),
             },
-            // It ended without a word, by a panic.
+            // The flight ended by a panic, without reporting an outcome.
             Err(_) => Err(Error::server("a layer could not be fetched").into()),
         }
     }

@@ -1,4 +1,4 @@
-//! Manifests that were asked for lately, kept for as long as nothing is committed.
+//! Manifests that were requested recently, kept until the next commit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use ecru_store::Settled;
 use crate::manifests::{Reference, StoredManifest};
 
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// About what an entry takes beside the manifest.
+/// The approximate size of an entry beside its manifest.
 const ENTRY_BYTES: usize = 512;
 
-/// What is asked for by whom no policy speaks of.
+/// A request by a caller that no policy concerns.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) scope: Scope,
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl KeptManifests {
-    /// The rows are as they were when this was read, so it is what they would tell.
+    /// No row changed since the entry was read, so the rows would give the same answer.
     pub(crate) fn find(&self, settled: Settled, key: &Key) -> Option<Kept> {
         let state = self.lock();
         if state.settled != Some(settled) {
@@ -46,7 +46,7 @@ impl KeptManifests {
         state.manifests.get(key).cloned()
     }
 
-    /// Takes what was read while the rows were settled.
+    /// Keeps what was read while no row changed.
     pub(crate) fn keep(&self, settled: Settled, key: Key, kept: Kept) {
         let mut state = self.lock();
         let bytes = ENTRY_BYTES + kept.manifest.bytes.len();

@@ -1,4 +1,4 @@
-//! What the process keeps in memory beside the store. Each part is plain data; the rooms that own it say what it is used for.
+//! What the process keeps in memory beside the store. Each part is plain data; the room that owns it defines its use.
 
 pub(crate) mod caching;
 pub(crate) mod flights;

@@ -8,7 +8,7 @@ use ecru_store::{Row, Snapshot, Store, StoreError, stored};
 
 use crate::{Caller, Error};
 
-/// Every binding, in memory: each signed request asks.
+/// All bindings, in memory because every signed request reads them.
 pub(crate) struct Principals(RwLock<HashMap<String, Caller>>);
 
 impl Principals {
@@ -17,7 +17,7 @@ impl Principals {
     }
 
     pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
-        // Read under the lock: of two who reload, the later one has seen what both have changed.
+        // Read under the lock: of two reloads, the later one has seen the changes of both.
         let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *bound = store.read(load_all)?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Pulls that are noted and not written yet.
+//! Pulls that are recorded in memory and not yet written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use ecru_model::{Digest, RepositoryName, Scope, Timestamp};
 use tokio::sync::Notify;
 
-/// Beyond these, pulls are forgotten until the others are written.
+/// Beyond this number, further pulls are dropped until these are written.
 const PULLS_MAX: usize = 100_000;
 const AHEAD_MAX: usize = 10_000;
 
-/// Pulls that are not written yet.
+/// Pulls that are not yet written.
 #[derive(Default)]
 pub(crate) struct Pulls {
     noted: Mutex<HashMap<Pulled, Timestamp>>,
     wanted: Notify,
-    /// Of images that have been given to somebody, and are still on their way here.
+    /// Pulls of images that were served to a client before they were stored here.
     ahead: Mutex<HashMap<Arriving, Timestamp>>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Pulled {
 }
 
 impl Pulls {
-    /// Of several pulls since the last one that was written, the first counts.
+    /// If an image is pulled several times before the next write, the first pull counts.
     pub(crate) fn note(&self, pulled: Pulled, now: Timestamp) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.len() >= PULLS_MAX {
@@ -55,7 +55,7 @@ impl Pulls {
         }
     }
 
-    /// When an image was pulled that has arrived, or will not.
+    /// The pull time of an image that was stored, or whose import was given up.
     pub(crate) fn take_ahead(&self, arriving: &Arriving) -> Option<Timestamp> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.remove(arriving)
@@ -66,7 +66,7 @@ impl Pulls {
         std::mem::take(&mut *noted).into_iter().collect()
     }
 
-    /// Waits until there is something to write.
+    /// Waits until there is a pull to write.
     pub(crate) async fn wanted(&self) {
         self.wanted.notified().await;
     }

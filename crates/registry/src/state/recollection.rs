@@ -1,4 +1,4 @@
-//! What the cache remembers of upstreams for a while: which blobs they do not have, and how long those are that manifests name.
+//! What the cache remembers of upstreams for a while: blobs that they do not have, and blob sizes that manifests name.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,16 +12,16 @@ use super::flights::Key;
 use crate::manifests::Manifest;
 use crate::ports::upstreams::UpstreamError;
 
-/// A push looks for each of its layers several times within it.
+/// A push checks each of its layers several times within this time.
 const ABSENT_FOR: Duration = Duration::from_secs(30);
 const ENTRIES_MAX: usize = 20_000;
 
-/// Blobs that an upstream was asked for and did not have.
+/// Blobs that an upstream was asked for and does not have.
 #[derive(Default)]
 pub(crate) struct Absences(Mutex<HashMap<Key, Instant>>);
 
 impl Absences {
-    /// The answer of the upstream, or the one that it gave a moment ago.
+    /// Returns the answer of the upstream; a recent "not found" is returned again without asking.
     pub(crate) async fn ask<T>(
         &self,
         key: Key,
@@ -37,7 +37,7 @@ impl Absences {
         answer
     }
 
-    /// After a change of what is asked, and as whom.
+    /// Called when the upstream or its credentials change.
     pub(crate) fn forget(&self) {
         self.lock().clear();
     }
@@ -47,23 +47,23 @@ impl Absences {
     }
 }
 
-/// The sizes that manifests claim of blobs, which upstreams may not exceed.
+/// The sizes of blobs according to manifests; an upstream must not send more.
 #[derive(Default)]
 pub(crate) struct Sizes(Mutex<HashMap<Key, u64>>);
 
 impl Sizes {
     pub(crate) fn note(&self, scope: &Scope, name: &RepositoryName, manifest: &Manifest) {
         let mut sizes = self.lock();
-        // Schema 1 says no sizes.
+        // Schema 1 contains no sizes.
         for blob in manifest.blobs.iter().filter(|blob| blob.size > 0) {
             let key = (scope.clone(), name.clone(), blob.digest);
-            // Of two manifests that disagree, one may be honest.
+            // If two manifests disagree, the larger size counts: that manifest may be the correct one.
             let known = sizes.get(&key).copied().unwrap_or(0);
             keep(&mut sizes, key, known.max(blob.size));
         }
     }
 
-    /// None for a blob of which no manifest was seen.
+    /// None if no manifest with this blob was seen.
     pub(crate) fn find(&self, scope: &Scope, name: &RepositoryName, digest: Digest) -> Option<u64> {
         let key = (scope.clone(), name.clone(), digest);
         self.lock().get(&key).copied()

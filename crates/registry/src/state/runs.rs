@@ -1,4 +1,4 @@
-//! The runs of background work in this process: how many there are, of which kinds, and how they ended.
+//! The runs of background work in this process: their number, their kinds and their results.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,12 +6,12 @@ use ecru_model::{Scope, Timestamp};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
-/// How many runs there may be at once.
+/// The maximum number of runs at the same time.
 pub(crate) const RUNNING_MAX: usize = 3;
-/// Runs whose result somebody may still want to read.
+/// The number of finished runs whose result can still be read.
 const ENDED_MAX: usize = 256;
 
-/// A run that has ended, for whoever asked for it.
+/// A finished run, for the caller that requested it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ran {
     pub kind: String,
@@ -24,13 +24,13 @@ pub struct Ran {
 pub enum Ended {
     Done(Value),
     Again(Timestamp),
-    /// With a sentence for people; the log has the cause. It is tried again after a while.
+    /// With a sentence for people; the log has the cause. The job is retried after a while.
     Failed(String),
     /// Another run took the job over.
     Superseded,
 }
 
-/// A kind of work that runs, and how many of it may.
+/// A running kind of work, and its maximum number of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunningKind {
     pub(crate) name: String,
@@ -40,9 +40,9 @@ pub(crate) struct RunningKind {
 pub(crate) struct Runs {
     pub(crate) permits: Arc<Semaphore>,
     kinds: Mutex<Vec<RunningKind>>,
-    /// Held while a job is chosen by the kinds that run, until its own is among them.
+    /// Held while a job is chosen, until its kind is listed among the running kinds.
     pub(crate) choosing: tokio::sync::Mutex<()>,
-    /// How many places are taken, including those of runs that are only looked for.
+    /// The number of occupied places, including places of runs that are still looking for a job.
     pub(crate) taken: watch::Sender<usize>,
     pub(crate) ended: broadcast::Sender<Ran>,
     /// Wakes the loop when a run has ended and its place is free.
@@ -62,11 +62,11 @@ impl Default for Runs {
     }
 }
 
-/// At most `RUNNING_MAX` runs cannot fill more kinds than this.
+/// `RUNNING_MAX` runs cannot fill more kinds than this.
 pub(crate) type FullKinds = [String; RUNNING_MAX];
 
 impl Runs {
-    /// The kinds of which no other run may begin; empty texts where there are fewer.
+    /// The kinds of which no further run may begin, padded with empty texts.
     pub(crate) fn full_kinds(&self) -> FullKinds {
         let running = self.kinds();
         let mut full = Vec::<&str>::new();

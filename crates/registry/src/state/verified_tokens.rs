@@ -1,5 +1,5 @@
-//! Tokens that were verified before: a client sends the same one with each request, and its verification costs as much as
-//! the rest of a small request.
+//! Tokens that were verified before. A client sends the same token with each request, and verifying it costs as much as the rest
+//! of a small request.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -10,16 +10,16 @@ use ecru_model::{Scope, Timestamp};
 
 use crate::{Caller, Random};
 
-/// Of each of the two generations.
+/// The maximum of each of the two generations.
 const ENTRIES_MAX: usize = 1024;
 const BYTES_MAX: usize = 512 * 1024;
-/// About what an entry takes beside the text of its caller.
+/// The approximate size of an entry beside the text of its caller.
 const ENTRY_BYTES: usize = 256;
 const KEY_BYTES: usize = 32;
-/// Texts of other lengths hold no token, and need not be hashed.
+/// Texts of other lengths contain no token, and need no hash.
 const PRESENTED_BYTES: RangeInclusive<usize> = 128..=8192;
 
-/// What a token holds, once its signature was verified. Whether its time is over is asked at each use.
+/// The content of a token whose signature was verified. Expiry is checked at each use.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
     pub(crate) caller: Caller,
@@ -27,18 +27,18 @@ pub(crate) struct Verified {
     pub(crate) expires_at: Timestamp,
 }
 
-/// Remembers credentials by a keyed hash of them, under a key that no other process has: what was presented is not kept,
-/// and nobody outside can find two texts of one hash, or learn anything from the time that a comparison takes.
+/// Remembers credentials by a hash under a key that only this process has. The credentials are not kept. An
+/// outsider can neither find two texts of one hash nor learn anything from the duration of a comparison.
 #[derive(Default)]
 pub(crate) struct VerifiedTokens {
-    /// Made at first use, since a start does not need it; none where the system gives no randomness.
+    /// Created at first use, since startup does not need it. None if the system gives no randomness.
     key: OnceLock<Option<hmac::Key>>,
     generations: Mutex<Generations>,
 }
 
 type Hash = [u8; KEY_BYTES];
 
-/// When the younger is full it becomes the older, and what was the older is forgotten: what is used stays.
+/// When the younger generation is full it replaces the older one, so entries in use stay.
 #[derive(Default)]
 struct Generations {
     younger: Generation,
@@ -56,7 +56,7 @@ impl VerifiedTokens {
         if !PRESENTED_BYTES.contains(&presented.len()) {
             return None;
         }
-        // Without a key nothing was ever remembered.
+        // Without a key nothing was remembered.
         let hash = hash(self.key.get()?.as_ref()?, presented);
         self.lock().find(&hash)
     }

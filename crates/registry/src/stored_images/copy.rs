@@ -1,4 +1,4 @@
-//! Brings an image, its layers and its tags from one repository into another: rows and links, while bytes stay where they are.
+//! Copies an image, its layers and its tags from one repository into another: only rows and links are written, no bytes.
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageTag};
@@ -14,7 +14,7 @@ use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
 use crate::records::tag_mutability::is_frozen;
 
-/// An image as its own repository has it.
+/// An image in its source repository.
 #[derive(Clone)]
 pub(crate) struct Original {
     digest: Digest,
@@ -54,7 +54,7 @@ impl Original {
     }
 }
 
-/// Lets a repository read what another one may read of these blobs.
+/// Lets a repository read these blobs of another repository.
 pub(crate) fn link_layers(
     tx: &Tx<'_>,
     from: &Repository,
@@ -76,7 +76,8 @@ pub(crate) fn link_layers(
     Ok(())
 }
 
-/// Stores an image whose layers are linked and whose children are there. A tag that is frozen elsewhere is left out.
+/// Stores an image whose layers are linked and whose children exist. A tag that is frozen at another image is
+/// left out.
 pub(crate) fn store_copy(
     tx: &Tx<'_>,
     original: &Original,
@@ -110,7 +111,7 @@ fn is_free(at: &Snapshot<'_>, repository: &Repository, tag: &ImageTag) -> Result
     Ok(!frozen || tag_target(at, repository, tag.as_str())?.is_none())
 }
 
-/// Whether a tag points at this very image.
+/// Whether a tag points at exactly this image.
 pub(crate) fn points_at(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -121,7 +122,7 @@ pub(crate) fn points_at(
     Ok(image.is_some_and(|image| image.digest == *digest))
 }
 
-/// Takes a tag away if it points at the image; the image stays.
+/// Removes a tag if it points at the image; the image stays.
 pub(crate) fn remove_copied_tag(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -135,7 +136,7 @@ pub(crate) fn remove_copied_tag(
     }
 }
 
-/// Deletes an image with its tags if it is there, unless an index there needs it.
+/// Deletes an image with its tags if it exists, unless an index there needs it.
 pub(crate) fn remove_copy(
     tx: &Tx<'_>,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! Takes tags and images out of a repository, for both wires.
+//! Deletes tags and images of a repository, for both wires.
 
 use ecru_model::{Digest, ImageTag};
 use ecru_store::{StoreError, Tx, Value, stored};
@@ -12,7 +12,7 @@ use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
 use crate::{Error, events};
 
-/// Takes a tag away; an image that loses its last tag goes with it, unless an index needs it.
+/// Removes a tag. An image that loses its last tag is deleted too, unless an index needs it.
 pub(crate) fn delete_tag(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -38,7 +38,7 @@ pub(crate) fn delete_tag(
     })
 }
 
-/// Takes a tag away; the image stays, although it may have no other.
+/// Removes a tag. The image stays, even without any tag.
 pub(crate) fn remove_tag(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -55,13 +55,13 @@ pub(crate) fn remove_tag(
 }
 
 pub(crate) enum Deleted {
-    /// With the tags that went.
+    /// With the removed tags.
     Done { tags: Vec<ImageTag> },
-    /// Nothing was changed, because these indexes name the image.
+    /// Nothing changed, because these indexes name the image.
     ReferencedBy(Vec<Digest>),
 }
 
-/// Deletes an image with all its tags, here and wherever deletions are replicated to.
+/// Deletes an image with all its tags, here and in every registry that deletions are replicated to.
 pub(crate) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -95,7 +95,7 @@ pub(crate) fn delete_image_here(
         &[Value::Integer(repository.id), Value::Integer(image.id)],
     )?;
     needs::release(tx, repository, image, at.machine_now)?;
-    // Earlier builds stored other kinds of manifest that name images too.
+    // Earlier builds stored other kinds of manifest that also name images.
     if !manifest.children.is_empty() {
         release_children(tx, repository, image, &manifest)?;
     }
@@ -112,7 +112,7 @@ pub(crate) fn delete_image_here(
     Ok(Deleted::Done { tags })
 }
 
-/// One event for each tag that went, or one for an image without.
+/// Records one event for each removed tag, or one event for an image without tags.
 fn record(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -170,7 +170,7 @@ fn release_children(
     Ok(())
 }
 
-/// Names the first of them: any number of indexes may hold an image. [unknown] where the service stops.
+/// Names only the first indexes: any number of them may name an image. [unknown] where the service stops.
 pub(crate) fn referenced_by(indexes: &[Digest]) -> String {
     const NAMED_MAX: usize = 100;
 

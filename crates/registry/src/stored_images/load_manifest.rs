@@ -9,7 +9,7 @@ use crate::manifests::{Reference, StoredManifest};
 use crate::state::kept_manifests::{Kept, Key};
 use crate::{Context, Error};
 
-/// Gives the manifest to somebody who only looks.
+/// Returns the manifest; does not count as a pull.
 pub fn load_manifest(
     ctx: &Context,
     repository: &RepositoryName,
@@ -19,7 +19,7 @@ pub fn load_manifest(
     load(ctx, &access, repository, reference, false)
 }
 
-/// Gives the manifest to somebody who pulls the image.
+/// Returns the manifest; counts as a pull of the image.
 pub fn pull_manifest(
     ctx: &Context,
     repository: &RepositoryName,
@@ -58,7 +58,7 @@ pub(crate) fn load(
     Ok(kept.manifest)
 }
 
-/// The manifest, and whether it is for all callers at home.
+/// Returns the manifest, and whether the answer is valid for all callers of the account.
 fn read(
     ctx: &Context,
     access: &Access,
@@ -83,12 +83,12 @@ fn read(
             bytes,
         },
     };
-    // What another region has is looked for again each time.
+    // A repository of another region is looked up again at each request.
     let is_here = repository.scope == key.scope;
     Ok((kept, is_for_all && is_here))
 }
 
-/// An archived image, or one on its way back, is answered as one that is not there.
+/// An image that is archived, or being restored, is reported as absent.
 fn is_pullable(image: &Image) -> bool {
     image.status == ImageStatus::Active
 }

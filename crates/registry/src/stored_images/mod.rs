@@ -1,4 +1,4 @@
-//! The images of a repository: their rows and tags, how they are stored and deleted, and the sentences about them.
+//! The images of a repository: their rows and tags, how they are stored and deleted, and the error sentences about them.
 
 pub(crate) mod copy;
 mod delete;
@@ -24,7 +24,7 @@ pub(crate) use selection::{Selector, failure, image_not_found, load, resolve, se
 pub(crate) use storage_class::{Activation, Following, active_at, archive, begin_activation};
 pub(crate) use store_image::{NewImage, Origin, Outcome, read_manifest, store_image};
 
-/// What lists say of an image: everything but its manifest.
+/// An image as lists show it: everything but its manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) id: i64,
@@ -42,7 +42,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// As those see it who follow what becomes of images.
+    /// The image in the form that observers get.
     pub(crate) fn observed<'a>(&'a self, repository: &'a Repository) -> ObservedImage<'a> {
         ObservedImage {
             repository,
@@ -53,12 +53,12 @@ impl Image {
         }
     }
 
-    /// Of the texts that an earlier build took at any length.
+    /// The length of the texts that an earlier build stored at any length.
     pub(crate) fn text_bytes(&self) -> usize {
         self.media_type.len() + self.artifact_media_type.as_ref().map_or(0, String::len)
     }
 
-    /// Reads the columns in the order in which every query here names them.
+    /// Reads the columns in the order in which every query here selects them.
     pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.integer(0)?,
@@ -94,7 +94,7 @@ pub(crate) fn find(
     )
 }
 
-/// The stored images of all registries, in the order of their numbers, from the one after `last`.
+/// The stored images of all registries, in the order of their ids, from the one after `last`.
 pub(crate) fn stored_after(at: &Snapshot<'_>, last: i64, rows_max: i64) -> Result<Vec<Image>, StoreError> {
     at.query(
         "SELECT i.id, i.digest, i.status, i.pushed_at, i.size, i.manifest_size, i.media_type,
@@ -120,7 +120,7 @@ pub(crate) fn find_tagged(
     )
 }
 
-/// The image that is meant and its manifest as it is stored, in one statement for those who pull.
+/// The image of a reference and its stored manifest, in one statement for pulls.
 pub(crate) fn find_with_manifest(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -172,7 +172,7 @@ pub(crate) fn tags_of(
     )
 }
 
-/// The layers of an image that may hold its files, the lowest first.
+/// The layers of an image that may contain its files, the lowest first.
 pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>, StoreError> {
     let manifest = manifest_of(at, image)?;
     let manifest = stored(Manifest::parse(&manifest, Some(&image.media_type)))?;
@@ -183,7 +183,7 @@ pub(crate) fn layers_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<Digest>,
     Ok(layers.map(|blob| blob.digest).collect())
 }
 
-/// The manifest of an image, which is hashed at each read: nothing else would tell that it has decayed.
+/// The manifest of an image. It is hashed at each read, because nothing else shows that it has decayed.
 pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, StoreError> {
     let manifest = at.find(
         "SELECT manifest FROM images WHERE id = ?1",
@@ -196,7 +196,12 @@ pub(crate) fn manifest_of(at: &Snapshot<'_>, image: &Image) -> Result<Bytes, Sto
 pub(crate) fn checked(image: &Image, manifest: Bytes) -> Result<Bytes, StoreError> {
     Some(manifest)
         .filter(|manifest| manifests::is_named_by(&image.digest, &image.media_type, manifest))
-        .ok_or_else(|| StoreError::damaged(format!("the manifest of image {} is another", image.digest)))
+        .ok_or_else(|| {
+            StoreError::damaged(format!(
+                "the stored manifest of image {} does not match its digest",
+                image.digest
+            ))
+        })
 }
 
 pub(crate) fn identifier(digest: &Digest, tag: Option<&str>) -> ImageIdentifier {

@@ -1,4 +1,4 @@
-//! Which blobs an image needs: counted at their links, so that no link goes while an image of its repository needs it.
+//! The blobs that an image needs: counted at their links, so that no link goes while an image of its repository needs it.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 use super::Image;
 use crate::records::repositories::Repository;
 
-/// Counts one active image more at each blob that it needs, and gives the ids of these as its row keeps them.
+/// Counts one more active image at each blob that it needs, and returns the blob ids in the form of its row.
 pub(crate) fn count(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -33,8 +33,8 @@ pub(crate) fn count(
     Ok(blobs.iter().flat_map(|(id, _)| id.to_be_bytes()).collect())
 }
 
-/// An image is about to go, also one whose links have been damaged. They stay for a while, so that a push which was told of
-/// a layer still finds it.
+/// Subtracts an image that is about to be deleted from the counts of its links, even if links are damaged. The
+/// links stay for a while, so that a push that relies on an earlier answer still finds the layers.
 pub(crate) fn release(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -51,7 +51,7 @@ pub(crate) fn release(
     Ok(())
 }
 
-/// The status of an image changes from the one it was found with.
+/// Changes the status of an image from the status in `image`.
 pub(crate) fn set_status(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -85,7 +85,7 @@ fn blob_ids_of(at: &Snapshot<'_>, image: &Image) -> Result<Vec<i64>, StoreError>
     Ok(found.unwrap_or_default())
 }
 
-/// The ids as a row keeps them.
+/// Reads the ids from the form of a row.
 pub(crate) fn blob_ids(bytes: &[u8]) -> Result<Vec<i64>, StoreError> {
     let (ids, rest) = bytes.as_chunks();
     if !rest.is_empty() {
@@ -94,7 +94,7 @@ pub(crate) fn blob_ids(bytes: &[u8]) -> Result<Vec<i64>, StoreError> {
     Ok(ids.iter().map(|id| i64::from_be_bytes(*id)).collect())
 }
 
-/// Links of a repository that count other images than need their blob, by the ids of the blobs.
+/// The ids of blobs whose link in this repository has a wrong count of images that need it.
 pub(crate) fn miscounted(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<i64>, StoreError> {
     let repository = [Value::Integer(repository_id)];
     let mut needed = HashMap::<i64, (i64, i64)>::new();
@@ -119,7 +119,7 @@ pub(crate) fn miscounted(at: &Snapshot<'_>, repository_id: i64) -> Result<Vec<i6
             Ok((needed.remove(&blob_id).unwrap_or_default() != counted).then_some(blob_id))
         },
     )?;
-    // What is left is needed without being linked.
+    // The remaining blobs are needed, but not linked.
     miscounted.extend(needed.into_keys().map(Some));
     Ok(miscounted.into_iter().flatten().collect())
 }

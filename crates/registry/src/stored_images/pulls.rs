@@ -1,4 +1,4 @@
-//! When images were last pulled: noted in memory, written a little later, never waited for.
+//! When images were last pulled: recorded in memory, written a little later, and never waited for.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::records::repositories::Repository;
 use crate::state::pulls::{Arriving, Pulled};
 use crate::{Context, Error, Service, pull_time_exclusions};
 
-/// A pull this long after the recorded one is recorded anew.
+/// A pull is recorded again once the recorded one is this old.
 const PRECISION_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-/// How long pulls are gathered before they are written.
+/// How long pulls are collected before they are written.
 const GATHERING: Duration = Duration::from_secs(1);
 const ROWS_PER_BATCH: usize = 200;
-/// Notes that the caller has been given the image.
+/// Records that the caller received the image.
 pub(crate) fn note(
     ctx: &Context,
     at: &Snapshot<'_>,
@@ -36,7 +36,7 @@ pub(crate) fn note(
     Ok(())
 }
 
-/// Notes that the caller is given an image that is stored later.
+/// Records that the caller receives an image that is stored later.
 pub(crate) fn note_ahead(ctx: &Context, arriving: Arriving) -> Result<(), StoreError> {
     let is_excluded = |at: &Snapshot<'_>| pull_time_exclusions::excludes(at, &arriving.scope, &ctx.caller);
     if !ctx.store.read(is_excluded)? {
@@ -45,7 +45,7 @@ pub(crate) fn note_ahead(ctx: &Context, arriving: Arriving) -> Result<(), StoreE
     Ok(())
 }
 
-/// Writes when an image was pulled that has just been stored.
+/// Writes the pull time of an image that was just stored.
 pub(crate) fn save_arrived(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -63,7 +63,7 @@ pub(crate) fn is_worth_recording(recorded: Option<Timestamp>, now: Timestamp) ->
     recorded.is_none_or(|at| now.as_millis().saturating_sub(at.as_millis()) >= PRECISION_MILLISECONDS)
 }
 
-/// Writes what was noted, until the process ends. What a failure or the end of the process costs is a pull time.
+/// Writes recorded pulls until the process ends. A failure, or the end of the process, loses only pull times.
 pub(crate) async fn write_in_the_background(service: &Service) {
     loop {
         service.pulls.wanted().await;
@@ -74,7 +74,7 @@ pub(crate) async fn write_in_the_background(service: &Service) {
     }
 }
 
-/// Writes what was noted until now.
+/// Writes all pulls that were recorded so far.
 pub(crate) async fn write(service: &Service) -> Result<(), Error> {
     let noted = service.pulls.take();
     for batch in noted.chunks(ROWS_PER_BATCH) {
@@ -84,7 +84,7 @@ pub(crate) async fn write(service: &Service) -> Result<(), Error> {
     Ok(())
 }
 
-/// An image that is gone, or whose recorded pull is recent by now, is left alone.
+/// Skips an image that is gone, or whose stored pull time is recent by now.
 fn save(tx: &Tx<'_>, batch: &[(Pulled, Timestamp)]) -> Result<(), StoreError> {
     for (pulled, at) in batch {
         tx.execute(

@@ -1,4 +1,4 @@
-//! Finds the image that an image id of a batch means, or the failure that ECR answers for it.
+//! Finds the image that an image id of a batch names, or the failure that ECR reports for it.
 
 use ecru_model::{Digest, ImageFailure, ImageFailureCode, ImageIdentifier, ImageTag};
 use ecru_store::Snapshot;
@@ -7,7 +7,7 @@ use super::{Image, find, find_tagged, not_found, tag_target};
 use crate::Error;
 use crate::records::repositories::Repository;
 
-/// The image that an id means, where one that means none fails the whole call.
+/// The image that an id names, for calls that fail if it names none.
 pub(crate) fn load(at: &Snapshot<'_>, repository: &Repository, id: &ImageIdentifier) -> Result<Image, Error> {
     match select(at, repository, id)? {
         Ok((image, _)) => Ok(image),
@@ -28,7 +28,7 @@ fn refusal(repository: &Repository, id: &ImageIdentifier, failure: &ImageFailure
     }
 }
 
-/// An image id that can mean an image.
+/// A valid image id.
 pub(crate) enum Selector {
     Digest(Digest),
     Tag(ImageTag),
@@ -90,7 +90,7 @@ fn read(id: &ImageIdentifier) -> Result<Selector, ImageFailure> {
     }
 }
 
-/// A digest of another algorithm or length is well-formed for ECR, and no image has it.
+/// ECR accepts a digest of another algorithm or length as well-formed; no image has it.
 fn read_digest(id: &ImageIdentifier, text: &str) -> Result<Digest, ImageFailure> {
     match Digest::parse(text) {
         Ok(digest) => Ok(digest),
@@ -105,7 +105,7 @@ fn read_digest(id: &ImageIdentifier, text: &str) -> Result<Digest, ImageFailure>
 
 fn read_tag(id: &ImageIdentifier, text: &str) -> Result<ImageTag, ImageFailure> {
     ImageTag::parse(text).map_err(|_| {
-        // [unknown] in its exact words; by analogy with the digest.
+        // [unknown] the exact words; by analogy with the digest.
         let reason = "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'";
         failure(id, ImageFailureCode::InvalidImageTag, reason)
     })
@@ -127,7 +127,7 @@ pub(crate) fn failure(
     }
 }
 
-/// The digest of the image that an image id means, if it means one.
+/// The digest of the image that an id names, if it names one.
 pub(crate) fn resolve(
     at: &Snapshot<'_>,
     repository: &Repository,

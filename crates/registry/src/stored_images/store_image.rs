@@ -1,4 +1,4 @@
-//! Puts an image into a repository, for both wires: its layers and children must be there, its tags free to move.
+//! Puts an image into a repository, for both wires: its layers and children must exist, and its tags must be free to move.
 
 use std::cmp::max;
 
@@ -38,21 +38,21 @@ impl NewImage {
     }
 }
 
-/// How an image comes into a repository.
+/// How an image enters a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Push,
-    /// From an upstream registry: told by an event of its own.
+    /// From an upstream registry; the cache records its own event.
     Cache,
-    /// Told by an event of its own, and not replicated any further.
+    /// From another registry; replication records its own event, and the image is not replicated further.
     Replication,
 }
 
-/// What a put came to.
+/// The result of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Changed,
-    /// The image was there, under every tag it was to have.
+    /// The image already had every requested tag.
     Unchanged,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn store_image(
     let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
     let image_id = match existing {
         Some(image) if restored => {
-            // A push brings an archived image back without the wait.
+            // A push restores an archived image without the wait.
             restore(tx, repository, &image, terms)?;
             restore_children(tx, repository, &new.manifest, terms)?;
             image.id
@@ -98,7 +98,7 @@ pub(crate) fn store_image(
     for tag in &moves {
         move_tag(tx, repository, tag, image_id)?;
     }
-    // A new image says from the beginning whether it has tags, and has no others than these.
+    // The row of a new image is inserted with its `tagged` column set, and it has no other tags than these.
     if !is_new || moves.len() as u64 > quotas.count(Quota::TagsPerImage) {
         set_tagged(tx, repository, image_id)?;
         check_tag_quota(tx, quotas, (repository, image_id), &moves)?;
@@ -126,8 +126,8 @@ pub(crate) fn store_image(
     Ok(Outcome::Changed)
 }
 
-/// A stored manifest that has decayed is mended by the next push of the same bytes. One that is intact stays, whatever else the
-/// digest names: the bytes behind a tag that may not move do not change.
+/// The next push of the same bytes repairs a stored manifest that has decayed. An intact one stays, even if
+/// the digest also names other bytes: the bytes behind a frozen tag must not change.
 fn mend(tx: &Tx<'_>, image: &Image, new: &NewImage) -> Result<(), StoreError> {
     let decayed = tx.find(
         "SELECT manifest FROM images WHERE id = ?1 AND manifest <> ?2",
@@ -153,7 +153,7 @@ fn mend(tx: &Tx<'_>, image: &Image, new: &NewImage) -> Result<(), StoreError> {
     .map(drop)
 }
 
-/// One event for each tag that was given, or one for an image without.
+/// Records one event for each tag that was set, or one event for an image without tags.
 fn record(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -181,17 +181,17 @@ fn record(
     Ok(())
 }
 
-/// What the manifest names, as rows of this repository.
+/// The references of the manifest, as rows of this repository.
 #[derive(Default)]
 struct References {
     blobs: Vec<(i64, String)>,
     children: Vec<i64>,
-    /// Config and layers; of an index its largest child.
+    /// The size of config and layers; for an index, the size of its largest child.
     size: i64,
 }
 
 impl References {
-    /// What a manifest claims of a layer that is elsewhere may be any number.
+    /// A manifest may claim any size for a layer that is stored elsewhere.
     fn add(&mut self, size: i64) {
         self.size = self.size.saturating_add(size);
     }
@@ -233,7 +233,7 @@ fn find_linked(
     repository: &Repository,
     blob: &BlobReference,
 ) -> Result<Option<(i64, i64)>, StoreError> {
-    // A blob known to be damaged is answered as absent everywhere, so that the push brings it anew.
+    // A blob known to be damaged is reported as absent everywhere, so that the push uploads it again.
     tx.find(
         "SELECT b.id, b.size FROM blobs b JOIN links l ON l.blob_id = b.id
          WHERE b.digest = ?2 AND l.repository_id = ?1 AND b.damaged = 0 AND (b.bytes IS NULL OR length(b.bytes) = b.size)",
@@ -242,13 +242,13 @@ fn find_linked(
     )
 }
 
-/// A tag that is to point at the image, and the image it points at now.
+/// A tag that will point at the image, and the image it points at now.
 struct Move<'a> {
     tag: &'a ImageTag,
     previous: Option<i64>,
 }
 
-/// The tags that do not point at the image yet. A frozen tag that is in use refuses every put, of the same image too.
+/// The tags that do not yet point at the image. A frozen tag in use refuses every put, even of the same image.
 fn tags_to_move<'a>(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -264,7 +264,7 @@ fn tags_to_move<'a>(
             tag.as_str(),
         );
         let here = previous.is_some() && previous == existing.map(|image| image.id);
-        // A tag stays where it is when its own image comes back from the archive.
+        // A restore from the archive does not move the tags of its own image.
         let comes_back = here && existing.is_some_and(|image| image.status != ImageStatus::Active);
         if previous.is_some() && frozen && !comes_back {
             return Err(tag_is_frozen(repository, tag));
@@ -276,7 +276,7 @@ fn tags_to_move<'a>(
     Ok(moves)
 }
 
-/// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
+/// Called for every manifest, even one with a subject: an image must be signed before it gets a tag.
 fn verify(
     terms: &Terms,
     tx: &Tx<'_>,
@@ -339,7 +339,7 @@ fn insert(
     Ok(image_id)
 }
 
-/// Counts one image more, and gives its place in the order of pushes.
+/// Counts one more image, and returns its position in the order of pushes.
 fn count_push(tx: &Tx<'_>, quotas: &Quotas, repository: &Repository) -> Result<i64, Error> {
     let max = quotas.of(Quota::ImagesPerRepository);
     let counted = tx.find(
@@ -376,7 +376,7 @@ fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i6
     }
 }
 
-/// Brings the `tagged` column of an image in line with its tags.
+/// Updates the `tagged` column of an image to match its tags.
 pub(crate) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE images SET tagged = 1 - tagged WHERE id = ?2
@@ -386,7 +386,7 @@ pub(crate) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) ->
     Ok(())
 }
 
-/// Refuses the first of the tags that is one too many.
+/// Refuses the first tag that exceeds the quota.
 fn check_tag_quota(
     tx: &Tx<'_>,
     quotas: &Quotas,
@@ -455,8 +455,8 @@ fn required(repository: &Repository, what: &str, missing: &[Digest]) -> String {
     )
 }
 
-/// A manifest that both wires accept, or ECR's one sentence about those it does not. The reason is its cause and a line
-/// of the log, because the sentence tells a client little.
+/// Reads a manifest, or returns ECR's one sentence about an invalid one. The reason becomes the cause and a
+/// line of the log, because the sentence gives a client few details.
 pub(crate) fn read_manifest(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, Error> {
     Manifest::accept(bytes, media_type).map_err(|error| {
         let reason = error.reason();

@@ -1,4 +1,4 @@
-//! Blobs as `/v2/` reads and deletes them, and takes them in one request.
+//! Blobs of `/v2/`: read, deleted, and uploaded in one request.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, BlobError, BlobReader, ByteSource, Snapshot, Value, links::Link};
@@ -12,7 +12,7 @@ use crate::creation_templates::repository_to_push;
 use crate::records::repositories::{self, Repository};
 use crate::{Context, Error};
 
-/// `HEAD`: the size of a blob whose bytes are as they were pushed.
+/// `HEAD`: the size of a blob whose bytes are intact.
 pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
     let access = ctx.access("BatchCheckLayerAvailability", None);
     let (repository, blob, link) = ctx
@@ -33,7 +33,7 @@ pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Dige
     Ok(blob.size)
 }
 
-/// `GET`: never bytes that are not the digest's.
+/// `GET`: returns only bytes that match the digest.
 pub async fn open_blob(
     ctx: &Context,
     repository: &RepositoryName,
@@ -42,7 +42,7 @@ pub async fn open_blob(
     let access = ctx.access("GetDownloadUrlForLayer", None);
     let (repository, blob) = ctx.store.read(|at| {
         let (repository, blob, _) = look_up(ctx, at, &access, repository, digest)?;
-        // An archived image cannot be pulled, and so neither can what only such images need.
+        // An archived image cannot be pulled, nor can blobs that only archived images need.
         if is_archived(at, &repository, blob.id)? {
             return Err(layer_not_found(&repository, &digest.to_string()));
         }
@@ -93,7 +93,7 @@ pub async fn put_blob(
         .await
 }
 
-/// Whoever brings the first bytes may make the repository; whoever only asks is not made to wait for the writer.
+/// The request that sends the first bytes may create the repository; other requests do not wait for the writer.
 async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
     match super::load(ctx, access, name) {
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
@@ -106,7 +106,7 @@ async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> 
     }
 }
 
-/// `DELETE`: takes the blob away from the repository, unless an image needs it.
+/// `DELETE`: removes the blob from the repository, unless an image needs it.
 pub async fn delete_blob(ctx: &Context, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
     let access = ctx.access("BatchDeleteImage", None);
     let (name, digest) = (repository.clone(), *digest);

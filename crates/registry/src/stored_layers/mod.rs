@@ -1,4 +1,5 @@
-//! The layers of a repository: receiving them, finding them, and the sentences about them. Both wires drive the one state machine of uploads.
+//! The layers of a repository: receiving them, finding them, and the error sentences about them. Both wires use the same state
+//! machine for uploads.
 
 mod blob;
 mod mount_blob;
@@ -45,7 +46,7 @@ pub(crate) fn find_with_link(
     Ok(links::find(at, repository.id, blob.id)?.map(|link| (blob, link)))
 }
 
-/// The media type that images of the repository give a blob; none where no image needs it.
+/// The media type that images of the repository give a blob; none if no image needs it.
 pub(crate) fn media_type(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -58,7 +59,7 @@ pub(crate) fn media_type(
     )
 }
 
-/// Whether images of the repository need a blob, and none of them can be pulled.
+/// Whether images of the repository need a blob, and none of these images can be pulled.
 pub(crate) fn is_archived(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -72,7 +73,7 @@ pub(crate) fn is_archived(
     Ok(archived.is_some())
 }
 
-/// Lets a repository read a blob that has come for it.
+/// Lets a repository read a blob that was received for it.
 pub(crate) fn publish(
     store: &Store,
     tx: &Tx<'_>,
@@ -84,14 +85,14 @@ pub(crate) fn publish(
     links::insert(tx, repository.id, blob_id, machine_now)
 }
 
-/// Whether collection leaves a link alone for long enough without a word of its new use.
+/// Whether the link is recent enough that collection keeps it, even if its new use is not recorded.
 pub(crate) fn was_used_lately(link: Link, machine_now: i64) -> bool {
     const RECORDED_AT_MOST_EVERY_MILLISECONDS: i64 = 60 * 60 * 1000;
     link.used_at + RECORDED_AT_MOST_EVERY_MILLISECONDS >= machine_now
 }
 
-/// A client is about to be told that layers exist, so they are kept for a push that counts on them. Gives those that
-/// collection has taken away since they were seen: these do not exist.
+/// Called before an answer says that layers exist: keeps the layers for a push that relies on the answer.
+/// Returns the layers that collection has removed since they were found: these do not exist.
 pub(crate) async fn answered_as_existing(
     ctx: &Context,
     repository_id: i64,
@@ -116,7 +117,7 @@ pub(crate) async fn answered_as_existing(
         .write(move |tx| {
             let mut gone = Vec::new();
             for blob_id in &stale {
-                // It is not made again here: by now the bytes may be on their way out.
+                // The link is not created again here: its bytes may already be on the way to deletion.
                 if links::find(tx, repository_id, *blob_id)?.is_some() {
                     links::insert(tx, repository_id, *blob_id, machine_now)?;
                 } else {
@@ -126,7 +127,7 @@ pub(crate) async fn answered_as_existing(
             Ok::<_, StoreError>(gone)
         })
         .await;
-    // Reads go on while nothing can be written; a push that counts on the layer would be refused anyway.
+    // Reads continue while writes fail; a push that relies on the layer would be refused anyway.
     Ok(renewed.unwrap_or_else(|error| {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -157,7 +158,7 @@ pub(crate) fn layer_not_found(repository: &Repository, digest: &str) -> Error {
     )
 }
 
-/// Bytes that do not follow those that are there.
+/// The error for bytes that do not continue those received so far.
 pub(crate) fn invalid_part(repository: &Repository, upload: &UploadId, held: u64, reason: String) -> Error {
     Error::new(ErrorCode::InvalidLayerPartException, reason).with_detail(Detail::InvalidLayerPart {
         registry_id: repository.scope.registry_id.as_str().to_owned(),
@@ -179,7 +180,7 @@ pub(crate) fn too_large(max: u64) -> Error {
     )
 }
 
-/// An upload of a repository, for the caller alone.
+/// Takes an upload of a repository for this caller alone.
 pub(crate) async fn take(
     ctx: &Context,
     repository: &Repository,
@@ -206,7 +207,7 @@ pub(crate) fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Res
     ctx.store.read(|at| access.repository(at, name))
 }
 
-/// Why bytes were not appended, as an answer.
+/// The error of a failed append, as an answer.
 pub(crate) fn append_failed(ctx: &Context, error: AppendError, gone: impl FnOnce() -> Error) -> Error {
     match error {
         AppendError::Source(cause) => Error::new(
@@ -220,11 +221,11 @@ pub(crate) fn append_failed(ctx: &Context, error: AppendError, gone: impl FnOnce
     }
 }
 
-/// Why an upload did not end, as an answer.
+/// The error of a failed completion, as an answer.
 pub(crate) fn complete_failed(repository: &Repository, id: &UploadId, error: CompleteError<Error>) -> Error {
     match error {
         CompleteError::Mismatch { computed } => {
-            tracing::debug!(%computed, "the digest of an upload is another");
+            tracing::debug!(%computed, "an upload has another digest than the requested one");
             digest_mismatch()
         }
         CompleteError::Refused(error) => error,

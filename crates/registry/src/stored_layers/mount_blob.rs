@@ -1,4 +1,4 @@
-//! `POST …/blobs/uploads/?mount=&from=`: lets a repository have a layer that another of the registry has.
+//! `POST …/blobs/uploads/?mount=&from=`: makes a layer of one repository available in another repository of the registry.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_store::{Blob, Snapshot, Store, links};
@@ -9,7 +9,7 @@ use crate::records::registry_settings;
 use crate::records::repositories::Repository;
 use crate::{Context, Error};
 
-/// Whether the layer was mounted; if not, the client uploads it. Without a source nothing is mounted.
+/// Whether the layer was mounted; if not, the client uploads it. Without a source, nothing is mounted.
 pub async fn mount_blob(
     ctx: &Context,
     repository: &RepositoryName,
@@ -34,7 +34,7 @@ pub async fn mount_blob(
     let machine_now = ctx.clock.machine_milliseconds();
     ctx.store
         .write(move |tx| {
-            // Repositories, layer and leave may have gone since.
+            // The repositories, the layer or the permission may be gone by now.
             let Some((target, blob)) = mount.find(&store, tx)? else {
                 return Ok(false);
             };
@@ -63,7 +63,7 @@ impl Mount {
         }
         let reading = self.reading.in_region(target.scope.region.clone());
         let source = match reading.find_repository(at, source) {
-            // Who may not read the source is answered as if it did not have the layer.
+            // Without permission to read the source, the answer is the same as if the source did not have the layer.
             Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
             found => found?,
         };

@@ -1,4 +1,4 @@
-//! Uploads as `/v2/` drives them: begun, continued in chunks or streams, asked about, finished or cancelled.
+//! Uploads of `/v2/`: begun, continued in chunks or streams, queried, finished or cancelled.
 
 use ecru_model::{Digest, DigestAlgorithm, ErrorCode, RepositoryName};
 use ecru_store::{ByteSource, Durability, NewUpload, Upload, UploadId};
@@ -13,7 +13,7 @@ use crate::quotas::Quota;
 use crate::records::repositories::{self, Repository};
 use crate::{Context, Error};
 
-/// Bytes for an upload: their place in the layer, first and last, where the client says it.
+/// Bytes for an upload, with the positions of the first and last byte if the client sent them.
 pub struct Chunk<S> {
     pub range: Option<(u64, u64)>,
     pub source: S,
@@ -65,7 +65,7 @@ pub(crate) async fn begin(
         .await
 }
 
-/// Appends a chunk, whose place is given, or a stream. Answers with the number of bytes that are held.
+/// Appends a chunk with a given range, or a stream. Returns the number of bytes received so far.
 pub async fn append_to_upload(
     ctx: &Context,
     repository: &RepositoryName,
@@ -91,7 +91,7 @@ pub async fn append_to_upload(
     Ok(upload.offset())
 }
 
-/// Appends the last bytes, if any come, and ends the upload. With a wrong digest it is as it was before.
+/// Appends the last bytes, if any, and ends the upload. If the digest is wrong, the upload stays unchanged.
 pub async fn finish_upload(
     ctx: &Context,
     repository: &RepositoryName,
@@ -99,7 +99,7 @@ pub async fn finish_upload(
     digest: &Digest,
     mut last: Chunk<impl ByteSource>,
 ) -> Result<(), Error> {
-    // The last bytes may come along.
+    // The request may carry the last bytes.
     let access = ctx.access("CompleteLayerUpload", None).and("UploadLayerPart");
     let repository = load(ctx, &access, repository)?;
     let mut upload = take(ctx, &repository, id).await?;
@@ -127,15 +127,15 @@ pub async fn cancel_upload(ctx: &Context, repository: &RepositoryName, id: &Uplo
     Ok(upload.cancel().await?)
 }
 
-/// How an upload ended.
+/// The end of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     Stored,
-    /// The repository had the layer, so the bytes were let go.
+    /// The repository already had the layer, so the bytes were discarded.
     AlreadyThere,
 }
 
-/// Verifies what has come, and in one transaction ends the upload and links the blob.
+/// Verifies the received bytes, and in one transaction ends the upload and links the blob.
 pub(crate) async fn end(
     ctx: &Context,
     repository: &Repository,
@@ -165,7 +165,7 @@ pub(crate) async fn end(
         .map_err(|error| complete_failed(repository, id, error))
 }
 
-/// The length that a chunk says it has, if it follows what is held.
+/// The length that a chunk declares, if the chunk continues the received bytes.
 fn check_range(
     ctx: &Context,
     repository: &Repository,
@@ -183,7 +183,7 @@ fn check_range(
     Ok(last - first + 1)
 }
 
-/// An id that the grammar allows and no upload can have is one that is not there.
+/// An id that is well-formed but that no upload can have is reported as absent.
 pub(crate) fn parse_id(repository: &Repository, text: &str) -> Result<UploadId, Error> {
     UploadId::parse(text).ok_or_else(|| {
         Error::new(

@@ -13,7 +13,7 @@ pub use list_tags_for_resource::list_tags_for_resource;
 pub use tag_resource::tag_resource;
 pub use untag_resource::untag_resource;
 
-/// What is wanted of the repository that an ARN names.
+/// Reads the ARN of a repository: its name, and the access that the action needs.
 fn resource(ctx: &Context, arn: &str, action: &'static str) -> Result<(Access, RepositoryName), Error> {
     let (scope, name) =
         Scope::parse_repository_arn(arn).ok_or_else(|| Error::parameter("resourceArn", "Invalid ARN"))?;

@@ -1,4 +1,4 @@
-//! `TagResource`: adds resource tags to a repository, or gives them new values.
+//! `TagResource`: adds resource tags to a repository, or changes their values.
 
 use ecru_model::{TagResourceInput as Input, TagResourceOutput as Output};
 

@@ -1,4 +1,4 @@
-//! `UntagResource`: removes resource tags from a repository; keys it does not have are no error.
+//! `UntagResource`: removes resource tags from a repository; a key that it does not have is no error.
 
 use ecru_model::{UntagResourceInput as Input, UntagResourceOutput as Output};
 use ecru_store::Value;

@@ -1,5 +1,5 @@
-//! The newer form of a cosign signature: a Sigstore bundle in the one layer of a manifest whose subject is the image.
-//! It holds an in-toto statement in a DSSE envelope, or a signature over the manifest of the image itself.
+//! The newer form of a cosign signature: a Sigstore bundle in the only layer of a manifest whose subject is the image. It
+//! contains an in-toto statement in a DSSE envelope, or a signature over the manifest of the image itself.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ const STATEMENT_TYPES: [&str; 2] = [
     "https://in-toto.io/Statement/v1",
     "https://in-toto.io/Statement/v0.1",
 ];
-/// What the statement of a signature says, as opposed to one about an image's contents or making.
+/// The predicate of a signature, as opposed to statements about the content or the build of an image.
 const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// Where the signature came from is not looked at: the key that verifies it is given.
+/// The origin of the signature is not checked: the key that must verify it is given.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle {
@@ -82,7 +82,7 @@ struct Layer {
     digest: String,
 }
 
-/// The digest of the bundle that a stored manifest carries.
+/// The digest of the bundle of a stored manifest.
 pub(super) fn bundle_of(manifest: &[u8]) -> Option<Digest> {
     let manifest = serde_json::from_slice::<Manifest>(manifest).ok()?;
     let [layer] = &manifest.layers[..] else {
@@ -130,7 +130,7 @@ impl Envelope {
     }
 }
 
-/// What is signed in the place of a payload and its type: neither can be taken for the other.
+/// The signed bytes for a payload and its type, encoded so that neither can be taken for the other.
 fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()
@@ -151,7 +151,7 @@ impl Statement {
 }
 
 impl MessageSignature {
-    /// The message is the manifest of the image.
+    /// The signed message is the manifest of the image.
     fn verifies(&self, key: &PublicKey, subject: Subject<'_>) -> Option<bool> {
         let claimed = STANDARD.decode(&self.message_digest.digest).ok()?;
         let signature = STANDARD.decode(&self.signature).ok()?;

@@ -1,4 +1,4 @@
-//! Finds in a repository what may be a signature of an image, newest first.
+//! Finds the possible signatures of an image in a repository, newest first.
 
 use std::ops::ControlFlow;
 
@@ -8,17 +8,17 @@ use ecru_store::{Snapshot, StoreError, Value};
 use super::{bundle, simple_signing};
 use crate::records::repositories::Repository;
 
-/// Who may push may push any number of them, and looking at each takes time that others wait for.
+/// A client with push permission can push any number of them, and checking each takes time for which others wait.
 const CANDIDATES_MAX: usize = 50;
 const MANIFEST_BYTES_MAX: i64 = 256 * 1024;
 
-/// What may be a signature.
+/// A possible signature.
 pub(super) enum Candidate<'a> {
     SimpleSigning { payload: &'a [u8], signature: &'a [u8] },
     Bundle(&'a [u8]),
 }
 
-/// Visits what may be a signature of the image, until the visitor says that it is enough.
+/// Visits the possible signatures of the image until the visitor stops.
 pub(super) fn each(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -38,7 +38,7 @@ pub(super) fn each(
     let Some(manifest) = tagged_manifest(at, repository, image)? else {
         return Ok(());
     };
-    // Each further signature was appended.
+    // cosign appends each further signature.
     for claim in simple_signing::claims(&manifest)
         .iter()
         .rev()
@@ -58,7 +58,7 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Archived images count as absent, as they do for every reader.
+/// Archived images count as absent, as for every reader.
 fn bundle_manifests(
     at: &Snapshot<'_>,
     repository: &Repository,
@@ -109,7 +109,7 @@ fn tagged_manifest(
     )
 }
 
-/// The bytes of a blob that stands in its row; nothing larger is a signature. They are hashed, as at each read.
+/// The bytes of a blob that is stored in its row; no larger blob is a signature. They are hashed at each read.
 fn small_blob(
     at: &Snapshot<'_>,
     repository: &Repository,

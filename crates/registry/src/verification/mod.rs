@@ -1,6 +1,6 @@
-//! Verification on push: a repository with a key lets a tag be put on an image only when that key has signed it.
+//! Verification on push: in a repository with a key, a tag can only be set on an image that this key has signed.
 //!
-//! The way of a push is therefore: the image by its digest, its signature, then the tag.
+//! A client therefore pushes the image by its digest, then its signature, then the tag.
 
 mod bundle;
 mod candidates;
@@ -21,7 +21,7 @@ pub use requirement::{
     Requirement, delete_requirement, find_requirement, list_requirements, put_requirement,
 };
 
-/// What a signature must be of.
+/// The image that a signature must be about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) digest: &'a Digest,
@@ -49,7 +49,7 @@ pub(crate) fn check<'t>(
     Err(not_signed(repository, subject.digest))
 }
 
-/// What cosign attaches to an image by a tag: `sha256-<hex>.sig`, `.att` and `.sbom`.
+/// Whether cosign uses such a tag to attach data to an image: `sha256-<hex>.sig`, `.att` and `.sbom`.
 fn is_free(tag: &ImageTag) -> bool {
     let Some((digest, kind)) = tag.as_str().rsplit_once('.') else {
         return false;

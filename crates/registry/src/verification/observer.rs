@@ -13,7 +13,7 @@ pub(crate) struct Observer {
 }
 
 impl ImageObserver for Observer {
-    /// Whatever the manifest says of itself, such as a subject, it is signed before it has a tag.
+    /// Applies to every manifest, even one with a subject: an image must be signed before it gets a tag.
     fn admit(&self, tx: &Tx<'_>, admission: &Admission<'_>) -> Result<(), Error> {
         let subject = Subject {
             digest: admission.digest,

@@ -1,4 +1,4 @@
-//! Which repositories require signatures, and by which key: put, shown and taken back.
+//! The repositories that require signatures, and their keys: set, listed and removed.
 
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
@@ -16,7 +16,7 @@ pub struct Requirement {
     repository_id: i64,
 }
 
-/// From now on tags of the repository are put on images only that this key has signed.
+/// From now on, tags of the repository can only be set on images that this key has signed.
 pub async fn put_requirement(service: &Service, place: ScopedName, key: KeyReference) -> Result<(), Error> {
     service
         .store
@@ -34,7 +34,7 @@ pub async fn find_requirement(service: &Service, place: &ScopedName) -> Result<O
     })
 }
 
-/// Whether there was one.
+/// Returns whether the requirement existed.
 pub async fn delete_requirement(service: &Service, place: ScopedName) -> Result<bool, Error> {
     service
         .store
@@ -49,7 +49,7 @@ pub async fn delete_requirement(service: &Service, place: ScopedName) -> Result<
         .await
 }
 
-/// Every repository that requires signatures.
+/// Lists the repositories that require signatures.
 pub async fn list_requirements(service: &Service, extent: Extent) -> Result<Page<Requirement, i64>, Error> {
     paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
         let mut filling = Filling::new(room);

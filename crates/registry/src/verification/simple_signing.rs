@@ -1,5 +1,5 @@
-//! The older form of a cosign signature: layers of a manifest under the tag `sha256-<hex>.sig`, each a small document
-//! that names the image, with the signature over its bytes in an annotation.
+//! The older form of a cosign signature: layers of a manifest under the tag `sha256-<hex>.sig`. Each layer is a small document
+//! that names the image; an annotation holds the signature over its bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ const LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 const PAYLOAD_TYPE: &str = "cosign container image signature";
 
-/// One layer that claims to be a signature.
+/// A layer that claims to be a signature.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     /// The digest of the blob that was signed.
@@ -54,7 +54,7 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// The signatures that a stored manifest claims, in its order, which is that of signing.
+/// The signatures that a stored manifest claims, in the order of the manifest, which is the order of signing.
 pub(super) fn claims(manifest: &[u8]) -> Vec<Claim> {
     let layers = serde_json::from_slice::<Manifest>(manifest).map_or_else(|_| Vec::new(), |it| it.layers);
     let claim = |layer: &Layer| {
@@ -68,7 +68,7 @@ pub(super) fn claims(manifest: &[u8]) -> Vec<Claim> {
     of_type.filter_map(claim).collect()
 }
 
-/// Whether the key has signed this document, and the document names the image.
+/// Whether the key signed this document, and the document names the image.
 pub(super) fn verifies(key: &PublicKey, subject: Subject<'_>, payload: &[u8], signature: &[u8]) -> bool {
     names(payload, subject.digest) && key.verifies(payload, signature)
 }

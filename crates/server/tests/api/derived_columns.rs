@@ -63,13 +63,10 @@ const OF_IMAGES: [(&str, &str); 14] = [
         "UPDATE images SET manifest_size = manifest_size + 1",
         "another size",
     ),
-    (
-        "UPDATE images SET size = size + 1",
-        "another size than what it names",
-    ),
+    ("UPDATE images SET size = size + 1", "a size that does not match"),
     (
         "UPDATE images SET size = 0 WHERE media_type LIKE '%index%'",
-        "another size than what it names",
+        "a size that does not match",
     ),
     (
         "UPDATE images SET media_type = 'application/vnd.oci.image.index.v1+json'",
@@ -103,19 +100,19 @@ const OF_IMAGES: [(&str, &str); 14] = [
 ];
 
 const OF_OTHERS: [(&str, &str); 26] = [
-    ("DELETE FROM image_children", "to which no row leads"),
+    ("DELETE FROM image_children", "no row links it"),
     ("UPDATE image_children SET child_id = 1", "does not name it"),
-    ("UPDATE image_children SET index_id = 77", "index that is not there"),
+    ("UPDATE image_children SET index_id = 77", "index that does not exist"),
     ("DELETE FROM repository_counters", "no counters"),
-    ("UPDATE repository_counters SET images = 9", "other images than it holds"),
-    ("UPDATE repository_counters SET uploads = 0", "other uploads"),
+    ("UPDATE repository_counters SET images = 9", "wrong count of images"),
+    ("UPDATE repository_counters SET uploads = 0", "wrong count of uploads"),
     ("UPDATE repository_counters SET push_sequence = 1", "fewer pushes"),
     ("UPDATE registry_counters SET held = 9 WHERE thing = 'repositories'", "us-east-1 repositories"),
     ("UPDATE registry_counters SET held = 0 WHERE thing = 'creation-templates'", "creation-templates"),
     ("DELETE FROM registry_counters WHERE thing = 'pull-through-cache-rules'", "pull-through-cache-rules"),
     ("DELETE FROM registry_counters WHERE thing = 'pull-time-exclusions'", "pull-time-exclusions"),
-    ("UPDATE links SET images = images + 1", "counts other images than need"),
-    ("UPDATE links SET active_images = 0", "counts other images than need"),
+    ("UPDATE links SET images = images + 1", "wrong count of the images"),
+    ("UPDATE links SET active_images = 0", "wrong count of the images"),
     ("UPDATE links SET media_type = NULL", "no media type"),
     (
         "INSERT INTO repositories (id, account, region, name, created_at, tag_mutability, scan_on_push, encryption_type)
@@ -123,20 +120,20 @@ const OF_OTHERS: [(&str, &str); 26] = [
          UPDATE image_scans SET repository_id = 2",
         "another repository than its image",
     ),
-    ("UPDATE image_scans SET severity_counts = '{\"HIGH\":1}'", "counts other findings"),
-    ("UPDATE image_scans SET severity_counts = 'x'", "counts other findings"),
+    ("UPDATE image_scans SET severity_counts = '{\"HIGH\":1}'", "wrong count of findings"),
+    ("UPDATE image_scans SET severity_counts = 'x'", "wrong count of findings"),
     (
         "INSERT INTO image_scan_findings VALUES (1, 1, 50, '{\"version\":1,\"findings\":[]}')",
-        "counts other findings",
+        "wrong count of findings",
     ),
-    ("UPDATE lifecycle_previews SET expiring = 2", "preview counts"),
-    ("UPDATE lifecycle_previews SET archiving = 0", "preview counts"),
-    ("UPDATE replication_backfills SET total = 4", "backfill counts"),
-    ("UPDATE replication_backfills SET completed = 2", "backfill counts"),
-    ("UPDATE replication_backfills SET failed = 0", "backfill counts"),
-    ("UPDATE creation_templates SET prefix = 'other'", "template is filed"),
-    ("UPDATE pull_through_cache_rules SET prefix = 'other'", "rule is filed"),
-    ("UPDATE secrets SET account = '999999999999'", "secret is filed"),
+    ("UPDATE lifecycle_previews SET expiring = 2", "preview has a wrong count"),
+    ("UPDATE lifecycle_previews SET archiving = 0", "preview has a wrong count"),
+    ("UPDATE replication_backfills SET total = 4", "backfill has a wrong count"),
+    ("UPDATE replication_backfills SET completed = 2", "backfill has a wrong count"),
+    ("UPDATE replication_backfills SET failed = 0", "backfill has a wrong count"),
+    ("UPDATE creation_templates SET prefix = 'other'", "template is stored"),
+    ("UPDATE pull_through_cache_rules SET prefix = 'other'", "rule is stored"),
+    ("UPDATE secrets SET account = '999999999999'", "secret is stored"),
 ];
 
 const OF_KEYS: [(&str, &str); 3] = [

@@ -1,4 +1,4 @@
-//! Rows that keep an image for an index, compared with the manifest of the index.
+//! Rows that keep an image for an index, checked against the manifest of the index.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ type Key = (i64, i64, i64);
 
 pub(super) const FIRST: Key = (i64::MIN, i64::MIN, i64::MIN);
 
-/// The last row after a key that was looked at, and what is wrong with these rows.
+/// The last row that was checked after a key, and the errors of the checked rows.
 pub(super) fn verify_some(
     at: &Snapshot<'_>,
     (repository_id, child_id, index_id): Key,
@@ -46,7 +46,7 @@ pub(super) fn verify_some(
     Ok((rows.last().map(|(key, _)| *key), complaints))
 }
 
-/// None for an index that is not there or cannot be read, which is reported elsewhere.
+/// Empty if the index does not exist or cannot be read, which is reported elsewhere.
 fn children_of(at: &Snapshot<'_>, index_id: i64) -> Result<HashSet<Digest>, StoreError> {
     let found = at.find(
         "SELECT media_type, manifest FROM images WHERE id = ?1",

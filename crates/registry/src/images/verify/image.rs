@@ -1,4 +1,4 @@
-//! One image after the other, compared with its manifest.
+//! Checks one image after the other against its manifest.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use crate::stored_images::needs;
 
 const IMAGES_AT_ONCE: i64 = 100;
 
-/// How many images after an id were looked at, the last of them, and what is wrong with them.
+/// The number of images that were checked after an id, the last of them, and their errors.
 pub(super) fn verify_some(
     at: &Snapshot<'_>,
     last: i64,
@@ -41,7 +41,9 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     let bytes = row.blob(13)?;
     if !manifests::is_named_by(&digest, row.text(3)?, bytes) {
         let computed = Digest::computed(digest.algorithm(), bytes);
-        return Ok(Some(format!("is damaged: its manifest is that of {computed}")));
+        return Ok(Some(format!(
+            "is damaged: its manifest has the digest {computed}"
+        )));
     }
     if usize::try_from(row.integer(4)?).ok() != Some(bytes.len()) {
         return Ok(Some(
@@ -58,7 +60,7 @@ fn complaint(at: &Snapshot<'_>, row: &Row<'_>) -> Result<Option<String>, StoreEr
     unmet_need(at, row, &manifest, &needed)
 }
 
-/// A column that says something else than the manifest from which it was copied.
+/// A column that differs from the manifest from which it was copied.
 fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'static str>, StoreError> {
     let subject = manifest.subject.as_ref().map(Digest::as_bytes);
     let differs = [
@@ -78,7 +80,7 @@ fn differing_column(row: &Row<'_>, manifest: &Manifest) -> Result<Option<&'stati
         .find_map(|(differs, column)| differs.then_some(column)))
 }
 
-/// What the manifest names and no row leads to, or the other way around, and the sum of the sizes.
+/// A reference of the manifest without a row, or a row without a reference, or a wrong sum of sizes.
 fn unmet_need(
     at: &Snapshot<'_>,
     row: &Row<'_>,
@@ -93,7 +95,7 @@ fn unmet_need(
         match linked {
             Some((_, blob_size)) => size = size.saturating_add(blob_size),
             None if blob.foreign => size = size.saturating_add(claimed(blob)),
-            None => return Ok(Some(format!("needs blob {}, to which no row leads", blob.digest))),
+            None => return Ok(Some(format!("needs blob {}, but no row links it", blob.digest))),
         }
     }
     if met != needed.len() {
@@ -104,10 +106,11 @@ fn unmet_need(
     for child in &manifest.children {
         match named_child(at, (image_id, repository_id), child)? {
             Some(child_size) => size = size.max(child_size),
-            None => return Ok(Some(format!("names image {child}, to which no row leads"))),
+            None => return Ok(Some(format!("names image {child}, but no row links it"))),
         }
     }
-    Ok((row.integer(8)? != size).then(|| "is listed with another size than what it names has".to_owned()))
+    Ok((row.integer(8)? != size)
+        .then(|| "is listed with a size that does not match what it names".to_owned()))
 }
 
 fn claimed(blob: &BlobReference) -> i64 {

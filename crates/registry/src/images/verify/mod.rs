@@ -1,4 +1,4 @@
-//! Compares every stored image with its digest and its manifest, and every column that says again what others say.
+//! Checks every stored image against its digest and its manifest, and every column that repeats other data.
 
 mod children;
 mod columns;
@@ -11,7 +11,7 @@ use crate::stored_images::needs;
 
 const MISCOUNTED_MAX: usize = 100;
 
-/// How many images were looked at, and how often something was wrong with one; each has been said in a line.
+/// The number of checked images and of errors; each error was reported in a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VerifiedImages {
     pub images: u64,
@@ -64,7 +64,7 @@ async fn say(
     Ok(())
 }
 
-/// Links that count other images than need their blob.
+/// Links with a wrong count of the images that need their blob.
 fn links(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
     let mut complaints = Vec::new();
     let repositories = at.query("SELECT id FROM repositories WHERE deleted = 0", &[], |row| {
@@ -74,7 +74,7 @@ fn links(at: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
         let miscounted = needs::miscounted(at, repository_id)?.into_iter();
         complaints.extend(miscounted.take(MISCOUNTED_MAX).map(|blob_id| {
             format!(
-                "repository number {repository_id} counts other images than need its blob number {blob_id}"
+                "repository number {repository_id} has a wrong count of the images that need its blob number {blob_id}"
             )
         }));
     }

@@ -1,4 +1,4 @@
-//! `CreatePullThroughCacheRule`: a new rule for a prefix that has none.
+//! `CreatePullThroughCacheRule`: creates a rule for a prefix that has none.
 
 use ecru_model::{
     CreatePullThroughCacheRuleInput as Input, CreatePullThroughCacheRuleOutput as Output, ErrorCode,
@@ -57,8 +57,8 @@ pub async fn create_pull_through_cache_rule(ctx: &Context, input: Input) -> Resu
     Ok(output)
 }
 
-/// None for a registry that the operator of this server has named. [unknown] what is said of a kind that is not that of
-/// the URL.
+/// None for a registry that the operator of this server has named. [unknown] ECR's answer to a kind that does
+/// not match the URL.
 fn accept_upstream(input: &Input, admitted: bool) -> Result<Option<UpstreamRegistry>, Error> {
     let url = &input.upstream_registry_url;
     let kind = kind_of(url);
@@ -76,7 +76,7 @@ fn accept_upstream_prefix(input: &Input) -> Result<Prefix, Error> {
         return Ok(stored(Prefix::parse(ROOT))?);
     };
     if input.ecr_repository_prefix.as_str() == ROOT && prefix.as_str() != ROOT {
-        // [unknown] in its words.
+        // [unknown] ECR's wording.
         return Err(invalid(
             "The upstream repository prefix must be ROOT when the ECR repository prefix is ROOT",
         ));
@@ -84,7 +84,7 @@ fn accept_upstream_prefix(input: &Input) -> Result<Prefix, Error> {
     Ok(prefix.clone())
 }
 
-/// What the cache needs in order to be let in upstream.
+/// Checks that the rule has the role and the credentials that its upstream needs.
 fn check_leave(at: &Snapshot<'_>, scope: &Scope, rule: &Rule) -> Result<(), Error> {
     check_role(scope, rule.custom_role_arn.as_ref())?;
     if rule.credential_arn.is_none() && rule.upstream_registry.is_some_and(needs_credentials) {
@@ -97,7 +97,7 @@ fn check_leave(at: &Snapshot<'_>, scope: &Scope, rule: &Rule) -> Result<(), Erro
         && source.registry_id != scope.registry_id
         && rule.custom_role_arn.is_none()
     {
-        // [unknown] in its words.
+        // [unknown] ECR's wording.
         return Err(invalid(
             "A custom role ARN is required when the upstream registry is in another account",
         ));
@@ -116,7 +116,7 @@ fn invalid(message: &str) -> Error {
     Error::new(ErrorCode::ValidationException, message)
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn already_exists(scope: &Scope, prefix: &Prefix) -> Error {
     Error::new(
         ErrorCode::PullThroughCacheRuleAlreadyExistsException,

@@ -1,4 +1,4 @@
-//! `DeletePullThroughCacheRule`: removes a rule; what it has cached stays.
+//! `DeletePullThroughCacheRule`: removes a rule; images that it cached stay.
 
 use ecru_model::{DeletePullThroughCacheRuleInput as Input, DeletePullThroughCacheRuleOutput as Output};
 

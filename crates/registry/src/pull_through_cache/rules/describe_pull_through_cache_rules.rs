@@ -1,4 +1,4 @@
-//! `DescribePullThroughCacheRules`: the rules of the named prefixes, or a page of all.
+//! `DescribePullThroughCacheRules`: lists the rules of the named prefixes, or a page of all.
 
 use std::collections::HashSet;
 
@@ -45,7 +45,7 @@ pub async fn describe_pull_through_cache_rules(ctx: &Context, input: Input) -> R
     })
 }
 
-/// One prefix without a rule fails the whole call.
+/// A named prefix without a rule fails the whole call.
 fn find_named(
     at: &Snapshot<'_>,
     access: &Access,

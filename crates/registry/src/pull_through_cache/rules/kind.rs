@@ -1,8 +1,8 @@
-//! Which upstream registry a URL means, decided over its text.
+//! Finds the upstream registry of a URL, by the text alone.
 
 use ecru_model::{Region, RegistryId, Scope, UpstreamRegistry};
 
-/// Every registry with one address, and that address.
+/// Every registry with a single address, and that address.
 const HOSTS: [(UpstreamRegistry, &str); 7] = [
     (UpstreamRegistry::EcrPublic, "public.ecr.aws"),
     (UpstreamRegistry::Quay, "quay.io"),
@@ -13,7 +13,7 @@ const HOSTS: [(UpstreamRegistry, &str); 7] = [
     (UpstreamRegistry::Chainguard, "cgr.dev"),
 ];
 
-/// The registry whose address this is: a host and nothing else. None for one that the service does not know.
+/// The registry with this address: a host and nothing else. None for a registry that the service does not support.
 pub(crate) fn kind_of(url: &str) -> Option<UpstreamRegistry> {
     if let Some((kind, _)) = HOSTS.iter().find(|(_, host)| *host == url) {
         return Some(*kind);

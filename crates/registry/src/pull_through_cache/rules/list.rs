@@ -1,4 +1,4 @@
-//! The rules of every registry, for introspection.
+//! Lists the rules of every registry, for introspection.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_store::{Row, StoreError, Value, stored};
@@ -6,7 +6,7 @@ use ecru_store::{Row, StoreError, Value, stored};
 use crate::paging::{self, Filling};
 use crate::{Error, Page, Service};
 
-/// What introspection says of a rule.
+/// A rule as introspection shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedRule {
     pub scope: Scope,
@@ -17,11 +17,11 @@ pub struct ListedRule {
     pub custom_role_arn: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// The prefix that it is stored under.
+    /// The prefix under which it is stored.
     key: String,
 }
 
-/// A page of them in the order of account, region and prefix, from the one after `after`.
+/// A page of rules in the order of account, region and prefix, from the one after `after`.
 pub async fn list_rules(
     service: &Service,
     after: [String; 3],

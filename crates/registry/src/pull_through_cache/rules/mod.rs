@@ -1,4 +1,4 @@
-//! The rules of the cache: which prefix of names stands for which upstream registry.
+//! The rules of the cache: each maps a prefix of names to an upstream registry.
 
 mod create_pull_through_cache_rule;
 mod delete_pull_through_cache_rule;
@@ -41,10 +41,10 @@ const HELD: Held = Held {
 /// A rule as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
-    /// As it was given.
+    /// As the client sent it.
     pub(crate) prefix: Prefix,
     pub(crate) upstream_url: String,
-    /// None for one that only the operator of this server knows.
+    /// None for a registry that the operator of this server named.
     pub(crate) upstream_registry: Option<UpstreamRegistry>,
     pub(crate) upstream_prefix: Prefix,
     pub(crate) credential_arn: Option<CredentialArn>,
@@ -106,7 +106,7 @@ fn list(
     Ok(filling.page_by(|last| key(last.prefix.as_str()).to_owned()))
 }
 
-/// The cache acts as this role, so it is one that the account of the rule may give away: one of its own.
+/// The cache acts as this role, so the account of the rule must own it.
 fn check_role(scope: &Scope, role: Option<&CustomRoleArn>) -> Result<(), Error> {
     match role {
         Some(role) if !is_role_of(scope, role.as_str()) => Err(foreign_role()),
@@ -114,7 +114,7 @@ fn check_role(scope: &Scope, role: Option<&CustomRoleArn>) -> Result<(), Error> 
     }
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn foreign_role() -> Error {
     Error::parameter(
         "customRoleArn",
@@ -208,7 +208,7 @@ impl Rule {
         prefixes + self.upstream_url.len() + credential + role
     }
 
-    /// The rule as ECR describes it.
+    /// The rule in the form of ECR's descriptions.
     fn describe(self, registry_id: &RegistryId) -> PullThroughCacheRule {
         PullThroughCacheRule {
             ecr_repository_prefix: Some(self.prefix),
@@ -224,7 +224,7 @@ impl Rule {
     }
 }
 
-/// [unknown] as a sentence of the service.
+/// [unknown] ECR's wording.
 fn not_found(scope: &Scope, prefix: &Prefix) -> Error {
     Error::new(
         ErrorCode::PullThroughCacheRuleNotFoundException,

@@ -1,21 +1,21 @@
-//! Which rule covers a repository, and what the repository is called upstream.
+//! Finds the rule that covers a repository, and the repository's name upstream.
 
 use crate::creation_templates;
 
-/// The prefix of every name that no other prefix covers, and the one that adds nothing.
+/// As a rule's prefix it covers every name that no other prefix covers; as an upstream prefix it adds nothing.
 pub(crate) const ROOT: &str = "ROOT";
 
-/// A slash at the end of a prefix is assumed, whether it is given or not.
+/// A prefix is treated as if it ended in a slash, whether it does or not.
 pub(crate) fn key(prefix: &str) -> &str {
     prefix.strip_suffix('/').unwrap_or(prefix)
 }
 
-/// The prefixes that cover a name, the one that wins first.
+/// The prefixes that cover a name, in the order of precedence.
 pub(crate) fn candidates(name: &str) -> impl Iterator<Item = &str> {
     creation_templates::prefixes(name).chain([ROOT])
 }
 
-/// What a repository is called upstream. None where the rule does not cover it.
+/// The name of a repository upstream. None if the rule does not cover the repository.
 pub(crate) fn upstream_name(prefix: &str, upstream_prefix: &str, name: &str) -> Option<String> {
     let rest = match key(prefix) {
         ROOT => name,

@@ -1,4 +1,4 @@
-//! `UpdatePullThroughCacheRule`: changes how the cache is let in upstream; what is not named stays.
+//! `UpdatePullThroughCacheRule`: changes how the cache authenticates upstream; settings that are not named stay.
 
 use ecru_model::{UpdatePullThroughCacheRuleInput as Input, UpdatePullThroughCacheRuleOutput as Output};
 

@@ -1,4 +1,4 @@
-//! `ValidatePullThroughCacheRule`: asks the upstream whether it lets the cache in.
+//! `ValidatePullThroughCacheRule`: checks whether the upstream admits the cache.
 
 use ecru_model::{ValidatePullThroughCacheRuleInput as Input, ValidatePullThroughCacheRuleOutput as Output};
 
@@ -24,7 +24,10 @@ pub async fn validate_pull_through_cache_rule(ctx: &Context, input: Input) -> Re
     }
     .err();
     if let Some(Trouble::Upstream(UpstreamError::Unavailable(cause))) = &failure {
-        tracing::debug!(error = &**cause as &dyn std::error::Error, "an upstream is away");
+        tracing::debug!(
+            error = &**cause as &dyn std::error::Error,
+            "an upstream cannot be reached"
+        );
     }
 
     let described = rule.describe(&access.scope.registry_id);
@@ -40,7 +43,7 @@ pub async fn validate_pull_through_cache_rule(ctx: &Context, input: Input) -> Re
     })
 }
 
-/// Who needs no credentials is let in wherever anybody answers.
+/// Without credentials, the check succeeds if the upstream answers.
 async fn enter(ctx: &Context, origin: &Origin) -> Result<(), Trouble> {
     let Origin::Elsewhere(upstream) = origin else {
         return Ok(());

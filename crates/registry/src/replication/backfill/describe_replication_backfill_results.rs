@@ -1,4 +1,4 @@
-//! `DescribeReplicationBackfillResults`: how far a backfill is, and when it has ended, a page of what became of each image.
+//! `DescribeReplicationBackfillResults`: the progress of a backfill, and after its end a page of the results of its images.
 
 use ecru_model::{
     DescribeReplicationBackfillResultsInput as Input, DescribeReplicationBackfillResultsOutput as Output,
@@ -45,8 +45,8 @@ pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) 
     })
 }
 
-/// None while the backfill is under way. Those that were tried come first, so that what a stopped backfill has left need
-/// not be read.
+/// None while the backfill is under way. Replications that were tried come first, so that the remainder of a
+/// stopped backfill need not be read.
 fn results(
     at: &Snapshot<'_>,
     backfill: &Backfill,

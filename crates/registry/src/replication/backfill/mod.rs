@@ -1,4 +1,4 @@
-//! Backfills: bringing to a destination what was there before the configuration, with a result for each image and tag.
+//! Backfills: they copy the images from before the configuration to a destination, with a result for each image and tag.
 
 mod describe_replication_backfill_results;
 mod list_replication_backfills;
@@ -28,7 +28,7 @@ pub use stop_replication_backfill::stop_replication_backfill;
 
 const KEPT_MILLISECONDS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
-/// One backfill as it is stored.
+/// A backfill as it is stored.
 #[derive(Clone, Debug)]
 struct Backfill {
     id: i64,
@@ -39,7 +39,7 @@ struct Backfill {
     failure_code: Option<String>,
     started_at: Timestamp,
     ended_at: Option<Timestamp>,
-    /// Whether every image has its row.
+    /// Whether every image has a row.
     prepared: bool,
     cursor: Cursor,
     total: i64,
@@ -48,7 +48,7 @@ struct Backfill {
     failure_codes: Vec<String>,
 }
 
-/// The last image and tag that have a row.
+/// The last image and tag with a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Cursor {
     repository: String,
@@ -88,7 +88,7 @@ impl Backfill {
         self.failure_codes.iter().map(String::len).sum()
     }
 
-    /// How many replications were tried, which is the position of the last of them.
+    /// The number of replications that were tried, which is also the position of the last of them.
     fn tried(&self) -> i64 {
         self.completed.saturating_add(self.failed)
     }
@@ -115,7 +115,7 @@ impl Backfill {
         }
     }
 
-    /// Nothing is said of it before it is known how much there is to do.
+    /// None until the number of replications is known.
     fn progress(&self) -> Option<ReplicationBackfillProgress> {
         let count = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
         self.prepared.then(|| ReplicationBackfillProgress {
@@ -127,7 +127,7 @@ impl Backfill {
     }
 }
 
-/// A backfill that has not ended, or not so long ago that it is forgotten.
+/// A backfill that is under way, or that ended recently enough to be kept.
 fn load(
     at: &Snapshot<'_>,
     source: &Scope,
@@ -153,7 +153,7 @@ fn find(at: &Snapshot<'_>, source: &Scope, uuid: &str) -> Result<Option<Backfill
     )
 }
 
-/// Those from before the id, newest first.
+/// The backfills before the id, newest first.
 fn list(
     at: &Snapshot<'_>,
     source: &Scope,
@@ -183,7 +183,7 @@ fn list(
     Ok(filling.page_by(|last| last.id))
 }
 
-/// What ended at this time or before is forgotten.
+/// Backfills that ended at this time or earlier are forgotten.
 fn kept_since(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.as_millis().saturating_sub(KEPT_MILLISECONDS))
 }

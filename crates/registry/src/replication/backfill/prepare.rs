@@ -1,4 +1,4 @@
-//! Lists what a backfill has to bring: each image that is replicated to its destination, once for each of its tags.
+//! Lists the replications of a backfill: each image that is replicated to its destination, once for each of its tags.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{Error, Service};
 
 const ROWS_PER_BATCH: usize = 200;
 
-/// Rows for the next images; none when every image has its row.
+/// Rows for the next images.
 struct Batch {
     entries: Vec<Entry>,
     cursor: Cursor,
@@ -27,7 +27,7 @@ struct Entry {
     tag: Option<String>,
 }
 
-/// Gives some more images their rows. The status turns when all have one.
+/// Inserts the rows of the next images. When all images have rows, the status changes.
 pub(super) async fn prepare(service: &Arc<Service>, backfill: &Backfill, lease: &Lease) -> Result<(), Error> {
     let batch = service.store.read(|at| next_batch(at, backfill))?;
     let (before, lease) = (backfill.clone(), lease.clone());
@@ -82,7 +82,7 @@ fn next_batch(at: &Snapshot<'_>, backfill: &Backfill) -> Result<Batch, StoreErro
     })
 }
 
-/// The repository that the cursor is in, if its images still go to the destination.
+/// The repository of the cursor, if its images still go to the destination.
 fn find_current(at: &Snapshot<'_>, backfill: &Backfill) -> Result<Option<Repository>, StoreError> {
     let Ok(name) = RepositoryName::parse(backfill.cursor.repository.as_str()) else {
         return Ok(None);
@@ -106,7 +106,7 @@ fn goes(at: &Snapshot<'_>, backfill: &Backfill, name: &RepositoryName) -> Result
 #[derive(PartialEq, Eq)]
 enum Next {
     Repository(String),
-    /// None of those up to here goes to the destination, and there are more.
+    /// No repository up to this one goes to the destination, and there are more.
     After(String),
     None,
 }
@@ -146,7 +146,7 @@ fn rows_after(
                 row.integer(0)?,
                 row.blob(1)?.to_vec(),
                 row.optional_text(2)?.map(str::to_owned),
-                // [unknown] whether archived images are brought: they could not be pulled there.
+                // [unknown] whether ECR copies archived images; they could not be pulled at the destination.
                 row.text(3)? == ImageStatus::Active.as_str(),
             ))
         },
@@ -155,7 +155,7 @@ fn rows_after(
 
 fn save(tx: &Tx<'_>, before: &Backfill, batch: &Batch) -> Result<(), Error> {
     let now = find(tx, &before.source, &before.uuid)?;
-    // Stopped or removed in the meantime.
+    // The backfill was stopped or removed meanwhile.
     let Some(backfill) = now.filter(|now| now.status == ReplicationBackfillStatus::Preparing) else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Removes backfills that ended long ago, and those of accounts that were reset, a batch of rows at a time.
+//! Removes old backfills, and the backfills of accounts that were reset, a batch of rows at a time.
 
 use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
@@ -9,7 +9,7 @@ use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
 
-/// Takes the backfills of an account, or of all, away from every reader.
+/// Hides the backfills of one account, or of all, from every reader.
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE replication_backfills SET removed = 1 WHERE removed = 0 AND (?1 IS NULL OR account = ?1)",
@@ -18,7 +18,7 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Says how many went.
+/// Returns the number of removed backfills.
 pub(crate) async fn remove_old(service: &Service, lease: &Lease) -> Result<u64, Error> {
     let ended_before = kept_since(service.clock.now());
     let mut removed = 0;
@@ -45,7 +45,7 @@ fn find_old(at: &Snapshot<'_>, ended_before: Timestamp) -> Result<Option<i64>, E
     )?)
 }
 
-/// Whether anything is left of it.
+/// Whether any row is left.
 async fn remove_batch(service: &Service, lease: &Lease, id: i64) -> Result<bool, Error> {
     let lease = lease.clone();
     service

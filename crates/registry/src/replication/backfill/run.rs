@@ -1,4 +1,4 @@
-//! The job of a backfill: some steps at a time, so that other work has its turn.
+//! The job of a backfill: it does a few steps at a time, so that other work gets its turn.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::replication::configuration;
 use crate::{Error, Service};
 
 const STEPS_PER_RUN: usize = 100;
-/// [unknown] which codes ECR gives to a backfill as a whole.
+/// [unknown] ECR's failure codes for a whole backfill.
 const NOT_CONFIGURED: &str = "DestinationNotConfigured";
 
-/// Brings to another registry all that was there before.
+/// The job that copies the images from before the configuration to another registry.
 pub(crate) struct ReplicationBackfill;
 
 impl Work for ReplicationBackfill {
@@ -61,7 +61,7 @@ async fn step(service: &Arc<Service>, backfill: &Backfill, lease: &Lease) -> Res
         }
         ReplicationBackfillStatus::Preparing => prepare(service, backfill, lease).await,
         _ if backfill.tried() < backfill.total => ship_next(service, backfill, lease).await,
-        // What failed is told by each result: the backfill as a whole has done what it could.
+        // Each result reports its own failure; the backfill as a whole is complete.
         _ => {
             end(
                 service,
@@ -87,7 +87,7 @@ async fn end(
         .store
         .write(move |tx| {
             lease.check(tx)?;
-            // Asked to stop at the last moment, it has nothing left to stop.
+            // A late request to stop has nothing left to stop.
             let Some(backfill) = find(tx, &before.source, &before.uuid)? else {
                 return Ok(());
             };

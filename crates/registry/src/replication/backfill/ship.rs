@@ -1,4 +1,4 @@
-//! One replication of a backfill, and what became of it.
+//! One replication of a backfill, and its result.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::replication::{Route, Shipment, record};
 use crate::stored_images::copy::{Original, points_at};
 use crate::{Error, Service, events};
 
-/// An image and tag that the backfill has come to.
+/// The image and tag that the backfill has reached.
 struct Item {
     position: i64,
     shipment: Shipment,
     tag: Option<ImageTag>,
 }
 
-/// Tries the next replication, and counts what it came to.
+/// Tries the next replication, and counts its result.
 pub(super) async fn ship_next(
     service: &Arc<Service>,
     backfill: &Backfill,

@@ -1,4 +1,4 @@
-//! `StartReplicationBackfill`: begins to bring everything that is replicated to a destination there.
+//! `StartReplicationBackfill`: starts to copy all images that are replicated to a destination.
 
 use ecru_model::{
     ErrorCode, ReplicationBackfillStatus, Scope, StartReplicationBackfillInput as Input,
@@ -11,7 +11,7 @@ use crate::replication::configuration;
 use crate::{Context, Error};
 
 const UNDER_WAY_MAX: usize = 10;
-/// Of a registry; the oldest are forgotten before their time.
+/// The maximum for a registry; beyond it, the oldest backfills are forgotten early.
 const KEPT_COUNT_MAX: i64 = 1_000;
 
 pub async fn start_replication_backfill(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -117,7 +117,7 @@ fn forget_oldest(tx: &Tx<'_>, source: &Scope) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// [unknown] in its words.
+/// [unknown] ECR's wording.
 fn not_configured() -> Error {
     Error::parameter(
         "destination",

@@ -1,4 +1,4 @@
-//! `StopReplicationBackfill`: leaves undone what a backfill has not begun.
+//! `StopReplicationBackfill`: stops a backfill before its next replication.
 
 use ecru_model::{
     ErrorCode, ReplicationBackfillStatus, StopReplicationBackfillInput as Input,
@@ -21,7 +21,7 @@ pub async fn stop_replication_backfill(ctx: &Context, input: Input) -> Result<Ou
             if backfill.is_terminal() {
                 return Err(ended(&backfill));
             }
-            // A replication may be under way; the run of the backfill knows.
+            // A replication may be under way, so the run of the backfill ends it.
             let (status, ended_at) = if backfill.prepared {
                 (ReplicationBackfillStatus::Stopping, None)
             } else {

@@ -1,4 +1,4 @@
-//! Brings archived images back, which takes a while.
+//! Restores archived images, which takes a while.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Image, find, manifest_of};
 use crate::{Error, Service};
 
-/// The image is on its way until it is due. An active index must not name what cannot be pulled, so what an index names comes
-/// back with it.
+/// The image stays in the status `ACTIVATING` until the restore is due. An active index must name only images
+/// that can be pulled, so these are restored with the index.
 pub(crate) fn begin_activation(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -44,7 +44,7 @@ pub(crate) fn begin_activation(
     Ok(())
 }
 
-/// The restore is done, unless a push was quicker.
+/// The job that ends a restore, unless a push has restored the image earlier.
 pub(crate) struct Activation;
 
 impl Work for Activation {

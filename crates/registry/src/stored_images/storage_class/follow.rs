@@ -1,4 +1,4 @@
-//! Lets referrers go the way of their subject: deleted, archived or restored.
+//! Referrers follow their subject: deleted, archived or restored.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Deleted, Image, delete_image, find};
 use crate::{Error, Service};
 
-/// A referrer has a few rows, so that a batch stays within about 200.
+/// A referrer has a few rows, so that a batch stays within about 200 rows.
 const REFERRERS_PER_BATCH: i64 = 25;
 
-/// Referrers follow their subject.
+/// The job that makes referrers follow their subject.
 pub(crate) struct Following;
 
 impl Work for Following {
@@ -50,7 +50,7 @@ struct Batch {
     followed: usize,
 }
 
-/// None when there are no more referrers.
+/// None if there are no more referrers.
 fn follow(
     tx: &Tx<'_>,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! Archiving images and bringing them back: their status, and everyone whom a change of it concerns.
+//! Archiving and restoring images: the status of an image, and everything that depends on it.
 
 mod activate;
 mod follow;
@@ -18,10 +18,10 @@ pub(crate) use follow::Following;
 
 /// How long a restore takes at the pace of AWS, by the clock that users see.
 const ACTIVATION_MILLISECONDS: i64 = 20 * 60 * 1000;
-/// Referrers follow a subject that was deleted or archived after this time, in which it may come back and find them.
+/// Referrers follow a deleted or archived subject after this time. Until then the subject may return and find them.
 const FOLLOWING_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
-/// Takes an active image out of reach of pulls.
+/// Archives an active image, which then cannot be pulled.
 pub(crate) fn archive(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -42,7 +42,7 @@ pub(crate) fn archive(
     subject_left(tx, repository, &image.digest, now)
 }
 
-/// Makes an image that was archived active again, which counts as a push.
+/// Makes an archived image active again, which counts as a push.
 pub(crate) fn restore(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -79,7 +79,7 @@ pub(crate) fn restore(
         .each(|observer| observer.images_changed(tx, repository, now))
 }
 
-/// Brings back at once what a pushed index names: an active index names nothing that cannot be pulled.
+/// Restores at once the images that a pushed index names: an active index names only images that can be pulled.
 // [unknown] whether ECR does so or refuses the index.
 pub(crate) fn restore_children(
     tx: &Tx<'_>,
@@ -100,7 +100,7 @@ pub(crate) fn restore_children(
     Ok(())
 }
 
-/// As `restore`, and the image is replicated as one that is pushed.
+/// As `restore`, and the image is replicated like a pushed image.
 fn bring_back(tx: &Tx<'_>, repository: &Repository, image: &Image, terms: &Terms) -> Result<(), Error> {
     restore(tx, repository, image, terms)?;
     let tags = tags_of(tx, repository, image.id)?;
@@ -109,7 +109,7 @@ fn bring_back(tx: &Tx<'_>, repository: &Repository, image: &Image, terms: &Terms
         .each(|observer| observer.available(tx, &image.observed(repository), &tags, terms.at.now))
 }
 
-/// An image that others refer to was deleted or archived: they follow, unless it is back by then.
+/// An image with referrers was deleted or archived: the referrers follow, unless the image is back by then.
 pub(crate) fn subject_left(
     tx: &Tx<'_>,
     repository: &Repository,
@@ -155,7 +155,7 @@ fn about<'a>(repository: &'a Repository, image: &'a Image, time: Timestamp) -> e
     }
 }
 
-/// When a restore that begins now is done.
+/// The end of a restore that begins now.
 pub(crate) fn active_at(now: Timestamp, pace: Pace) -> Timestamp {
     match pace {
         Pace::Fast => now,
