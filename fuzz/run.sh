@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fuzzes every target, or those named, for a number of seconds each: fuzz/run.sh [seconds] [target…]
-# Ends with 1 at the first finding, which is kept beneath fuzz/artifacts/.
+# Fuzzes every target, or the named targets, for a number of seconds each: fuzz/run.sh [seconds] [target…]
+# Stops at the first finding with exit code 1; the input is kept below fuzz/artifacts/.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,14 +12,14 @@ seconds=${1:-600}
 tools=$root/target/tools/cargo
 [ -x "$tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$tools" --version 0.13.2 cargo-fuzz
 export PATH="$tools/bin:$PATH"
-# What the release profile does for the server's sake takes minutes here and gains nothing.
+# LTO and one codegen unit take minutes to build here and gain nothing.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 for target in "$@"; do
     found=$root/target/fuzz/corpus/$target
     mkdir -p "$found"
     echo "── $target"
-    # New inputs go beneath target/; the committed corpus stays small.
+    # New inputs are written below target/; the committed corpus stays small.
     cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz --features libfuzzer --sanitizer none \
         "$target" "$found" "fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0
