@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the peers that ecru is measured beside, as far as they come in packages; what is there is kept.
-# `--all` adds those that are compiled, which takes long.
+# Installs the packaged peers that ecru is compared with; peers that are already installed are kept.
+# `--all` also compiles the other peers, which takes long.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,7 +18,7 @@ esac
 if ! [ -x /usr/bin/docker-registry ] || ! [ -x /usr/sbin/nginx ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
-    # Neither is to run as a service: the bench starts its own.
+    # RUNLEVEL=1 keeps them from starting as services: the bench starts its own.
     RUNLEVEL=1 apt-get install -q -y --no-install-recommends docker-registry nginx python3-venv
 fi
 
@@ -28,7 +28,7 @@ if ! [ -x "$tools/bin/moto_server" ]; then
 fi
 
 if [ "${1:-}" = --all ] && ! [ -x "$tools/bin/fakecloud" ]; then
-    # Kept until it is done, so that an interrupted build goes on where it was.
+    # Kept until the build succeeds, so that an interrupted build can continue.
     build=$tools/build
     nice -n 10 cargo install --locked --version "=$fakecloud" --root "$tools" --target-dir "$build" fakecloud
     rm -rf "$build"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real clients that the tests in this folder run; what is already there is kept.
+# Installs the real clients that the tests in this folder run; clients that are already installed are kept.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,12 +16,12 @@ packages() {
     if [ "${missing:-no}" = yes ]; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
-        # The tests start their own: none of them is to run as a service.
+        # RUNLEVEL=1 keeps them from starting as services: the tests start their own.
         RUNLEVEL=1 apt-get install -q -y --no-install-recommends \
             ca-certificates containerd curl debootstrap docker-registry docker.io e2fsprogs faketime haproxy iptables \
             nginx openssl python3-venv runc skopeo strace xfsprogs
     fi
-    # Debian's packages of another origin's Node contradict it, so that any Node will do.
+    # Debian's nodejs conflicts with a Node from another source, so any installed Node is accepted.
     if ! command -v node >/dev/null; then
         apt-get install -q -y --no-install-recommends nodejs
     fi
@@ -32,7 +32,7 @@ python_packages() {
         rm -rf "$tools/venv"
         python3 -m venv "$tools/venv"
         "$tools/venv/bin/pip" install -q -r "$root/e2e/requirements.txt"
-        # Written last, so that an interrupted installation is begun again.
+        # Written last, so that an interrupted installation starts again.
         cp "$root/e2e/requirements.txt" "$tools/venv/requirements.txt"
     fi
 }
@@ -46,7 +46,7 @@ go_tool() {
     ln -sf "$1-$3" "$bin/$1"
 }
 
-# empty_module <name>: goes to the folder of a new module, in which dependencies are built.
+# empty_module <name>: creates a module to build dependencies in, and changes to its folder.
 empty_module() {
     rm -rf "$tools/build/$1"
     mkdir -p "$tools/build/$1"
@@ -54,8 +54,8 @@ empty_module() {
     go mod init "build-$1"
 }
 
-# The modules of some tools hold `replace` or `exclude` lines, which `go install` refuses in a main module,
-# so they are built as dependencies of an empty one.
+# The modules of some tools contain `replace` or `exclude` lines, which `go install` refuses in a main module,
+# so these tools are built as dependencies of an empty module.
 # dependent_go_tool <name> <package> <version>
 dependent_go_tool() {
     if [ ! -x "$bin/$1-$3" ]; then
@@ -68,8 +68,8 @@ dependent_go_tool() {
     ln -sf "$1-$3" "$bin/$1"
 }
 
-# The conformance suite of the OCI Distribution Specification is a test, so it is compiled as one. Of its
-# revisions this is the newest that Go's module proxy and checksum database both hold.
+# The conformance suite of the OCI Distribution Specification is a test, so it is compiled as one. The
+# revision is the newest that both Go's module proxy and its checksum database have.
 conformance() {
     package=github.com/opencontainers/distribution-spec/conformance
     if [ ! -x "$bin/oci-conformance-$1" ]; then

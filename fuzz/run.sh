@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fuzzes every target, or those named, for a number of seconds each: fuzz/run.sh [seconds] [target…]
-# Ends with 1 at the first finding, which is kept beneath fuzz/artifacts/.
+# Fuzzes every target, or the named targets, for a number of seconds each: fuzz/run.sh [seconds] [target…]
+# Stops at the first finding with exit code 1; the input is kept below fuzz/artifacts/.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,7 +17,7 @@ for target in "$@"; do
     found=$root/target/fuzz/corpus/$target
     mkdir -p "$found"
     echo "── $target"
-    # New inputs go beneath target/; the committed corpus stays small.
+    # New inputs are written below target/; the committed corpus stays small.
     cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz --features libfuzzer --sanitizer none \
         "$target" "$found" "fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0

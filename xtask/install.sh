@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the tools of cargo that the checks need; what is already there is kept.
+# Installs the Cargo tools that the checks need; tools that are already installed are kept.
 set -eu
 
 tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools/cargo
 
-# tool <name> <version>: without optimization, which takes longer than what it saves.
+# tool <name> <version>: built without optimization, which would take more time than it saves.
 tool() {
     if ! "$tools/bin/$1" --version 2>/dev/null | grep -q " $2$"; then
         CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --force \
