@@ -9,7 +9,6 @@ mod report;
 mod samples;
 mod server;
 mod session;
-mod settings;
 mod signature;
 mod texts;
 mod values;

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::{Kind, Tar, unpack};
 use crate::error::{Carried, ScanError};
 use crate::limits::{Budget, LayerBytes};
-use crate::package::Package;
-use crate::readers::{self, Scratch};
-use crate::release::Release;
+use crate::readers::{self, Content, Scratch};
 
 /// Changes when readers do, so that what older ones saw is not used.
 pub(crate) const INVENTORY_VERSION: i64 = 1;
@@ -33,12 +31,6 @@ pub(crate) struct Inventory {
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) content: Content,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Content {
-    Release(Release),
-    Packages(Vec<Package>),
 }
 
 /// Paths by their hashes: a layer has too many to keep their names. What a collision could hide is a package of the

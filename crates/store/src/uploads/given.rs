@@ -12,7 +12,7 @@ use ecru_model::DigestAlgorithm;
 
 use crate::StoreError;
 use crate::keys::fill_randomly;
-use crate::uploads::upload_id::{Stamp, UploadId};
+use crate::upload_id::{Stamp, UploadId};
 
 /// Beyond these, an upload has its row from the beginning.
 const COUNT_MAX: usize = 10_000;

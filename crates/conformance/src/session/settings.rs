@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::session::Session;
+use super::Session;
 
 const ACCOUNT_SETTINGS: [&str; 3] = [
     "BASIC_SCAN_TYPE_VERSION",
