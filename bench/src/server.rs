@@ -1,5 +1,7 @@
 //! A server process: spawned on a free port, measured, and ended whatever happens.
 
+mod requests;
+
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

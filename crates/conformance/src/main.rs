@@ -11,7 +11,6 @@ mod samples;
 mod server;
 mod services;
 mod session;
-mod settings;
 mod signature;
 mod texts;
 mod values;

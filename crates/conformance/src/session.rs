@@ -1,5 +1,7 @@
 //! A run at an endpoint: what it prepares, asks, and puts back as it was.
 
+mod settings;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +15,6 @@ use crate::{
     judge::judge,
     outcome::Outcome,
     samples::{Call, Samples, Step, deletion},
-    settings,
     values::Values,
     variants::{self, Body, Expected, Manner, Variant},
 };

@@ -7,7 +7,8 @@ use std::io;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::advisories::Advisories;
-use crate::inventory::{Content, INVENTORY_VERSION, Inventory, PathSet, Source};
+use crate::inventory::{INVENTORY_VERSION, Inventory, PathSet, Source};
+use crate::readers::Content;
 use crate::{Ecosystem, ScanError};
 
 const INVENTORIES_MAX: i64 = 1_000;

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::{Kind, Tar, unpack};
 use crate::error::{Carried, ScanError};
 use crate::limits::{Budget, LayerBytes};
-use crate::package::Package;
-use crate::readers::{self, Scratch};
-use crate::release::Release;
+use crate::readers::{self, Content, Scratch};
 
 /// Changes with the readers, so that inventories of older readers are not used.
 pub(crate) const INVENTORY_VERSION: i64 = 1;
@@ -33,12 +31,6 @@ pub(crate) struct Inventory {
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) content: Content,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Content {
-    Release(Release),
-    Packages(Vec<Package>),
 }
 
 /// Paths as hashes: a layer has too many paths to keep their names. A collision can hide only packages of the

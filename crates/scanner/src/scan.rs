@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::advisories::Advisories;
 use crate::error::{Carried, ScanError};
 use crate::findings::{Finding, Findings};
-use crate::inventory::{Content, Inventory, Source, visible};
+use crate::inventory::{Inventory, Source, visible};
 use crate::limits::{Budget, Limits};
-use crate::readers::Scratch;
+use crate::readers::{Content, Scratch};
 use crate::release::Release;
 use crate::{Ecosystem, Manager, cache};
 

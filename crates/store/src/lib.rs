@@ -25,6 +25,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upload_id;
 mod uploads;
 mod value;
 mod verify;
@@ -44,8 +45,9 @@ pub use crate::store::{Collected, Foundation, Options, Store};
 pub use crate::tables::blobs::Blob;
 pub use crate::tables::links;
 pub use crate::transaction::{Snapshot, Tx};
+pub use crate::upload_id::UploadId;
 pub use crate::uploads::{
-    AppendError, ByteSource, CompleteError, Durability, NewUpload, TakeError, Upload, UploadId, Uploads,
+    AppendError, ByteSource, CompleteError, Durability, NewUpload, TakeError, Upload, Uploads,
 };
 pub use crate::value::{Columns, Row, Value};
 pub use crate::verify::Verified;

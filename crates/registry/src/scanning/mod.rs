@@ -4,16 +4,13 @@
 //! its own row: basic scans are requested or follow a push, enhanced scans follow the rules.
 
 mod again;
-mod batch_get_repository_scanning_configuration;
 mod configuration;
 mod describe_image_scan_findings;
 mod ecosystems;
-mod get_registry_scanning_configuration;
 mod layers;
 mod observer;
 mod presets;
 mod publish;
-mod put_registry_scanning_configuration;
 mod record;
 mod request;
 mod run;
@@ -33,14 +30,15 @@ pub use crate::ports::image_scanner::{
     CvssScore, Finding, FoundPackage, ImageScanner, OpenLayer, ScanLayer, ScanProblem, ScanReport, Severity,
 };
 pub use again::scan_again;
-pub use batch_get_repository_scanning_configuration::batch_get_repository_scanning_configuration;
+pub use configuration::{
+    batch_get_repository_scanning_configuration, get_registry_scanning_configuration,
+    put_registry_scanning_configuration,
+};
 pub use describe_image_scan_findings::describe_image_scan_findings;
 pub use ecosystems::StoredEcosystems;
-pub use get_registry_scanning_configuration::get_registry_scanning_configuration;
 pub(crate) use observer::Observer;
 pub(crate) use presets::forget as forget_presets;
 pub use presets::{PresetFinding, preset_findings, release_findings};
-pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
 pub(crate) use record::miscounted;
 pub(crate) use run::ImageScan;
 pub use start_image_scan::start_image_scan;

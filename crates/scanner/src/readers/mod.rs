@@ -18,12 +18,20 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::error::Carried;
-use crate::inventory::Content;
 use crate::limits::Budget;
+use crate::package::Package;
 use crate::release::Release;
+use serde::{Deserialize, Serialize};
 use sink::Sink;
 
 const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
+
+/// What a file contains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Content {
+    Release(Release),
+    Packages(Vec<Package>),
+}
 
 /// Provides unnamed temporary files, for files that must be read out of order.
 pub(crate) struct Scratch {

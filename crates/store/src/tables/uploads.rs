@@ -3,7 +3,7 @@
 use ecru_model::DigestAlgorithm;
 
 use crate::files::FileName;
-use crate::uploads::UploadId;
+use crate::upload_id::UploadId;
 use crate::{Row, Snapshot, StoreError, Tx};
 
 /// An upload as stored in its row.

@@ -13,7 +13,7 @@ use ecru_model::DigestAlgorithm;
 
 use crate::StoreError;
 use crate::keys::fill_randomly;
-use crate::uploads::upload_id::{Stamp, UploadId};
+use crate::upload_id::{Stamp, UploadId};
 
 /// Beyond this number, an upload gets its row at the beginning.
 const COUNT_MAX: usize = 10_000;

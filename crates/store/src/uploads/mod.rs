@@ -8,7 +8,6 @@ mod receive;
 mod session;
 mod spool;
 mod upload;
-mod upload_id;
 
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use ecru_model::DigestAlgorithm;
 
 use crate::core::{Core, off_thread};
 use crate::tables::uploads::{self, UploadRow};
+use crate::upload_id::UploadId;
 use crate::uploads::session::{Live, Session, State};
 use crate::{Received, Snapshot, StoreError, Tx};
 
@@ -23,7 +23,6 @@ pub use crate::uploads::complete::CompleteError;
 pub(crate) use crate::uploads::given::Given;
 pub use crate::uploads::pump::{AppendError, ByteSource};
 pub use crate::uploads::upload::{Durability, Upload};
-pub use crate::uploads::upload_id::UploadId;
 
 /// The number of abandoned uploads that one call removes.
 const EXPIRED_COUNT_MAX: i64 = 200;

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::core::{Core, off_thread};
 use crate::files::FileName;
 use crate::tables::uploads::{self, Parts, Progress, Saved, UploadRow};
-use crate::uploads::UploadId;
+use crate::upload_id::UploadId;
 use crate::uploads::flush::Flushed;
 use crate::uploads::given::{Given, Rowless};
 use crate::uploads::pump::Holder;

@@ -5,9 +5,9 @@ use ecru_model::{
     ScanType,
 };
 
-use super::configuration::Configuration;
-use super::sweep::ScanSweep;
+use super::Configuration;
 use crate::jobs::schedule;
+use crate::scanning::sweep::ScanSweep;
 use crate::{Context, Error};
 
 pub async fn put_registry_scanning_configuration(ctx: &Context, input: Input) -> Result<Output, Error> {

@@ -4,7 +4,7 @@ use ecru_model::{
     GetRegistryScanningConfigurationInput as Input, GetRegistryScanningConfigurationOutput as Output,
 };
 
-use super::configuration::Configuration;
+use super::Configuration;
 use crate::{Context, Error};
 
 pub async fn get_registry_scanning_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {

@@ -6,7 +6,7 @@ use ecru_model::{
     RepositoryScanningConfigurationFailure, ScanFrequency, ScanningConfigurationFailureCode,
 };
 
-use super::configuration::{Configuration, describe_filters};
+use super::{Configuration, describe_filters};
 use crate::records::repositories::{self, Repository};
 use crate::{Context, Error};
 

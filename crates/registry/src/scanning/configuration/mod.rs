@@ -1,5 +1,9 @@
 //! How a registry scans: what it was told, and what that means for a repository.
 
+mod batch_get_repository_scanning_configuration;
+mod get_registry_scanning_configuration;
+mod put_registry_scanning_configuration;
+
 use ecru_model::{
     ErrorCode, RegistryScanningConfiguration, RegistryScanningRule, RepositoryName, ScanFrequency, ScanType,
     ScanningRepositoryFilter, ScanningRepositoryFilterType, ScanningRepositoryFilterValue, Scope, Timestamp,
@@ -10,6 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::records::registry_settings;
+
+pub use batch_get_repository_scanning_configuration::batch_get_repository_scanning_configuration;
+pub use get_registry_scanning_configuration::get_registry_scanning_configuration;
+pub use put_registry_scanning_configuration::put_registry_scanning_configuration;
 
 const SETTING: &str = "REGISTRY_SCANNING_CONFIGURATION";
 const VERSION: u32 = 1;

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::{samples::Setting, session::Session};
+use super::Session;
+use crate::samples::Setting;
 
 /// The calls that put the present settings back.
 pub(crate) async fn load<'a>(

@@ -1,0 +1,74 @@
+//! What a server is asked before it is measured.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::contestant::Contestant;
+use crate::load::{Blob, Request, exchange};
+use crate::wire::{Client, call, location};
+
+impl Server {
+    /// What a client has that logged in here: a token where the server gives one, for all requests of a run.
+    pub(crate) fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = match self.contestant {
+            Contestant::Ecru | Contestant::EcruLogging => logged_in(self)?,
+            // What the emulators give may not be what they take.
+            it if Contestant::EMULATORS.contains(&it) => logged_in(self).unwrap_or_else(|_| Client::test()),
+            _ => Client::test(),
+        };
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Calls the ECR API and gives the output.
+    pub(crate) fn call(&self, operation: &str, input: &Value) -> Result<Value> {
+        exchange(self.address, call(operation, input), |response| {
+            response.expect(200)?;
+            Ok(serde_json::from_slice(response.body)?)
+        })
+        .with_context(|| format!("{operation} of {}", self.contestant))
+    }
+
+    pub(crate) fn expect(&self, request: Rc<Request>, status: u16) -> Result<()> {
+        exchange(self.address, request, |response| response.expect(status))
+    }
+
+    /// The registries make a repository with its first push, the emulators need it before.
+    pub(crate) fn make_repository(&self, name: &str) -> Result<()> {
+        let needs_it = Contestant::EMULATORS.contains(&self.contestant);
+        if needs_it || self.contestant == Contestant::EcruLogging {
+            self.call("CreateRepository", &json!({"repositoryName": name}))?;
+        }
+        Ok(())
+    }
+
+    /// Stores a blob as clients do.
+    pub(crate) fn push_blob(&self, repository: &str, blob: &Blob) -> Result<()> {
+        let client = self.client()?;
+        let path = exchange(self.address, client.begin_upload(repository), location)?;
+        self.expect(client.finish_upload(&path, blob), 201)
+            .with_context(|| format!("a push to {}", self.contestant))
+    }
+
+    /// Compares what is stored with what was sent, before it is measured.
+    pub(crate) fn check_manifest(&self, repository: &str, tag: &str, manifest: &str) -> Result<()> {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        exchange(self.address, self.client()?.ask("GET", &path), |response| {
+            response.expect(200)?;
+            ensure!(response.body == manifest.as_bytes(), "another manifest came back");
+            Ok(())
+        })
+    }
+}
+
+fn logged_in(server: &Server) -> Result<Client> {
+    let output = server.call("GetAuthorizationToken", &json!({}))?;
+    let token = output.pointer("/authorizationData/0/authorizationToken");
+    let token = token.and_then(Value::as_str).context("no token")?;
+    Ok(Client::with_token(token))
+}
