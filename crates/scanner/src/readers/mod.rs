@@ -181,7 +181,7 @@ pub(crate) fn test_scratch() -> Scratch {
 
 /// The packages that a reader finds in some bytes.
 #[cfg(test)]
-fn packages(reader: Reader, mut bytes: &[u8]) -> Result<Vec<crate::Package>, ReadError> {
+fn packages(reader: Reader, mut bytes: &[u8]) -> Result<Vec<Package>, ReadError> {
     let budget = Budget::new(crate::Limits::default());
     let mut sink = Sink::new(&budget);
     reader(&mut bytes, &test_scratch(), &mut sink)?;
