@@ -1,8 +1,9 @@
 //! Evaluates policies for a request, over plain values.
 
-use crate::condition::Facts;
+use crate::facts::Facts;
+use crate::grammar::Listed;
 use crate::pattern;
-use crate::policy::{Effect, Listed, Policy, Statement};
+use crate::policy::{Effect, Policy, Statement};
 use crate::principal::Principal;
 use crate::variables::Variables;
 

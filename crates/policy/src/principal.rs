@@ -3,7 +3,7 @@
 use ecru_model::{Caller, CallerKind, Identity, RegistryId};
 use serde_json::Value;
 
-use crate::policy::{Grammar, Listed, texts};
+use crate::grammar::{Grammar, Listed, texts};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {

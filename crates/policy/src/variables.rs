@@ -1,7 +1,7 @@
 //! Variables of policies: `${aws:username}` in a resource or a condition is replaced by a fact of the
 //! request.
 
-use crate::condition::Facts;
+use crate::facts::Facts;
 
 /// Placeholders for a literal `*` and `?`. No name, ARN or tag contains these characters.
 const STAR: char = '\u{1}';

@@ -9,7 +9,7 @@ use std::{
 
 use ecru_store::{BackupError, StoreError};
 
-use crate::maintenance::{self, whole};
+use crate::{control_socket::ControlSocket, error_chain::whole};
 
 const ANOTHER_DIRECTORY: &str = "choose another directory with `--data-dir`";
 
@@ -105,7 +105,7 @@ fn listening(error: &io::Error) -> Option<String> {
 /// None where the error says by itself what to do.
 fn opening(error: &StoreError, data: Option<&Path>) -> Option<String> {
     Some(match error {
-        StoreError::InUse => match data.and_then(maintenance::process_that_serves) {
+        StoreError::InUse => match data.and_then(ControlSocket::server) {
             Some(process) => format!("stop that server with `kill {process}`, or {ANOTHER_DIRECTORY}"),
             None => format!("stop that process, or {ANOTHER_DIRECTORY}"),
         },

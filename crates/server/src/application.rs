@@ -17,8 +17,8 @@ use crate::{
     browsers::{self, Visited},
     forwarded,
     hosts::Hosts,
-    introspection, own_door,
-    refusals::{BAD_HOST, Door, FOREIGN_PAGE, host_not_served},
+    introspection, own_api,
+    refusals::{Api, BAD_HOST, FOREIGN_PAGE, host_not_served},
     reply::Content,
 };
 
@@ -44,25 +44,25 @@ impl Application {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let door = self.door(&request);
+        let api = self.api(&request);
         let Some(authority) = Authority::of_request(&request, arrival.local) else {
-            return BAD_HOST.answer(door);
+            return BAD_HOST.answer(api);
         };
         if !self.hosts.answer_for(&authority) {
-            return host_not_served(&authority).answer(door);
+            return host_not_served(&authority).answer(api);
         }
         let visited = Visited {
             authority: &authority,
             public: self.public.as_ref(),
         };
         if browsers::is_foreign(request.headers(), &visited) {
-            return FOREIGN_PAGE.answer(door);
+            return FOREIGN_PAGE.answer(api);
         }
 
         let scheme = forwarded::scheme(request.headers()).unwrap_or(arrival.scheme);
         let endpoint = self.endpoint(&authority, scheme);
-        match door {
-            Door::Aws => {
+        match api {
+            Api::Aws => {
                 let origin = Origin {
                     https: endpoint.scheme == Scheme::Https,
                     authority: endpoint.authority,
@@ -70,11 +70,11 @@ impl Application {
                 };
                 self.aws.handle(request, origin).await.map(Content::from)
             }
-            Door::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
+            Api::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
             // Boxed, so that requests to the other APIs do not reserve its size.
-            Door::Own => Box::pin(self.own(&mut request, &endpoint)).await,
+            Api::Own => Box::pin(self.own(&mut request, &endpoint)).await,
         }
     }
 
@@ -88,7 +88,7 @@ impl Application {
         {
             return answer;
         }
-        own_door::answer(&self.service, request)
+        own_api::answer(&self.service, request)
     }
 
     fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {
@@ -100,20 +100,20 @@ impl Application {
     }
 
     /// A path below `/_` is never one of a mounted service.
-    pub(crate) fn door<B>(&self, request: &Request<B>) -> Door {
-        match door(request) {
-            Door::Own
+    pub(crate) fn api<B>(&self, request: &Request<B>) -> Api {
+        match api(request) {
+            Api::Own
                 if !request.uri().path().starts_with("/_")
                     && self.aws.claims(request.method(), request.uri()) =>
             {
-                Door::Aws
+                Api::Aws
             }
-            door => door,
+            api => api,
         }
     }
 }
 
-fn door<B>(request: &Request<B>) -> Door {
+fn api<B>(request: &Request<B>) -> Api {
     // Clients that begin the path with extra slashes are clients of the registry too.
     let path = request.uri().path();
     let path = path.strip_prefix('/').map_or(path, |below| {
@@ -121,13 +121,13 @@ fn door<B>(request: &Request<B>) -> Door {
         path.get(path.len() - below.len() - 1..).unwrap_or(path)
     });
     if path == "/v2" || path.starts_with("/v2/") {
-        Door::Oci
+        Api::Oci
     } else if request.method() == Method::POST
         && (path == "/" || request.headers().contains_key("x-amz-target"))
     {
-        Door::Aws
+        Api::Aws
     } else {
-        Door::Own
+        Api::Own
     }
 }
 

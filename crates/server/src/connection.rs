@@ -39,7 +39,7 @@ use crate::{
     lent_body::{LentBody, Rest},
     lingering::{Lingering, UnreadBody},
     panics::{Panicked, caught},
-    refusals::{Door, FAULT},
+    refusals::{Api, FAULT},
     reply::{Content, Reply},
     request_log::RequestLine,
     steady::Steady,
@@ -278,17 +278,17 @@ impl Arrived {
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
         let number = self.listening.requests.fetch_add(1, Ordering::Relaxed);
         let mut line = RequestLine::begin(&request, self.peer, number);
-        let (door, is_head) = (
-            self.listening.application.door(&request),
+        let (api, is_head) = (
+            self.listening.application.api(&request),
             request.method() == Method::HEAD,
         );
         let may_be_read = !request.headers().contains_key(header::EXPECT);
-        let file_turn = self.file_turn(&request, door).await;
+        let file_turn = self.file_turn(&request, api).await;
         let (request, rest) = Self::lend(request);
 
         let answering = pin!(self.listening.application.answer(request, self.arrival));
         let answered = caught(answering).await;
-        let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(door));
+        let mut response = answered.unwrap_or_else(|Panicked| FAULT.answer(api));
         if is_head {
             response = application::without_body(response);
         }
@@ -297,7 +297,7 @@ impl Arrived {
         }
         response = self.touched(response).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a blob could not be read");
-            FAULT.answer(door)
+            FAULT.answer(api)
         });
 
         if let Some(line) = &mut line {
@@ -307,9 +307,9 @@ impl Arrived {
     }
 
     /// Waits until the connection may open another file, if the request may need one.
-    async fn file_turn(&self, request: &Request<Incoming>, door: Door) -> Option<OwnedSemaphorePermit> {
+    async fn file_turn(&self, request: &Request<Incoming>, api: Api) -> Option<OwnedSemaphorePermit> {
         let files = self.files.as_ref()?;
-        let may_open = door == Door::Oci && request.uri().path().contains("/blobs/");
+        let may_open = api == Api::Oci && request.uri().path().contains("/blobs/");
         if !may_open || request.method() != Method::GET {
             return None;
         }

@@ -10,7 +10,7 @@ use crate::{authority::Authority, reply::Content};
 
 /// The API whose clients send requests of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Api {
     Aws,
     Oci,
     Own,
@@ -73,21 +73,21 @@ pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
 
 impl Refusal {
     pub(crate) fn own_answer(&self) -> Response<Content> {
-        self.answer(Door::Own)
+        self.answer(Api::Own)
     }
 
-    pub(crate) fn answer(&self, door: Door) -> Response<Content> {
-        let body = match door {
-            Door::Aws => json!({ "__type": self.aws_code, "message": self.message }),
-            Door::Oci => {
+    pub(crate) fn answer(&self, api: Api) -> Response<Content> {
+        let body = match api {
+            Api::Aws => json!({ "__type": self.aws_code, "message": self.message }),
+            Api::Oci => {
                 json!({ "errors": [{ "code": self.oci_code, "message": self.message, "detail": null }] })
             }
-            Door::Own => json!({ "message": self.message }),
+            Api::Own => json!({ "message": self.message }),
         };
         let mut response = json_answer(self.status, &body);
         let headers = response.headers_mut();
-        match door {
-            Door::Aws => {
+        match api {
+            Api::Aws => {
                 headers.insert(
                     header::CONTENT_TYPE,
                     HeaderValue::from_static("application/x-amz-json-1.1"),
@@ -96,13 +96,13 @@ impl Refusal {
                     headers.insert("x-amzn-requestid", id);
                 }
             }
-            Door::Oci => {
+            Api::Oci => {
                 headers.insert(
                     "docker-distribution-api-version",
                     HeaderValue::from_static("registry/2.0"),
                 );
             }
-            Door::Own => {}
+            Api::Own => {}
         }
         response
     }

@@ -26,10 +26,11 @@ use crate::{
     application::Application,
     authority::Authority,
     connection::{self, Listening, Phase},
+    control_socket::ControlSocket,
     data_directory::OpenedDirectory,
     descriptors,
     hosts::Hosts,
-    maintenance::{Door, door},
+    maintenance::serve,
     mounts, scanning, tls,
 };
 
@@ -50,7 +51,7 @@ pub struct Server {
     /// Aborted when this is dropped.
     background: JoinSet<()>,
     /// `None` if the socket could not be created.
-    door: Option<Door>,
+    control_socket: Option<ControlSocket>,
     directory: OpenedDirectory,
 }
 
@@ -119,7 +120,7 @@ impl Server {
             work.spawn(events::deliver_to(Arc::clone(&service), sink));
         }
 
-        let door = open_door(&directory, &service, &mut work);
+        let control_socket = open_control_socket(&directory, &service, &mut work);
 
         Ok(Server {
             address,
@@ -127,7 +128,7 @@ impl Server {
             phase,
             connections,
             background: work,
-            door,
+            control_socket,
             directory,
         })
     }
@@ -159,7 +160,7 @@ impl Server {
         }
         self.background.shutdown().await;
         // Before the lock is released: after that, the socket belongs to the next server.
-        drop(self.door.take());
+        drop(self.control_socket.take());
         self.service.store.close().await;
     }
 }
@@ -176,11 +177,15 @@ fn sinks(events: &EventOptions) -> anyhow::Result<Vec<Arc<dyn EventSink>>> {
 }
 
 /// A server without the control socket still serves; only maintenance commands cannot reach it.
-fn open_door(directory: &OpenedDirectory, service: &Arc<Service>, work: &mut JoinSet<()>) -> Option<Door> {
-    match Door::open(directory.path()) {
-        Ok((door, listener)) => {
-            work.spawn(door::serve(listener, Arc::clone(service)));
-            Some(door)
+fn open_control_socket(
+    directory: &OpenedDirectory,
+    service: &Arc<Service>,
+    work: &mut JoinSet<()>,
+) -> Option<ControlSocket> {
+    match ControlSocket::open(directory.path()) {
+        Ok((control_socket, listener)) => {
+            work.spawn(serve::serve(listener, Arc::clone(service)));
+            Some(control_socket)
         }
         Err(error) => {
             tracing::warn!(%error, "`ecru gc`, `verify`, `backup` and `advisories` will not reach this server");

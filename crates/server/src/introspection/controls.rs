@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answered, Asked, Problem, duration, findings, secrets, time, verification, with};
-use crate::{own_door::not_allowed, reply::Content};
+use crate::{own_api::not_allowed, reply::Content};
 
 /// Whether the body of a request contains the value to set. No other body is read.
 pub(super) fn takes_body(method: &Method, path: &str) -> bool {

@@ -25,7 +25,7 @@ use http_body::Body;
 use serde_json::{Value, json};
 
 use crate::{
-    own_door::{is_read, not_allowed},
+    own_api::{is_read, not_allowed},
     refusals::{FAULT, NOT_FOUND, json_answer, text_answer},
     reply::Content,
 };

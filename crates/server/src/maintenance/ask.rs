@@ -12,12 +12,8 @@ use std::{
 use ecru_registry::Clock;
 use ecru_store::{Options, Report, Store, StoreError};
 
-use super::{
-    Ended, Place, Task,
-    door::{Door, Line},
-    run,
-};
-use crate::{advice, scanning};
+use super::{Ended, Place, Task, run, serve::Line};
+use crate::{advice, control_socket::ControlSocket, scanning};
 
 /// A server that holds the lock but does not answer yet is starting or ending.
 const ATTEMPTS: u32 = 50;
@@ -26,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Passes each line to `say` as it arrives.
 pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
     for attempt in 1..=ATTEMPTS {
-        match Door::connect(directory) {
+        match ControlSocket::connect(directory) {
             Ok(Some(stream)) => return ask_server(&stream, task, say),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

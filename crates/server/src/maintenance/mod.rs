@@ -2,12 +2,9 @@
 //! one.
 
 mod ask;
-pub(crate) mod door;
+pub(crate) mod serve;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use ecru_registry::{
     Clock, housekeeping, images,
@@ -16,10 +13,9 @@ use ecru_registry::{
 use ecru_store::{BackedUp, Report, Store, StoreError, Verified};
 use serde::{Deserialize, Serialize};
 
-use crate::advice;
+use crate::{advice, error_chain::whole};
 
 pub(crate) use ask::ask;
-pub(crate) use door::Door;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -148,21 +144,4 @@ async fn back_up(store: &Store, directory: PathBuf, report: &Report) -> Ended {
         }
         Err(error) => Ended::Failed(advice::on_backup(&error)),
     }
-}
-
-/// The process id of the server that runs on a directory, where it can be found.
-pub(crate) fn process_that_serves(directory: &Path) -> Option<u32> {
-    Door::server(directory)
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,15 +1,9 @@
-//! The control socket of a running server, in its data directory, for the owner of the directory.
+//! What a running server does for those who connect to its control socket.
 //!
 //! A client sends a task as one line of JSON. It receives lines about the task, then the outcome. Closing the
 //! connection stops the task.
 
-use std::{
-    fs, io,
-    os::{fd::AsRawFd, unix::fs::PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ecru_registry::Service;
 use ecru_store::Report;
@@ -26,7 +20,6 @@ use tokio::{
 
 use super::{Ended, Place, Task, run};
 
-const NAME: &str = "control";
 const TASK_BYTES_MAX: u64 = 64 * 1024;
 const TASK_PATIENCE: Duration = Duration::from_secs(10);
 const LINE_PATIENCE: Duration = Duration::from_mins(1);
@@ -39,70 +32,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) enum Line {
     Said(String),
     Ended(Ended),
-}
-
-/// The socket, which is removed when this is dropped.
-pub(crate) struct Door {
-    path: PathBuf,
-}
-
-impl Door {
-    /// Creates the socket in a data directory that this process has locked. An existing socket belongs to a
-    /// process that has ended.
-    pub(crate) fn open(directory: &Path) -> io::Result<(Door, UnixListener)> {
-        let path = directory.join(NAME);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = through_short_path(directory, |path| UnixListener::bind(path))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok((Door { path }, listener))
-    }
-
-    /// `None` if no server listens.
-    pub(super) fn connect(directory: &Path) -> io::Result<Option<std::os::unix::net::UnixStream>> {
-        use io::ErrorKind::{ConnectionRefused, NotFound};
-
-        match through_short_path(directory, |path| std::os::unix::net::UnixStream::connect(path)) {
-            Ok(stream) => Ok(Some(stream)),
-            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Door {
-    /// The process id of the server behind it.
-    #[cfg(target_os = "linux")]
-    pub(super) fn server(directory: &Path) -> Option<u32> {
-        let stream = Door::connect(directory).ok()??;
-        let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
-        u32::try_from(credentials.pid.as_raw_pid()).ok()
-    }
-
-    /// Elsewhere the system is not asked.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn server(_: &Path) -> Option<u32> {
-        None
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        // The next server removes a leftover socket.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// The address of a socket is limited to about a hundred bytes; the path of a directory may be longer.
-fn through_short_path<T>(directory: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-    if cfg!(target_os = "linux") {
-        let opened = fs::File::open(directory)?;
-        let path = format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd());
-        return work(Path::new(&path));
-    }
-    work(&directory.join(NAME))
 }
 
 pub(crate) async fn serve(listener: UnixListener, service: Arc<Service>) {
