@@ -1,6 +1,7 @@
-//! The project's own tasks: `cargo xtask codegen` writes what follows from the service model, `cargo xtask
-//! fidelity` the page that tells what is shown, `cargo xtask link-order` which functions a start runs, `cargo xtask
-//! rooms` prints the order of the rooms of each crate, and `cargo xtask test` proves it all.
+//! The project's own tasks: `cargo xtask codegen` writes the code that follows from service models, `cargo xtask
+//! fidelity` the page of shown answers, `cargo xtask link-order` the list of functions that a start runs. `cargo xtask
+//! rooms` prints the order of the rooms of each crate. `cargo xtask test` runs the gate, and with `--long` the whole
+//! rounds after it.
 
 mod codegen;
 mod fidelity;
@@ -19,7 +20,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-const USAGE: &str = "usage: cargo xtask <codegen | fidelity | link-order | rooms | test>";
+const USAGE: &str = "usage: cargo xtask <codegen | fidelity | link-order | rooms | test [--long]>";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +34,8 @@ fn main() -> Result<ExitCode> {
         ["fidelity"] => fidelity::run().map(|()| ExitCode::SUCCESS),
         ["link-order"] => link_order::run().map(|()| ExitCode::SUCCESS),
         ["rooms"] => rooms::run(),
-        ["test"] => suite::run(),
+        ["test"] => suite::run(false),
+        ["test", "--long"] => suite::run(true),
         _ => anyhow::bail!(USAGE),
     }
 }

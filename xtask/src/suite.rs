@@ -95,10 +95,42 @@ const STEPS: [Step; 9] = [
     },
 ];
 
-pub(crate) fn run() -> Result<ExitCode> {
+/// The whole rounds of what the steps above try as a sample; each counts as one test.
+const LONG_STEPS: [Step; 3] = [
+    Step {
+        what: "kills under load, 200 rounds",
+        program: "target/tools/venv/bin/python",
+        arguments: &[
+            "e2e/kill.py",
+            "--rounds",
+            "200",
+            "--clients",
+            "8",
+            "--images",
+            "200",
+        ],
+        reads: None,
+    },
+    Step {
+        what: "memory over an hour",
+        program: "target/tools/venv/bin/python",
+        arguments: &["e2e/soak.py", "--minutes", "60"],
+        reads: None,
+    },
+    Step {
+        what: "fuzz targets, ten minutes each",
+        program: "sh",
+        arguments: &["fuzz/run.sh", "600"],
+        reads: None,
+    },
+];
+
+/// `long` adds the whole rounds after the steps of the gate.
+pub(crate) fn run(long: bool) -> Result<ExitCode> {
     let root = crate::root()?;
     let mut total = Count::default();
-    for step in &STEPS {
+    let long_steps: &[Step] = if long { &LONG_STEPS } else { &[] };
+    for step in STEPS.iter().chain(long_steps) {
         announce(step.what)?;
         let counted =
             run_step(step, &root).with_context(|| format!("could not run the step `{}`", step.what))?;
