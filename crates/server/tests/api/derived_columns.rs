@@ -139,10 +139,10 @@ const OF_OTHERS: [(&str, &str); 26] = [
 const OF_KEYS: [(&str, &str); 3] = [
     (
         "UPDATE principals SET account = '999999999999'",
-        "principal is filed",
+        "principal is stored",
     ),
-    ("UPDATE verification_keys SET kms_key_arn = NULL", "by no key"),
-    ("UPDATE verification_keys SET public_key = x'00'", "by two"),
+    ("UPDATE verification_keys SET kms_key_arn = NULL", "has no key"),
+    ("UPDATE verification_keys SET public_key = x'00'", "or two keys"),
 ];
 
 #[tokio::test]
