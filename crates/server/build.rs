@@ -14,7 +14,7 @@ use std::{env, path::Path, process::Command};
 const UNABLE: [&str; 2] = ["mold", "wild"];
 /// Where this directory is in the repository.
 const PREFIX: &str = "crates/server/";
-/// What changes when another commit is checked out. Where a log of them is kept, it alone tells.
+/// Files that change with each checkout. If Git keeps this log, the log alone is enough.
 const LOG: &str = "logs/HEAD";
 const HEAD: [&str; 2] = ["HEAD", "packed-refs"];
 
@@ -40,7 +40,7 @@ fn main() {
     }
 }
 
-/// None without Git, and in an archive of the sources, whatever repository that lies in.
+/// `None` without Git, and in an unpacked source archive, even inside another repository.
 fn commit() -> Option<String> {
     if git(&["rev-parse", "--show-prefix"])? != PREFIX {
         return None;

@@ -26,7 +26,7 @@ pub(crate) fn cycles<'a>(edges: &Edges<'a>) -> Vec<BTreeSet<&'a str>> {
 pub(crate) fn order<'a>(edges: &Edges<'a>) -> Vec<&'a str> {
     let reached = reached(edges);
     let mut names = edges.keys().copied().collect::<Vec<_>>();
-    // What imports another reaches all that it reaches, and it.
+    // A name reaches its imports and everything that they reach, so it reaches more names than they do.
     names.sort_by_key(|name| (reached.get(name).map_or(0, BTreeSet::len), *name));
     names
 }

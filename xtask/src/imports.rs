@@ -153,7 +153,7 @@ struct Scan<'a, 'b> {
     reader: &'a mut Reader<'b>,
     paths: &'a mut Vec<Path>,
     module: Vec<String>,
-    /// Of the files of child modules.
+    /// The folder of the files of child modules.
     folder: String,
 }
 
@@ -271,7 +271,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// None for a path that begins with another crate, or with a name of this file.
+    /// `None` for a path that begins with another crate, or with a name of this file.
     fn in_crate(&self, segments: Vec<String>) -> Option<Vec<String>> {
         let mut path = match segments.first()?.as_str() {
             "crate" => Vec::new(),

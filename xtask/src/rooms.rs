@@ -199,7 +199,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// What breaks the rules that all crates keep, and the order where there is one.
+/// Violations of the rules for all crates, and of the order if the crate has one.
 fn problems_of(name: &str, rooms: &Rooms, groups: Option<Groups>) -> Vec<String> {
     let mut problems = Vec::new();
     for cycle in cycles(&edges(rooms)) {

@@ -60,7 +60,7 @@ const STEPS: [Step; 9] = [
         arguments: &["test", "--locked", "--workspace", "--no-fail-fast"],
         reads: Some(cargo_count),
     },
-    // What the README has people build. The optimised profile would take longer and be no other program.
+    // The README builds this profile. The optimised profile takes longer and gives the same behaviour.
     Step {
         what: "release build",
         program: "cargo",

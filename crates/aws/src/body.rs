@@ -21,9 +21,9 @@ const LARGE_BYTES: u64 = 1024 * 1024;
 const ALONE_FROM_BYTES: u64 = 14 * 1024 * 1024;
 /// Numbers, texts, lists and objects in a body; no operation takes as many.
 pub(crate) const VALUES_MAX: usize = 20_000;
-/// What a value takes once it is parsed: an object of one member takes 640 bytes, and counts as two.
+/// The memory of a parsed value. An object of one member takes 640 bytes and counts as two values.
 const VALUE_BYTES: usize = 320;
-/// Up to this size, what is made of a body is not counted, and it does not wait to be alone.
+/// Values parsed from a body up to this size are not counted, and the body does not wait to be parsed alone.
 const SMALL_BYTES: usize = 16 * 1024;
 
 /// A whole body, and the memory that is taken for it.

@@ -31,7 +31,7 @@ enum Blob {
     #[default]
     None,
     Ahead,
-    /// What is not decoded of it begins here in the text.
+    /// The part that is not decoded begins here in the text.
     At(usize),
     Behind,
 }
@@ -57,7 +57,7 @@ impl Document {
         }
     }
 
-    /// What the base64 says that was decoded, where `DECODED` stands for it.
+    /// The decoded bytes of the base64 that `DECODED` replaces in the text.
     pub(crate) fn take_blob_start(&mut self) -> Option<Vec<u8>> {
         match self.blob {
             Blob::At(_) | Blob::Behind => Some(std::mem::take(&mut self.blob_start)),

@@ -37,7 +37,7 @@ pub struct Wire {
     error_names: ErrorNames,
 }
 
-/// Who sent a request, and to which address.
+/// The signer of a request, and the address that it was sent to.
 struct Sender {
     signed: Result<Signed, Unsigned>,
     origin: Origin,

@@ -86,7 +86,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Parsing and printing recurse over shapes, so a shape inside itself would need a limit of its own.
+    /// Parsing and printing recurse over shapes, so a recursive shape would need a depth limit.
     fn refuse_recursion(&self) -> Result<()> {
         for name in self.shapes.keys() {
             let parts = self.parts(name)?;

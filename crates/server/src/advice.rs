@@ -23,7 +23,7 @@ impl fmt::Display for CannotListen {
     }
 }
 
-/// Of a server that did not start, or ended by itself.
+/// The error of a server that did not start, or that ended by itself.
 pub(crate) fn on_start(error: &anyhow::Error, data: Option<&Path>) -> String {
     let step = if error.is::<CannotListen>() {
         error.root_cause().downcast_ref::<io::Error>().and_then(listening)
@@ -34,7 +34,7 @@ pub(crate) fn on_start(error: &anyhow::Error, data: Option<&Path>) -> String {
     joined(format!("{error:#}"), step)
 }
 
-/// Of a data directory that a command works on by itself.
+/// The error of a data directory that a command opens without a server.
 pub(crate) fn on_open(error: &StoreError, data: &Path) -> String {
     joined(whole(error), opening(error, Some(data)))
 }
@@ -71,7 +71,7 @@ pub(crate) fn on_restore(error: &BackupError, data: &Path) -> String {
     joined(whole(error), step)
 }
 
-/// Of a control socket that does not answer as it should.
+/// The error of a control socket that gives no valid response.
 pub(crate) fn on_control(error: &io::Error) -> String {
     let step = match error.kind() {
         ErrorKind::PermissionDenied => "run this command as the user who runs the server",
@@ -102,7 +102,7 @@ fn listening(error: &io::Error) -> Option<String> {
     })
 }
 
-/// None where the error says by itself what to do.
+/// The next step, or `None` if the error already says it.
 fn opening(error: &StoreError, data: Option<&Path>) -> Option<String> {
     Some(match error {
         StoreError::InUse => match data.and_then(ControlSocket::server) {

@@ -26,7 +26,7 @@ impl JsonSink {
         self.text
     }
 
-    /// A value ends in any other byte than these two, so they tell whether one stands before.
+    /// No value ends in one of these two bytes, so they show whether a value precedes.
     #[inline]
     pub(crate) fn separate(&mut self) {
         if !matches!(self.text.last(), Some(b'{' | b'[')) {

@@ -35,7 +35,7 @@ pub struct Printed {
 /// Bodies from this size are read away from the threads that serve others.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads a body of this many bytes where it delays nobody.
+/// Reads a body of `bytes`: on the blocking pool if it is large, so that other requests are not delayed.
 pub(crate) async fn read_sized<T: Send + 'static>(
     bytes: usize,
     read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,

@@ -71,9 +71,9 @@ pub(crate) struct RestFields {
 pub(crate) enum Part {
     Request(Box<Request>),
     Json(Value),
-    /// Of the path, the query or a header.
+    /// A value of the path, the query or a header.
     Text(String),
-    /// Of a query that repeats a name.
+    /// The values of a name that the query repeats.
     Texts(Vec<String>),
     Payload(Vec<u8>),
 }
@@ -81,7 +81,7 @@ pub(crate) enum Part {
 pub(crate) struct Request {
     parts: RestParts,
     text: Vec<u8>,
-    /// Of the body, which is read when the first of them is asked for.
+    /// The members of the body, which is parsed when the first one is read.
     members: Option<Map<String, Value>>,
 }
 
@@ -327,7 +327,7 @@ impl RestSink {
         }
     }
 
-    /// Prints a value with parts, which is the body of its own where it is the payload.
+    /// Prints a structure. The payload becomes the whole body.
     fn nested(&mut self, print: impl FnOnce(&mut Self)) {
         let is_payload = mem::replace(&mut self.next, Place::Body) == Place::Payload;
         if !is_payload {

@@ -21,7 +21,7 @@ struct Element {
 }
 
 impl Element {
-    /// One that holds no list with names of its own.
+    /// An element that contains no list with its own element names.
     const fn plain(name: &'static str) -> Self {
         let list = List::USUAL;
         Self { name, list }

@@ -17,7 +17,7 @@ pub(super) fn complain(problem: &str) {
     let _ = writeln!(io::stderr(), "ecru: {problem}");
 }
 
-/// Prints the last line about a task; damage is a result, with an exit code of its own.
+/// Prints the last line about a task. Damage is a result and has a separate exit code.
 pub(super) fn end(ended: Ended) -> Outcome {
     match ended {
         Ended::Good(sums) => {

@@ -32,7 +32,7 @@ fn problem(error: &Error) -> String {
     problem.join(" ")
 }
 
-/// Of the command that the words begin with.
+/// The help of the command that the words begin with.
 fn help_of(mut command: &Command, words: &[OsString]) -> String {
     let mut path = "ecru".to_owned();
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {

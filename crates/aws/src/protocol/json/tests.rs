@@ -431,7 +431,7 @@ async fn a_large_body_is_read_the_same_on_another_thread() {
     assert_eq!(input.image_manifest, manifest);
 }
 
-/// What is made of a part's body that came in pieces of that size; `operation` says whether its blob is decoded as it comes.
+/// The result of a part's body that arrives in pieces of this size. `operation` says whether its blob is decoded on arrival.
 fn part_in_pieces(
     operation: Operation,
     text: &str,
@@ -505,7 +505,7 @@ fn a_part_is_read_the_same_whether_or_not_it_is_decoded_as_it_arrives() {
             r#"{{"layerPartBlob":{blob},{others},"partLastByte":"5"}}"#
         ));
     }
-    // A blob that is named twice, the second time with the letter that stands for decoded bytes, is taken and not refused.
+    // A blob given twice, the second time with the letter that marks decoded bytes, is accepted.
     texts.retain(|text| !(text.contains("\"*") && text.matches("layerPartBlob").count() > 1));
     let mut taken = 0;
     for text in texts {

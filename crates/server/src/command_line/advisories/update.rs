@@ -51,8 +51,8 @@ pub(super) fn run(arguments: &UpdateArguments) -> Outcome {
     }
 }
 
-/// Fetches those of the named ecosystems, or of all that the stored images use. Whether all is well: of ecosystems that
-/// nobody named, some may have no advisories.
+/// Fetches the advisories of the named ecosystems, or of all that the stored images use. Returns whether all were fetched; an
+/// ecosystem without advisories counts as fetched unless the user named it, or nothing else was fetched.
 fn update(data: &Path, from: &Url, named: &[Ecosystem]) -> anyhow::Result<bool> {
     let ecosystems = if named.is_empty() {
         of_stored_images(data)?
