@@ -13,11 +13,11 @@ use bytes::Bytes;
 use divan::Bencher;
 use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{Digest, ImageTag, Region, RegistryId, RepositoryName, Scope};
+use ecru_platform::paging::Extent;
+use ecru_platform::{Clock, Opening, Random};
 use ecru_registry::Quotas;
-use ecru_registry::introspection::Extent;
 use ecru_registry::{
-    Clock, Configuration, Ecr, Endpoint, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Scheme,
-    Service, lifecycle,
+    Configuration, Ecr, Endpoint, OrganizationId, Pace, Ports, RepositoryUriShape, Scheme, Service, lifecycle,
 };
 use ecru_store::{Options, Store, StoreError, Value};
 use http::{Request, Response, StatusCode};
@@ -129,7 +129,6 @@ impl Registry {
             ephemeral: true,
         };
         let configuration = Configuration {
-            default_account: RegistryId::parse(ACCOUNT).unwrap(),
             dev_users: true,
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
@@ -140,9 +139,13 @@ impl Registry {
             uploads_at_once: 16,
         };
         let service = Service::open(
-            &options,
-            Clock::default(),
-            Random::default(),
+            Opening {
+                store: options,
+                migrations: Vec::new(),
+                clock: Clock::default(),
+                random: Random::default(),
+                default_account: RegistryId::parse(ACCOUNT).unwrap(),
+            },
             configuration,
             Ports::default(),
         )
@@ -150,7 +153,7 @@ impl Registry {
         let ecr = ecru_aws::json(Ecr(Arc::clone(&service)));
         let registry = Self {
             runtime: Runtime::new().unwrap(),
-            wire: Wire::new(vec![ecr], service.bodies.clone(), ErrorNames::Ecru),
+            wire: Wire::new(vec![ecr], Arc::clone(&service.platform), ErrorNames::Ecru),
             service,
             _directory: directory,
         };

@@ -5,10 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use bytes::Bytes;
 use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{Operation, RegistryId, TARGET_PREFIX};
+use ecru_platform::{Clock, Opening, Random};
 use ecru_registry::Quotas;
-use ecru_registry::{
-    Clock, Configuration, Ecr, OrganizationId, Pace, Ports, Random, RepositoryUriShape, Service,
-};
+use ecru_registry::{Configuration, Ecr, OrganizationId, Pace, Ports, RepositoryUriShape, Service};
 use ecru_store::Options;
 use http::Request;
 use http_body_util::Full;
@@ -68,7 +67,6 @@ fn registry() -> Registry {
         ephemeral: true,
     };
     let configuration = Configuration {
-        default_account: RegistryId::parse("000000000000").expect("an account"),
         dev_users: true,
         public_endpoint: None,
         repository_uri: RepositoryUriShape::Request,
@@ -83,17 +81,21 @@ fn registry() -> Registry {
         .build()
         .expect("a runtime");
     let service = Service::open(
-        &options,
-        Clock::default(),
-        Random::default(),
+        Opening {
+            store: options,
+            migrations: Vec::new(),
+            clock: Clock::default(),
+            random: Random::default(),
+            default_account: RegistryId::parse("000000000000").expect("an account"),
+        },
         configuration,
         Ports::default(),
     );
     let service = service.expect("a service");
-    let bodies = service.bodies.clone();
+    let platform = std::sync::Arc::clone(&service.platform);
     Registry {
         runtime,
-        wire: Wire::new(vec![ecru_aws::json(Ecr(service))], bodies, ErrorNames::Ecru),
+        wire: Wire::new(vec![ecru_aws::json(Ecr(service))], platform, ErrorNames::Ecru),
         _directory: directory,
     }
 }

@@ -21,11 +21,8 @@ const ROOMS: Groups = &[
         "ground",
         &[
             "annotations",
-            "bodies",
             "error",
-            "mac",
             "scoped_name",
-            "clock",
             "manifests",
             "paging",
             "quotas",
@@ -36,11 +33,10 @@ const ROOMS: Groups = &[
             "context",
         ],
     ),
-    ("work", &["jobs", "events"]),
+    ("work", &["subjects", "events"]),
     (
         "settings",
         &[
-            "principals",
             "secrets",
             "authorization",
             "access",
@@ -71,8 +67,8 @@ const ROOMS: Groups = &[
         &[
             "introspection",
             "housekeeping",
-            "reset",
             "work",
+            "component",
             "service",
             "operations",
             "wire",

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use bytes::Bytes;
 use ecru_model::json;
 use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceError};
-use ecru_registry::{BodyBudget, BodyRefused, HeldBody};
+use ecru_platform::{BodyBudget, BodyRefused, HeldBody};
 use http_body::Body;
 use http_body_util::BodyExt;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ecru_model::Region;
-use ecru_platform::wire::{ServiceError, Signed};
+use ecru_platform::{ServiceError, Signed};
 use http::{HeaderMap, Uri, header};
 
 use crate::{codes::Codes, escapes::decode};

@@ -6,8 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use ecru_platform::wire::{Call, OperationFacts, Origin, ProtocolName, ServiceError, Signed};
-use ecru_registry::{BodyBudget, HeldBody};
+use ecru_platform::principals::Unidentified;
+use ecru_platform::wire::{Call, OperationFacts, Origin, ProtocolName, ServiceError};
+use ecru_platform::{HeldBody, Platform, Sender, Signed};
 use http::{HeaderMap, Method, Request, Response, Uri, header, request::Parts};
 use http_body::Body;
 
@@ -33,12 +34,12 @@ const FORM_BYTES_MAX: u64 = 1024 * 1024;
 /// All mounted services.
 pub struct Wire {
     services: Vec<Arc<dyn Mounted>>,
-    bodies: BodyBudget,
+    platform: Arc<Platform>,
     error_names: ErrorNames,
 }
 
-/// The signer of a request, and the address that it was sent to.
-struct Sender {
+/// The signature of a request, and the address that it was sent to.
+struct Origins {
     signed: Result<Signed, Unsigned>,
     origin: Origin,
 }
@@ -47,11 +48,10 @@ struct Sender {
 type Refusal = (Spoken, ServiceError);
 
 impl Wire {
-    /// `bodies` limits the memory of all request bodies together.
-    pub fn new(services: Vec<Arc<dyn Mounted>>, bodies: BodyBudget, error_names: ErrorNames) -> Self {
+    pub fn new(services: Vec<Arc<dyn Mounted>>, platform: Arc<Platform>, error_names: ErrorNames) -> Self {
         Self {
             services,
-            bodies,
+            platform,
             error_names,
         }
     }
@@ -69,20 +69,20 @@ impl Wire {
     {
         let request_id = REQUEST_IDS.next();
         let (parts, body) = request.into_parts();
-        let sender = Sender {
+        let origins = Origins {
             signed: credentials::find(&parts.headers, &parts.uri),
             origin,
         };
         let answered = match route::find(&self.services, &parts) {
             Found::Operation(route) => {
                 let spoken = Spoken::by(route.service.facts());
-                match self.operate(route, sender, &parts, body).await {
+                match self.operate(route, origins, &parts, body).await {
                     Ok(printed) => Ok((spoken, route.operation, printed)),
                     Err(error) => Err((spoken, error)),
                 }
             }
             // In a box, so that the others need not carry its room.
-            Found::InForm(service) => Box::pin(self.answer_form(service, sender, &parts, body)).await,
+            Found::InForm(service) => Box::pin(self.answer_form(service, origins, &parts, body)).await,
             Found::Nothing(spoken, message) => Err((spoken, codes::of(spoken.protocol).unknown(message))),
         };
         match answered {
@@ -94,7 +94,7 @@ impl Wire {
     async fn operate<B>(
         &self,
         route: Route<'_>,
-        sender: Sender,
+        origins: Origins,
         parts: &Parts,
         body: B,
     ) -> Result<Printed, ServiceError>
@@ -103,11 +103,11 @@ impl Wire {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let facts = route.service.facts();
-        let Sender { signed, origin } = sender;
-        let signed = signature(route.operation, facts.protocol, signed)?;
+        let Origins { signed, origin } = origins;
+        let sender = self.sender(route.operation, facts.protocol, signed)?;
         check_content(Spoken::by(facts), &parts.headers)?;
         let limits = Limits::of(route.operation, facts.protocol);
-        let received = body::receive(limits, body, &self.bodies).await?;
+        let received = body::receive(limits, body, &self.platform.bodies).await?;
         let mut given = Given {
             document: received.document,
             ..Given::default()
@@ -115,14 +115,14 @@ impl Wire {
         if facts.protocol == ProtocolName::RestJson {
             given.rest = Some(Box::new(rest::parts(&route.operation.http, parts)));
         }
-        run(route, signed, origin, given, received.held).await
+        run(route, sender, origin, given, received.held).await
     }
 
     /// The operation is known only when the body is there.
     async fn answer_form<B>(
         &self,
         service: Option<&dyn Mounted>,
-        sender: Sender,
+        origins: Origins,
         parts: &Parts,
         body: B,
     ) -> Result<(Spoken, &'static OperationFacts, Printed), Refusal>
@@ -130,7 +130,7 @@ impl Wire {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let Sender { signed, origin } = sender;
+        let Origins { signed, origin } = origins;
         let spoken = service.map_or(Spoken::unknown(ProtocolName::Query, ""), |service| {
             Spoken::by(service.facts())
         });
@@ -145,7 +145,9 @@ impl Wire {
             is_form: true,
             codes,
         };
-        let received = body::receive(limits, body, &self.bodies).await.map_err(refuse)?;
+        let received = body::receive(limits, body, &self.platform.bodies)
+            .await
+            .map_err(refuse)?;
         let bytes = received.document.text.len();
         let text = if parts.method == Method::GET {
             parts.uri.query().unwrap_or_default().as_bytes().to_vec()
@@ -158,34 +160,46 @@ impl Wire {
             .map_err(|(spoken, message)| (spoken, codes.unknown(message)))?;
         let spoken = Spoken::by(route.service.facts());
         let refuse = |error| (spoken, error);
-        let signed = signature(route.operation, ProtocolName::Query, signed).map_err(refuse)?;
+        let sender = self
+            .sender(route.operation, ProtocolName::Query, signed)
+            .map_err(refuse)?;
         let given = Given {
             form,
             ..Given::default()
         };
-        let printed = run(route, signed, origin, given, received.held).await;
+        let printed = run(route, sender, origin, given, received.held).await;
         printed
             .map(|printed| (spoken, route.operation, printed))
             .map_err(refuse)
     }
-}
 
-/// Returns who signed the request, or an error if the operation needs a signature and there is none.
-fn signature(
-    operation: &OperationFacts,
-    protocol: ProtocolName,
-    signed: Result<Signed, Unsigned>,
-) -> Result<Option<Signed>, ServiceError> {
-    match signed {
-        Ok(signed) => Ok(Some(signed)),
-        Err(Unsigned::Missing) if operation.unsigned => Ok(None),
-        Err(unsigned) => Err(unsigned.into_error(codes::of(protocol))),
+    /// Returns the sender of the request, or an error if the operation needs a signature and there is none.
+    fn sender(
+        &self,
+        operation: &OperationFacts,
+        protocol: ProtocolName,
+        signed: Result<Signed, Unsigned>,
+    ) -> Result<Option<Sender>, ServiceError> {
+        let codes = codes::of(protocol);
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(Unsigned::Missing) if operation.unsigned => return Ok(None),
+            Err(unsigned) => return Err(unsigned.into_error(codes)),
+        };
+        self.platform
+            .identify(signed)
+            .map(Some)
+            .map_err(|unidentified| match unidentified {
+                Unidentified::Expired => ServiceError::new(&codes.expired, unidentified.to_string()),
+                Unidentified::Unknown => ServiceError::new(&codes.unknown_key, unidentified.to_string()),
+                Unidentified::Store(error) => error.into(),
+            })
     }
 }
 
 async fn run(
     route: Route<'_>,
-    signed: Option<Signed>,
+    sender: Option<Sender>,
     origin: Origin,
     given: Given,
     held: HeldBody,
@@ -193,7 +207,7 @@ async fn run(
     let call = Call {
         number: route.number,
         operation: route.operation,
-        signed,
+        sender,
         origin,
     };
     let printed = route.service.run(call, given).await;

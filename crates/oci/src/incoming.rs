@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use ecru_registry::{BodyBudget, BodyRefused, HeldBody, UploadPlace, UploadPlaces};
+use ecru_platform::{BodyBudget, BodyRefused, HeldBody};
+use ecru_registry::{UploadPlace, UploadPlaces};
 use ecru_store::ByteSource;
 use http_body::Body;
 use http_body_util::BodyExt;

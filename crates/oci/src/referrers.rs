@@ -1,7 +1,7 @@
 //! `/v2/<name>/referrers/<digest>`: the manifests whose subject is a digest, as an image index.
 
 use ecru_model::ErrorCode;
-use ecru_registry::Page;
+use ecru_platform::Page;
 use ecru_registry::images::{self, Referrer, ReferrersOf};
 use http::{Response, header};
 use serde::Serialize;

@@ -7,48 +7,43 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecru_model::{Region, RegistryId, Scope};
-use ecru_store::Store;
+use ecru_model::Scope;
+use ecru_platform::clock::Moment;
+use ecru_platform::{Platform, Sender};
 
-use crate::clock::Moment;
-use crate::mac::Keys;
 use crate::ports::Ports;
 use crate::ports::image_observer::ImageObservers;
 use crate::quotas::Quotas;
 use crate::state::caching::Caching;
 use crate::state::kept_manifests::KeptManifests;
-use crate::state::principals::Principals;
 use crate::state::pulls::Pulls;
-use crate::state::runs::Runs;
 use crate::state::verified_tokens::VerifiedTokens;
-use crate::{BodyBudget, Caller, Clock, OrganizationId, Random, UploadPlaces};
+use crate::{Caller, OrganizationId, UploadPlaces};
 
 /// The service; one per process.
 pub struct Service {
-    pub store: Store,
-    pub clock: Clock,
-    pub random: Random,
+    pub platform: Arc<Platform>,
     pub configuration: Configuration,
-    /// Shared by all request bodies that are held whole.
-    pub bodies: BodyBudget,
     /// Shared by all uploads whose bytes are being received.
     pub upload_places: UploadPlaces,
     pub ports: Ports,
     pub(crate) image_observers: ImageObservers,
-    pub(crate) keys: Keys,
     pub(crate) verified_tokens: VerifiedTokens,
-    pub(crate) runs: Runs,
     pub(crate) pulls: Pulls,
     pub(crate) kept_manifests: KeptManifests,
-    pub(crate) principals: Principals,
     pub(crate) caching: Caching,
-    /// Held while the clock is set.
-    pub(crate) clock_turn: tokio::sync::Mutex<()>,
+}
+
+impl Deref for Service {
+    type Target = Platform;
+
+    fn deref(&self) -> &Platform {
+        &self.platform
+    }
 }
 
 #[derive(Debug, Clone)]
 pub struct Configuration {
-    pub default_account: RegistryId,
     /// Whether a user whose name begins with `test` may enter `/v2/` with any password.
     pub dev_users: bool,
     pub public_endpoint: Option<Endpoint>,
@@ -185,19 +180,9 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// The context of a signed request. An access key bound to a principal belongs to that principal. A key
-    /// of twelve digits belongs to the account of that number, and any other key to the default account.
-    pub fn signed(service: &Arc<Service>, access_key_id: &str, region: Region, endpoint: Endpoint) -> Self {
-        let (caller, scope) = if let Some(caller) = service.principals.find(access_key_id) {
-            let registry_id = caller.registry_id.clone();
-            (caller, Scope { registry_id, region })
-        } else {
-            let account = RegistryId::parse(access_key_id);
-            let registry_id = account.unwrap_or_else(|_| service.configuration.default_account.clone());
-            let scope = Scope { registry_id, region };
-            (Caller::root(&scope), scope)
-        };
-        Self::new(service, caller, scope, endpoint)
+    /// The context of a signed request.
+    pub fn signed(service: &Arc<Service>, sender: Sender, endpoint: Endpoint) -> Self {
+        Self::new(service, sender.caller, sender.scope, endpoint)
     }
 
     pub fn new(service: &Arc<Service>, caller: Caller, scope: Scope, endpoint: Endpoint) -> Self {

@@ -1,6 +1,8 @@
 //! The error of every operation: a code of the model, the sentence that a client sees, and the cause for the log.
 
 use ecru_model::ErrorCode;
+use ecru_platform::NoRandomness;
+use ecru_platform::jobs::LeaseError;
 use ecru_store::StoreError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -63,6 +65,21 @@ impl Error {
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(error: NoRandomness) -> Self {
+        Self::server(error.to_string())
+    }
+}
+
+impl From<LeaseError> for Error {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::server(error.to_string()),
+            LeaseError::Store(error) => error.into(),
+        }
     }
 }
 

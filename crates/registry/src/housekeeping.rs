@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ecru_platform::Clock;
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{Collected, Store, StoreError};
 use serde_json::json;
 
-use crate::jobs::{HOUSEKEEPING, Job, Lease, Outcome, Work};
-use crate::{Clock, Error, Service, events, replication};
+use crate::subjects::HOUSEKEEPING;
+use crate::{Error, Service, events, replication};
 
 const INTERVAL: Duration = Duration::from_mins(10);
 
@@ -32,8 +34,11 @@ pub async fn sweep(store: &Store, clock: &Clock) -> Result<Swept, StoreError> {
 pub(crate) struct Housekeeping;
 
 impl Work for Housekeeping {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = HOUSEKEEPING;
     type Subject = ();
+    const IS_STANDING: bool = true;
 
     async fn run(service: &Arc<Service>, _job: Job<()>, lease: &Lease) -> Result<Outcome, Error> {
         run(service, lease).await

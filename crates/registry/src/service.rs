@@ -2,54 +2,58 @@
 
 use std::sync::Arc;
 
-use ecru_store::{Options, Store, StoreError};
+use ecru_platform::{Opening, Platform};
+use ecru_store::{Snapshot, StoreError};
 
-use crate::mac::Keys;
 use crate::ports::Ports;
 use crate::ports::image_observer::{ImageObserver, ImageObservers};
 use crate::state::caching::Caching;
 use crate::state::kept_manifests::KeptManifests;
-use crate::state::principals::Principals;
 use crate::state::pulls::Pulls;
-use crate::state::runs::Runs;
 use crate::state::verified_tokens::VerifiedTokens;
 use crate::{
-    BodyBudget, Clock, Configuration, Random, Service, UploadPlaces, clock, lifecycle, pull_through_cache,
-    replication, scanning, signing, verification,
+    Configuration, Service, UploadPlaces, lifecycle, pull_through_cache, replication, scanning, signing,
+    verification,
 };
 
+/// What a start reads from the store.
+pub struct Stored {
+    caching: Caching,
+}
+
 impl Service {
-    /// Opens the data directory, and blocks meanwhile.
+    pub fn read(at: &Snapshot<'_>) -> Result<Stored, StoreError> {
+        let caching = Caching::new(pull_through_cache::has_rules(at)?);
+        Ok(Stored { caching })
+    }
+
+    /// Opens a platform that ECR alone uses, and blocks meanwhile.
     pub fn open(
-        options: &Options,
-        clock: Clock,
-        random: Random,
+        opening: Opening,
         configuration: Configuration,
         ports: Ports,
     ) -> Result<Arc<Self>, StoreError> {
-        let (store, (keys, principals, caching)) = Store::open_and_read(options, |at| {
-            clock::restore(&clock, at)?;
-            let caching = Caching::new(pull_through_cache::has_rules(at)?);
-            Ok((Keys::load(at)?, Principals::load(at)?, caching))
-        })?;
-        Ok(Arc::new(Self {
-            store,
-            clock,
-            random,
-            bodies: BodyBudget::default(),
+        let (platform, stored) = Platform::open(opening, Self::read)?;
+        Ok(Self::new(platform, stored, configuration, ports))
+    }
+
+    pub fn new(
+        platform: Arc<Platform>,
+        stored: Stored,
+        configuration: Configuration,
+        ports: Ports,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            platform,
             upload_places: UploadPlaces::new(configuration.uploads_at_once),
             configuration,
             image_observers: ImageObservers::new(observers(&ports)),
             ports,
-            keys,
             verified_tokens: VerifiedTokens::default(),
-            runs: Runs::default(),
             pulls: Pulls::default(),
             kept_manifests: KeptManifests::default(),
-            principals,
-            caching,
-            clock_turn: tokio::sync::Mutex::default(),
-        }))
+            caching: stored.caching,
+        })
     }
 }
 

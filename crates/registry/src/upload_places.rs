@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
+use ecru_platform::bodies::{Arrival, BodyRefused};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-
-use crate::bodies::{Arrival, BodyRefused};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 

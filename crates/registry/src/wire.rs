@@ -16,7 +16,7 @@ impl AwsService for Ecr {
     const FACTS: &'static ServiceFacts = &FACTS;
 
     async fn call<P: Protocol>(&self, call: Call, given: P::Given) -> Result<P::Answer, ServiceError> {
-        let Some(signed) = call.signed else {
+        let Some(sender) = call.sender else {
             return Err(ServiceError::internal("an unsigned request was let through"));
         };
         let endpoint = Endpoint {
@@ -27,7 +27,7 @@ impl AwsService for Ecr {
             },
             authority: call.origin.authority,
         };
-        let mut ctx = Context::signed(&self.0, &signed.access_key_id, signed.region, endpoint);
+        let mut ctx = Context::signed(&self.0, sender, endpoint);
         ctx.source = Some(call.origin.source);
         dispatch::<P>(&ctx, call.number, call.operation, given).await
     }

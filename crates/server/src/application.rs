@@ -1,13 +1,10 @@
 //! From a request to its answer: first the rules of every API, then the addressed API.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ecru_aws::{Origin, Wire};
-use ecru_registry::{Endpoint, Scheme, Service};
+use ecru_registry::{Endpoint, Scheme};
 use ecru_store::BlobContent;
 use http::{Method, Request, Response, header};
 use http_body::Body;
@@ -15,6 +12,7 @@ use http_body::Body;
 use crate::{
     authority::Authority,
     browsers::{self, Visited},
+    compose::Services,
     forwarded,
     hosts::Hosts,
     introspection, own_api,
@@ -23,7 +21,7 @@ use crate::{
 };
 
 pub(crate) struct Application {
-    pub(crate) service: Arc<Service>,
+    pub(crate) services: Services,
     pub(crate) public: Option<Authority>,
     pub(crate) hosts: Hosts,
     pub(crate) aws: Wire,
@@ -70,7 +68,7 @@ impl Application {
                 };
                 self.aws.handle(request, origin).await.map(Content::from)
             }
-            Api::Oci => ecru_oci::handle(&self.service, request, endpoint, arrival.source)
+            Api::Oci => ecru_oci::handle(&self.services.ecr, request, endpoint, arrival.source)
                 .await
                 .map(from_oci),
             // Boxed, so that requests to the other APIs do not reserve its size.
@@ -84,15 +82,15 @@ impl Application {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if self.introspection
-            && let Some(answer) = introspection::answer(&self.service, endpoint, request).await
+            && let Some(answer) = introspection::answer(&self.services, endpoint, request).await
         {
             return answer;
         }
-        own_api::answer(&self.service, request)
+        own_api::answer(&self.services.ecr, request)
     }
 
     fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {
-        let public = self.service.configuration.public_endpoint.clone();
+        let public = self.services.ecr.configuration.public_endpoint.clone();
         public.unwrap_or_else(|| Endpoint {
             scheme,
             authority: authority.as_str().to_owned(),

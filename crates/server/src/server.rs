@@ -9,8 +9,10 @@ use std::{
 };
 
 use anyhow::Context;
+use ecru_model::RegistryId;
 use ecru_outbound::{EventBridge, OtherRegistries, Webhook};
-use ecru_registry::{Clock, Configuration, Ports, Random, Service, events, events::EventSink, work};
+use ecru_platform::{Clock, Opening, Random};
+use ecru_registry::{Configuration, Ports, Service, events, events::EventSink, work};
 use ecru_store::Options as StoreOptions;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -25,13 +27,14 @@ use crate::{
     advisories,
     application::Application,
     authority::Authority,
+    compose::Services,
     connection::{self, Listening, Phase},
     control_socket::ControlSocket,
     data_directory::OpenedDirectory,
     descriptors,
     hosts::Hosts,
     maintenance::serve,
-    mounts, scanning, tls,
+    scanning, tls,
 };
 
 const BACKLOG: u32 = 4096;
@@ -44,7 +47,7 @@ const STALL_MAX: Duration = Duration::from_mins(1);
 
 pub struct Server {
     address: SocketAddr,
-    service: Arc<Service>,
+    services: Services,
     phase: watch::Sender<Phase>,
     /// Closed once the accept loop and every connection have dropped their sender.
     connections: mpsc::Receiver<Infallible>,
@@ -62,19 +65,7 @@ impl Server {
         let listener = listen(options.listen).context(CannotListen(options.listen))?;
         let address = listener.local_addr()?;
         let directory = OpenedDirectory::open(&options.data)?;
-        let configuration = Configuration {
-            default_account: options.account_id,
-            dev_users: options.dev_users,
-            public_endpoint: options.public_endpoint.clone(),
-            repository_uri: options.repository_uri,
-            quotas: options.quotas,
-            events_kept: options.events.kept,
-            organization_id: options.organization_id,
-            pace: options.pace,
-            uploads_at_once: options
-                .uploads_at_once
-                .unwrap_or_else(descriptors::uploads_at_once),
-        };
+        let configuration = configuration(&options);
         let upstreams = &options.upstreams;
         let ports = Ports {
             scanner: Some(scanning::wire(directory.path(), options.advisories)?),
@@ -84,20 +75,21 @@ impl Server {
             ))),
             ..Ports::default()
         };
-        let service = open_service(&directory, configuration, ports)?;
+        let services = open_services(&directory, options.account_id, configuration, ports)?;
+        let service = &services.ecr;
 
         // Before the first request can cause an event.
         let sinks = sinks(&options.events)?;
-        events::connect(&service, &sinks).await?;
+        events::connect(service, &sinks).await?;
 
         let public = options
             .public_endpoint
             .and_then(|endpoint| Authority::parse(&endpoint.authority));
         let application = Application {
-            service: Arc::clone(&service),
+            services: services.clone(),
             hosts: Hosts::new(public.as_ref(), options.allowed_hosts),
             public,
-            aws: mounts::aws(&service, options.error_names),
+            aws: services.aws(options.error_names),
             introspection: options.introspection,
         };
         let listening = Listening {
@@ -110,21 +102,24 @@ impl Server {
         tokio::spawn(accept(listener, Arc::new(listening), phase.subscribe(), alive));
 
         let mut work = JoinSet::new();
-        work.spawn(work::run_in_background(Arc::clone(&service)));
-        work.spawn(advisories::watch(Arc::clone(&service)));
+        work.spawn(work::run_in_background(
+            Arc::clone(service),
+            Arc::clone(&services.runner),
+        ));
+        work.spawn(advisories::watch(Arc::clone(service)));
         if let Some(refresh) = options.advisories_refresh {
             let data = directory.path().to_owned();
-            work.spawn(advisories::keep_fresh(Arc::clone(&service), data, refresh));
+            work.spawn(advisories::keep_fresh(Arc::clone(service), data, refresh));
         }
         for sink in sinks {
-            work.spawn(events::deliver_to(Arc::clone(&service), sink));
+            work.spawn(events::deliver_to(Arc::clone(service), sink));
         }
 
-        let control_socket = open_control_socket(&directory, &service, &mut work);
+        let control_socket = open_control_socket(&directory, service, &mut work);
 
         Ok(Server {
             address,
-            service,
+            services,
             phase,
             connections,
             background: work,
@@ -138,7 +133,7 @@ impl Server {
     }
 
     pub fn service(&self) -> &Arc<Service> {
-        &self.service
+        &self.services.ecr
     }
 
     pub fn data_directory(&self) -> &std::path::Path {
@@ -161,7 +156,22 @@ impl Server {
         self.background.shutdown().await;
         // Before the lock is released: after that, the socket belongs to the next server.
         drop(self.control_socket.take());
-        self.service.store.close().await;
+        self.services.ecr.store.close().await;
+    }
+}
+
+fn configuration(options: &Options) -> Configuration {
+    Configuration {
+        dev_users: options.dev_users,
+        public_endpoint: options.public_endpoint.clone(),
+        repository_uri: options.repository_uri,
+        quotas: options.quotas,
+        events_kept: options.events.kept,
+        organization_id: options.organization_id.clone(),
+        pace: options.pace,
+        uploads_at_once: options
+            .uploads_at_once
+            .unwrap_or_else(descriptors::uploads_at_once),
     }
 }
 
@@ -195,22 +205,23 @@ fn open_control_socket(
 }
 
 /// Blocks, since nothing can be done before the data is open: another thread would only add its start.
-fn open_service(
+fn open_services(
     directory: &OpenedDirectory,
+    default_account: RegistryId,
     configuration: Configuration,
     ports: Ports,
-) -> anyhow::Result<Arc<Service>> {
-    let options = StoreOptions {
-        directory: directory.path().to_owned(),
-        ephemeral: directory.is_ephemeral(),
+) -> anyhow::Result<Services> {
+    let opening = Opening {
+        store: StoreOptions {
+            directory: directory.path().to_owned(),
+            ephemeral: directory.is_ephemeral(),
+        },
+        migrations: Vec::new(),
+        clock: Clock::default(),
+        random: Random::default(),
+        default_account,
     };
-    let opened = Service::open(
-        &options,
-        Clock::default(),
-        Random::default(),
-        configuration,
-        ports,
-    );
+    let opened = Services::open(opening, configuration, ports);
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
 }
 

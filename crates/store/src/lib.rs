@@ -38,6 +38,7 @@ pub use crate::changes::Settled;
 pub(crate) use crate::error::Tried;
 pub use crate::error::{StoreError, stored};
 pub use crate::io::{Disk, Flushing, Io};
+pub use crate::migrations::Migrations;
 pub use crate::received::Received;
 pub use crate::report::Report;
 pub use crate::sqlite::SqliteFile;

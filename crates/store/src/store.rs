@@ -16,7 +16,7 @@ use crate::directory::{Directory, database_path};
 use crate::files::Files;
 use crate::io::{Disk, Flushing, Io};
 use crate::keys;
-use crate::migrations::{Schema, migrate};
+use crate::migrations::{Migrations, Schema, migrate};
 use crate::readers::Readers;
 use crate::sqlite::SqliteFile;
 use crate::uploads::{Given, IDLE_AGE_MILLISECONDS_MAX, Uploads};
@@ -81,23 +81,25 @@ impl Store {
         Store::open_on(&options.directory, Foundation::new(options))
     }
 
-    /// Opens the store and reads what its owner needs first, on the connection that has already loaded the
-    /// schema.
+    /// Opens the store with the tables of the services above it, and reads what these need first, on the connection that has
+    /// already loaded the schema.
     pub fn open_and_read<T>(
         options: &Options,
+        owned: &[Migrations],
         work: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
     ) -> Result<(Store, T), StoreError> {
-        Store::build(&options.directory, Foundation::new(options), work)
+        Store::build(&options.directory, Foundation::new(options), owned, work)
     }
 
     pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
-        let (store, ()) = Store::build(directory, foundation, |_| Ok(()))?;
+        let (store, ()) = Store::build(directory, foundation, &[], |_| Ok(()))?;
         Ok(store)
     }
 
     fn build<T>(
         directory: &Path,
         foundation: Foundation,
+        owned: &[Migrations],
         work: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
     ) -> Result<(Store, T), StoreError> {
         let Foundation {
@@ -108,7 +110,7 @@ impl Store {
         let directory = Directory::open(directory, io.as_ref())?;
 
         let connection = backend.connect(Access::Write)?;
-        if migrate(connection.as_ref(), !directory.is_laid_out())? == Schema::New {
+        if migrate(connection.as_ref(), !directory.is_laid_out(), owned)? == Schema::New {
             // A database that lost its log is then still recognized as one of ours.
             connection.tidy(Moment::Closing)?;
         }

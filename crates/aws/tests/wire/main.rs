@@ -19,18 +19,21 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use ecru_aws::{ErrorNames, Mounted, Origin, Wire};
-use ecru_platform::wire::{ServiceError, Signed};
-use ecru_registry::BodyBudget;
+use ecru_model::RegistryId;
+use ecru_platform::wire::ServiceError;
+use ecru_platform::{Clock, Opening, Platform, Random, Sender};
+use ecru_store::Options;
 use http::{HeaderMap, Request};
 use http_body_util::Full;
 use sts::generated::shapes::AssumeRoleInput;
+use tempfile::TempDir;
 
 /// The context that generated code hands to operations.
 #[derive(Clone, Default)]
 struct Context {
     /// The inputs of `AssumeRole` so far.
     asked: Arc<Mutex<Vec<AssumeRoleInput>>>,
-    signed: Option<Signed>,
+    sender: Option<Sender>,
 }
 
 type Error = ServiceError;
@@ -56,7 +59,19 @@ impl Answer {
 }
 
 fn wire(services: Vec<Arc<dyn Mounted>>) -> Wire {
-    Wire::new(services, BodyBudget::default(), ErrorNames::Ecru)
+    let directory = TempDir::new().unwrap();
+    let opening = Opening {
+        store: Options {
+            directory: directory.path().to_owned(),
+            ephemeral: true,
+        },
+        migrations: Vec::new(),
+        clock: Clock::default(),
+        random: Random::default(),
+        default_account: RegistryId::parse("000000000000").unwrap(),
+    };
+    let (platform, ()) = Platform::open(opening, |_| Ok(())).unwrap();
+    Wire::new(services, platform, ErrorNames::Ecru)
 }
 
 async fn ask(wire: &Wire, request: http::request::Builder, body: &str) -> Answer {

@@ -43,7 +43,7 @@ pub(crate) fn get_caller_identity(
     _: GetCallerIdentityInput,
 ) -> Ready<Result<GetCallerIdentityOutput, Error>> {
     ready(Ok(GetCallerIdentityOutput {
-        user_id: ctx.signed.as_ref().map(|signed| signed.access_key_id.clone()),
+        user_id: ctx.sender.as_ref().map(|sender| sender.access_key_id.clone()),
         ..GetCallerIdentityOutput::default()
     }))
 }

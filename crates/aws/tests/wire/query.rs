@@ -20,7 +20,7 @@ impl AwsService for Sts {
     async fn call<P: Protocol>(&self, call: Call, given: P::Given) -> Result<P::Answer, ServiceError> {
         let ctx = Context {
             asked: Arc::clone(&self.0.asked),
-            signed: call.signed,
+            sender: call.sender,
         };
         dispatch::<P>(&ctx, call.number, call.operation, given).await
     }

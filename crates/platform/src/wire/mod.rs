@@ -1,17 +1,16 @@
 //! The traits between a service and the AWS protocols, so that generated code names no protocol and a protocol names no service.
 
-mod error;
 mod fields;
 mod member;
 mod service;
 mod sink;
 mod trail;
 
-pub use error::{Code, DetailValue, ServiceError};
+pub use crate::error::{Code, DetailValue, ServiceError};
 pub use fields::{Fields, LengthRule, Parse, Refused, ValueRule};
 pub use member::{List, Member, Place};
 pub use service::{
-    AwsService, Call, Http, OperationFacts, Origin, Protocol, ProtocolName, ServiceFacts, Signed, Violations,
+    AwsService, Call, Http, OperationFacts, Origin, Protocol, ProtocolName, ServiceFacts, Violations,
 };
 pub use sink::Sink;
 pub use trail::{Step, Trail};

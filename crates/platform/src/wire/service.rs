@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use ecru_model::Region;
-
+use crate::Sender;
 use crate::wire::{Code, Fields, Parse, ServiceError, Sink};
 
 /// A service that can be mounted under an AWS protocol.
@@ -140,15 +139,8 @@ pub struct Call {
     pub number: usize,
     pub operation: &'static OperationFacts,
     /// Absent where the operation needs no signature.
-    pub signed: Option<Signed>,
+    pub sender: Option<Sender>,
     pub origin: Origin,
-}
-
-/// The signer of a request, and the region it was signed for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
-    pub access_key_id: String,
-    pub region: Region,
 }
 
 /// The address that a request was sent to, and the address of the client.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope, Timestamp};
+use ecru_platform::mac::{Purpose, TAG_BYTES};
 
 use super::{check_expiry, unauthorized};
-use crate::mac::{Purpose, TAG_BYTES};
 use crate::{Caller, Context, Endpoint, Error, Service};
 
 const LIFETIME_MILLISECONDS: i64 = 60 * 60 * 1000;

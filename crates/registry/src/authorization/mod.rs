@@ -101,7 +101,7 @@ fn admit(
 /// A development user is in the region that the host names. If the host names none, repositories in other
 /// regions of the account are found too.
 fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
-    let registry_id = service.configuration.default_account.clone();
+    let registry_id = service.default_account.clone();
     let any_region = host.is_none();
     let scope = match host {
         Some(scope) => scope,

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use ecru_platform::mac::Purpose;
 use serde::Deserialize;
 
 use super::{check_expiry, unauthorized};
-use crate::mac::Purpose;
 use crate::state::verified_tokens::Verified;
 use crate::{Caller, Error, Service};
 

@@ -6,17 +6,19 @@ use ecru_model::{
     DescribeRepositoryCreationTemplatesInput as Input, DescribeRepositoryCreationTemplatesOutput as Output,
     Prefix,
 };
+use ecru_platform::paging::{Listing, ROW_BYTES, Room};
+use ecru_platform::{Page, paging};
 use ecru_store::Snapshot;
 
 use super::{Template, find, key, list};
 use crate::access::Access;
-use crate::paging::{self, Listing, ROW_BYTES, Room};
-use crate::{Context, Error, Page};
+use crate::paging::refuse_paging;
+use crate::{Context, Error};
 
 pub async fn describe_repository_creation_templates(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeRepositoryCreationTemplates", None);
     let token = input.next_token.as_deref();
-    paging::refuse_paging(input.prefixes.is_some(), "prefixes", input.max_results, token)?;
+    refuse_paging(input.prefixes.is_some(), "prefixes", input.max_results, token)?;
     let limit = paging::limit(input.max_results);
     let listing = Listing {
         keys: &ctx.keys,

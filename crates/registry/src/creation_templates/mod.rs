@@ -14,12 +14,13 @@ use ecru_model::{
     RCTAppliedFor as AppliedFor, RepositoryCreationTemplate, RepositoryPolicyText,
     RepositoryTemplateDescription as Description, Scope, Tag, Timestamp,
 };
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
-use crate::paging::{Filling, Room};
+use crate::Error;
 use crate::quotas::{Held, Quota};
 use crate::records::repositories::describe_filters;
-use crate::{Error, Page};
 
 pub use create_repository_creation_template::create_repository_creation_template;
 pub use delete_repository_creation_template::delete_repository_creation_template;

@@ -1,10 +1,9 @@
 //! An event as EventBridge passes it on.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use ecru_platform::mac::{Keys, Purpose};
 use ecru_store::{Row, StoreError, stored};
 use serde_json::{Value as Json, json};
-
-use crate::mac::{Keys, Purpose};
 
 /// A recorded event.
 #[derive(Clone, Debug)]

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use ecru_model::{Region, RegistryId};
+use ecru_platform::paging::{Extent, Filling};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, StoreError, Value};
 
 use super::Envelope;
-use crate::paging::{self, Extent, Filling};
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 /// Selects events; each part that is set must match.
 #[derive(Clone, Debug, Default)]

@@ -11,10 +11,9 @@ mod sink;
 mod trim;
 
 use ecru_model::{Scope, Timestamp};
+use ecru_platform::clock;
 use ecru_store::{Snapshot, StoreError, Topic, Tx, Value};
 use serde_json::Value as Json;
-
-use crate::clock;
 
 pub use cache_action::{CacheSync, cache_sync_failed, cache_synced};
 pub use deliver::{connect, deliver_to};

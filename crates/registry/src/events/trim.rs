@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use ecru_platform::jobs::Lease;
 use ecru_store::{StoreError, Tx, Value};
 
 use super::newest;
-use crate::jobs::Lease;
 use crate::{Error, Service};
 
 /// Machine time during which an event can be read back, even if every sink has it.

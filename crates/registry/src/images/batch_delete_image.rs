@@ -4,10 +4,10 @@ use ecru_model::{
     BatchDeleteImageInput as Input, BatchDeleteImageOutput as Output, Digest, ImageFailureCode,
     ImageIdentifier, ImageTag,
 };
+use ecru_platform::paging::{ROW_BYTES, Room};
 use ecru_store::Tx;
 
 use crate::context::Terms;
-use crate::paging::{ROW_BYTES, Room};
 use crate::records::repositories::Repository;
 use crate::stored_images::{
     Deleted, Image, Selector, delete_image, delete_tag, failure, identifier, referenced_by, select,

@@ -7,13 +7,14 @@ use ecru_model::{
     BatchGetImageInput as Input, BatchGetImageOutput as Output, ErrorCode, Image as Answer, ImageFailure,
     ImageIdentifier, ImageStatus, ImageTag, RepositoryName, Scope,
 };
+use ecru_platform::paging;
+use ecru_platform::paging::{NAMED_BYTES_MAX, Room};
 use ecru_store::{Snapshot, stored};
 
 use super::upstream::Upstream;
 use super::upstream::key;
 use crate::access::Access;
 use crate::manifests::{Reference, StoredManifest};
-use crate::paging::{self, NAMED_BYTES_MAX, Room};
 use crate::records::repositories::Repository;
 use crate::stored_images::{
     Image, Selector, identifier, image_not_found, load_manifest, manifest_of, pulls, select, tags_of,
@@ -167,12 +168,13 @@ impl Batch<'_> {
 
     /// The service has an error of its own for this limit.
     fn take(&self, manifest_bytes: usize) -> Result<(), Error> {
-        self.room.take_named(manifest_bytes).map_err(|error| Error {
-            code: ErrorCode::LimitExceededException,
-            message: format!(
-                "The manifests of the requested images exceed {NAMED_BYTES_MAX} bytes. Request fewer images."
-            ),
-            ..error
+        self.room.take_named(manifest_bytes).map_err(|_| {
+            Error::new(
+                ErrorCode::LimitExceededException,
+                format!(
+                    "The manifests of the requested images exceed {NAMED_BYTES_MAX} bytes. Request fewer images."
+                ),
+            )
         })
     }
 

@@ -3,13 +3,15 @@
 use ecru_model::{
     DescribeImagesInput as Input, DescribeImagesOutput as Output, ImageDetail, ImageIdentifier, ImageTag,
 };
+use ecru_platform::paging;
+use ecru_platform::paging::{Listing, ROW_BYTES, Room};
 use ecru_store::Snapshot;
 
 use super::page::Accept;
 use super::page::ImagePage;
 use super::page::Wanted;
 use super::page::page;
-use crate::paging::{self, Listing, ROW_BYTES, Room};
+use crate::paging::refuse_paging;
 use crate::records::repositories::Repository;
 use crate::stored_images::{Image, load, tags_of};
 use crate::{Context, Error, scanning};
@@ -17,7 +19,7 @@ use crate::{Context, Error, scanning};
 pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeImages", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
-    paging::refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
+    refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
     let filter = input.filter.unwrap_or_default();
     let accept = Accept::new(filter.tag_status, filter.image_status);
     let limit = paging::limit(input.max_results);

@@ -6,13 +6,14 @@ use ecru_model::{
     Annotations, ArtifactStatus, ArtifactStatusFilter, Digest, ImageReferrer, ImageStatus,
     ListImageReferrersInput as Input, ListImageReferrersOutput as Output, RegistryId, RepositoryName,
 };
+use ecru_platform::paging::{Filling, Listing, PAGE_BYTES_MAX, ROW_BYTES, Room};
+use ecru_platform::{Page, paging};
 use ecru_store::{Snapshot, StoreError, Value, stored};
 use serde::de::IgnoredAny;
 
-use crate::paging::{self, Filling, Listing, PAGE_BYTES_MAX, ROW_BYTES, Room};
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Image, find};
-use crate::{Context, Error, Page, pull_through_cache};
+use crate::{Context, Error, pull_through_cache};
 
 const PAGE_DEFAULT: u32 = 20;
 
@@ -60,7 +61,7 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
     let page = paging::read(&ctx.store, limit, move |at, room| {
         let repository = access.repository(at, &name)?;
         match &here {
-            Some(wanted) => Ok(page(at, &repository, wanted, after, room)?),
+            Some(wanted) => Ok::<_, Error>(page(at, &repository, wanted, after, room)?),
             None => Ok(Page {
                 items: Vec::new(),
                 next: None,

@@ -1,12 +1,14 @@
 //! `ListImages`: a page of image ids, one for each tag, and one for each image without a tag.
 
 use ecru_model::{ImageIdentifier, ListImagesInput as Input, ListImagesOutput as Output};
+use ecru_platform::paging;
+use ecru_platform::paging::Listing;
+use ecru_platform::paging::PagingError;
 
 use super::page::Accept;
 use super::page::ImagePage;
 use super::page::Wanted;
 use super::page::page;
-use crate::paging::{self, Listing};
 use crate::stored_images::identifier;
 use crate::{Context, Error};
 
@@ -37,7 +39,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
     };
     let found = paging::read(&ctx.store, limit, move |at, room| {
         let repository = access.repository(at, &name)?;
-        Ok(page(at, &repository, wanted, room)?)
+        Ok::<_, Error>(page(at, &repository, wanted, room)?)
     })
     .await?;
 
@@ -58,8 +60,8 @@ struct Key {
 impl Key {
     fn read(listing: &Listing<'_>, token: &str) -> Result<Self, Error> {
         let bytes = listing.key(token)?;
-        let (image_id, tag) = bytes.split_first_chunk::<8>().ok_or_else(paging::not_ours)?;
-        let tag = String::from_utf8(tag.to_vec()).map_err(|_| paging::not_ours())?;
+        let (image_id, tag) = bytes.split_first_chunk::<8>().ok_or(PagingError::NotOurs)?;
+        let tag = String::from_utf8(tag.to_vec()).map_err(|_| PagingError::NotOurs)?;
         Ok(Self {
             image_id: i64::from_be_bytes(*image_id),
             tag,

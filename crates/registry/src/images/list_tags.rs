@@ -1,10 +1,11 @@
 //! `GET /v2/<name>/tags/list`: the tags of a repository in order.
 
 use ecru_model::RepositoryName;
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::Value;
 
-use crate::paging::{Filling, Room};
-use crate::{Context, Error, Page};
+use crate::{Context, Error};
 
 pub fn list_tags(
     ctx: &Context,

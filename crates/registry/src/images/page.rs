@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use ecru_model::{ImageStatus, ImageStatusFilter, ImageTag, TagStatus};
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Snapshot, StoreError, Value, stored};
 
-use crate::Page;
-use crate::paging::{Filling, Room};
 use crate::records::repositories::Repository;
 use crate::stored_images::Image;
 

@@ -1,12 +1,12 @@
 //! Lists every stored blob with the repositories that can read it.
 
 use ecru_model::Digest;
+use ecru_platform::paging::{Extent, Filling};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use crate::paging::Extent;
-use crate::paging::{self, Filling};
 use crate::scoped_name::{SCOPED_NAME_BYTES, ScopedName};
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 #[derive(Clone, Debug)]
 pub struct StoredBlob {

@@ -1,12 +1,12 @@
 //! Lists every image, or the images of all repositories of one name.
 
 use ecru_model::{Digest, RepositoryName, Timestamp};
+use ecru_platform::paging::{Extent, Filling};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
-use crate::paging::Extent;
-use crate::paging::{self, Filling};
 use crate::scoped_name::ScopedName;
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 #[derive(Clone, Debug)]
 pub struct ImageSummary {

@@ -3,15 +3,11 @@
 //! Lists are in the order of row ids, which is the order of creation. A page begins after the id that ended the previous page.
 
 mod blobs;
-mod clock;
 mod images;
 mod repositories;
 
-pub use crate::clock::SetClock;
 pub use blobs::{StoredBlob, list_blobs};
-pub use clock::{reset_clock, set_clock};
 pub use images::{ImageSummary, list_images};
 pub use repositories::{RepositorySummary, list_repositories};
 
-pub use crate::paging::Extent;
 pub use crate::scoped_name::ScopedName;

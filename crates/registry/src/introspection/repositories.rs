@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ecru_model::Timestamp;
+use ecru_platform::paging::{Extent, Filling};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, Snapshot, StoreError, Value};
 
-use crate::paging::Extent;
-use crate::paging::{self, Filling};
 use crate::scoped_name::ScopedName;
-use crate::{Caller, Context, Endpoint, Error, Page, Service};
+use crate::{Caller, Context, Endpoint, Error, Service};
 
 #[derive(Clone, Debug)]
 pub struct RepositorySummary {
@@ -57,7 +57,7 @@ pub async fn list_repositories(
             let bytes = 3 * repository.place.text_bytes() + tags.sum::<usize>();
             filling.put(repository.id, bytes, || Ok(Some(repository)))
         })?;
-        Ok(filling.page())
+        Ok::<_, Error>(filling.page())
     })
     .await?;
     for repository in &mut page.items {

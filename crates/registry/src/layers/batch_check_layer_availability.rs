@@ -4,9 +4,9 @@ use ecru_model::{
     BatchCheckLayerAvailabilityInput as Input, BatchCheckLayerAvailabilityOutput as Output, Digest, Layer,
     LayerAvailability, LayerFailure, LayerFailureCode,
 };
+use ecru_platform::paging::{ROW_BYTES, Room};
 use ecru_store::Blob;
 
-use crate::paging::{ROW_BYTES, Room};
 use crate::records::repositories::Repository;
 use crate::stored_layers::{answered_as_existing, find_linked, is_archived, load, media_type};
 use crate::{Context, Error};

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use ecru_model::{RepositoryName, Scope, Timestamp};
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 use serde_json::{Value as Json, json};
 
@@ -13,11 +14,11 @@ use super::evaluate::Rules;
 use super::evaluate::Verdict;
 use super::inventory;
 use crate::context::Terms;
-use crate::jobs::{Job, Lease, Outcome, Work};
 use crate::lifecycle_policy::policy::{Action, Policy};
 use crate::lifecycle_policy::{APPLICATION, find, parse_stored, schedule_application};
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{self, Deleted};
+use crate::subjects::RepositorySubject;
 use crate::{Error, Service};
 
 /// An image has a few rows, its tags and links among them, so that a batch stays within about 200 rows.
@@ -109,16 +110,22 @@ pub(super) fn plan(
 pub(crate) struct Lifecycle;
 
 impl Work for Lifecycle {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = APPLICATION;
-    type Subject = RepositoryName;
+    type Subject = RepositorySubject;
 
-    async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+    async fn run(
+        service: &Arc<Service>,
+        job: Job<RepositorySubject>,
+        lease: &Lease,
+    ) -> Result<Outcome, Error> {
         run(service, job, lease).await
     }
 }
 
-async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
-    let name = job.subject;
+async fn run(service: &Arc<Service>, job: Job<RepositorySubject>, lease: &Lease) -> Result<Outcome, Error> {
+    let RepositorySubject(name) = job.subject;
     let mut application = Application {
         service,
         lease,

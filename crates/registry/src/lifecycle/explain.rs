@@ -1,6 +1,8 @@
 //! Explains why each image of a repository is kept or expires: the findings of the evaluation, rule by rule.
 
 use ecru_model::{Digest, ImageStatus, RepositoryName, Scope, Timestamp};
+use ecru_platform::Page;
+use ecru_platform::paging::{Extent, Filling, Room};
 use ecru_store::{Snapshot, StoreError, Value, stored};
 
 use super::evaluate::Candidate;
@@ -14,9 +16,8 @@ use super::inventory;
 use super::inventory::Key;
 use crate::lifecycle_policy::policy::{Action, Limit, Policy, StorageClass};
 use crate::lifecycle_policy::{load, parse_stored};
-use crate::paging::{Extent, Filling, Room};
 use crate::records::repositories::{self, Repository};
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 /// The cost of a tag or a rule beside its texts.
 const PART_BYTES: usize = 64;

@@ -6,20 +6,22 @@ use ecru_model::{
     LifecyclePolicyPreviewStatus as Status, LifecyclePolicyPreviewSummary, LifecyclePolicyRuleAction,
     LifecyclePolicyTargetStorageClass, LifecyclePolicyText, TagStatus, TransitioningImageTotalCount,
 };
+use ecru_platform::paging::{Filling, Listing, ROW_BYTES, Room};
+use ecru_platform::{Page, paging};
 use ecru_store::{Snapshot, stored};
 
 use super::preview;
 use super::preview::Preview;
 use super::preview::PreviewResult;
 use crate::lifecycle_policy::policy::Action;
-use crate::paging::{self, Filling, Listing, ROW_BYTES, Room};
+use crate::paging::refuse_paging;
 use crate::records::repositories::Repository;
-use crate::{Context, Error, Page, stored_images};
+use crate::{Context, Error, stored_images};
 
 pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetLifecyclePolicyPreview", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
-    paging::refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
+    refuse_paging(input.image_ids.is_some(), "imageIds", input.max_results, token)?;
     let tag_status = input.filter.and_then(|filter| filter.tag_status);
     let limit = paging::limit(input.max_results);
 

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ecru_model::{
-    Digest, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyStorageClass, RepositoryName, Timestamp,
-};
+use ecru_model::{Digest, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyStorageClass, Timestamp};
+use ecru_platform::jobs;
+use ecru_platform::jobs::{Job, Lease, Outcome, schedule};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 use serde_json::json;
 
@@ -13,10 +13,10 @@ use super::apply::Plan;
 use super::apply::Step;
 use super::apply::plan;
 use super::inventory;
-use crate::jobs::{self, Job, Lease, Outcome, schedule};
 use crate::lifecycle_policy::parse_stored;
 use crate::lifecycle_policy::policy::{Action, StorageClass};
 use crate::records::repositories::{self, Repository};
+use crate::subjects::RepositorySubject;
 use crate::{Error, Service, stored_images};
 
 const ROWS_PER_BATCH: usize = 200;
@@ -105,7 +105,8 @@ pub(super) fn start(tx: &Tx<'_>, repository: &Repository, preview: &Preview) -> 
 }
 
 fn schedule_work(tx: &Tx<'_>, repository: &Repository, due: Timestamp) -> Result<(), StoreError> {
-    schedule::<LifecyclePreview>(tx, &repository.scope, &repository.name, due)
+    let subject = RepositorySubject(repository.name.clone());
+    schedule::<LifecyclePreview>(tx, &repository.scope, &subject, due)
 }
 
 /// Results in their order, from the one after `after`.
@@ -162,17 +163,23 @@ impl PreviewResult {
 pub(crate) struct LifecyclePreview;
 
 impl jobs::Work for LifecyclePreview {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "lifecycle-preview";
-    type Subject = RepositoryName;
+    type Subject = RepositorySubject;
 
-    async fn run(service: &Arc<Service>, job: Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+    async fn run(
+        service: &Arc<Service>,
+        job: Job<RepositorySubject>,
+        lease: &Lease,
+    ) -> Result<Outcome, Error> {
         run(service, &job, lease).await
     }
 }
 
-async fn run(service: &Arc<Service>, job: &Job<RepositoryName>, lease: &Lease) -> Result<Outcome, Error> {
+async fn run(service: &Arc<Service>, job: &Job<RepositorySubject>, lease: &Lease) -> Result<Outcome, Error> {
     let found = service.store.read(|at| {
-        let Some(repository) = repositories::find(at, &job.scope, &job.subject)? else {
+        let Some(repository) = repositories::find(at, &job.scope, &job.subject.0)? else {
             return Ok(None);
         };
         let preview = find(at, &repository)?;

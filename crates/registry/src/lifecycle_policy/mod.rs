@@ -5,11 +5,12 @@ pub(crate) mod policy;
 pub(crate) mod tag_matcher;
 
 use ecru_model::{ErrorCode, LifecyclePolicyText, Timestamp};
+use ecru_platform::jobs::schedule_named;
 use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 
 use crate::Error;
-use crate::jobs::schedule_named;
 use crate::records::repositories::Repository;
+use crate::subjects::RepositorySubject;
 
 use policy::Policy;
 
@@ -101,7 +102,8 @@ pub(crate) fn schedule_application(
     repository: &Repository,
     due: Timestamp,
 ) -> Result<(), StoreError> {
-    schedule_named(tx, APPLICATION, &repository.scope, &repository.name, due)
+    let subject = RepositorySubject(repository.name.clone());
+    schedule_named(tx, APPLICATION, &repository.scope, &subject, due)
 }
 
 /// Parses a policy that was accepted before it was stored.

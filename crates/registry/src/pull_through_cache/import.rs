@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ecru_model::{Digest, ErrorCode, ImageTag, RepositoryName, Scope, Timestamp};
+use ecru_platform::jobs::{Job, Lease, Outcome, Subject, Work, schedule};
 use ecru_store::{StoreError, Tx};
 use serde_json::json;
 
@@ -11,7 +12,6 @@ use super::blob::Target;
 use super::origin::{Fetched, Source, origin_of};
 use super::rules::{self, Rule};
 use super::{Trouble, UpstreamError, tags};
-use crate::jobs::{Job, Lease, Outcome, Subject, Work, schedule};
 use crate::manifests::Reference;
 use crate::records::repositories::{self, Repository};
 use crate::state::pulls::Arriving;
@@ -35,7 +35,10 @@ pub(crate) struct Import {
 }
 
 /// An import, and the digest of its root image.
-impl Subject for (Import, Digest) {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImportSubject(pub(super) Import, pub(super) Digest);
+
+impl Subject for ImportSubject {
     fn parse(scope: &Scope, text: &str) -> Option<Self> {
         let (image, tag) = match text.split_once(' ') {
             Some((image, tag)) => (image, Some(ImageTag::parse(tag).ok()?)),
@@ -47,11 +50,11 @@ impl Subject for (Import, Digest) {
             name: RepositoryName::parse(name).ok()?,
             tag,
         };
-        Some((import, Digest::parse(digest).ok()?))
+        Some(Self(import, Digest::parse(digest).ok()?))
     }
 
     fn text(&self) -> String {
-        let (import, digest) = self;
+        let Self(import, digest) = self;
         match &import.tag {
             Some(tag) => format!("{}@{digest} {tag}", import.name),
             None => format!("{}@{digest}", import.name),
@@ -120,28 +123,27 @@ pub(super) fn schedule_import(
     digest: &Digest,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    schedule::<CacheImport>(tx, &import.scope, &(import.clone(), *digest), now)
+    let subject = ImportSubject(import.clone(), *digest);
+    schedule::<CacheImport>(tx, &import.scope, &subject, now)
 }
 
 /// The job that imports an image from an upstream registry.
 pub(crate) struct CacheImport;
 
 impl Work for CacheImport {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "cache-import";
-    type Subject = (Import, Digest);
+    type Subject = ImportSubject;
 
-    async fn run(
-        service: &Arc<Service>,
-        job: Job<(Import, Digest)>,
-        lease: &Lease,
-    ) -> Result<Outcome, Error> {
+    async fn run(service: &Arc<Service>, job: Job<ImportSubject>, lease: &Lease) -> Result<Outcome, Error> {
         run(service, job, lease).await
     }
 }
 
-async fn run(service: &Arc<Service>, job: Job<(Import, Digest)>, lease: &Lease) -> Result<Outcome, Error> {
+async fn run(service: &Arc<Service>, job: Job<ImportSubject>, lease: &Lease) -> Result<Outcome, Error> {
     let nothing = Ok(Outcome::Done(json!({})));
-    let (import, digest) = job.subject;
+    let ImportSubject(import, digest) = job.subject;
     let covered = service
         .store
         .read(|at| rules::find_covering(at, &import.scope, &import.name));
@@ -332,12 +334,12 @@ mod tests {
                 name: RepositoryName::parse("hub/library/alpine").unwrap(),
                 tag,
             };
-            let subject = (import.clone(), digest);
-            let read = <(Import, Digest)>::parse(&scope, &subject.text());
-            assert_eq!(read, Some((import, digest)));
+            let subject = ImportSubject(import, digest);
+            let read = ImportSubject::parse(&scope, &subject.text());
+            assert_eq!(read, Some(subject));
         }
         for other in ["", "hub", "hub@sha256:00", "@ a"] {
-            assert_eq!(<(Import, Digest)>::parse(&scope, other), None, "{other}");
+            assert_eq!(ImportSubject::parse(&scope, other), None, "{other}");
         }
     }
 }

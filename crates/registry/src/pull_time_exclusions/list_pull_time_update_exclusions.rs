@@ -3,9 +3,10 @@
 use ecru_model::{
     ListPullTimeUpdateExclusionsInput as Input, ListPullTimeUpdateExclusionsOutput as Output, PrincipalArn,
 };
+use ecru_platform::paging;
+use ecru_platform::paging::{Filling, Listing};
 use ecru_store::{Value, stored};
 
-use crate::paging::{self, Filling, Listing};
 use crate::{Context, Error};
 
 pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Result<Output, Error> {
@@ -38,7 +39,7 @@ pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Re
                 Ok(filling.push(principal.len(), stored(PrincipalArn::parse(principal))?))
             },
         )?;
-        Ok(filling.page_by(|last| last.as_str().to_owned()))
+        Ok::<_, Error>(filling.page_by(|last| last.as_str().to_owned()))
     })
     .await?;
 

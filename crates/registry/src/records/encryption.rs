@@ -95,7 +95,7 @@ fn no_key_of(scope: &Scope, key: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::tests::scope;
+    use crate::test_service::scope;
 
     #[test]
     fn the_default_key_is_the_same_for_an_account_and_a_region() {

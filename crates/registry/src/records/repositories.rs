@@ -2,14 +2,15 @@
 
 use ecru_model as model;
 use ecru_model::{EncryptionType, ErrorCode, ImageTagMutability, RepositoryName, Scope, Timestamp};
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use super::encryption::Encryption;
 use super::registry_settings::REGISTRY_POLICY;
 use super::tag_mutability;
-use crate::paging::{Filling, Room};
+use crate::Error;
 use crate::quotas::{Held, Quota};
-use crate::{Error, Page};
 
 pub(crate) const HELD: Held = Held {
     quota: Quota::RepositoriesPerRegistry,

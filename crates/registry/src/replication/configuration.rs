@@ -223,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jobs::tests::scope;
+    use crate::test_service::scope;
 
     fn rule(regions: &[&str], prefixes: Option<&[&str]>, deletions: Option<bool>) -> Rule {
         let place = |region: &&str| Place {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use ecru_model::{Digest, ImageTag};
+use ecru_platform::jobs::Lease;
 use ecru_store::Tx;
 
 use super::{Route, destination};
 use crate::context::Terms;
-use crate::jobs::Lease;
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::copy::{Original, link_layers, store_copy};
 use crate::{Error, Service, stored_images};

@@ -15,10 +15,10 @@ mod run;
 mod settle;
 
 use ecru_model::{Digest, Region, RegistryId, RepositoryName, Scope, Timestamp};
+use ecru_platform::jobs::{Subject, schedule};
 use ecru_store::Tx;
 
 use crate::Error;
-use crate::jobs::{Subject, schedule};
 use crate::records::repositories::Repository;
 
 pub(crate) use backfill::ReplicationBackfill;

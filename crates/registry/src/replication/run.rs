@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ecru_model::{ErrorCode, Timestamp};
+use ecru_platform::jobs::{Job, Lease, Outcome, Subject as _, Work};
 use serde_json::json;
 
 use super::copy::bring_needs;
 use super::settle::{Settled, find_pending, refuse, settle};
 use super::{Shipment, record};
-use crate::jobs::{Job, Lease, Outcome, Subject as _, Work};
 use crate::{Error, Service};
 
 /// A refused replication is retried after a minute, then each time after twice as long, up to an hour, for
@@ -22,6 +22,8 @@ const REFUSALS_MAX: i64 = 30;
 pub(crate) struct Replication;
 
 impl Work for Replication {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "replication";
     type Subject = Shipment;
 

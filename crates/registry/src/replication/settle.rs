@@ -1,12 +1,12 @@
 //! Makes a destination match its source within one transaction, and records the events of the destination.
 
 use ecru_model::{Digest, ImageTag, ReplicationStatus};
+use ecru_platform::clock::Moment;
 use ecru_store::{Snapshot, StoreError, Tx};
 
 use super::copy::place;
 use super::record::{self, Pending};
 use super::{Shipment, configuration, destination};
-use crate::clock::Moment;
 use crate::context::Terms;
 use crate::events::{self, Replicated};
 use crate::records::repositories::{self, Repository};

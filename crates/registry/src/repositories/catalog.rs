@@ -1,8 +1,10 @@
 //! `GET /v2/_catalog`: the names of a registry's repositories, in order.
 
-use crate::paging::Room;
+use ecru_platform::Page;
+use ecru_platform::paging::Room;
+
 use crate::records::repositories::list;
-use crate::{Context, Error, Page};
+use crate::{Context, Error};
 
 pub fn catalog(ctx: &Context, limit: u32, last: Option<&str>) -> Result<Page<String, String>, Error> {
     let access = ctx.access("DescribeRepositories", None);

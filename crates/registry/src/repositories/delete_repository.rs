@@ -3,10 +3,10 @@
 use ecru_model::{
     DeleteRepositoryInput as Input, DeleteRepositoryOutput as Output, ErrorCode, RepositoryName, Scope,
 };
+use ecru_platform::jobs::schedule_everywhere;
 use ecru_store::{Snapshot, Value};
 
 use super::removal::RepositoryRemoval;
-use crate::jobs::schedule_everywhere;
 use crate::records::repositories::HELD;
 use crate::{Context, Error};
 

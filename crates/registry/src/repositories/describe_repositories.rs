@@ -1,9 +1,11 @@
 //! `DescribeRepositories`: the named repositories, or a page of all repositories.
 
 use ecru_model::{DescribeRepositoriesInput as Input, DescribeRepositoriesOutput as Output, RepositoryName};
+use ecru_platform::paging;
+use ecru_platform::paging::{Listing, ROW_BYTES};
 
 use crate::access::Access;
-use crate::paging::{self, Listing, ROW_BYTES};
+use crate::paging::refuse_paging;
 use crate::records::repositories::{Repository, list};
 use crate::{Context, Error};
 
@@ -11,7 +13,7 @@ pub async fn describe_repositories(ctx: &Context, input: Input) -> Result<Output
     let access = ctx.access("DescribeRepositories", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
 
-    paging::refuse_paging(
+    refuse_paging(
         input.repository_names.is_some(),
         "repositoryNames",
         input.max_results,
@@ -35,7 +37,7 @@ async fn describe_named(ctx: &Context, access: Access, names: Vec<RepositoryName
             room.take_named(repository.text_bytes() + ROW_BYTES)?;
             found.push(repository);
         }
-        Ok(found)
+        Ok::<_, Error>(found)
     })
     .await?;
     Ok(output(ctx, &repositories, None))
@@ -58,7 +60,7 @@ async fn describe_page(
 
     let page = paging::read(&ctx.store, limit, move |at, room| {
         access.every_repository(at)?;
-        Ok(list(at, &access.scope, &after, room)?)
+        Ok::<_, Error>(list(at, &access.scope, &after, room)?)
     })
     .await?;
     let next_token = page.next.map(|name| listing.token(name.as_bytes()));

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use ecru_platform::jobs::{Job, Lease, Outcome, Work, schedule_everywhere_named};
 use ecru_store::{Store, Tx, Value};
 use serde_json::json;
 
-use crate::jobs::{Job, Lease, Outcome, REPOSITORY_REMOVAL, Work, schedule_housekeeping};
+use crate::subjects::{HOUSEKEEPING, REPOSITORY_REMOVAL};
 use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;
@@ -45,6 +46,8 @@ const STEPS: [&str; 14] = [
 pub(crate) struct RepositoryRemoval;
 
 impl Work for RepositoryRemoval {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = REPOSITORY_REMOVAL;
     type Subject = ();
 
@@ -66,7 +69,7 @@ async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
         .write(move |tx| {
             lease.check(tx)?;
             // Blobs that only these repositories needed are then collected.
-            schedule_housekeeping(tx).map_err(Error::from)
+            schedule_everywhere_named(tx, HOUSEKEEPING).map_err(Error::from)
         })
         .await?;
     Ok(Outcome::Done(json!({ "repositories": removed })))

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ecru_model::{ScanFrequency, ScanStatus, ScanType, Timestamp};
+use ecru_platform::Clock;
+use ecru_platform::jobs::schedule;
 use ecru_store::{Store, Tx};
 
 use super::configuration::Configuration;
@@ -10,10 +12,10 @@ use super::layers::run_blocking;
 use super::record::{self, Lacking};
 use super::request::request;
 use super::run::ImageScan;
-use crate::jobs::{ImageSubject, schedule};
+use crate::Error;
 use crate::ports::image_scanner::ImageScanner;
 use crate::records::repositories::{self, Repository};
-use crate::{Clock, Error};
+use crate::subjects::ImageSubject;
 
 const SCANS_PER_BATCH: i64 = 100;
 

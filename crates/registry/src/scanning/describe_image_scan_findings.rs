@@ -4,13 +4,14 @@ use ecru_model::{
     DescribeImageScanFindingsInput as Input, DescribeImageScanFindingsOutput as Output, ImageScanFindings,
     ImageScanStatus, ImageStatus, ScanStatus, ScanType,
 };
+use ecru_platform::paging;
+use ecru_platform::paging::{Listing, Room};
 use ecru_store::Snapshot;
 
 use super::configuration::Configuration;
 use super::record::{self, Scan};
 use super::shapes::{Found, basic, enhanced};
 use super::{answered_id, scan_not_found, sweep};
-use crate::paging::{self, Listing, Room};
 use crate::records::repositories::Repository;
 use crate::stored_images::{self, Image, tags_of};
 use crate::{Context, Error};

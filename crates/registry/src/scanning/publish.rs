@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ecru_model::{ImageTag, ScanStatus, ScanType, Timestamp};
+use ecru_platform::jobs::Lease;
+use ecru_platform::paging::Room;
 use ecru_store::{Snapshot, StoreError, Tx};
 use serde_json::Value;
 
 use super::record::{self, End, FINDINGS_PER_ROW, Scan};
 use super::shapes::{Found, finding_arn, told};
 use crate::events::{self, Scanned};
-use crate::jobs::Lease;
-use crate::paging::Room;
 use crate::ports::image_scanner::{Finding, ScanProblem, ScanReport};
 use crate::records::repositories::Repository;
 use crate::stored_images::{Image, tags_of};

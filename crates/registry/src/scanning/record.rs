@@ -7,11 +7,11 @@ use ecru_model::{
     Digest, ImageScanStatus, ImageStatus, Region, RegistryId, RepositoryName, ScanStatus, ScanType, Scope,
     Timestamp,
 };
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 use serde::{Deserialize, Serialize};
 
-use crate::Page;
-use crate::paging::{Filling, Room};
 use crate::ports::image_scanner::Finding;
 
 /// A scan with some thousand findings takes a few dozen rows.

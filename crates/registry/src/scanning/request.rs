@@ -1,14 +1,15 @@
 //! Requests a scan: inserts the row that reports it as under way, and schedules the job that ends it.
 
 use ecru_model::{Digest, ScanFrequency, ScanStatus, ScanType, Timestamp};
+use ecru_platform::jobs::schedule;
 use ecru_store::{StoreError, Tx};
 
 use super::configuration::Configuration;
 use super::run::ImageScan;
 use super::{is_scannable, record};
-use crate::jobs::{ImageSubject, schedule};
 use crate::ports::image_observer::ObservedImage;
 use crate::records::repositories::Repository;
+use crate::subjects::ImageSubject;
 
 /// A basic scan reports at once that it is in progress, an enhanced scan that it is pending.
 pub(super) fn request(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ScanType, Timestamp};
+use ecru_platform::jobs::{Job, Lease, Outcome, schedule};
 use ecru_store::Snapshot;
 use serde_json::json;
 
@@ -11,10 +12,10 @@ use super::layers::{layer, run_blocking};
 use super::publish::{Subject, publish};
 use super::record::{self, Scan};
 use super::{is_scannable, presets};
-use crate::jobs::{ImageSubject, Job, Lease, Outcome, schedule};
 use crate::ports::image_scanner::{ScanProblem, ScanReport};
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{self, Image};
+use crate::subjects::ImageSubject;
 use crate::{Error, Service};
 
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
@@ -23,7 +24,9 @@ const ATTEMPTS_MAX: i64 = 5;
 
 pub(crate) struct ImageScan;
 
-impl crate::jobs::Work for ImageScan {
+impl ecru_platform::jobs::Work for ImageScan {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "image-scan";
     /// The scanner scans one image at a time, so a second run would only occupy a place.
     const RUNNING_MAX: usize = 1;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use ecru_model::{
     Digest, ImageStatus, RepositoryName, ScanFrequency, ScanStatus, ScanType, Scope, Timestamp,
 };
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
+use ecru_platform::paging::Room;
 use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 use serde_json::json;
 
 use super::configuration::{Applied, Configuration};
 use super::request::request;
 use super::{is_scannable, record};
-use crate::jobs::{Job, Lease, Outcome, Work};
-use crate::paging::Room;
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::Image;
 use crate::{Error, Service, events};
@@ -52,6 +52,8 @@ pub(super) fn standing(
 pub(crate) struct ScanSweep;
 
 impl Work for ScanSweep {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "scan-sweep";
     type Subject = ();
 

@@ -1,11 +1,12 @@
 //! Secrets that rules of the pull-through cache name, until another service stores them.
 
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, Scope};
+use ecru_platform::paging::Filling;
+use ecru_platform::{Page, paging};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use crate::paging::{self, Filling};
 pub use crate::ports::secret::Secret;
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 const SECRETS_MAX: i64 = 10_000;
 const VALUE_BYTES_MAX: usize = 64 * 1024;

@@ -3,8 +3,6 @@
 pub(crate) mod caching;
 pub(crate) mod flights;
 pub(crate) mod kept_manifests;
-pub(crate) mod principals;
 pub(crate) mod pulls;
 pub(crate) mod recollection;
-pub(crate) mod runs;
 pub(crate) mod verified_tokens;

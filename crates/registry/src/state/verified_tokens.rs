@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use aws_lc_rs::hmac;
 use ecru_model::{Scope, Timestamp};
+use ecru_platform::Random;
 
-use crate::{Caller, Random};
+use crate::Caller;
 
 /// The maximum of each of the two generations.
 const ENTRIES_MAX: usize = 1024;

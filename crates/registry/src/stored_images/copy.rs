@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use ecru_model::{Digest, ErrorCode, ImageTag};
+use ecru_platform::clock::Moment;
 use ecru_store::{Snapshot, StoreError, Tx, Value, links, stored};
 
 use super::delete::{Deleted, delete_image_here, referenced_by, remove_tag};
 use super::store_image::{NewImage, Origin, store_image};
 use super::{find, find_tagged, manifest_of, tag_target};
 use crate::Error;
-use crate::clock::Moment;
 use crate::context::Terms;
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;

@@ -1,12 +1,12 @@
 //! Deletes tags and images of a repository, for both wires.
 
 use ecru_model::{Digest, ImageTag};
+use ecru_platform::clock::Moment;
 use ecru_store::{StoreError, Tx, Value, stored};
 
 use super::storage_class::subject_left;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, needs, tags_of};
-use crate::clock::Moment;
 use crate::context::Terms;
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;

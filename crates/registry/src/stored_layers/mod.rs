@@ -243,20 +243,20 @@ pub(crate) fn digest_mismatch() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use ecru_model::Region;
+    use crate::Caller;
 
     use super::*;
     use crate::{Endpoint, Scheme};
 
     #[tokio::test]
     async fn a_layer_that_was_collected_between_the_look_and_the_answer_is_not_said_to_exist() {
-        let (service, _directory) = crate::jobs::tests::service();
-        let region = Region::parse("us-east-1").unwrap();
+        let (service, _directory) = crate::test_service::service();
         let endpoint = Endpoint {
             scheme: Scheme::Http,
             authority: "localhost".to_owned(),
         };
-        let ctx = Context::signed(&service, "test", region, endpoint);
+        let scope = crate::test_service::scope("000000000000", "us-east-1");
+        let ctx = Context::new(&service, Caller::root(&scope), scope, endpoint);
         let linked = ctx.store.write(|tx| {
             tx.execute(
                 "INSERT INTO repositories (id, account, region, name, created_at, tag_mutability, scan_on_push,

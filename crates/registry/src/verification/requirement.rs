@@ -1,12 +1,13 @@
 //! The repositories that require signatures, and their keys: set, listed and removed.
 
+use ecru_platform::paging::{Extent, Filling};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
 use super::{KeyReference, KmsKeyArn, PublicKey};
-use crate::paging::{self, Extent, Filling};
 use crate::records::repositories;
 use crate::scoped_name::ScopedName;
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 /// A repository that requires signatures.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use bytes::{Bytes, BytesMut};
-use ecru_registry::{BodyBudget, HeldBody};
+use ecru_platform::{BodyBudget, HeldBody};
 use http_body::Body;
 use http_body_util::BodyExt;
 

@@ -1,9 +1,9 @@
 //! The controls of tests and operators: the clock, the principals of access keys, and work to run now.
 
 use ecru_model::Timestamp;
-use ecru_registry::introspection::{SetClock, reset_clock, set_clock};
-use ecru_registry::jobs::{Ended, Ran};
-use ecru_registry::principals::{bind_principal, release_principal};
+use ecru_platform::clock::SetClock;
+use ecru_platform::jobs::{Ended, Ran};
+use ecru_platform::principals::{bind_principal, release_principal};
 use ecru_registry::work::run_due;
 use http::{Method, Response};
 use serde::Deserialize;
@@ -107,19 +107,19 @@ async fn put_clock(asked: &Asked<'_>) -> Answered {
         frozen_at: frozen_at.map(|at| Timestamp::from_millis(at.as_millisecond())),
         advance_milliseconds,
     };
-    if !set_clock(asked.service, change).await? {
+    if !asked.service.set_clock(change).await? {
         return Err(BEYOND);
     }
     Ok(clock(asked))
 }
 
 async fn delete_clock(asked: &Asked<'_>) -> Answered {
-    reset_clock(asked.service).await?;
+    asked.service.reset_clock().await?;
     Ok(clock(asked))
 }
 
 async fn post_run_due(asked: &Asked<'_>) -> Answered {
-    let ran = run_due(asked.service).await?;
+    let ran = run_due(asked.service, &asked.services.runner).await?;
     Ok(json!({ "ran": ran.iter().map(one_run).collect::<Vec<_>>() }))
 }
 

@@ -1,13 +1,13 @@
 //! `/_ecru/…`: lists in pages, each entry with the account and region it belongs to.
 
 use ecru_model::{Region, RegistryId, RepositoryName};
+use ecru_platform::jobs::{WaitingJob, list_jobs};
+use ecru_platform::principals::{Principal, list_principals};
 use ecru_registry::Error;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::introspection::{
     ImageSummary, ScopedName, StoredBlob, list_blobs, list_images, list_repositories,
 };
-use ecru_registry::jobs::{WaitingJob, list_jobs};
-use ecru_registry::principals::{Principal, list_principals};
 use serde_json::{Value, json};
 
 use super::{Answered, Asked, Problem, lifecycle, page, repository, time, with};
@@ -68,7 +68,7 @@ pub(super) async fn events(asked: &Asked<'_>) -> Result<String, Problem> {
 }
 
 async fn jobs(asked: &Asked<'_>) -> Answered {
-    let found = list_jobs(asked.service, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?).await?;
+    let found = list_jobs(&asked.service.store, asked.extent(LIMIT_DEFAULT, LIMIT_MAX)?).await?;
     Ok(page("jobs", &found, job))
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn explain_images(asked: &Asked<'_>) -> Answered {
 /// The default account and region, unless the query names others.
 fn scope(asked: &Asked<'_>) -> Result<Scope, Problem> {
     let registry_id = match asked.query.get("registryId") {
-        None => asked.service.configuration.default_account.clone(),
+        None => asked.service.default_account.clone(),
         Some(text) => {
             RegistryId::parse(text).map_err(|_| Problem::BadRequest("`registryId` is 12 digits"))?
         }

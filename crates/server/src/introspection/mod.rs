@@ -16,25 +16,25 @@ use std::{error::Error as StdError, sync::Arc};
 
 use bytes::Bytes;
 use ecru_model::{ErrorCode, RegistryId, Timestamp};
-use ecru_registry::{
-    BodyRefused, Endpoint, Error, Page, ResetFilter, Service,
-    introspection::{Extent, RepositorySummary},
-};
+use ecru_platform::principals::BindError;
+use ecru_platform::{BodyRefused, Page, ServiceError, paging::Extent};
+use ecru_registry::{Endpoint, Error, Service, introspection::RepositorySummary};
+use ecru_store::StoreError;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use serde_json::{Value, json};
 
 use crate::{
+    compose::Services,
     own_api::{is_read, not_allowed},
     refusals::{FAULT, NOT_FOUND, json_answer, text_answer},
     reply::Content,
 };
 use query::Query;
 
-const SERVICE_NAME: &str = "ecr";
-
 /// A request to one of these paths.
 pub(crate) struct Asked<'a> {
+    pub(crate) services: &'a Services,
     pub(crate) service: &'a Arc<Service>,
     pub(crate) endpoint: &'a Endpoint,
     query: Query,
@@ -51,6 +51,7 @@ enum Problem {
     TooLong,
     Body(BodyRefused),
     Registry(Error),
+    Failed(ServiceError),
 }
 
 impl From<Error> for Problem {
@@ -59,11 +60,32 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Problem {
+        Problem::Failed(error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::Failed(error.into())
+    }
+}
+
+impl From<BindError> for Problem {
+    fn from(error: BindError) -> Problem {
+        match error {
+            BindError::Store(error) => error.into(),
+            refused => Problem::Wrong(refused.to_string()),
+        }
+    }
+}
+
 type Answered = Result<Value, Problem>;
 
 /// `None` for any other path.
 pub(crate) async fn answer<B>(
-    service: &Arc<Service>,
+    services: &Services,
     endpoint: &Endpoint,
     request: &mut Request<B>,
 ) -> Option<Response<Content>>
@@ -80,7 +102,9 @@ where
         return Some(bad_request("the query is not percent-encoded UTF-8"));
     };
     let received = if family == "ecru" && controls::takes_body(&method, rest) {
-        body::receive(request.body_mut(), &service.bodies).await.map(Some)
+        body::receive(request.body_mut(), &services.platform.bodies)
+            .await
+            .map(Some)
     } else {
         Ok(None)
     };
@@ -89,7 +113,8 @@ where
         Err(problem) => return Some(problem.answer()),
     };
     let asked = Asked {
-        service,
+        services,
+        service: &services.ecr,
         endpoint,
         query,
         body: body.unwrap_or_default(),
@@ -176,6 +201,10 @@ impl Problem {
             {
                 json_answer(StatusCode::NOT_FOUND, &json!({ "message": error.message }))
             }
+            Problem::Failed(error) => {
+                tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
+                FAULT.own_answer()
+            }
             Problem::Registry(error) => {
                 tracing::error!(error = error as &dyn std::error::Error, "introspection failed");
                 FAULT.own_answer()
@@ -229,19 +258,18 @@ impl Asked<'_> {
     }
 
     async fn reset(&self, service_in_path: &str) -> Response<Content> {
-        let named = [
-            Some(service_in_path).filter(|name| !name.is_empty()),
-            self.query.get("service"),
-        ];
-        if named.into_iter().flatten().any(|name| name != SERVICE_NAME) {
-            return bad_request("the only service here is `ecr`");
-        }
+        let in_path = Some(service_in_path).filter(|name| !name.is_empty());
+        let named = in_path.or(self.query.get("service"));
         let Ok(account) = self.query.get("account").map(RegistryId::parse).transpose() else {
             return bad_request("an account is 12 digits");
         };
-        match ecru_registry::reset(self.service, ResetFilter { account }).await {
-            Ok(()) => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
-            Err(error) => Problem::Registry(error).answer(),
+        match self.services.reset(named, account).await {
+            Ok(false) => {
+                let known = self.services.names().join("`, `");
+                bad_request(&format!("the services here are `{known}`"))
+            }
+            Ok(true) => json_answer(StatusCode::OK, &json!({ "status": "ok" })),
+            Err(error) => Problem::from(error).answer(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn put(asked: &Asked<'_>) -> Answered {
         (None, Some(name)) => {
             let registry_id = wanted.registry_id.map(RegistryId::parse).transpose();
             let region = Region::parse(wanted.region.as_deref().unwrap_or(REGION_DEFAULT));
-            let default = || asked.service.configuration.default_account.clone();
+            let default = || asked.service.default_account.clone();
             let scope = Scope {
                 registry_id: registry_id.map_err(|_| REGISTRY)?.unwrap_or_else(default),
                 region: region.map_err(|_| REGION)?,

@@ -100,7 +100,7 @@ fn place(
     repository_name: &str,
 ) -> Result<ScopedName, Problem> {
     let registry_id = registry_id.map_or_else(
-        || Ok(asked.service.configuration.default_account.clone()),
+        || Ok(asked.service.default_account.clone()),
         |text| RegistryId::parse(text).map_err(|_| Problem::BadRequest("a registry id is 12 digits")),
     )?;
     let region = Region::parse(region.unwrap_or(REGION_DEFAULT))

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ecru_registry::Clock;
+use ecru_platform::Clock;
 use ecru_store::{Options, Report, Store, StoreError};
 
 use super::{Ended, Place, Task, run, serve::Line};

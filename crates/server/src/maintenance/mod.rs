@@ -6,8 +6,9 @@ pub(crate) mod serve;
 
 use std::{path::PathBuf, sync::Arc};
 
+use ecru_platform::Clock;
 use ecru_registry::{
-    Clock, housekeeping, images,
+    housekeeping, images,
     scanning::{self, ImageScanner, StoredEcosystems},
 };
 use ecru_store::{BackedUp, Report, Store, StoreError, Verified};

@@ -1,7 +1,7 @@
 //! Policies that decide: who may do what, over every operation and through both doors.
 
 use ecru_model::{ErrorCode, Operation, RepositoryName};
-use ecru_registry::principals::bind_principal;
+use ecru_platform::principals::bind_principal;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Answer, Api, OTHER_ACCOUNT};

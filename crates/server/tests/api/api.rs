@@ -7,13 +7,15 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
+use ecru_platform::jobs::Ran;
+use ecru_platform::paging::Extent;
+use ecru_platform::{Clock, Opening, Page, Random, Signed};
 use ecru_registry::Quotas;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
-use ecru_registry::introspection::Extent;
 use ecru_registry::{
-    Clock, Configuration, Context, Ecr, Endpoint, OrganizationId, Pace, Page, Ports, Random,
-    RepositoryUriShape, Scheme, Service,
+    Configuration, Context, Endpoint, OrganizationId, Pace, Ports, RepositoryUriShape, Scheme, Service,
 };
+use ecru_server::Services;
 use ecru_store::{Options, Snapshot, StoreError};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -36,8 +38,21 @@ pub(crate) struct Api {
     error_names: ErrorNames,
 }
 
+fn opening(directory: std::path::PathBuf, clock: Clock) -> Opening {
+    Opening {
+        store: Options {
+            directory,
+            ephemeral: true,
+        },
+        migrations: Vec::new(),
+        clock,
+        random: Random::default(),
+        default_account: RegistryId::parse(ACCOUNT).unwrap(),
+    }
+}
+
 struct Registry {
-    service: Arc<Service>,
+    services: Services,
     directory: Arc<TempDir>,
 }
 
@@ -52,14 +67,9 @@ impl Api {
 
     pub(crate) fn with_ports(change: impl FnOnce(&mut Configuration), ports: Ports) -> Self {
         let directory = TempDir::new().unwrap();
-        let options = Options {
-            directory: directory.path().join("data"),
-            ephemeral: true,
-        };
         let clock = Clock::default();
         clock.freeze(Timestamp::from_millis(NOW_MILLISECONDS));
         let mut configuration = Configuration {
-            default_account: RegistryId::parse(ACCOUNT).unwrap(),
             dev_users: true,
             public_endpoint: None,
             repository_uri: RepositoryUriShape::Request,
@@ -70,10 +80,11 @@ impl Api {
             uploads_at_once: 16,
         };
         change(&mut configuration);
-        let service = Service::open(&options, clock, Random::default(), configuration, ports);
+        let opening = opening(directory.path().join("data"), clock);
+        let services = Services::open(opening, configuration, ports);
         Self {
             registry: Arc::new(Registry {
-                service: service.unwrap(),
+                services: services.unwrap(),
                 directory: Arc::new(directory),
             }),
             access_key: "AKIDEXAMPLE".to_owned(),
@@ -99,8 +110,16 @@ impl Api {
         self.service().clock.advance(milliseconds);
     }
 
-    pub(crate) async fn run_due(&self) {
-        ecru_registry::work::run_due(self.service()).await.unwrap();
+    pub(crate) async fn run_due(&self) -> Vec<Ran> {
+        let runner = &self.registry.services.runner;
+        ecru_registry::work::run_due(self.service(), runner)
+            .await
+            .unwrap()
+    }
+
+    /// Resets one account, or all accounts.
+    pub(crate) async fn reset(&self, account: Option<RegistryId>) {
+        assert!(self.registry.services.reset(None, account).await.unwrap());
     }
 
     pub(crate) fn in_region(&self, region: &str) -> Self {
@@ -119,23 +138,19 @@ impl Api {
     }
 
     pub(crate) fn service(&self) -> &Arc<Service> {
-        &self.registry.service
+        &self.registry.services.ecr
     }
 
     /// The same data under a server that has been started anew.
     pub(crate) async fn restarted(&self) -> Self {
         let before = self.service();
         before.store.close().await;
-        let options = Options {
-            directory: self.data(),
-            ephemeral: true,
-        };
         let (clock, configuration) = (before.clock.clone(), before.configuration.clone());
         let ports = before.ports.clone();
-        let service = Service::open(&options, clock, Random::default(), configuration, ports);
+        let services = Services::open(opening(self.data(), clock), configuration, ports);
         Self {
             registry: Arc::new(Registry {
-                service: service.unwrap(),
+                services: services.unwrap(),
                 directory: Arc::clone(&self.registry.directory),
             }),
             ..self.clone()
@@ -149,7 +164,12 @@ impl Api {
     /// The same caller at the other door.
     pub(crate) fn context(&self) -> Context {
         let region = Region::parse(self.region.as_str()).unwrap();
-        Context::signed(self.service(), &self.access_key, region, endpoint())
+        let signed = Signed {
+            access_key_id: self.access_key.clone(),
+            region,
+        };
+        let sender = self.service().identify(signed).unwrap();
+        Context::signed(self.service(), sender, endpoint())
     }
 
     /// Brings about by hand a state that would take too many requests.
@@ -196,8 +216,7 @@ impl Api {
     }
 
     fn wire(&self) -> Wire {
-        let ecr = ecru_aws::json(Ecr(Arc::clone(self.service())));
-        Wire::new(vec![ecr], self.service().bodies.clone(), self.error_names)
+        self.registry.services.aws(self.error_names)
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Answer {

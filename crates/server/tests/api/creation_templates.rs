@@ -647,10 +647,8 @@ async fn a_reset_takes_templates_along() {
     let other = api.by_account(OTHER_ACCOUNT);
     create(&api, template("team")).await;
     create(&other, template("team")).await;
-    let filter = ecru_registry::ResetFilter {
-        account: Some(ecru_model::RegistryId::parse(ACCOUNT).unwrap()),
-    };
-    ecru_registry::reset(api.service(), filter).await.unwrap();
+    let account = ecru_model::RegistryId::parse(ACCOUNT).unwrap();
+    api.reset(Some(account)).await;
     assert_eq!(describe(&api, json!({})).await, [""; 0]);
     assert_eq!(describe(&other, json!({})).await, ["team"]);
 }

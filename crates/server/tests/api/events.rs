@@ -1,8 +1,7 @@
 //! What the operations tell of: each event with the change that caused it, in EventBridge's form, and none without.
 
+use ecru_platform::paging::Extent;
 use ecru_registry::events::{Envelope, EventFilter};
-use ecru_registry::introspection::Extent;
-use ecru_registry::{ResetFilter, reset};
 use serde_json::{Value, json};
 
 use crate::api::{Api, OTHER_ACCOUNT, pretty};
@@ -200,12 +199,12 @@ async fn events_go_with_a_reset_and_no_sequence_comes_again() {
     assert_eq!(sequences(), [1, 2]);
 
     let account = Some(ecru_model::RegistryId::parse(OTHER_ACCOUNT).unwrap());
-    reset(api.service(), ResetFilter { account }).await.unwrap();
+    api.reset(account).await;
     assert_eq!(sequences(), [1]);
     api.push("demo", Some("v2"), &Image::new(2)).await;
     assert_eq!(sequences(), [1, 3]);
 
-    reset(api.service(), ResetFilter::default()).await.unwrap();
+    api.reset(None).await;
     assert_eq!(sequences(), [0_i64; 0]);
     api.create("demo").await;
     api.push("demo", Some("v1"), &Image::new(1)).await;
@@ -221,19 +220,19 @@ async fn events_that_are_old_go_when_nobody_waits_for_them() {
     }
     // The clock that users see is no reason.
     api.service().clock.advance(400 * 24 * 60 * 60 * 1_000);
-    ecru_registry::work::run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(events(&api).len(), 3);
 
     api.execute("UPDATE outbox SET recorded_at = recorded_at - 86400001 WHERE sequence < 3")
         .await;
     api.execute("INSERT INTO sink_cursors (sink, sequence, active) VALUES ('s', 1, 1)")
         .await;
-    ecru_registry::work::run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(actions(&api, "demo"), pairs(&[("PUSH", "v2"), ("PUSH", "v3")]));
 
     api.execute("UPDATE outbox SET recorded_at = recorded_at - 604800000 WHERE sequence = 2")
         .await;
-    ecru_registry::work::run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(
         actions(&api, "demo"),
         pairs(&[("PUSH", "v3")]),

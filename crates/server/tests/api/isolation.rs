@@ -143,7 +143,7 @@ async fn the_same_names_in_other_accounts_and_regions_are_other_repositories() {
             json!({ "repositoryName": "demo", "force": true }),
         )
         .await;
-    ecru_registry::work::run_due(api.service()).await.unwrap();
+    api.run_due().await;
     for (seed, caller) in callers.iter().enumerate().skip(1) {
         assert_eq!(
             caller.tags("demo").await,

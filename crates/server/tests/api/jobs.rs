@@ -1,14 +1,13 @@
 //! Work in the background: what is due is run once, and told.
 
-use ecru_registry::jobs::Ended;
-use ecru_registry::work::run_due;
+use ecru_platform::jobs::Ended;
 use serde_json::json;
 
 use crate::api::Api;
 use crate::content::Image;
 
 async fn kinds(api: &Api) -> Vec<String> {
-    let ran = run_due(api.service()).await.unwrap();
+    let ran = api.run_due().await;
     ran.into_iter().map(|ran| ran.kind).collect()
 }
 
@@ -24,7 +23,7 @@ async fn a_deleted_repository_is_removed_with_its_layers_by_what_is_due() {
     .await;
     assert_eq!(api.count("SELECT count(*) FROM images"), 1);
 
-    let ran = run_due(api.service()).await.unwrap();
+    let ran = api.run_due().await;
     let removal = ran.iter().find(|ran| ran.kind == "repository-removal").unwrap();
     assert_eq!(removal.ended, Ended::Done(json!({ "repositories": 1 })));
     for table in [
@@ -49,9 +48,9 @@ async fn many_who_run_what_is_due_run_it_once() {
             json!({ "repositoryName": "demo", "force": true }),
         )
         .await;
-        let runs = (0..8).map(|_| run_due(api.service()));
+        let runs = (0..8).map(|_| api.run_due());
         let all = crate::api::join_all(runs).await;
-        let removals = all.into_iter().map(Result::unwrap).map(|ran| {
+        let removals = all.into_iter().map(|ran| {
             let removals = ran.iter().filter(|ran| ran.kind == "repository-removal");
             removals.count()
         });

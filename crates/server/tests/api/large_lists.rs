@@ -2,8 +2,9 @@
 //! still listed, named and deleted.
 
 use ecru_model::ErrorCode;
+use ecru_platform::paging::Extent;
 use ecru_registry::events::EventFilter;
-use ecru_registry::introspection::{self, Extent};
+use ecru_registry::introspection;
 use serde_json::{Value, json};
 
 use crate::api::Api;

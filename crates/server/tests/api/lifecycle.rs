@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ecru_model::{ErrorCode, RepositoryName, Scope};
-use ecru_registry::introspection::Extent;
+use ecru_platform::paging::Extent;
 use ecru_registry::lifecycle::{Explanation, explain};
 use serde_json::{Value, json};
 

@@ -769,9 +769,7 @@ async fn rules_and_what_they_cached_are_there_after_a_restart_and_go_with_a_rese
     api.run_due().await;
     assert_eq!(api.tags("hub/app").await.len(), 1);
 
-    ecru_registry::reset(api.service(), ecru_registry::ResetFilter::default())
-        .await
-        .unwrap();
+    api.reset(None).await;
     for table in [
         "SELECT count(*) FROM pull_through_cache_rules",
         "SELECT count(*) FROM secrets",

@@ -1,8 +1,7 @@
 //! Principals whose pulls leave no trace: registered, listed, taken away, and what that does to the pull times.
 
 use ecru_model::ErrorCode;
-use ecru_registry::principals::bind_principal;
-use ecru_registry::work;
+use ecru_platform::principals::bind_principal;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
@@ -157,7 +156,7 @@ async fn pulls_of_an_excluded_role_leave_no_trace_until_it_is_taken_away() {
     let image = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": "v1" }] });
     let pulled = async |by: &Api| {
         by.ok("BatchGetImage", image.clone()).await;
-        work::run_due(api.service()).await.unwrap();
+        api.run_due().await;
         let described = api.ok("DescribeImages", image.clone()).await;
         described["imageDetails"][0]["lastRecordedPullTime"].clone()
     };

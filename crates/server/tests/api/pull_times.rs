@@ -1,7 +1,6 @@
 //! When an image was last pulled: told by its description, at most a day behind.
 
 use ecru_registry::images::{Reference, load_manifest, pull_manifest};
-use ecru_registry::work;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -29,7 +28,7 @@ async fn pull(api: &Api, tag: &str) {
 }
 
 async fn pulled(api: &Api, tag: &str) -> Value {
-    work::run_due(api.service()).await.unwrap();
+    api.run_due().await;
     let input = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": tag }] });
     let described = api.ok("DescribeImages", input).await;
     described["imageDetails"][0]["lastRecordedPullTime"].clone()

@@ -78,9 +78,7 @@ async fn what_went_leaves_its_place_to_another() {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
     }
     assert_eq!(api.count("SELECT sum(held) FROM registry_counters"), 4);
-    ecru_registry::reset(api.service(), ecru_registry::ResetFilter::default())
-        .await
-        .unwrap();
+    api.reset(None).await;
     for answer in calls("three").await {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
     }

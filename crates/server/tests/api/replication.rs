@@ -1,7 +1,6 @@
 //! Replication: what is pushed into one registry and deleted there, and how it appears in others.
 
 use ecru_model::ErrorCode;
-use ecru_registry::work::run_due;
 use serde_json::{Value, json};
 
 use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
@@ -38,7 +37,7 @@ impl Api {
 
     /// Runs what is due, and names the kinds of what was done, but for that which is done whatever was asked.
     pub(crate) async fn run_replication(&self) -> Vec<String> {
-        let ran = run_due(self.service()).await.unwrap();
+        let ran = self.run_due().await;
         let kinds = ran.into_iter().map(|ran| ran.kind);
         kinds.filter(|kind| kind.starts_with("replication")).collect()
     }

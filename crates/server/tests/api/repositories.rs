@@ -382,7 +382,7 @@ async fn a_name_that_is_used_again_has_nothing_of_before() {
 
     for background in [false, true] {
         if background {
-            ecru_registry::work::run_due(api.service()).await.unwrap();
+            api.run_due().await;
         }
         assert_eq!(
             api.ok("ListImages", named("demo")).await,

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use ecru_model::{Digest, ErrorCode};
+use ecru_platform::paging::Extent;
 use ecru_registry::Ports;
 use ecru_registry::events::EventFilter;
-use ecru_registry::introspection::Extent;
 use ecru_registry::scanning::{
     Finding, FoundPackage, ImageScanner, PresetFinding, ScanLayer, ScanProblem, ScanReport, Severity,
     preset_findings, release_findings, scan_again,

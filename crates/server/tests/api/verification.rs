@@ -11,7 +11,6 @@ use ecru_registry::introspection::ScopedName;
 use ecru_registry::verification::{
     KeyReference, KeySource, KmsKeyArn, PublicKey, delete_requirement, put_requirement,
 };
-use ecru_registry::work::run_due;
 use ecru_store::{Snapshot, StoreError};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
@@ -334,7 +333,7 @@ async fn a_requirement_goes_with_its_repository() {
     api.ok("DeleteRepository", delete).await;
     api.create("demo").await;
     api.push("demo", Some("v1"), &image).await;
-    run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(api.count("SELECT count(*) FROM verification_keys"), 0);
     assert_eq!(api.count("SELECT count(*) FROM repositories"), 1);
 }
@@ -360,7 +359,7 @@ async fn replication_puts_a_tag_once_the_signature_has_come_too() {
 
     let image = Image::new(1);
     api.push("demo", Some("v1"), &image).await;
-    run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(there.tags("demo").await, []);
     let asked = json!({ "repositoryName": "demo", "imageId": { "imageDigest": image.digest() } });
     let status = api.ok("DescribeImageReplicationStatus", asked).await;
@@ -370,10 +369,10 @@ async fn replication_puts_a_tag_once_the_signature_has_come_too() {
     );
 
     api.push("demo", None, &signer.enveloped(&image.digest())).await;
-    run_due(api.service()).await.unwrap();
+    api.run_due().await;
     let later = NOW_MILLISECONDS + 24 * 60 * 60 * 1000;
     api.service().clock.freeze(Timestamp::from_millis(later));
-    run_due(api.service()).await.unwrap();
+    api.run_due().await;
     assert_eq!(there.tags("demo").await, [("v1".to_owned(), image.digest())]);
 }
 

@@ -45,7 +45,7 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     // Synced once, at the end.
     let rows = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
     refuse_programs(rows.as_ref())?;
-    migrate(rows.as_ref(), false)?;
+    migrate(rows.as_ref(), false, &[])?;
     refuse_more_than(&marker, rows.as_ref())?;
     let restoring = Restoring {
         place: &place,

@@ -29,7 +29,7 @@ fn data_of(number: i64, rows: &str) -> TempDir {
     let connection = SqliteFile::new(path.clone(), Flushing::Never)
         .connect(Access::Write)
         .unwrap();
-    migrate_to(connection.as_ref(), true, number).unwrap();
+    migrate_to(connection.as_ref(), true, number, &[]).unwrap();
     drop(connection);
     rusqlite::Connection::open(path)
         .unwrap()

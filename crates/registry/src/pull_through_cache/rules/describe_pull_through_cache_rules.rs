@@ -6,18 +6,20 @@ use ecru_model::{
     DescribePullThroughCacheRulesInput as Input, DescribePullThroughCacheRulesOutput as Output,
     PullThroughCacheRuleRepositoryPrefix as Prefix,
 };
+use ecru_platform::paging::{Listing, ROW_BYTES, Room};
+use ecru_platform::{Page, paging};
 use ecru_store::Snapshot;
 
 use super::{Rule, key, list, load};
 use crate::access::Access;
-use crate::paging::{self, Listing, ROW_BYTES, Room};
-use crate::{Context, Error, Page};
+use crate::paging::refuse_paging;
+use crate::{Context, Error};
 
 pub async fn describe_pull_through_cache_rules(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribePullThroughCacheRules", input.registry_id.as_ref());
     let token = input.next_token.as_deref();
     let named = input.ecr_repository_prefixes.is_some();
-    paging::refuse_paging(named, "ecrRepositoryPrefixes", input.max_results, token)?;
+    refuse_paging(named, "ecrRepositoryPrefixes", input.max_results, token)?;
     let limit = paging::limit(input.max_results);
     let listing = Listing {
         keys: &ctx.keys,

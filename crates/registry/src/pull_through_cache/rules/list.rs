@@ -1,10 +1,11 @@
 //! Lists the rules of every registry, for introspection.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
+use ecru_platform::paging::Filling;
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, StoreError, Value, stored};
 
-use crate::paging::{self, Filling};
-use crate::{Error, Page, Service};
+use crate::{Error, Service};
 
 /// A rule as introspection shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,11 +15,12 @@ use ecru_model::{
     PullThroughCacheRuleRepositoryPrefix as Prefix, RegistryId, RepositoryName, Scope, Timestamp,
     UpstreamRegistry,
 };
+use ecru_platform::Page;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
-use crate::paging::{Filling, Room};
+use crate::Error;
 use crate::quotas::{Held, Quota};
-use crate::{Error, Page};
 
 pub use create_pull_through_cache_rule::create_pull_through_cache_rule;
 pub use delete_pull_through_cache_rule::delete_pull_through_cache_rule;

@@ -4,11 +4,12 @@ use ecru_model::{
     DescribeReplicationBackfillResultsInput as Input, DescribeReplicationBackfillResultsOutput as Output,
     Digest, ReplicationBackfillResult, ReplicationBackfillResultStatus, RepositoryName,
 };
+use ecru_platform::paging::{Filling, Listing, Room};
+use ecru_platform::{Page, paging};
 use ecru_store::{Row, Snapshot, StoreError, Value, stored};
 
 use super::{Backfill, load};
-use crate::paging::{self, Filling, Listing, Room};
-use crate::{Context, Error, Page, stored_images};
+use crate::{Context, Error, stored_images};
 
 pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeReplicationBackfillResults", input.registry_id.as_ref());
@@ -28,7 +29,7 @@ pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) 
         access.registry(at)?;
         let backfill = load(at, &access.scope, &wanted, now)?;
         let page = results(at, &backfill, filter, after, room)?;
-        Ok((backfill, page))
+        Ok::<_, Error>((backfill, page))
     })
     .await?;
     Ok(Output {

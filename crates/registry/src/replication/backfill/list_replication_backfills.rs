@@ -4,10 +4,11 @@ use ecru_model::{
     ListReplicationBackfillsInput as Input, ListReplicationBackfillsOutput as Output,
     ReplicationBackfillSummary,
 };
+use ecru_platform::paging;
+use ecru_platform::paging::Listing;
 use ecru_store::StoreError;
 
 use super::{Backfill, list};
-use crate::paging::{self, Listing};
 use crate::{Context, Error};
 
 const PAGE_DEFAULT: i32 = 25;
@@ -31,7 +32,7 @@ pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<O
     let registry_id = access.scope.registry_id.clone();
     let page = paging::read(&ctx.store, limit, move |at, room| {
         access.registry(at)?;
-        Ok(list(at, &access.scope, before, now, room)?)
+        Ok::<_, Error>(list(at, &access.scope, before, now, room)?)
     })
     .await?;
     let summaries = page.items.iter().map(summary).collect::<Result<_, _>>();

@@ -13,11 +13,12 @@ use ecru_model::{
     ErrorCode, Region, RegistryId, ReplicationBackfillId, ReplicationBackfillProgress,
     ReplicationBackfillStatus, ReplicationDestination, Scope, Timestamp,
 };
+use ecru_platform::Page;
+use ecru_platform::jobs::schedule;
+use ecru_platform::paging::{Filling, Room};
 use ecru_store::{Row, Snapshot, StoreError, Tx, Value, stored};
 
-use crate::jobs::schedule;
-use crate::paging::{Filling, Room};
-use crate::{Error, Page};
+use crate::Error;
 
 pub use describe_replication_backfill_results::describe_replication_backfill_results;
 pub use list_replication_backfills::list_replication_backfills;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use ecru_model::{ImageStatus, ReplicationBackfillStatus, RepositoryName};
+use ecru_platform::jobs::Lease;
+use ecru_platform::paging::Room;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::{Backfill, Cursor, find, set_status};
-use crate::jobs::Lease;
-use crate::paging::Room;
 use crate::records::repositories::{self, Repository};
 use crate::replication::{Route, configuration};
 use crate::{Error, Service};

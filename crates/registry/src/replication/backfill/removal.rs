@@ -1,10 +1,10 @@
 //! Removes old backfills, and the backfills of accounts that were reset, a batch of rows at a time.
 
 use ecru_model::Timestamp;
+use ecru_platform::jobs::Lease;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::kept_since;
-use crate::jobs::Lease;
 use crate::{Error, Service};
 
 const ROWS_PER_BATCH: i64 = 200;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ecru_model::ReplicationBackfillStatus;
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::Value;
 use serde_json::json;
 
 use super::prepare::prepare;
 use super::ship::ship_next;
 use super::{Backfill, find, set_status};
-use crate::jobs::{Job, Lease, Outcome, Work};
 use crate::replication::configuration;
 use crate::{Error, Service};
 
@@ -21,6 +21,8 @@ const NOT_CONFIGURED: &str = "DestinationNotConfigured";
 pub(crate) struct ReplicationBackfill;
 
 impl Work for ReplicationBackfill {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "replication-backfill";
     /// The UUID of the backfill.
     type Subject = String;

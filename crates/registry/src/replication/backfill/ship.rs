@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ErrorCode, ImageTag, ReplicationBackfillResultStatus, RepositoryName};
+use ecru_platform::jobs::Lease;
 use ecru_store::{StoreError, Tx, Value, stored};
 
 use super::Backfill;
 use crate::context::Terms;
-use crate::jobs::Lease;
 use crate::records::repositories;
 use crate::replication::copy::{Refusal, bring_needs, place};
 use crate::replication::run::failure_code;

@@ -4,9 +4,9 @@ use ecru_model::{
     PutRegistryScanningConfigurationInput as Input, PutRegistryScanningConfigurationOutput as Output,
     ScanType,
 };
+use ecru_platform::jobs::schedule;
 
 use super::Configuration;
-use crate::jobs::schedule;
 use crate::scanning::sweep::ScanSweep;
 use crate::{Context, Error};
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use ecru_model::{ImageStatus, Timestamp};
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{Tx, Value, stored};
 use serde_json::json;
 
 use super::{bring_back, schedule};
-use crate::jobs::{ImageSubject, Job, Lease, Outcome, Work};
 use crate::manifests::Manifest;
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Image, find, manifest_of};
+use crate::subjects::ImageSubject;
 use crate::{Error, Service};
 
 /// The image stays in the status `ACTIVATING` until the restore is due. An active index must name only images
@@ -48,6 +49,8 @@ pub(crate) fn begin_activation(
 pub(crate) struct Activation;
 
 impl Work for Activation {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "activation";
     type Subject = ImageSubject;
 

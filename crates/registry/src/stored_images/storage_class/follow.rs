@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use ecru_model::{Digest, ImageStatus};
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{Snapshot, Tx, Value, stored};
 use serde_json::json;
 
 use super::{archive, bring_back};
 use crate::context::Terms;
-use crate::jobs::{ImageSubject, Job, Lease, Outcome, Work};
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Deleted, Image, delete_image, find};
+use crate::subjects::ImageSubject;
 use crate::{Error, Service};
 
 /// A referrer has a few rows, so that a batch stays within about 200 rows.
@@ -20,6 +21,8 @@ const REFERRERS_PER_BATCH: i64 = 25;
 pub(crate) struct Following;
 
 impl Work for Following {
+    type Service = Service;
+    type Error = Error;
     const NAME: &'static str = "referrers";
     type Subject = ImageSubject;
 

@@ -4,13 +4,14 @@ mod activate;
 mod follow;
 
 use ecru_model::{Digest, ImageStatus, Timestamp};
+use ecru_platform::jobs::{Work, schedule as schedule_work};
 use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 
 use super::{Image, find, manifest_of, needs, tags_of};
 use crate::context::Terms;
-use crate::jobs::{ImageSubject, Work, schedule as schedule_work};
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
+use crate::subjects::ImageSubject;
 use crate::{Error, Pace, events};
 
 pub(crate) use activate::{Activation, begin_activation};

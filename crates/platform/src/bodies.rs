@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub(crate) use self::arrival::Arrival;
+pub use self::arrival::Arrival;
 
 const MEBIBYTE: usize = 1024 * 1024;
 

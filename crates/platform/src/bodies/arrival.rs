@@ -15,7 +15,7 @@ const LAG_MAX: Duration = Duration::from_secs(5);
 const CHECKED_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-pub(crate) struct Arrival {
+pub struct Arrival {
     lag: Duration,
     waited: Duration,
 }
@@ -23,13 +23,13 @@ pub(crate) struct Arrival {
 impl Arrival {
     /// Adds time for which the body itself has waited. Its sender then has less time left, so that every body
     /// ends within a bounded time.
-    pub(crate) fn has_waited(&mut self, time: Duration) {
+    pub fn has_waited(&mut self, time: Duration) {
         self.waited += time;
     }
 
     /// Waits for the next piece, for as long as its sender may take. Only a body that holds memory must keep
     /// the pace.
-    pub(crate) async fn next<F: Future>(
+    pub async fn next<F: Future>(
         &mut self,
         piece: F,
         holds: bool,
@@ -64,7 +64,7 @@ impl Arrival {
     }
 
     /// Records that bytes arrived.
-    pub(crate) fn arrived(&mut self, bytes: usize) {
+    pub fn arrived(&mut self, bytes: usize) {
         if !self.lag.is_zero() {
             let milliseconds = bytes.saturating_mul(1000) / PACE_BYTES_PER_SECOND;
             let caught_up = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX));

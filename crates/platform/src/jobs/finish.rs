@@ -6,20 +6,21 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::lease::Lease;
 use super::{Ended, JobRow, Outcome, Ran, SCHEDULED};
-use crate::{Error, Service};
+use crate::Platform;
+use crate::ServiceError;
 
 const FIRST_PAUSE_MILLISECONDS: i64 = 1_000;
 const PAUSE_MILLISECONDS_MAX: i64 = 60 * 60 * 1_000;
 
 /// Records the result of a run, unless another run has taken over.
 pub(super) async fn finish(
-    service: &Service,
+    platform: &Platform,
     row: &JobRow,
     lease: Lease,
-    result: Result<Outcome, Error>,
-) -> Result<Ran, Error> {
+    result: Result<Outcome, ServiceError>,
+) -> Result<Ran, StoreError> {
     let job = &row.job;
-    let machine_now = service.clock.machine_milliseconds();
+    let machine_now = platform.clock.machine_milliseconds();
     let next = match &result {
         Ok(Outcome::Done(_)) => Next::Gone,
         Ok(Outcome::Again(at)) => Next::At(at.as_millis()),
@@ -38,7 +39,7 @@ pub(super) async fn finish(
             )
         }
     };
-    let kept = service.store.write(move |tx| next.save(tx, &lease)).await?;
+    let kept = platform.store.write(move |tx| next.save(tx, &lease)).await?;
 
     let ended = match result {
         _ if !kept => Ended::Superseded,
@@ -64,7 +65,7 @@ enum Next {
 
 impl Next {
     /// Whether this run still held the lease.
-    fn save(&self, tx: &Tx<'_>, lease: &Lease) -> Result<bool, Error> {
+    fn save(&self, tx: &Tx<'_>, lease: &Lease) -> Result<bool, StoreError> {
         tx.announce(SCHEDULED);
         let [id, owner] = lease.key();
         let changed = match self {

@@ -1,11 +1,11 @@
-//! The owners of access keys, until another service stores them.
+//! Access keys that a client of the control API has bound to a principal.
 
+use ecru_model::Arn;
 use ecru_model::identity::account;
-use ecru_model::{Arn, ErrorCode};
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
-use crate::paging::{self, Filling};
-use crate::{Error, Page, Service};
+use crate::Platform;
+use crate::paging::{self, Filling, Page};
 
 const PRINCIPALS_MAX: i64 = 10_000;
 const ACCESS_KEY_ID_CHARACTERS_MAX: usize = 128;
@@ -17,22 +17,31 @@ pub struct Principal {
     pub arn: String,
 }
 
+/// Why an access key cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("the access key must have 1 to 128 letters, digits, '_', '-' or '.'")]
+    AccessKeyId,
+    #[error("the ARN must be that of a user, a role, an assumed role or an account's root")]
+    Arn,
+    #[error("There are {PRINCIPALS_MAX} principals already.")]
+    TooMany,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Binds an access key to a principal, and replaces an earlier binding.
-pub async fn bind_principal(service: &Service, access_key_id: String, arn: String) -> Result<(), Error> {
+pub async fn bind_principal(
+    platform: &Platform,
+    access_key_id: String,
+    arn: String,
+) -> Result<(), BindError> {
     if !is_access_key_id(&access_key_id) {
-        return Err(Error::parameter(
-            "accessKeyId",
-            "must have 1 to 128 letters, digits, '_', '-' or '.'",
-        ));
+        return Err(BindError::AccessKeyId);
     }
     let known = Arn::parse(&arn).is_some_and(|arn| arn.has_known_partition());
-    let Some(account) = account(&arn).filter(|_| known) else {
-        return Err(Error::parameter(
-            "arn",
-            "must be the ARN of a user, a role, an assumed role or an account's root",
-        ));
-    };
-    service
+    let account = account(&arn).filter(|_| known).ok_or(BindError::Arn)?;
+    platform
         .store
         .write(move |tx| {
             tx.execute(
@@ -43,12 +52,12 @@ pub async fn bind_principal(service: &Service, access_key_id: String, arn: Strin
             check_count(tx)
         })
         .await?;
-    service.principals.reload(&service.store)
+    Ok(platform.bindings.reload(&platform.store)?)
 }
 
 /// Returns whether the access key was bound.
-pub async fn release_principal(service: &Service, access_key_id: String) -> Result<bool, Error> {
-    let released = service
+pub async fn release_principal(platform: &Platform, access_key_id: String) -> Result<bool, StoreError> {
+    let released = platform
         .store
         .write(move |tx| {
             tx.execute(
@@ -57,17 +66,17 @@ pub async fn release_principal(service: &Service, access_key_id: String) -> Resu
             )
         })
         .await?;
-    service.principals.reload(&service.store)?;
+    platform.bindings.reload(&platform.store)?;
     Ok(released > 0)
 }
 
 /// A page in the order of access keys, from the one after `after`.
 pub async fn list_principals(
-    service: &Service,
+    platform: &Platform,
     after: String,
     limit: u32,
-) -> Result<Page<Principal, String>, Error> {
-    paging::read_elsewhere(&service.store, limit, move |at, room| {
+) -> Result<Page<Principal, String>, StoreError> {
+    paging::read_elsewhere(&platform.store, limit, move |at, room| {
         let mut filling = Filling::new(room);
         at.each(
             "SELECT access_key_id, arn FROM principals WHERE access_key_id > ?1 ORDER BY access_key_id LIMIT ?2",
@@ -85,7 +94,7 @@ pub async fn list_principals(
     .await
 }
 
-pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM principals WHERE (?1 IS NULL OR account = ?1)",
         &[Value::from(account)],
@@ -93,15 +102,12 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
     Ok(())
 }
 
-fn check_count(at: &Snapshot<'_>) -> Result<(), Error> {
+fn check_count(at: &Snapshot<'_>) -> Result<(), BindError> {
     let count = at.find("SELECT COUNT(*) FROM principals", &[], |row| row.integer(0))?;
     if count.unwrap_or(0) <= PRINCIPALS_MAX {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorCode::LimitExceededException,
-        format!("There are {PRINCIPALS_MAX} principals already."),
-    ))
+    Err(BindError::TooMany)
 }
 
 fn is_access_key_id(text: &str) -> bool {

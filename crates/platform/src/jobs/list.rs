@@ -1,10 +1,9 @@
 //! Lists the jobs, for people and test helpers.
 
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
-use ecru_store::{Row, StoreError, stored};
+use ecru_store::{Row, Store, StoreError, stored};
 
-use crate::paging::{self, Extent, Filling};
-use crate::{Error, Page, Service};
+use crate::paging::{self, Extent, Filling, Page};
 
 #[derive(Clone, Debug)]
 pub struct WaitingJob {
@@ -19,8 +18,8 @@ pub struct WaitingJob {
     pub last_error: Option<String>,
 }
 
-pub async fn list_jobs(service: &Service, extent: Extent) -> Result<Page<WaitingJob, i64>, Error> {
-    paging::read_elsewhere(&service.store, extent.limit, move |at, room| {
+pub async fn list_jobs(store: &Store, extent: Extent) -> Result<Page<WaitingJob, i64>, StoreError> {
+    paging::read_elsewhere(store, extent.limit, move |at, room| {
         let mut filling = Filling::new(room);
         at.each(
             "SELECT id, kind, account, region, subject, due, CASE WHEN lease_owner IS NULL THEN 0 ELSE 1 END, attempts, last_error

@@ -8,14 +8,9 @@ use super::{SCHEDULED, Subject, Work};
 /// Earlier than every clock: `due` decides when a job may run.
 const AT_ONCE: Timestamp = Timestamp::from_millis(i64::MIN);
 
-/// Work that belongs to no registry: it removes unneeded data.
-pub(crate) const HOUSEKEEPING: &str = "housekeeping";
-/// Work that belongs to no registry: it removes the content of deleted repositories.
-pub(crate) const REPOSITORY_REMOVAL: &str = "repository-removal";
-
 /// A kind, scope and subject have one job: of two due times, by the clock that users see, the earlier one
 /// wins. While a run is under way, this requests another run after it.
-pub(crate) fn schedule<W: Work>(
+pub fn schedule<W: Work>(
     tx: &Tx<'_>,
     scope: &Scope,
     subject: &W::Subject,
@@ -25,7 +20,7 @@ pub(crate) fn schedule<W: Work>(
 }
 
 /// For rooms below the room that does the work.
-pub(crate) fn schedule_named(
+pub fn schedule_named(
     tx: &Tx<'_>,
     kind: &'static str,
     scope: &Scope,
@@ -57,13 +52,19 @@ fn save(tx: &Tx<'_>, kind: &str, scope: &Scope, subject: &str, due: Timestamp) -
     Ok(())
 }
 
-/// Schedules work that belongs to no registry, due at once.
-pub(crate) fn schedule_everywhere<W: Work<Subject = ()>>(tx: &Tx<'_>) -> Result<(), StoreError> {
+/// Schedules work that belongs to no account, due at once.
+pub fn schedule_everywhere<W: Work<Subject = ()>>(tx: &Tx<'_>) -> Result<(), StoreError> {
     save_everywhere(tx, W::NAME)
 }
 
-pub(crate) fn schedule_housekeeping(tx: &Tx<'_>) -> Result<(), StoreError> {
-    save_everywhere(tx, HOUSEKEEPING)
+/// Schedules each of these kinds, which belong to no account.
+pub(super) fn schedule_standing(tx: &Tx<'_>, kinds: &[&'static str]) -> Result<(), StoreError> {
+    kinds.iter().try_for_each(|kind| save_everywhere(tx, kind))
+}
+
+/// As `schedule_everywhere`, for rooms below the room that does the work.
+pub fn schedule_everywhere_named(tx: &Tx<'_>, kind: &'static str) -> Result<(), StoreError> {
+    save_everywhere(tx, kind)
 }
 
 fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
@@ -74,15 +75,13 @@ fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
     save(tx, kind, &nowhere, "", AT_ONCE)
 }
 
-/// Deletes the jobs of one account, or of all accounts. Work that belongs to no registry stays.
-pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM jobs WHERE (?1 IS NULL OR account = ?1) AND kind NOT IN (?2, ?3)",
-        &[
-            Value::from(account),
-            Value::Text(REPOSITORY_REMOVAL),
-            Value::Text(HOUSEKEEPING),
-        ],
-    )?;
+/// Deletes the jobs of these kinds, of one account or of all accounts.
+pub fn forget(tx: &Tx<'_>, account: Option<&str>, kinds: &[&'static str]) -> Result<(), StoreError> {
+    for kind in kinds {
+        tx.execute(
+            "DELETE FROM jobs WHERE kind = ?1 AND (?2 IS NULL OR account = ?2)",
+            &[Value::Text(kind), Value::from(account)],
+        )?;
+    }
     Ok(())
 }

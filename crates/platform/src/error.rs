@@ -2,6 +2,10 @@
 
 use std::error::Error as StdError;
 
+use ecru_store::StoreError;
+
+use crate::NoRandomness;
+
 /// The name of an error, as clients read it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
@@ -85,5 +89,17 @@ impl ServiceError {
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        Self::internal("the store failed").caused_by(error)
+    }
+}
+
+impl From<NoRandomness> for ServiceError {
+    fn from(error: NoRandomness) -> Self {
+        Self::internal("no randomness").caused_by(error)
     }
 }

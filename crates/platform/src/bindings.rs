@@ -1,22 +1,20 @@
-//! Which principal an access key belongs to.
+//! The access keys that are bound to a principal, in memory.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use ecru_model::RegistryId;
+use ecru_model::{Caller, RegistryId};
 use ecru_store::{Row, Snapshot, Store, StoreError, stored};
 
-use crate::{Caller, Error};
+/// All bindings: every signed request reads them.
+pub struct Bindings(RwLock<HashMap<String, Caller>>);
 
-/// All bindings, in memory because every signed request reads them.
-pub(crate) struct Principals(RwLock<HashMap<String, Caller>>);
-
-impl Principals {
+impl Bindings {
     pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
         Ok(Self(RwLock::new(load_all(at)?)))
     }
 
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
+    pub fn reload(&self, store: &Store) -> Result<(), StoreError> {
         // Read under the lock: of two reloads, the later one has seen the changes of both.
         let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *bound = store.read(load_all)?;

@@ -9,8 +9,6 @@ use ecru_model::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::Error;
-
 pub use setting::SetClock;
 pub(crate) use setting::{forget, restore, save};
 
@@ -42,14 +40,14 @@ impl Default for ClockState {
 
 /// One moment in both clocks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// The time that users see.
-    pub(crate) now: Timestamp,
-    pub(crate) machine_now: i64,
+    pub now: Timestamp,
+    pub machine_now: i64,
 }
 
 impl Clock {
-    pub(crate) fn moment(&self) -> Moment {
+    pub fn moment(&self) -> Moment {
         Moment {
             now: self.now(),
             machine_now: self.machine_milliseconds(),
@@ -106,7 +104,7 @@ impl Clock {
 }
 
 /// Machine time in milliseconds since 1970.
-pub(crate) fn machine_milliseconds() -> i64 {
+pub fn machine_milliseconds() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
@@ -115,14 +113,18 @@ pub(crate) fn machine_milliseconds() -> i64 {
 #[derive(Clone, Debug, Default)]
 pub struct Random(());
 
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the system's source of randomness failed")]
+pub struct NoRandomness;
+
 impl Random {
-    pub fn bytes<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], Error> {
+    pub fn bytes<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], NoRandomness> {
         let mut bytes = [0; LENGTH];
-        getrandom::fill(&mut bytes).map_err(|_| Error::server("the system's source of randomness failed"))?;
+        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
         Ok(bytes)
     }
 
-    pub fn uuid(&self) -> Result<Uuid, Error> {
+    pub fn uuid(&self) -> Result<Uuid, NoRandomness> {
         Ok(uuid::Builder::from_random_bytes(self.bytes()?).into_uuid())
     }
 }

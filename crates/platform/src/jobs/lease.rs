@@ -1,19 +1,27 @@
 //! The right of one run to change rows for its job.
 
-use ecru_model::ErrorCode;
 use ecru_store::{StoreError, Tx, Value};
 
 use super::JobRow;
-use crate::{Clock, Error};
+use crate::Clock;
 
 /// Longer than any pause of a living process, and short enough for work to wait after its process died.
 const LEASE_MILLISECONDS: i64 = 60_000;
 /// The interval at which a run that commits nothing renews its lease.
 pub(super) const RENEWAL: std::time::Duration = std::time::Duration::from_secs(20);
 
+/// Why a run must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    #[error("another run has taken over this work")]
+    Lost,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Held by a run; a clone is the same lease.
 #[derive(Clone, Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     job_id: i64,
     owner: String,
     clock: Clock,
@@ -29,14 +37,11 @@ impl Lease {
     }
 
     /// Every transaction of a run begins with this check, so that it commits nothing once another run has taken over.
-    pub(crate) fn check(&self, tx: &Tx<'_>) -> Result<(), Error> {
+    pub fn check(&self, tx: &Tx<'_>) -> Result<(), LeaseError> {
         if self.renew(tx)? {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorCode::ServerException,
-            "another run has taken over this work",
-        ))
+        Err(LeaseError::Lost)
     }
 
     /// Whether this run still holds the lease.

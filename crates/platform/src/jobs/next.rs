@@ -6,26 +6,26 @@ use ecru_model::Timestamp;
 use ecru_store::{Snapshot, StoreError, Tx, Value};
 
 use super::lease::{Lease, lease_until};
-use super::{JobRow, Kind, Place};
+use super::runs::{FullKinds, RunningKind};
+use super::{JobRow, Place, Runner};
+use crate::ServiceError;
 use crate::clock::Moment;
-use crate::state::runs::{FullKinds, RunningKind};
-use crate::{Error, Service};
 
 /// Takes the lease of the job that has been due the longest, if any may run, and counts its kind in the place.
 pub(super) async fn claim(
-    service: &Service,
-    kinds: &[Kind],
+    runner: &Runner,
     place: &mut Place,
-) -> Result<Option<(JobRow, Lease)>, Error> {
-    let _choosing = service.runs.choosing.lock().await;
-    let full = service.runs.full_kinds();
-    let moment = service.clock.moment();
-    if service.store.read(|at| first_due(at, moment, &full))?.is_none() {
+) -> Result<Option<(JobRow, Lease)>, ServiceError> {
+    let platform = &runner.platform;
+    let _choosing = runner.runs.choosing.lock().await;
+    let full = runner.runs.full_kinds();
+    let moment = platform.clock.moment();
+    if platform.store.read(|at| first_due(at, moment, &full))?.is_none() {
         return Ok(None);
     }
-    let owner = service.random.uuid()?.to_string();
+    let owner = platform.random.uuid()?.to_string();
     let taken_by = owner.clone();
-    let taken = service
+    let taken = platform
         .store
         .write(move |tx| match first_due(tx, moment, &full)? {
             Some(id) => take(tx, id, &taken_by, moment),
@@ -33,12 +33,12 @@ pub(super) async fn claim(
         })
         .await?;
     Ok(taken.map(|job| {
-        let known = kinds.iter().find(|kind| kind.name == job.kind);
+        let known = runner.kind(&job.kind);
         place.hold_for(RunningKind {
             name: job.kind.clone(),
             running_max: known.map_or(1, |kind| kind.running_max),
         });
-        let lease = Lease::of(&job, owner, service.clock.clone());
+        let lease = Lease::of(&job, owner, platform.clock.clone());
         (job, lease)
     }))
 }
@@ -62,8 +62,8 @@ fn first_due(at: &Snapshot<'_>, moment: Moment, full: &FullKinds) -> Result<Opti
 }
 
 /// If the job is due to run again at a time that has come, this run covers that too.
-fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobRow>, Error> {
-    Ok(tx.find(
+fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobRow>, StoreError> {
+    tx.find(
         "UPDATE jobs SET lease_owner = ?2, lease_until = ?3, attempts = attempts + 1,
              again_due = CASE WHEN again_due <= ?4 THEN NULL ELSE again_due END
          WHERE id = ?1 RETURNING id, kind, account, region, subject, attempts",
@@ -74,16 +74,17 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobR
             Value::Integer(moment.now.as_millis()),
         ],
         JobRow::from_row,
-    )?)
+    )
 }
 
 /// The time until a job may run, if nothing new is scheduled and the clock is not changed. A job that waits
 /// for a run of its own kind begins when that run ends.
-pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
-    let moment = service.clock.moment();
-    let full = service.runs.full_kinds();
+pub(super) fn idle_time(runner: &Runner) -> Result<Option<Duration>, StoreError> {
+    let platform = &runner.platform;
+    let moment = platform.clock.moment();
+    let full = runner.runs.full_kinds();
     let [first, second, third] = full.each_ref().map(|kind| Value::Text(kind));
-    let by_machine = service.store.read(|at| {
+    let by_machine = platform.store.read(|at| {
         at.find(
             "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)
              FROM jobs WHERE due <= ?1 AND kind NOT IN (?2, ?3, ?4)",
@@ -91,7 +92,7 @@ pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
             |row| row.optional_integer(0),
         )
     })?;
-    let by_clock = service.store.read(|at| {
+    let by_clock = platform.store.read(|at| {
         at.find(
             "SELECT MIN(due) FROM jobs WHERE due > ?1",
             &[Value::Integer(moment.now.as_millis())],
@@ -103,7 +104,7 @@ pub(super) fn idle_time(service: &Service) -> Result<Option<Duration>, Error> {
         .map(|at| at.saturating_sub(moment.machine_now));
     let until_clock = by_clock
         .flatten()
-        .filter(|_| service.clock.frozen_at().is_none())
+        .filter(|_| platform.clock.frozen_at().is_none())
         .map(|at| at.saturating_sub(moment.now.as_millis()));
     let earliest = [until_machine, until_clock].into_iter().flatten().min();
     Ok(earliest.map(|milliseconds| Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))))

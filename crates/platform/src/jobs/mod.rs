@@ -10,10 +10,11 @@ mod list;
 mod next;
 mod run;
 mod run_due;
+mod runs;
 mod schedule;
 mod subject;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod work;
 
 use std::sync::Arc;
@@ -24,31 +25,28 @@ use ecru_store::{Row, StoreError, Topic, stored};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::Service;
-use crate::state::runs::RunningKind;
+use crate::Platform;
+use runs::{RunningKind, Runs};
 
-pub use crate::state::runs::{Ended, Ran};
-pub(crate) use background::run_in_background;
-pub(crate) use lease::Lease;
+pub use background::run_in_background;
+pub use lease::{Lease, LeaseError};
 pub use list::{WaitingJob, list_jobs};
-pub(crate) use run_due::run_due;
-pub(crate) use schedule::{
-    HOUSEKEEPING, REPOSITORY_REMOVAL, forget, schedule, schedule_everywhere, schedule_housekeeping,
-    schedule_named,
-};
-pub(crate) use subject::{ImageSubject, Subject};
-pub(crate) use work::{Kind, Work};
+pub use run_due::run_due;
+pub use runs::{Ended, Ran};
+pub use schedule::{forget, schedule, schedule_everywhere, schedule_everywhere_named, schedule_named};
+pub use subject::Subject;
+pub use work::{Kind, Work};
 
 /// Announced by every transaction that schedules a job.
 const SCHEDULED: Topic = Topic::new(0);
 
 /// A job whose run has begun, with its subject.
 #[derive(Clone, Debug)]
-pub(crate) struct Job<S> {
-    pub(crate) scope: Scope,
-    pub(crate) subject: S,
+pub struct Job<S> {
+    pub scope: Scope,
+    pub subject: S,
     /// How many runs began without reaching an end, including this one.
-    pub(crate) attempts: i64,
+    pub attempts: i64,
 }
 
 /// The same as in its row.
@@ -87,30 +85,57 @@ pub enum Outcome {
     Later(Value, Duration),
 }
 
+/// Runs the jobs of all services of the process.
+pub struct Runner {
+    platform: Arc<Platform>,
+    kinds: Vec<Kind>,
+    runs: Runs,
+}
+
+impl Runner {
+    pub fn new(platform: Arc<Platform>, kinds: Vec<Kind>) -> Arc<Self> {
+        Arc::new(Self {
+            platform,
+            kinds,
+            runs: Runs::default(),
+        })
+    }
+
+    fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    /// The names of the kinds that are scheduled at each start.
+    fn standing(&self) -> Vec<&'static str> {
+        let standing = self.kinds.iter().filter(|kind| kind.is_standing);
+        standing.map(|kind| kind.name).collect()
+    }
+}
+
 /// Permission for one run.
 struct Place {
-    service: Arc<Service>,
+    runner: Arc<Runner>,
     kind: Option<RunningKind>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Place {
     /// Waits for a free place. None when the process ends.
-    async fn wait(service: &Arc<Service>) -> Option<Self> {
-        let permit = Arc::clone(&service.runs.permits).acquire_owned().await.ok()?;
-        Some(Self::take(service, permit))
+    async fn wait(runner: &Arc<Runner>) -> Option<Self> {
+        let permit = Arc::clone(&runner.runs.permits).acquire_owned().await.ok()?;
+        Some(Self::take(runner, permit))
     }
 
     /// None if all places are taken.
-    fn try_take(service: &Arc<Service>) -> Option<Self> {
-        let permit = Arc::clone(&service.runs.permits).try_acquire_owned().ok()?;
-        Some(Self::take(service, permit))
+    fn try_take(runner: &Arc<Runner>) -> Option<Self> {
+        let permit = Arc::clone(&runner.runs.permits).try_acquire_owned().ok()?;
+        Some(Self::take(runner, permit))
     }
 
-    fn take(service: &Arc<Service>, permit: OwnedSemaphorePermit) -> Self {
-        service.runs.taken.send_modify(|taken| *taken += 1);
+    fn take(runner: &Arc<Runner>, permit: OwnedSemaphorePermit) -> Self {
+        runner.runs.taken.send_modify(|taken| *taken += 1);
         Self {
-            service: Arc::clone(service),
+            runner: Arc::clone(runner),
             kind: None,
             _permit: permit,
         }
@@ -118,7 +143,7 @@ impl Place {
 
     /// Counts the run among those of its kind until the place is dropped.
     fn hold_for(&mut self, kind: RunningKind) {
-        self.service.runs.begins(kind.clone());
+        self.runner.runs.begins(kind.clone());
         self.kind = Some(kind);
     }
 }
@@ -126,8 +151,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(kind) = &self.kind {
-            self.service.runs.ends(kind);
+            self.runner.runs.ends(kind);
         }
-        self.service.runs.taken.send_modify(|taken| *taken -= 1);
+        self.runner.runs.taken.send_modify(|taken| *taken -= 1);
     }
 }

@@ -6,32 +6,34 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::next::{claim, waive_waiting};
 use super::run::run;
-use super::{Kind, Place, Ran, schedule_housekeeping};
-use crate::{Error, Service};
+use super::schedule::schedule_standing;
+use super::{Place, Ran, Runner};
+use crate::ServiceError;
 
 /// A bound for work that always schedules more of itself at once.
 const RUNS_MAX: usize = 10_000;
 
 /// Runs everything that is due by the clock until nothing is left that may run, including failed jobs that
 /// wait for another attempt. It also waits for the runs of the background loop, and reports them.
-pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<Vec<Ran>, Error> {
-    let mut heard = service.runs.ended.subscribe();
-    let mut taken = service.runs.taken.subscribe();
-    let now = service.clock.now();
-    service
-        .store
+pub async fn run_due(runner: &Arc<Runner>) -> Result<Vec<Ran>, ServiceError> {
+    let mut heard = runner.runs.ended.subscribe();
+    let mut taken = runner.runs.taken.subscribe();
+    let now = runner.platform.clock.now();
+    let standing = runner.standing();
+    let store = &runner.platform.store;
+    store
         .write(move |tx| {
-            schedule_housekeeping(tx)?;
+            schedule_standing(tx, &standing)?;
             waive_waiting(tx, now)
         })
         .await?;
 
     let mut ended = Vec::new();
     for _ in 0..RUNS_MAX {
-        let began = run_one(service, kinds).await?;
+        let began = run_one(runner).await?;
         if !began {
             // The background loop may be running the missing job, and that run may leave more to do.
-            if *taken.borrow_and_update() == 0 && !run_one(service, kinds).await? {
+            if *taken.borrow_and_update() == 0 && !run_one(runner).await? {
                 break;
             }
             let _ = taken.wait_for(|taken| *taken == 0).await;
@@ -48,18 +50,18 @@ pub(crate) async fn run_due(service: &Arc<Service>, kinds: &'static [Kind]) -> R
 }
 
 /// Whether a job was run.
-async fn run_one(service: &Arc<Service>, kinds: &'static [Kind]) -> Result<bool, Error> {
-    let Some(mut place) = Place::wait(service).await else {
+async fn run_one(runner: &Arc<Runner>) -> Result<bool, ServiceError> {
+    let Some(mut place) = Place::wait(runner).await else {
         return Ok(false);
     };
-    let Some(claimed) = claim(service, kinds, &mut place).await? else {
+    let Some(claimed) = claim(runner, &mut place).await? else {
         return Ok(false);
     };
     // On its own task, a run survives the request that asked for it.
-    let own = Arc::clone(service);
-    let running = tokio::spawn(async move { run(&own, kinds, claimed, place).await });
+    let own = Arc::clone(runner);
+    let running = tokio::spawn(async move { run(&own, claimed, place).await });
     running
         .await
-        .map_err(|panic| Error::server("background work panicked").caused_by(panic))??;
+        .map_err(|panic| ServiceError::internal("background work panicked").caused_by(panic))??;
     Ok(true)
 }

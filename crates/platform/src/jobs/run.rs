@@ -6,25 +6,24 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::finish::finish;
 use super::lease::{Lease, RENEWAL};
-use super::{JobRow, Kind, Place, Ran};
-use crate::{Error, Service};
+use super::{JobRow, Place, Ran, Runner};
+use crate::ServiceError;
 
 /// Runs a job in one of the places, and returns its result.
 pub(super) async fn run(
-    service: &Arc<Service>,
-    kinds: &'static [Kind],
+    runner: &Arc<Runner>,
     (job, lease): (JobRow, Lease),
     place: Place,
-) -> Result<Ran, Error> {
-    let kind = kinds.iter().find(|kind| kind.name == job.kind);
+) -> Result<Ran, ServiceError> {
+    let platform = &runner.platform;
 
     // A panic ends this run only.
     let mut running = tokio::task::JoinSet::new();
-    let (own, about, held) = (Arc::clone(service), job.clone(), lease.clone());
+    let (own, about, held) = (Arc::clone(runner), job.clone(), lease.clone());
     running.spawn(async move {
-        match kind {
-            Some(kind) => (kind.run)(own, about.job, held).await,
-            None => Err(Error::server(format!(
+        match own.kind(&about.kind) {
+            Some(kind) => (kind.run)(about.job, held).await,
+            None => Err(ServiceError::internal(format!(
                 "this version has no background work of the kind `{}`",
                 about.kind
             ))),
@@ -38,23 +37,23 @@ pub(super) async fn run(
         tokio::select! {
             ended = running.join_next() => break match ended {
                 Some(Ok(result)) => result,
-                Some(Err(panic)) => Err(Error::server("background work panicked").caused_by(panic)),
-                None => Err(Error::server("background work did not begin")),
+                Some(Err(panic)) => Err(ServiceError::internal("background work panicked").caused_by(panic)),
+                None => Err(ServiceError::internal("background work did not begin")),
             },
             _ = renewal.tick() => {
                 let renewed = lease.clone();
                 // Without its lease the run fails at its next commit.
-                let _ = service.store.write(move |tx| renewed.renew(tx)).await;
+                let _ = platform.store.write(move |tx| renewed.renew(tx)).await;
             }
         }
     };
 
-    let ran = finish(service, &job, lease, result).await;
+    let ran = finish(platform, &job, lease, result).await;
     if let Ok(ran) = &ran {
         // There may be no listener.
-        let _ = service.runs.ended.send(ran.clone());
+        let _ = runner.runs.ended.send(ran.clone());
     }
     drop(place);
-    service.runs.vacated.notify_one();
-    ran
+    runner.runs.vacated.notify_one();
+    Ok(ran?)
 }
