@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("facts", &[]),
     ("model", &[]),
     ("store", &["model"]),
     ("platform", &["model", "store"]),
     ("policy", &["model"]),
     ("registry", &["model", "store", "policy", "platform"]),
+    ("sts", &["model", "store", "platform"]),
     ("aws", &["model", "store", "platform", "registry"]),
     ("oci", &["model", "store", "platform", "registry"]),
     ("outbound", &["model", "store", "registry"]),
@@ -23,7 +24,7 @@ const EDGES: [(&str, &[&str]); 13] = [
     (
         "server",
         &[
-            "model", "store", "registry", "platform", "aws", "oci", "outbound", "scanner", "heap",
+            "model", "store", "registry", "platform", "sts", "aws", "oci", "outbound", "scanner", "heap",
         ],
     ),
 ];

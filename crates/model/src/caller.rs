@@ -1,17 +1,22 @@
-//! Who asks.
+//! The caller of an operation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{RegistryId, Scope};
 
 /// An identity, or a service that acts for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The account of an identity, or the one that a service acts for.
     pub registry_id: RegistryId,
     pub kind: CallerKind,
+    /// None for a caller with permanent credentials.
+    pub session: Option<Arc<Session>>,
 }
 
 /// What a caller is. A service is named by the program alone: no text of a request or of a row can become one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerKind {
     /// A root, a user, a role or a session, by its ARN.
     Identity(String),
@@ -19,15 +24,53 @@ pub enum CallerKind {
     Service(&'static str),
 }
 
+/// Temporary credentials, and what was given with the request for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    pub access_key_id: String,
+    /// As `aws:userid` and `GetCallerIdentity` name it.
+    pub user_id: String,
+    pub details: SessionDetails,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionDetails {
+    pub policy: Option<String>,
+    pub policy_arns: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    pub transitive_tag_keys: Vec<String>,
+    pub source_identity: Option<String>,
+}
+
 impl Caller {
     pub fn identity(registry_id: RegistryId, arn: String) -> Self {
-        let kind = CallerKind::Identity(arn);
-        Self { registry_id, kind }
+        Self {
+            registry_id,
+            kind: CallerKind::Identity(arn),
+            session: None,
+        }
+    }
+
+    /// A service that acts for an account.
+    pub fn service(registry_id: RegistryId, name: &'static str) -> Self {
+        Self {
+            registry_id,
+            kind: CallerKind::Service(name),
+            session: None,
+        }
     }
 
     /// An account as a whole, in the partition of the scope's region.
     pub fn root(scope: &Scope) -> Self {
         Self::identity(scope.registry_id.clone(), scope.iam_arn("root"))
+    }
+
+    #[must_use]
+    pub fn with_session(self, session: Session) -> Self {
+        Self {
+            session: Some(Arc::new(session)),
+            ..self
+        }
     }
 
     /// As errors name it: an ARN, or the name of a service.

@@ -22,7 +22,7 @@ mod wildcard;
 
 pub use annotations::Annotations;
 pub use arn::Arn;
-pub use caller::{Caller, CallerKind};
+pub use caller::{Caller, CallerKind, Session, SessionDetails};
 pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
 pub use generated::{
     error_code::ErrorCode,

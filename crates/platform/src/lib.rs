@@ -20,5 +20,5 @@ pub use clock::{Clock, NoRandomness, Random};
 pub use error::{Code, DetailValue, ServiceError};
 pub use paging::Page;
 pub use platform::{Opening, Platform};
-pub use sender::{Sender, Session, SessionDetails, Signed};
+pub use sender::{Sender, Signed};
 pub use session_expiry::SessionExpiry;

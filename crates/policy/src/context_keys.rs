@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ecru_model::{Caller, CallerKind, Scope, Timestamp};
+use ecru_model::{Caller, CallerKind, Scope, Session, Timestamp};
 
 use crate::OrganizationId;
 use crate::facts::Facts;
@@ -31,8 +31,10 @@ pub fn facts_of_caller(caller: &Caller, organization: &OrganizationId) -> Facts 
             if let Some(name) = principal::user_name(arn) {
                 facts.add("aws:username", name);
             }
-            if principal::is_root(caller) {
-                facts.add("aws:userid", account);
+            match &caller.session {
+                Some(session) => add_session(&mut facts, session),
+                None if principal::is_root(caller) => facts.add("aws:userid", account),
+                None => {}
             }
         }
         CallerKind::Service(name) => {
@@ -44,6 +46,16 @@ pub fn facts_of_caller(caller: &Caller, organization: &OrganizationId) -> Facts 
         }
     }
     facts
+}
+
+fn add_session(facts: &mut Facts, session: &Session) {
+    facts.add("aws:userid", session.user_id.as_str());
+    for (key, value) in &session.details.tags {
+        facts.add(&format!("aws:PrincipalTag/{key}"), value.as_str());
+    }
+    if let Some(identity) = &session.details.source_identity {
+        facts.add("aws:SourceIdentity", identity.as_str());
+    }
 }
 
 /// Every account here belongs to one organization. Every request counts as one to an AWS endpoint, which
@@ -104,7 +116,12 @@ mod tests {
             source: None,
             organization_id: "o-0123456789".parse().unwrap(),
         };
-        let mut facts = facts_of_caller(&Caller { registry_id, kind }, &circumstances.organization_id);
+        let caller = Caller {
+            registry_id,
+            kind,
+            session: None,
+        };
+        let mut facts = facts_of_caller(&caller, &circumstances.organization_id);
         add_circumstances(&mut facts, &scope, &circumstances);
         facts
     }

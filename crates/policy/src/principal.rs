@@ -159,10 +159,7 @@ mod tests {
         let (these, all_but) = (Listed::These(principals.clone()), Listed::AllBut(principals));
         for principal in [ROOT, USER, ROLE, SESSION, LAMBDA] {
             let caller = match principal {
-                LAMBDA => Caller {
-                    registry_id: RegistryId::parse("111122223333").unwrap(),
-                    kind: CallerKind::Service(LAMBDA),
-                },
+                LAMBDA => Caller::service(RegistryId::parse("111122223333").unwrap(), LAMBDA),
                 arn => identity(arn),
             };
             let identities = identities(&caller);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ecru_platform::component::Component;
 use ecru_platform::jobs::{self, Kind};
-use ecru_platform::principals;
 use ecru_store::{StoreError, Tx, Value};
 
 use crate::repositories::removal::RepositoryRemoval;
@@ -35,7 +34,6 @@ impl Component for Service {
             &[account_value],
         )?;
         creation_templates::forget(tx, account)?;
-        principals::forget(tx, account)?;
         pull_time_exclusions::forget(tx, account)?;
         pull_through_cache::forget_rules(tx, account)?;
         secrets::forget(tx, account)?;
@@ -50,6 +48,6 @@ impl Component for Service {
 
     fn forgotten(&self) -> Result<(), StoreError> {
         self.verified_tokens.forget();
-        self.bindings.reload(&self.store)
+        Ok(())
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ecru_aws::{ErrorNames, Mounted, Wire, json};
+use ecru_aws::{ErrorNames, Mounted, Wire, json, query};
 use ecru_model::RegistryId;
 use ecru_platform::component::{self, Component};
 use ecru_platform::jobs::Runner;
 use ecru_platform::{Opening, Platform};
 use ecru_registry::{Configuration, Ecr, Ports, Service};
 use ecru_store::StoreError;
+use ecru_sts::{Sts, StsComponent};
 
 /// Every service that the server has.
 #[derive(Clone)]
@@ -16,6 +17,7 @@ pub struct Services {
     pub platform: Arc<Platform>,
     pub ecr: Arc<Service>,
     pub runner: Arc<Runner>,
+    components: Vec<Arc<dyn Component>>,
 }
 
 impl Services {
@@ -23,11 +25,14 @@ impl Services {
     pub fn open(opening: Opening, configuration: Configuration, ports: Ports) -> Result<Self, StoreError> {
         let (platform, stored) = Platform::open(opening, Service::read)?;
         let ecr = Service::new(Arc::clone(&platform), stored, configuration, ports);
-        let runner = Runner::new(Arc::clone(&platform), kinds(&[Arc::clone(&ecr) as _]));
+        let components = components(&platform, &ecr);
+        let kinds = components.iter().map(Arc::clone).flat_map(Component::kinds);
+        let runner = Runner::new(Arc::clone(&platform), kinds.collect());
         Ok(Self {
             platform,
             ecr,
             runner,
+            components,
         })
     }
 
@@ -37,17 +42,21 @@ impl Services {
     }
 
     fn mounts(&self) -> Vec<Arc<dyn Mounted>> {
-        vec![json(Ecr(Arc::clone(&self.ecr)))]
-    }
-
-    fn components(&self) -> Vec<Arc<dyn Component>> {
-        vec![Arc::clone(&self.ecr) as _]
+        vec![
+            json(Ecr(Arc::clone(&self.ecr))),
+            query(Sts(Arc::clone(&self.platform))),
+        ]
     }
 
     /// Resets one service or all of them, for one account or for all accounts. Returns false for an unknown service.
     pub async fn reset(&self, name: Option<&str>, account: Option<RegistryId>) -> Result<bool, StoreError> {
         let named = |component: &Arc<dyn Component>| name.is_none_or(|name| component.name() == name);
-        let components = self.components().into_iter().filter(named).collect::<Vec<_>>();
+        let components = self
+            .components
+            .iter()
+            .filter(|component| named(component))
+            .cloned()
+            .collect::<Vec<_>>();
         if components.is_empty() {
             return Ok(false);
         }
@@ -58,14 +67,10 @@ impl Services {
 
     /// The names of all services.
     pub fn names(&self) -> Vec<&'static str> {
-        self.components()
-            .iter()
-            .map(|component| component.name())
-            .collect()
+        self.components.iter().map(|component| component.name()).collect()
     }
 }
 
-fn kinds(components: &[Arc<dyn Component>]) -> Vec<ecru_platform::jobs::Kind> {
-    let kinds = components.iter().map(Arc::clone);
-    kinds.flat_map(Component::kinds).collect()
+fn components(platform: &Arc<Platform>, ecr: &Arc<Service>) -> Vec<Arc<dyn Component>> {
+    vec![Arc::clone(ecr) as _, Arc::new(StsComponent(Arc::clone(platform)))]
 }

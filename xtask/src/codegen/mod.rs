@@ -38,7 +38,7 @@ const LAYOUTS: [Layout; 2] = [
     },
     Layout {
         service: "sts",
-        folder: "crates/aws/tests/wire/sts/generated",
+        folder: "crates/sts/src/generated",
         types: None,
     },
 ];

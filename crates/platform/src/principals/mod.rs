@@ -2,14 +2,16 @@
 
 mod bound;
 mod session;
+mod unique_id;
 
-use ecru_model::{Caller, Region, RegistryId, Scope};
+use ecru_model::{Caller, RegistryId, Scope};
 use ecru_store::{StoreError, Tx};
 
-use crate::{Platform, Sender, Session, Signed};
+use crate::{Platform, Sender, Signed};
 
 pub use bound::{BindError, Principal, bind_principal, list_principals, release_principal};
-pub use session::{Credentials, NewSession, issue_session};
+pub use session::{Credentials, NewSession, find_session, issue_session};
+pub use unique_id::unique_id;
 
 /// Why the owner of an access key is not known.
 #[derive(Debug, thiserror::Error)]
@@ -31,37 +33,21 @@ impl Platform {
             access_key_id,
             region,
         } = signed;
-        if let Some(caller) = self.bindings.find(&access_key_id) {
-            return Ok(sender(access_key_id, caller, region, None));
-        }
-        if let Some(session) = session::find(self, &access_key_id)? {
-            let caller = session.caller.clone();
-            return Ok(sender(access_key_id, caller, region, Some(session)));
-        }
-        let account = RegistryId::parse(&access_key_id).unwrap_or_else(|_| self.default_account.clone());
+        let known = match self.bindings.find(&access_key_id) {
+            Some(caller) => Some(caller),
+            None => session::find_current(self, &access_key_id)?,
+        };
+        let account = known.as_ref().map(|caller| caller.registry_id.clone());
+        let account = account.or_else(|| RegistryId::parse(&access_key_id).ok());
         let scope = Scope {
-            registry_id: account,
+            registry_id: account.unwrap_or_else(|| self.default_account.clone()),
             region,
         };
         Ok(Sender {
+            caller: known.unwrap_or_else(|| Caller::root(&scope)),
             access_key_id,
-            caller: Caller::root(&scope),
             scope,
-            session: None,
         })
-    }
-}
-
-fn sender(access_key_id: String, caller: Caller, region: Region, session: Option<Session>) -> Sender {
-    let scope = Scope {
-        registry_id: caller.registry_id.clone(),
-        region,
-    };
-    Sender {
-        access_key_id,
-        caller,
-        scope,
-        session,
     }
 }
 

@@ -3,19 +3,22 @@
 //! An access key id carries a MAC, so that only ids that were issued here are looked for. The secret key and the session token follow
 //! from the id by a MAC too, so that neither is stored.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ecru_model::{Caller, RegistryId, Timestamp};
+use ecru_model::{Caller, RegistryId, Session, SessionDetails, Timestamp};
 use ecru_store::{Row, StoreError, Tx, Value, stored};
+use serde::{Deserialize, Serialize};
 
 use super::Unidentified;
+use super::unique_id::characters;
 use crate::mac::{Keys, Purpose};
-use crate::{NoRandomness, Platform, Session};
+use crate::{NoRandomness, Platform};
 
 /// The prefix that AWS gives to ids of temporary access keys.
 const PREFIX: &str = "ASIA";
 /// Characters of five bits each: ten of them are random, and six authenticate these.
-const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const RANDOM_CHARACTERS: usize = 10;
 const TAG_CHARACTERS: usize = 6;
 const SECRET_BYTES: usize = 30;
@@ -23,8 +26,26 @@ const SECRET_BYTES: usize = 30;
 /// A session that is about to be issued.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    pub session: Session,
+    pub caller: Caller,
+    pub user_id: String,
+    pub details: SessionDetails,
     pub expires_at: Timestamp,
+}
+
+/// The details of a session in its row.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredDetails {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policy_arns: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transitive_tag_keys: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<String>,
 }
 
 /// What a client signs with.
@@ -50,8 +71,9 @@ where
 }
 
 fn credentials(keys: &Keys, random: &[u8; RANDOM_CHARACTERS]) -> Credentials {
-    let random = characters(random);
-    let tag = characters(&keys.sign(Purpose::AccessKeyId, &[random.as_bytes()]));
+    let random = characters(random.iter());
+    let tag = keys.sign(Purpose::AccessKeyId, &[random.as_bytes()]);
+    let tag = characters(tag.iter());
     let tag = tag.get(..TAG_CHARACTERS).unwrap_or_default();
     let access_key_id = format!("{PREFIX}{random}{tag}");
     let secret = keys.sign(Purpose::SecretAccessKey, &[access_key_id.as_bytes()]);
@@ -65,13 +87,6 @@ fn credentials(keys: &Keys, random: &[u8; RANDOM_CHARACTERS]) -> Credentials {
     }
 }
 
-fn characters(bytes: &[u8]) -> String {
-    let characters = bytes
-        .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)).copied());
-    characters.map(char::from).collect()
-}
-
 /// Whether the id was issued here.
 fn is_ours(keys: &Keys, access_key_id: &str) -> bool {
     let Some((random, tag)) = access_key_id
@@ -82,49 +97,75 @@ fn is_ours(keys: &Keys, access_key_id: &str) -> bool {
         return false;
     };
     keys.tags(Purpose::AccessKeyId, &[random.as_bytes()])
-        .any(|own| characters(&own).get(..TAG_CHARACTERS) == Some(tag))
+        .any(|own| characters(own.iter()).get(..TAG_CHARACTERS) == Some(tag))
 }
 
-/// The session of an access key; none for a key that was not issued here.
-pub(super) fn find(platform: &Platform, access_key_id: &str) -> Result<Option<Session>, Unidentified> {
+/// The owner of an access key, with its session; none for a key that was not issued here.
+pub(super) fn find_current(platform: &Platform, access_key_id: &str) -> Result<Option<Caller>, Unidentified> {
     if !is_ours(&platform.keys, access_key_id) {
         return Ok(None);
     }
-    let found = platform.store.read(|at| {
+    let (caller, expires_at) = find(platform, access_key_id)?.ok_or(Unidentified::Unknown)?;
+    if expires_at <= platform.clock.now() {
+        return Err(Unidentified::Expired);
+    }
+    Ok(Some(caller))
+}
+
+/// The owner of an access key of a session, whether or not the session has expired.
+pub fn find_session(platform: &Platform, access_key_id: &str) -> Result<Option<Caller>, StoreError> {
+    Ok(find(platform, access_key_id)?.map(|(caller, _)| caller))
+}
+
+fn find(platform: &Platform, access_key_id: &str) -> Result<Option<(Caller, Timestamp)>, StoreError> {
+    platform.store.read(|at| {
         at.find(
             "SELECT account, arn, user_id, details, expires_at FROM sessions WHERE access_key_id = ?1",
             &[Value::Text(access_key_id)],
-            |row| Ok((from_row(row)?, row.integer(4)?)),
+            |row| {
+                let expires_at = Timestamp::from_millis(row.integer(4)?);
+                Ok((from_row(row, access_key_id)?, expires_at))
+            },
         )
-    })?;
-    let (session, expires_at) = found.ok_or(Unidentified::Unknown)?;
-    if expires_at <= platform.clock.now().as_millis() {
-        return Err(Unidentified::Expired);
-    }
-    Ok(Some(session))
-}
-
-fn from_row(row: &Row<'_>) -> Result<Session, StoreError> {
-    let registry_id = stored(RegistryId::parse(row.text(0)?))?;
-    Ok(Session {
-        caller: Caller::identity(registry_id, row.text(1)?.to_owned()),
-        user_id: row.text(2)?.to_owned(),
-        details: stored(serde_json::from_str(row.text(3)?))?,
     })
 }
 
+fn from_row(row: &Row<'_>, access_key_id: &str) -> Result<Caller, StoreError> {
+    let registry_id = stored(RegistryId::parse(row.text(0)?))?;
+    let details: StoredDetails = stored(serde_json::from_str(row.text(3)?))?;
+    let session = Session {
+        access_key_id: access_key_id.to_owned(),
+        user_id: row.text(2)?.to_owned(),
+        details: SessionDetails {
+            policy: details.policy,
+            policy_arns: details.policy_arns,
+            tags: details.tags,
+            transitive_tag_keys: details.transitive_tag_keys,
+            source_identity: details.source_identity,
+        },
+    };
+    Ok(Caller::identity(registry_id, row.text(1)?.to_owned()).with_session(session))
+}
+
 fn save(tx: &Tx<'_>, access_key_id: &str, new: &NewSession) -> Result<(), StoreError> {
-    let NewSession { session, expires_at } = new;
-    let details = stored(serde_json::to_string(&session.details))?;
+    let given = new.details.clone();
+    let details = StoredDetails {
+        policy: given.policy,
+        policy_arns: given.policy_arns,
+        tags: given.tags,
+        transitive_tag_keys: given.transitive_tag_keys,
+        source_identity: given.source_identity,
+    };
+    let details = stored(serde_json::to_string(&details))?;
     tx.execute(
         "INSERT INTO sessions (access_key_id, account, arn, user_id, expires_at, details)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             Value::Text(access_key_id),
-            Value::Text(session.caller.registry_id.as_str()),
-            Value::Text(session.caller.name()),
-            Value::Text(&session.user_id),
-            Value::Integer(expires_at.as_millis()),
+            Value::Text(new.caller.registry_id.as_str()),
+            Value::Text(new.caller.name()),
+            Value::Text(&new.user_id),
+            Value::Integer(new.expires_at.as_millis()),
             Value::Text(&details),
         ],
     )?;
@@ -141,13 +182,11 @@ pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use ecru_model::Region;
 
     use super::*;
     use crate::platform::tests::platform;
-    use crate::{Sender, ServiceError, SessionDetails, Signed};
+    use crate::{Sender, ServiceError, Signed};
 
     fn identify(platform: &Platform, access_key_id: &str) -> Result<Sender, Unidentified> {
         platform.identify(Signed {
@@ -156,16 +195,17 @@ mod tests {
         })
     }
 
-    fn session() -> Session {
+    fn new_session() -> NewSession {
         let account = RegistryId::parse("111122223333").unwrap();
         let arn = "arn:aws:sts::111122223333:assumed-role/ci/one".to_owned();
-        Session {
+        NewSession {
             caller: Caller::identity(account, arn),
             user_id: "AROAEXAMPLE:one".to_owned(),
             details: SessionDetails {
                 tags: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
                 ..SessionDetails::default()
             },
+            expires_at: Timestamp::from_millis(2_000),
         }
     }
 
@@ -173,20 +213,21 @@ mod tests {
     async fn a_session_is_found_by_its_key_until_it_expires() {
         let (platform, _directory) = platform();
         platform.clock.freeze(Timestamp::from_millis(1_000));
-        let new = NewSession {
-            session: session(),
-            expires_at: Timestamp::from_millis(2_000),
-        };
-        let issued = issue_session::<ServiceError>(&platform, new).await.unwrap();
+        let issued = issue_session::<ServiceError>(&platform, new_session())
+            .await
+            .unwrap();
         assert_eq!(issued.access_key_id.len(), 20);
         assert_eq!(issued.secret_access_key.len(), 40);
 
         let found = identify(&platform, &issued.access_key_id).unwrap();
-        assert_eq!(found.session, Some(session()));
+        let session = found.caller.session.unwrap();
+        assert_eq!(session.details, new_session().details);
+        assert_eq!(session.user_id, "AROAEXAMPLE:one");
         assert_eq!(found.scope.to_string(), "111122223333/eu-west-1");
         platform.clock.advance(1_000);
         let expired = identify(&platform, &issued.access_key_id).unwrap_err();
         assert!(matches!(expired, Unidentified::Expired));
+        assert!(find_session(&platform, &issued.access_key_id).unwrap().is_some());
 
         platform.store.write(|tx| forget(tx, None)).await.unwrap();
         let unknown = identify(&platform, &issued.access_key_id).unwrap_err();

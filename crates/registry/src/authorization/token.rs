@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope, Timestamp};
 use ecru_platform::mac::Purpose;
+use ecru_platform::principals::find_session;
 use serde::Deserialize;
 
 use super::{check_expiry, unauthorized};
@@ -22,7 +23,7 @@ pub(super) struct Claims<'a> {
 }
 
 pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
-    let payload = [
+    let mut payload = [
         VERSION,
         claims.caller.registry_id.as_str(),
         claims.caller.name(),
@@ -31,6 +32,10 @@ pub(super) fn issue(service: &Service, claims: &Claims<'_>) -> String {
         &claims.expires_at.as_millis().to_string(),
     ]
     .join("\n");
+    if let Some(session) = &claims.caller.session {
+        payload.push('\n');
+        payload.push_str(&session.access_key_id);
+    }
     let tag = service
         .keys
         .sign(Purpose::AuthorizationToken, &[payload.as_bytes()]);
@@ -61,11 +66,15 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> 
     {
         return Err(unauthorized());
     }
-    let verified = read(&payload).ok_or_else(unauthorized)?;
+    let (mut verified, access_key_id) = read(&payload).ok_or_else(unauthorized)?;
     if wrap(&payload, &tag, verified.expires_at) != token {
         return Err(unauthorized());
     }
     check_time(service, verified.expires_at)?;
+    if let Some(access_key_id) = access_key_id {
+        // A reset ends a session with its tokens.
+        verified.caller = find_session(service, access_key_id)?.ok_or_else(unauthorized)?;
+    }
     Ok(verified)
 }
 
@@ -83,7 +92,8 @@ fn unwrap(token: &str) -> Option<(String, Vec<u8>)> {
     Some((payload, STANDARD.decode(wrapping.datakey).ok()?))
 }
 
-fn read(payload: &str) -> Option<Verified> {
+/// The claims of a token, and the access key of the session that asked for it.
+fn read(payload: &str) -> Option<(Verified, Option<&str>)> {
     let mut parts = payload.split('\n');
     if parts.next()? != VERSION {
         return None;
@@ -95,9 +105,10 @@ fn read(payload: &str) -> Option<Verified> {
         region: Region::parse(parts.next()?).ok()?,
     };
     let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
-    Some(Verified {
+    let verified = Verified {
         caller,
         scope,
         expires_at,
-    })
+    };
+    Some((verified, parts.next()))
 }

@@ -9,7 +9,7 @@ use ecru_aws::{ErrorNames, Origin, Wire};
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_platform::jobs::Ran;
 use ecru_platform::paging::Extent;
-use ecru_platform::{Clock, Opening, Page, Random, Signed};
+use ecru_platform::{Clock, Opening, Page, Random, ServiceError, Signed};
 use ecru_registry::Quotas;
 use ecru_registry::events::{Envelope, EventFilter, list_events};
 use ecru_registry::{
@@ -111,10 +111,13 @@ impl Api {
     }
 
     pub(crate) async fn run_due(&self) -> Vec<Ran> {
+        self.try_run_due().await.unwrap()
+    }
+
+    /// Runs what is due on a store that may be closed meanwhile.
+    pub(crate) async fn try_run_due(&self) -> Result<Vec<Ran>, ServiceError> {
         let runner = &self.registry.services.runner;
-        ecru_registry::work::run_due(self.service(), runner)
-            .await
-            .unwrap()
+        ecru_registry::work::run_due(self.service(), runner).await
     }
 
     /// Resets one account, or all accounts.

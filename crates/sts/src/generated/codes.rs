@@ -18,6 +18,7 @@ pub static INVALID_IDENTITY_TOKEN_EXCEPTION: Code = Code::new(
     "InvalidIdentityToken",
     400,
 );
+pub static INVALID_PARAMETER_VALUE: Code = Code::new("InvalidParameterValue", 400);
 pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: Code = Code::new(
     "MalformedPolicyDocument",
     400,
@@ -43,6 +44,7 @@ pub fn code(code: ErrorCode) -> &'static Code {
             &INVALID_CONTEXT_ASSERTION_EXCEPTION
         }
         ErrorCode::InvalidIdentityTokenException => &INVALID_IDENTITY_TOKEN_EXCEPTION,
+        ErrorCode::InvalidParameterValue => &INVALID_PARAMETER_VALUE,
         ErrorCode::MalformedPolicyDocumentException => {
             &MALFORMED_POLICY_DOCUMENT_EXCEPTION
         }

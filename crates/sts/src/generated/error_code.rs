@@ -19,6 +19,8 @@ pub enum ErrorCode {
     InvalidContextAssertionException,
     /// In the service model.
     InvalidIdentityTokenException,
+    /// Beside the service model.
+    InvalidParameterValue,
     /// In the service model.
     MalformedPolicyDocumentException,
     /// Beside the service model.
@@ -42,6 +44,7 @@ impl ErrorCode {
         Self::InvalidClientTokenId,
         Self::InvalidContextAssertionException,
         Self::InvalidIdentityTokenException,
+        Self::InvalidParameterValue,
         Self::MalformedPolicyDocumentException,
         Self::NotImplementedException,
         Self::PackedPolicyTooLargeException,
@@ -59,6 +62,7 @@ impl ErrorCode {
             Self::InvalidClientTokenId => "InvalidClientTokenId",
             Self::InvalidContextAssertionException => "InvalidContextAssertion",
             Self::InvalidIdentityTokenException => "InvalidIdentityToken",
+            Self::InvalidParameterValue => "InvalidParameterValue",
             Self::MalformedPolicyDocumentException => "MalformedPolicyDocument",
             Self::NotImplementedException => "NotImplementedException",
             Self::PackedPolicyTooLargeException => "PackedPolicyTooLarge",
@@ -81,6 +85,7 @@ impl ErrorCode {
             Self::InvalidClientTokenId => 403,
             Self::InvalidContextAssertionException => 400,
             Self::InvalidIdentityTokenException => 400,
+            Self::InvalidParameterValue => 400,
             Self::MalformedPolicyDocumentException => 400,
             Self::NotImplementedException => 400,
             Self::PackedPolicyTooLargeException => 400,

@@ -1,0 +1,28 @@
+//! STS beside its requests: expired sessions are removed, and a reset ends sessions.
+
+use std::sync::Arc;
+
+use ecru_platform::component::Component;
+use ecru_platform::jobs::Kind;
+use ecru_platform::{Platform, SessionExpiry, principals};
+use ecru_store::{StoreError, Tx};
+
+pub struct StsComponent(pub Arc<Platform>);
+
+impl Component for StsComponent {
+    fn name(&self) -> &'static str {
+        "sts"
+    }
+
+    fn kinds(self: Arc<Self>) -> Vec<Kind> {
+        vec![Kind::of::<SessionExpiry>(&self.0)]
+    }
+
+    fn forget(&self, tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+        principals::forget(tx, account)
+    }
+
+    fn forgotten(&self) -> Result<(), StoreError> {
+        self.0.bindings.reload(&self.0.store)
+    }
+}
