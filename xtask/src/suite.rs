@@ -21,7 +21,7 @@ struct Step {
     reads: Option<fn(&str) -> Option<Count>>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         what: "format",
         program: "cargo",
@@ -76,9 +76,15 @@ const STEPS: [Step; 9] = [
         reads: None,
     },
     Step {
-        what: "conformance with the service model",
+        what: "conformance with the model of ECR",
         program: "target/release/ecru-conformance",
         arguments: &["check"],
+        reads: Some(conformance_count),
+    },
+    Step {
+        what: "conformance with the model of STS",
+        program: "target/release/ecru-conformance",
+        arguments: &["check", "--service", "sts"],
         reads: Some(conformance_count),
     },
     Step {

@@ -233,28 +233,40 @@ impl Api {
         answer.body
     }
 
+    /// Sends a form to a service of the query protocol; returns the status and the XML. Without a name to sign for,
+    /// the request is unsigned.
+    pub(crate) async fn form(&self, signing_name: Option<&str>, fields: &[(&str, &str)]) -> (u16, String) {
+        let pairs = fields
+            .iter()
+            .map(|(key, value)| format!("{key}={}", encoded(value)));
+        let mut request =
+            Request::post("/").header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+        if let Some(name) = signing_name {
+            request = request.header("Authorization", self.authorization(name));
+        }
+        let body = pairs.collect::<Vec<_>>().join("&");
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let (parts, body) = self.wire().handle(request, origin()).await.into_parts();
+        (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn authorization(&self, signing_name: &str) -> String {
+        let (key, region) = (&self.access_key, &self.region);
+        format!(
+            "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{signing_name}/aws4_request, SignedHeaders=host, \
+             Signature=00"
+        )
+    }
+
     /// Sends this very body.
     pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> Answer {
-        let (key, region) = (&self.access_key, &self.region);
         let request = Request::post("/")
             .header("X-Amz-Target", format!("{TARGET_PREFIX}.{operation}"))
             .header("Content-Type", "application/x-amz-json-1.1")
-            .header(
-                "Authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/ecr/aws4_request, SignedHeaders=host, \
-                     Signature=00"
-                ),
-            )
+            .header("Authorization", self.authorization("ecr"))
             .body(Full::new(body.into()))
             .unwrap();
-        let Endpoint { scheme, authority } = endpoint();
-        let origin = Origin {
-            https: scheme == Scheme::Https,
-            authority,
-            source: std::net::Ipv4Addr::LOCALHOST.into(),
-        };
-        let response = self.wire().handle(request, origin).await;
+        let response = self.wire().handle(request, origin()).await;
         let (parts, body) = response.into_parts();
         let answer = Answer {
             operation: operation.to_owned(),
@@ -273,6 +285,28 @@ pub(crate) fn endpoint() -> Endpoint {
         scheme: Scheme::Http,
         authority: "localhost:4566".to_owned(),
     }
+}
+
+fn origin() -> Origin {
+    let Endpoint { scheme, authority } = endpoint();
+    Origin {
+        https: scheme == Scheme::Https,
+        authority,
+        source: std::net::Ipv4Addr::LOCALHOST.into(),
+    }
+}
+
+/// Percent-encoded for a form.
+fn encoded(text: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encode = |byte: u8| {
+        if unreserved(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
 }
 
 pub(crate) struct Answer {

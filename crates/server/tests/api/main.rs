@@ -45,6 +45,7 @@ mod resource_tags;
 mod scanning;
 mod signing;
 mod storage_class;
+mod sts;
 mod tag_mutability;
 mod tokens;
 mod verification;
