@@ -11,7 +11,6 @@ pub mod paging;
 mod platform;
 pub mod principals;
 mod sender;
-mod session_expiry;
 pub mod wire;
 
 pub use bindings::Bindings;
@@ -21,4 +20,3 @@ pub use error::{Code, DetailValue, ServiceError};
 pub use paging::Page;
 pub use platform::{Opening, Platform};
 pub use sender::{Sender, Signed};
-pub use session_expiry::SessionExpiry;

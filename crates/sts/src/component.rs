@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use ecru_platform::Platform;
 use ecru_platform::component::Component;
 use ecru_platform::jobs::Kind;
-use ecru_platform::{Platform, SessionExpiry, principals};
+use ecru_platform::principals::{self, SessionExpiry};
 use ecru_store::{StoreError, Tx};
 
 pub struct StsComponent(pub Arc<Platform>);

@@ -1,6 +1,7 @@
 //! The owners of access keys: principals that the control API has bound, and sessions.
 
 mod bound;
+mod expiry;
 mod session;
 mod unique_id;
 
@@ -10,6 +11,7 @@ use ecru_store::{StoreError, Tx};
 use crate::{Platform, Sender, Signed};
 
 pub use bound::{BindError, Principal, bind_principal, list_principals, release_principal};
+pub use expiry::SessionExpiry;
 pub use session::{Credentials, NewSession, find_session, issue_session};
 pub use unique_id::unique_id;
 

@@ -11,8 +11,9 @@ use ecru_model::{Caller, RegistryId, Session, SessionDetails, Timestamp};
 use ecru_store::{Row, StoreError, Tx, Value, stored};
 use serde::{Deserialize, Serialize};
 
-use super::Unidentified;
 use super::unique_id::characters;
+use super::{SessionExpiry, Unidentified};
+use crate::jobs::schedule_everywhere;
 use crate::mac::{Keys, Purpose};
 use crate::{NoRandomness, Platform};
 
@@ -65,7 +66,11 @@ where
     let access_key_id = credentials.access_key_id.clone();
     platform
         .store
-        .write(move |tx| save(tx, &access_key_id, &new).map_err(E::from))
+        .write(move |tx| {
+            save(tx, &access_key_id, &new)?;
+            schedule_everywhere::<SessionExpiry>(tx)?;
+            Ok::<_, E>(())
+        })
         .await?;
     Ok(credentials)
 }

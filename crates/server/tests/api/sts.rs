@@ -194,6 +194,26 @@ async fn a_session_ends_by_the_clock_and_by_a_reset() {
 }
 
 #[tokio::test]
+async fn sessions_are_removed_a_day_after_their_end() {
+    const HOUR_MILLISECONDS: i64 = 60 * 60 * 1_000;
+    let api = Api::new();
+    assert!(api.run_due().await.iter().all(|ran| ran.kind != "session-expiry"));
+    api.assume(&[]).await;
+    let later = api.assume(&[("DurationSeconds", "7200")]).await;
+    for (hours, left) in [(1, 2), (24, 1), (1, 0)] {
+        api.advance(hours * HOUR_MILLISECONDS + 1);
+        api.run_due().await;
+        assert_eq!(api.count("SELECT count(*) FROM sessions"), left, "{hours}");
+    }
+    assert_eq!(
+        api.count("SELECT count(*) FROM jobs WHERE kind = 'session-expiry'"),
+        0
+    );
+    let gone = later.call("DescribeRepositories", json!({})).await;
+    assert_eq!(gone.error(), Some("UnrecognizedClientException"));
+}
+
+#[tokio::test]
 async fn a_session_of_a_session_is_short_and_keeps_its_transitive_tags() {
     let api = Api::new();
     let tags = [

@@ -1,4 +1,4 @@
-//! Background work that removes sessions some time after they expired.
+//! Background work that removes sessions some time after they expired. It is scheduled with each session, and ends when none is left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +20,13 @@ impl Work for SessionExpiry {
     type Error = ServiceError;
     type Subject = ();
     const NAME: &'static str = "session-expiry";
-    const IS_STANDING: bool = true;
 
     async fn run(platform: &Arc<Platform>, _job: Job<()>, lease: &Lease) -> Result<Outcome, ServiceError> {
         // A test may have advanced the clock for a while, so the machine's time must have passed too.
         let now = platform.clock.now().as_millis();
         let now = now.min(platform.clock.machine_milliseconds());
         let lease = lease.clone();
-        let removed = platform
+        let (removed, is_any_left) = platform
             .store
             .write(move |tx| {
                 lease.check(tx)?;
@@ -36,10 +35,16 @@ impl Work for SessionExpiry {
                          (SELECT access_key_id FROM sessions WHERE expires_at < ?1 LIMIT 1000)",
                     &[Value::Integer(now.saturating_sub(KEPT_MILLISECONDS))],
                 )?;
-                Ok::<_, LeaseError>(removed)
+                let left = tx.find("SELECT 1 FROM sessions LIMIT 1", &[], |row| row.integer(0))?;
+                Ok::<_, LeaseError>((removed, left.is_some()))
             })
             .await
             .map_err(|lost| ServiceError::internal(lost.to_string()).caused_by(lost))?;
-        Ok(Outcome::Later(json!({ "sessions": removed }), INTERVAL))
+        let summary = json!({ "sessions": removed });
+        Ok(if is_any_left {
+            Outcome::Later(summary, INTERVAL)
+        } else {
+            Outcome::Done(summary)
+        })
     }
 }
