@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Cargo tools that the checks need; tools that are already installed are kept.
+# Installs what the checks need beside the compiler; what is already installed is kept.
 set -eu
 
 tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools/cargo
@@ -12,4 +12,14 @@ tool() {
     fi
 }
 
+# A database that judges the SQL texts of the store. RUNLEVEL=1 keeps it from starting as a service: a test starts its own.
+postgresql() {
+    if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -q
+        RUNLEVEL=1 apt-get install -q -y --no-install-recommends postgresql
+    fi
+}
+
+postgresql
 tool cargo-deny 0.20.2

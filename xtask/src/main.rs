@@ -8,10 +8,13 @@ mod fidelity;
 mod graph;
 mod imports;
 mod link_order;
+#[cfg(test)]
+mod portable_sql;
 mod rooms;
 mod suite;
 #[cfg(test)]
 mod tidy;
+mod tokens;
 
 use std::{
     path::{Path, PathBuf},

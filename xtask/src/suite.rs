@@ -43,7 +43,7 @@ const STEPS: [Step; 10] = [
         reads: None,
     },
     Step {
-        what: "tools of cargo",
+        what: "tools of the checks",
         program: "sh",
         arguments: &["xtask/install.sh"],
         reads: None,

@@ -25,12 +25,12 @@ impl Component for Service {
     fn forget(&self, tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
         let account_value = Value::from(account);
         tx.execute(
-            "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (?1 IS NULL OR account = ?1)",
+            "UPDATE repositories SET deleted = 1 WHERE deleted = 0 AND (account = ?1 OR ?1 IS NULL)",
             &[account_value],
         )?;
         quotas::forget_counters(tx, account)?;
         tx.execute(
-            "DELETE FROM registry_settings WHERE (?1 IS NULL OR account = ?1)",
+            "DELETE FROM registry_settings WHERE account = ?1 OR ?1 IS NULL",
             &[account_value],
         )?;
         creation_templates::forget(tx, account)?;

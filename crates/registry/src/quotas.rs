@@ -88,7 +88,7 @@ impl Held {
 /// Deletes all counters of one account, or of all.
 pub(crate) fn forget_counters(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM registry_counters WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM registry_counters WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )
     .map(drop)

@@ -114,7 +114,7 @@ async fn remove_blobs(core: &Core, ids: Vec<i64>) -> Result<Vec<(u64, Option<Fil
     core.write(move |tx| {
         let mut blobs = Vec::new();
         for id in &ids {
-            let removed = tx.find(
+            let removed = tx.returning(
                 "DELETE FROM blobs
                  WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM links WHERE blob_id = ?1)
                  RETURNING size, file",

@@ -7,11 +7,14 @@ use crate::announcements::{Topic, Topics};
 use crate::backend::Connection;
 use crate::{Row, StoreError, Value};
 
+/// The first words of texts. A check of the sources finds the texts by these words.
+const READ: &str = "SELECT";
+const CHANGES: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "WITH", "ALTER"];
+
 /// A state of the database that does not change during reads.
 pub struct Snapshot<'c> {
     connection: &'c dyn Connection,
     poisoned: Cell<bool>,
-    changed: Cell<bool>,
 }
 
 impl<'c> Snapshot<'c> {
@@ -19,7 +22,6 @@ impl<'c> Snapshot<'c> {
         Snapshot {
             connection,
             poisoned: Cell::new(false),
-            changed: Cell::new(false),
         }
     }
 
@@ -61,10 +63,7 @@ impl<'c> Snapshot<'c> {
         parameters: &[Value<'_>],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        // For example an insertion that returns columns.
-        if !sql.starts_with("SELECT") {
-            self.changed.set(true);
-        }
+        debug_assert!(sql.starts_with(READ), "it only reads: {sql}");
         self.guarded(|connection| connection.query(sql, parameters, visit))
     }
 
@@ -87,6 +86,7 @@ impl<'c> Snapshot<'c> {
 /// A transaction: its changes become visible and durable with its commit, or never.
 pub struct Tx<'c> {
     snapshot: Snapshot<'c>,
+    changed: Cell<bool>,
     announced: Cell<Topics>,
 }
 
@@ -94,14 +94,32 @@ impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c dyn Connection) -> Tx<'c> {
         Tx {
             snapshot: Snapshot::new(connection),
+            changed: Cell::new(false),
             announced: Cell::default(),
         }
     }
 
     /// Runs a statement that returns no rows. Returns the number of rows changed.
     pub fn execute(&self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.snapshot.changed.set(true);
-        self.guarded(|connection| connection.execute(sql, parameters))
+        self.changing(sql, |connection| connection.execute(sql, parameters))
+    }
+
+    /// Runs a statement that changes rows and returns columns of them. Maps the first of these rows to a value.
+    pub fn returning<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+        each: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut each = Some(each);
+        let mut found = None;
+        self.changing(sql, |connection| {
+            connection.query(sql, parameters, &mut |row| {
+                found = each.take().map(|each| each(row)).transpose()?;
+                Ok(ControlFlow::Break(()))
+            })
+        })?;
+        Ok(found)
     }
 
     /// Wakes the watchers of the topic once the transaction is committed.
@@ -109,9 +127,22 @@ impl<'c> Tx<'c> {
         self.announced.set(self.announced.get().with(topic));
     }
 
+    fn changing<T>(
+        &self,
+        sql: &str,
+        statement: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        debug_assert!(
+            CHANGES.iter().any(|words| sql.starts_with(words)),
+            "it changes rows: {sql}"
+        );
+        self.changed.set(true);
+        self.guarded(statement)
+    }
+
     /// Whether there may be a change to roll back.
     pub(crate) fn has_changed(&self) -> bool {
-        self.snapshot.changed.get() || self.is_poisoned()
+        self.changed.get() || self.is_poisoned()
     }
 
     pub(crate) fn announced(&self) -> Topics {

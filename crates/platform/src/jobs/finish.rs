@@ -77,7 +77,7 @@ impl Next {
                 &[id, owner, Value::Integer(*due)],
             )?,
             Self::Later(not_before) => tx.execute(
-                "UPDATE jobs SET not_before = CASE WHEN again_due IS NULL THEN ?3 ELSE 0 END, again_due = NULL,
+                "UPDATE jobs SET not_before = CASE WHEN again_due IS NULL THEN CAST(?3 AS BIGINT) ELSE 0 END, again_due = NULL,
                      attempts = 0, lease_owner = NULL, lease_until = NULL, last_error = NULL
                  WHERE id = ?1 AND lease_owner = ?2",
                 &[id, owner, Value::Integer(*not_before)],

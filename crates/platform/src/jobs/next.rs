@@ -63,7 +63,7 @@ fn first_due(at: &Snapshot<'_>, moment: Moment, full: &FullKinds) -> Result<Opti
 
 /// If the job is due to run again at a time that has come, this run covers that too.
 fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobRow>, StoreError> {
-    tx.find(
+    tx.returning(
         "UPDATE jobs SET lease_owner = ?2, lease_until = ?3, attempts = attempts + 1,
              again_due = CASE WHEN again_due <= ?4 THEN NULL ELSE again_due END
          WHERE id = ?1 RETURNING id, kind, account, region, subject, attempts",

@@ -79,7 +79,7 @@ fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
 pub fn forget(tx: &Tx<'_>, account: Option<&str>, kinds: &[&'static str]) -> Result<(), StoreError> {
     for kind in kinds {
         tx.execute(
-            "DELETE FROM jobs WHERE kind = ?1 AND (?2 IS NULL OR account = ?2)",
+            "DELETE FROM jobs WHERE kind = ?1 AND (account = ?2 OR ?2 IS NULL)",
             &[Value::Text(kind), Value::from(account)],
         )?;
     }

@@ -96,7 +96,7 @@ pub async fn list_principals(
 
 pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM principals WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM principals WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )?;
     Ok(())

@@ -179,7 +179,7 @@ fn save(tx: &Tx<'_>, access_key_id: &str, new: &NewSession) -> Result<(), StoreE
 
 pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM sessions WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM sessions WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )?;
     Ok(())

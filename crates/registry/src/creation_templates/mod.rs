@@ -166,7 +166,7 @@ fn remove(tx: &Tx<'_>, scope: &Scope, prefix: &Prefix) -> Result<(), StoreError>
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM creation_templates WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM creation_templates WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )?;
     Ok(())

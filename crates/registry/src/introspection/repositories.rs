@@ -31,7 +31,7 @@ const LIST: &str = "SELECT r.id, r.account, r.region, r.name, r.created_at, r.ta
         CASE WHEN r.policy IS NULL THEN 0 ELSE 1 END,
         COALESCE((SELECT c.images FROM repository_counters c WHERE c.repository_id = r.id), 0),
         (SELECT COUNT(*) FROM links l WHERE l.repository_id = r.id),
-        EXISTS (SELECT 1 FROM lifecycle_policies p WHERE p.repository_id = r.id)
+        (SELECT COUNT(*) FROM lifecycle_policies p WHERE p.repository_id = r.id)
     FROM repositories r WHERE r.id > ?1 AND r.deleted = 0 ORDER BY r.id LIMIT ?2";
 
 /// The cost of a resource tag beside its texts.

@@ -34,7 +34,7 @@ pub(crate) fn excludes(at: &Snapshot<'_>, scope: &Scope, caller: &Caller) -> Res
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM pull_time_exclusions WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM pull_time_exclusions WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )?;
     Ok(())

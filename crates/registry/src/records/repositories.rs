@@ -157,7 +157,7 @@ pub(crate) fn insert(tx: &Tx<'_>, repository: &Repository) -> Result<i64, StoreE
         Value::from(repository.encryption.kms_key.as_deref()),
     ];
     let id = tx
-        .find(
+        .returning(
             "INSERT INTO repositories (account, region, name, created_at, tag_mutability, exclusion_filters,
                  scan_on_push, encryption_type, kms_key)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id",

@@ -36,7 +36,7 @@ pub(super) fn want(
     tags: &[ImageTag],
 ) -> Result<(), StoreError> {
     let [repository_id, digest, account, region] = key(repository, digest, destination);
-    let id = returned(tx.find(
+    let id = returned(tx.returning(
         "INSERT INTO replications (repository_id, digest, account, region, status) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (repository_id, digest, account, region) DO UPDATE SET
              status = excluded.status, failure_code = NULL, refusals = 0
@@ -69,7 +69,7 @@ pub(super) fn want_removed(
     destination: &Scope,
     tag: Option<&ImageTag>,
 ) -> Result<(), StoreError> {
-    let id = returned(tx.find(
+    let id = returned(tx.returning(
         "INSERT INTO replications (repository_id, digest, account, region) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (repository_id, digest, account, region) DO UPDATE SET refusals = 0
          RETURNING id",
@@ -152,7 +152,7 @@ pub(super) fn settle(tx: &Tx<'_>, pending: &Pending) -> Result<(), StoreError> {
 
 /// Counts a refusal, and returns the number of refusals since the last push.
 pub(super) fn refuse(tx: &Tx<'_>, id: i64, failure_code: &str) -> Result<i64, StoreError> {
-    returned(tx.find(
+    returned(tx.returning(
         "UPDATE replications SET refusals = refusals + 1, failure_code = ?2,
              status = CASE WHEN status IS NULL THEN NULL ELSE ?3 END
          WHERE id = ?1 RETURNING refusals",

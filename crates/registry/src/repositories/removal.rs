@@ -12,7 +12,7 @@ use crate::{Error, Service};
 const ROWS_PER_BATCH: i64 = 200;
 
 /// Each statement removes at most a batch of rows; the order satisfies every foreign key.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 11] = [
     "DELETE FROM image_scan_findings WHERE (scan_id, generation, first_position) IN
          (SELECT f.scan_id, f.generation, f.first_position
           FROM image_scans s JOIN image_scan_findings f ON f.scan_id = s.id WHERE s.repository_id = ?1 LIMIT ?2)",
@@ -37,9 +37,14 @@ const STEPS: [&str; 14] = [
          AND key IN (SELECT key FROM resource_tags WHERE repository_id = ?1 LIMIT ?2)",
     "DELETE FROM lifecycle_preview_results WHERE repository_id = ?1 AND position IN
          (SELECT position FROM lifecycle_preview_results WHERE repository_id = ?1 LIMIT ?2)",
-    "DELETE FROM lifecycle_previews WHERE repository_id = ?1 AND ?2 > 0",
-    "DELETE FROM lifecycle_policies WHERE repository_id = ?1 AND ?2 > 0",
-    "DELETE FROM repository_counters WHERE repository_id = ?1 AND ?2 > 0",
+];
+
+/// Removes what a repository has at most one row of, the repository itself last.
+const LAST_STEPS: [&str; 4] = [
+    "DELETE FROM lifecycle_previews WHERE repository_id = ?1",
+    "DELETE FROM lifecycle_policies WHERE repository_id = ?1",
+    "DELETE FROM repository_counters WHERE repository_id = ?1",
+    "DELETE FROM repositories WHERE id = ?1 AND deleted = 1",
 ];
 
 /// The job that removes every repository that is marked as deleted, with all its content.
@@ -106,9 +111,8 @@ fn remove_rows(tx: &Tx<'_>, repository_id: i64) -> Result<bool, Error> {
             return Ok(true);
         }
     }
-    tx.execute(
-        "DELETE FROM repositories WHERE id = ?1 AND deleted = 1",
-        &[Value::Integer(repository_id)],
-    )?;
+    for step in LAST_STEPS {
+        tx.execute(step, &[Value::Integer(repository_id)])?;
+    }
     Ok(false)
 }

@@ -122,7 +122,7 @@ pub(crate) fn find(at: &Snapshot<'_>, arn: &str) -> Result<Option<Found>, StoreE
 
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM secrets WHERE (?1 IS NULL OR account = ?1)",
+        "DELETE FROM secrets WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],
     )?;
     Ok(())

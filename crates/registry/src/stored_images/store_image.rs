@@ -322,7 +322,7 @@ fn insert(
         Value::Blob(&new.bytes),
     ];
     let image_id = tx
-        .find(
+        .returning(
             "INSERT INTO images (repository_id, digest, push_sequence, status, pushed_at, size, manifest_size,
                  media_type, artifact_media_type, subject, annotations, tagged, blob_ids, manifest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING id",
@@ -342,7 +342,7 @@ fn insert(
 /// Counts one more image, and returns its position in the order of pushes.
 fn count_push(tx: &Tx<'_>, quotas: &Quotas, repository: &Repository) -> Result<i64, Error> {
     let max = quotas.of(Quota::ImagesPerRepository);
-    let counted = tx.find(
+    let counted = tx.returning(
         "UPDATE repository_counters SET images = images + 1, push_sequence = push_sequence + 1
          WHERE repository_id = ?1 AND images < ?2 RETURNING push_sequence",
         &[Value::Integer(repository.id), Value::Integer(max)],
@@ -380,7 +380,8 @@ fn move_tag(tx: &Tx<'_>, repository: &Repository, moved: &Move<'_>, image_id: i6
 pub(crate) fn set_tagged(tx: &Tx<'_>, repository: &Repository, image_id: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE images SET tagged = 1 - tagged WHERE id = ?2
-             AND tagged <> EXISTS (SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2)",
+             AND tagged <> CASE WHEN EXISTS
+             (SELECT 1 FROM tags WHERE repository_id = ?1 AND image_id = ?2) THEN 1 ELSE 0 END",
         &[Value::Integer(repository.id), Value::Integer(image_id)],
     )?;
     Ok(())

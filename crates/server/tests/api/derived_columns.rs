@@ -150,7 +150,7 @@ async fn each_column_that_was_changed_is_found() {
     for (harm, words) in OF_IMAGES.into_iter().chain(OF_OTHERS).chain(OF_KEYS) {
         let api = populated().await;
         for statement in harm.split(";\n") {
-            api.execute(statement).await;
+            api.execute(statement.trim_start()).await;
         }
         let complaints = api.complaints().await;
         assert!(

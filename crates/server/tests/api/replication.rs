@@ -100,7 +100,8 @@ impl Api {
         let scope = self.context().scope;
         let put = self.service().store.write(move |tx| {
             tx.execute(
-                "INSERT OR REPLACE INTO registry_settings (account, region, name, value) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO registry_settings (account, region, name, value) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (account, region, name) DO UPDATE SET value = excluded.value",
                 &[
                     scope.registry_id.as_str(),
                     scope.region.as_str(),

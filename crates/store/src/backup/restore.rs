@@ -16,7 +16,7 @@ use crate::io::{Disk, Flushing, Io, create_private, open_private, open_regular};
 use crate::migrations::migrate;
 use crate::sqlite::SqliteFile;
 use crate::tables::blobs::Blob;
-use crate::{Report, Snapshot, StoreError, Tried};
+use crate::{Report, StoreError, Tried};
 
 /// Every blob is hashed while it is copied, so the restored blobs can be served at once. Blocks.
 pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Restored, BackupError> {
@@ -43,8 +43,13 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     let database = database_path(directory);
     copy_database(&backup.join(&marker.database), &database, marker.database_bytes)?;
     // Synced once, at the end.
-    let rows = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
-    refuse_programs(rows.as_ref())?;
+    let file = SqliteFile::new(database.clone(), Flushing::Never);
+    if !file.holds_only_tables()? {
+        return Err(BackupError::Changed(
+            "its database holds more than tables".to_owned(),
+        ));
+    }
+    let rows = file.connect(Access::Write)?;
     migrate(rows.as_ref(), false, &[])?;
     refuse_more_than(&marker, rows.as_ref())?;
     let restoring = Restoring {
@@ -187,21 +192,6 @@ fn refuse_unless_it_fits(marker: &Marker, directory: &Path) -> Result<(), Backup
         return Ok(());
     }
     Err(BackupError::NoRoom { needed, free })
-}
-
-/// A database of ours has no triggers and no views. They would run with the statements that follow.
-fn refuse_programs(rows: &dyn Connection) -> Result<(), BackupError> {
-    let found = Snapshot::new(rows).find(
-        "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
-        &[],
-        |row| row.integer(0),
-    )?;
-    match found {
-        None => Ok(()),
-        Some(_) => Err(BackupError::Changed(
-            "its database holds more than tables".to_owned(),
-        )),
-    }
 }
 
 /// The database must name at most as many bytes as the marker declares, because only those were checked to

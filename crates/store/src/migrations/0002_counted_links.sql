@@ -2,9 +2,9 @@
 -- and events stand in the order of their sequence.
 
 -- Names the blobs whose links count the image, eight bytes each.
-ALTER TABLE images ADD COLUMN blob_ids {blob} NOT NULL DEFAULT x'';
+ALTER TABLE images ADD COLUMN blob_ids {blob} NOT NULL DEFAULT {no_bytes};
 CREATE INDEX image_blobs_by_image ON image_blobs (image_id, blob_id);
-UPDATE images SET blob_ids = unhex((SELECT group_concat(printf('%016x', blob_id), '') FROM image_blobs WHERE image_id = images.id))
+UPDATE images SET blob_ids = (SELECT {packed_blob_ids} FROM image_blobs WHERE image_id = images.id)
 WHERE id IN (SELECT image_id FROM image_blobs);
 
 -- A repository that may read a blob. `images` counts those of its images that need the blob, `active_images` those of them

@@ -173,6 +173,12 @@ impl Connection for Sqlite {
             ("{blob}", "BLOB"),
             ("{strict}", "STRICT"),
             ("{without_rowid}", "STRICT, WITHOUT ROWID"),
+            ("{no_bytes}", "x''"),
+            // Each id of a column `blob_id` as eight bytes, one after another.
+            (
+                "{packed_blob_ids}",
+                "unhex(group_concat(printf('%016x', blob_id), ''))",
+            ),
         ];
         let sql = words
             .iter()

@@ -44,6 +44,20 @@ impl SqliteFile {
         Sqlite::new(connection, access)
     }
 
+    /// A database of ours has no triggers and no views. They would run with the statements of the store.
+    pub(crate) fn holds_only_tables(&self) -> Result<bool, StoreError> {
+        let mut only_tables = true;
+        self.open(Access::Write)?.query(
+            "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
+            &[],
+            &mut |_| {
+                only_tables = false;
+                Ok(ControlFlow::Break(()))
+            },
+        )?;
+        Ok(only_tables)
+    }
+
     fn is_empty(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }

@@ -77,7 +77,7 @@ pub(crate) fn insert(
     content: &Content<'_>,
 ) -> Result<i64, StoreError> {
     let (file, identity, bytes) = content.columns();
-    let id = tx.find(
+    let id = tx.returning(
         "INSERT INTO blobs (digest, size, file, identity, bytes) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
         &[
             digest.as_bytes().into(),

@@ -186,7 +186,7 @@ pub(crate) fn save(tx: &Tx<'_>, id: &UploadId, progress: &Progress) -> Result<bo
 
 /// Returns whether the upload still existed.
 pub(crate) fn delete(tx: &Tx<'_>, id: &UploadId) -> Result<bool, StoreError> {
-    let deleted = tx.find(
+    let deleted = tx.returning(
         "DELETE FROM uploads WHERE id = ?1 RETURNING repository_id",
         &[id.as_bytes().into()],
         |row| row.integer(0),

@@ -275,19 +275,6 @@ async fn a_read_within_a_read_has_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_reader_cannot_write() {
-    let directory = TempDir::new().unwrap();
-    let store = open(directory.path());
-
-    let written = store.read(|snapshot| {
-        snapshot.query("DELETE FROM registry_settings RETURNING name", &[], |row| {
-            Ok(row.text(0)?.to_owned())
-        })
-    });
-    assert!(matches!(written, Err(StoreError::Statement(_))));
-}
-
-#[tokio::test]
 async fn a_write_may_run_the_last_handle_to_the_store_out() {
     let directory = TempDir::new().unwrap();
     let store = open(directory.path());

@@ -12,7 +12,7 @@ const ROWS_PER_BATCH: i64 = 200;
 /// Hides the backfills of one account, or of all, from every reader.
 pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE replication_backfills SET removed = 1 WHERE removed = 0 AND (?1 IS NULL OR account = ?1)",
+        "UPDATE replication_backfills SET removed = 1 WHERE removed = 0 AND (account = ?1 OR ?1 IS NULL)",
         &[Value::from(account)],
     )?;
     Ok(())
