@@ -70,7 +70,7 @@ pub enum Pace {
 
 /// Inputs of a decision about images that are not in the database, and the observers of its result.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct StoreRules {
     pub(crate) at: Moment,
     pub(crate) quotas: Quotas,
     pub(crate) observers: ImageObservers,
@@ -86,8 +86,8 @@ pub enum RepositoryUriShape {
 }
 
 impl Service {
-    pub(crate) fn terms(&self) -> Terms {
-        Terms {
+    pub(crate) fn store_rules(&self) -> StoreRules {
+        StoreRules {
             at: self.clock.moment(),
             quotas: self.configuration.quotas,
             observers: self.image_observers.clone(),

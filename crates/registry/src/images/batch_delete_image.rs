@@ -7,7 +7,7 @@ use ecru_model::{
 use ecru_platform::paging::{ROW_BYTES, Room};
 use ecru_store::Tx;
 
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::records::repositories::Repository;
 use crate::stored_images::{
     Deleted, Image, Selector, delete_image, delete_tag, failure, identifier, referenced_by, select,
@@ -17,7 +17,7 @@ use crate::{Context, Error};
 pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchDeleteImage", input.registry_id.as_ref());
     let (name, ids) = (input.repository_name, input.image_ids);
-    let terms = ctx.terms();
+    let store_rules = ctx.store_rules();
 
     ctx.store
         .write(move |tx| {
@@ -36,7 +36,7 @@ pub async fn batch_delete_image(ctx: &Context, input: Input) -> Result<Output, E
                     }
                 };
                 let digest = selected.0.digest;
-                match delete(tx, &repository, selected, &terms)? {
+                match delete(tx, &repository, selected, &store_rules)? {
                     Deleted::Done { tags } => {
                         let bytes = tags.iter().map(|tag| tag.as_str().len() + ROW_BYTES);
                         room.take_named(bytes.sum())?;
@@ -57,11 +57,11 @@ fn delete(
     tx: &Tx<'_>,
     repository: &Repository,
     (image, selector): (Image, Selector),
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Deleted, Error> {
     match selector {
-        Selector::Digest(_) => delete_image(tx, repository, &image, terms),
-        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, terms),
+        Selector::Digest(_) => delete_image(tx, repository, &image, store_rules),
+        Selector::Tag(tag) | Selector::Both(_, tag) => delete_tag(tx, repository, &image, &tag, store_rules),
     }
 }
 

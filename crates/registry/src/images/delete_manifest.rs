@@ -13,7 +13,7 @@ pub async fn delete_manifest(
 ) -> Result<(), Error> {
     let access = ctx.access("BatchDeleteImage", None);
     let (name, reference) = (repository.clone(), reference.clone());
-    let terms = ctx.terms();
+    let store_rules = ctx.store_rules();
 
     ctx.store
         .write(move |tx| {
@@ -22,11 +22,11 @@ pub async fn delete_manifest(
             let deleted = match &reference {
                 Reference::Tag(tag) => {
                     let image = find_tagged(tx, &repository, tag.as_str())?.ok_or_else(missing)?;
-                    delete_tag(tx, &repository, &image, tag, &terms)?
+                    delete_tag(tx, &repository, &image, tag, &store_rules)?
                 }
                 Reference::Digest(digest) => {
                     let image = find(tx, &repository, digest)?.ok_or_else(missing)?;
-                    delete_image(tx, &repository, &image, &terms)?
+                    delete_image(tx, &repository, &image, &store_rules)?
                 }
             };
             match deleted {

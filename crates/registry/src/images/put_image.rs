@@ -21,12 +21,12 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 
-    let terms = ctx.terms();
+    let store_rules = ctx.store_rules();
     let repository = ctx
         .store
         .write(move |tx| {
-            let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
-            match store_image(&terms, tx, &repository, &new)? {
+            let repository = repository_to_push(tx, &access, &name, &store_rules.quotas)?;
+            match store_image(&store_rules, tx, &repository, &new)? {
                 Outcome::Changed => Ok(repository),
                 Outcome::Unchanged => Err(already_exists(&repository, &digest, new.tags.first())),
             }

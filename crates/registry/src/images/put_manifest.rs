@@ -53,11 +53,11 @@ async fn store(
     name: &RepositoryName,
     new: NewImage,
 ) -> Result<ManifestStored, Error> {
-    let (access, name, terms) = (access.clone(), name.clone(), ctx.terms());
+    let (access, name, store_rules) = (access.clone(), name.clone(), ctx.store_rules());
     ctx.store
         .write(move |tx| {
-            let repository = repository_to_push(tx, &access, &name, &terms.quotas)?;
-            store_image(&terms, tx, &repository, &new)?;
+            let repository = repository_to_push(tx, &access, &name, &store_rules.quotas)?;
+            store_image(&store_rules, tx, &repository, &new)?;
             Ok(ManifestStored {
                 digest: new.digest,
                 subject: new.manifest.subject,

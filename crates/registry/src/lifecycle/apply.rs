@@ -13,7 +13,7 @@ use super::evaluate::Census;
 use super::evaluate::Rules;
 use super::evaluate::Verdict;
 use super::inventory;
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::lifecycle_policy::policy::{Action, Policy};
 use crate::lifecycle_policy::{APPLICATION, find, parse_stored, schedule_application};
 use crate::records::repositories::{self, Repository};
@@ -136,14 +136,14 @@ async fn run(service: &Arc<Service>, job: Job<RepositorySubject>, lease: &Lease)
     // A pull that is not written yet must count.
     stored_images::pulls::write(service).await?;
     for _ in 0..PASSES_MAX {
-        let terms = service.terms();
-        let Some((policy, plan)) = application.read(terms.at.now).await? else {
+        let store_rules = service.store_rules();
+        let Some((policy, plan)) = application.read(store_rules.at.now).await? else {
             break;
         };
         let plan = Arc::new(plan);
-        application.carry_out(&policy, &plan, &terms).await?;
+        application.carry_out(&policy, &plan, &store_rules).await?;
         if plan.steps.is_empty() || plan.blocked == 0 {
-            application.end(policy, terms.at.now, plan.next_due).await?;
+            application.end(policy, store_rules.at.now, plan.next_due).await?;
             break;
         }
     }
@@ -193,11 +193,16 @@ impl Application<'_> {
             .await
     }
 
-    async fn carry_out(&mut self, policy: &str, plan: &Arc<Plan>, terms: &Terms) -> Result<(), Error> {
+    async fn carry_out(
+        &mut self,
+        policy: &str,
+        plan: &Arc<Plan>,
+        store_rules: &StoreRules,
+    ) -> Result<(), Error> {
         let policy: Arc<str> = Arc::from(policy);
         for first in (0..plan.steps.len()).step_by(IMAGES_PER_BATCH) {
             let (plan, policy, lease) = (Arc::clone(plan), Arc::clone(&policy), self.lease.clone());
-            let (scope, name, terms) = (self.scope.clone(), self.name.clone(), terms.clone());
+            let (scope, name, store_rules) = (self.scope.clone(), self.name.clone(), store_rules.clone());
             let done = self
                 .service
                 .store
@@ -212,7 +217,7 @@ impl Application<'_> {
                     }
                     let mut done = Done::default();
                     for step in plan.steps.iter().skip(first).take(IMAGES_PER_BATCH) {
-                        act(tx, &repository, (&plan, *step), &terms, &mut done)?;
+                        act(tx, &repository, (&plan, *step), &store_rules, &mut done)?;
                     }
                     Ok::<_, Error>(done)
                 })
@@ -263,7 +268,7 @@ fn act(
     tx: &Tx<'_>,
     repository: &Repository,
     (plan, step): (&Plan, Step),
-    terms: &Terms,
+    store_rules: &StoreRules,
     done: &mut Done,
 ) -> Result<(), Error> {
     let Some((key, candidate)) = inventory::find(tx, repository, step.image_id)? else {
@@ -277,12 +282,12 @@ fn act(
         return Ok(());
     };
     match action {
-        Action::Expire => match stored_images::delete_image(tx, repository, &image, terms)? {
+        Action::Expire => match stored_images::delete_image(tx, repository, &image, store_rules)? {
             Deleted::Done { .. } => done.expired += 1,
             Deleted::ReferencedBy(_) => {}
         },
         Action::Archive => {
-            stored_images::archive(tx, repository, &image, terms.at.now)?;
+            stored_images::archive(tx, repository, &image, store_rules.at.now)?;
             done.archived += 1;
         }
     }

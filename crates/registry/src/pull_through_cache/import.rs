@@ -277,9 +277,9 @@ impl Bringing<'_> {
 
     /// Only the image that was requested gets an event, not the images that it names.
     async fn store(&self, repository: &Repository, fetched: Fetched, is_root: bool) -> Result<(), Trouble> {
-        let (lease, terms) = (self.lease.clone(), self.service.terms());
+        let (lease, store_rules) = (self.lease.clone(), self.service.store_rules());
         let (import, rule, wanted_id) = (self.import.clone(), self.rule.clone(), repository.id);
-        let now = terms.at.now;
+        let now = store_rules.at.now;
         let pulled_at = self.service.pulls.take_ahead(&import.arriving(fetched.digest));
         let image = NewImage {
             digest: fetched.digest,
@@ -297,7 +297,7 @@ impl Bringing<'_> {
                 let Some(repository) = found.filter(|repository| repository.id == wanted_id) else {
                     return Ok(());
                 };
-                stored_images::store_image(&terms, tx, &repository, &image)?;
+                stored_images::store_image(&store_rules, tx, &repository, &image)?;
                 if let Some(pulled_at) = pulled_at {
                     pulls::save_arrived(tx, &repository, image.digest, pulled_at)?;
                 }

@@ -202,10 +202,10 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
     if wanted.is_pull {
         pulls::note_ahead(ctx, import.arriving(fetched.digest))?;
     }
-    let (terms, kept) = (ctx.terms(), fetched.clone());
+    let (store_rules, kept) = (ctx.store_rules(), fetched.clone());
     ctx.store
         .write(move |tx| {
-            let repository = open(tx, &access, &import.name, &terms.quotas)?;
+            let repository = open(tx, &access, &import.name, &store_rules.quotas)?;
             let tags = import.tag.iter().collect::<Vec<_>>();
             let admission = Admission {
                 repository: &repository,
@@ -214,8 +214,10 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
                 tags: &tags,
             };
             // If the repository would refuse the tag for an image, clients must not get that image under the tag.
-            terms.observers.each(|observer| observer.admit(tx, &admission))?;
-            import::schedule_import(tx, &import, &kept.digest, terms.at.now).map_err(Error::from)
+            store_rules
+                .observers
+                .each(|observer| observer.admit(tx, &admission))?;
+            import::schedule_import(tx, &import, &kept.digest, store_rules.at.now).map_err(Error::from)
         })
         .await?;
     Ok(fetched.into())

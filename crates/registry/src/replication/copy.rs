@@ -7,7 +7,7 @@ use ecru_platform::jobs::Lease;
 use ecru_store::Tx;
 
 use super::{Route, destination};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::copy::{Original, link_layers, store_copy};
 use crate::{Error, Service, stored_images};
@@ -80,8 +80,8 @@ async fn bring_children(
             continue;
         }
         link_many(service, route, &original, lease).await?;
-        write(service, route, lease, move |tx, route, terms| {
-            place(tx, route, &digest, &[], terms).map(drop)
+        write(service, route, lease, move |tx, route, store_rules| {
+            place(tx, route, &digest, &[], store_rules).map(drop)
         })
         .await?;
     }
@@ -125,12 +125,12 @@ async fn link_many(
     }
     for batch in layers.chunks(LAYERS_PER_BATCH) {
         let batch = batch.to_vec();
-        write(service, route, lease, move |tx, route, terms| {
+        write(service, route, lease, move |tx, route, store_rules| {
             let Some(from) = repositories::find(tx, &route.source, &route.name)? else {
                 return Ok(());
             };
-            let to = destination::open(tx, route, terms)?;
-            Ok(link_layers(tx, &from, &to, &batch, terms.at.machine_now)?)
+            let to = destination::open(tx, route, store_rules)?;
+            Ok(link_layers(tx, &from, &to, &batch, store_rules.at.machine_now)?)
         })
         .await?;
     }
@@ -141,14 +141,14 @@ async fn write(
     service: &Service,
     route: &Route,
     lease: &Lease,
-    work: impl Fn(&Tx<'_>, &Route, &Terms) -> Result<(), Error> + Send + 'static,
+    work: impl Fn(&Tx<'_>, &Route, &StoreRules) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let (route, lease, terms) = (route.clone(), lease.clone(), service.terms());
+    let (route, lease, store_rules) = (route.clone(), lease.clone(), service.store_rules());
     service
         .store
         .write(move |tx| {
             lease.check(tx)?;
-            work(tx, &route, &terms)
+            work(tx, &route, &store_rules)
         })
         .await
 }
@@ -159,7 +159,7 @@ pub(super) fn place(
     route: &Route,
     digest: &Digest,
     tags: &[ImageTag],
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Option<Repository>, Error> {
     let Some(from) = repositories::find(tx, &route.source, &route.name)? else {
         return Ok(None);
@@ -167,11 +167,11 @@ pub(super) fn place(
     let Some(original) = Original::find(tx, &from, digest)? else {
         return Ok(None);
     };
-    let to = destination::open(tx, route, terms)?;
+    let to = destination::open(tx, route, store_rules)?;
     let layers = original.layers();
     if layers.len() <= LAYERS_PER_BATCH {
-        link_layers(tx, &from, &to, &layers, terms.at.machine_now)?;
+        link_layers(tx, &from, &to, &layers, store_rules.at.machine_now)?;
     }
-    store_copy(tx, &original, &to, tags, terms)?;
+    store_copy(tx, &original, &to, tags, store_rules)?;
     Ok(Some(to))
 }

@@ -45,12 +45,12 @@ async fn carry_out(service: &Service, shipment: &Shipment, lease: &Lease) -> Res
             let needs = bring_needs(service, &shipment.route, &shipment.digest, lease).await;
             needs.map_err(|refusal| refusal.error)?;
         }
-        let (own, held, terms) = (shipment.clone(), lease.clone(), service.terms());
+        let (own, held, store_rules) = (shipment.clone(), lease.clone(), service.store_rules());
         let settled = service
             .store
             .write(move |tx| {
                 held.check(tx)?;
-                settle(tx, &own, &terms)
+                settle(tx, &own, &store_rules)
             })
             .await?;
         sum.image |= settled.image;

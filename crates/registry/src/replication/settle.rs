@@ -7,7 +7,7 @@ use ecru_store::{Snapshot, StoreError, Tx};
 use super::copy::place;
 use super::record::{self, Pending};
 use super::{Shipment, configuration, destination};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::events::{self, Replicated};
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::copy::{points_at, remove_copied_tag, remove_copy};
@@ -23,7 +23,7 @@ pub(super) struct Settled {
     pub(super) image: bool,
 }
 
-pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<Settled, Error> {
+pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, store_rules: &StoreRules) -> Result<Settled, Error> {
     let Shipment { route, digest } = shipment;
     let Some((repository, pending)) = find_pending(tx, shipment)? else {
         return Ok(Settled::default());
@@ -48,11 +48,11 @@ pub(super) fn settle(tx: &Tx<'_>, shipment: &Shipment, terms: &Terms) -> Result<
     };
     if exists && pending.image.is_some() {
         settled.image = true;
-        settled.tags = bring(tx, shipment, &held, terms)?;
+        settled.tags = bring(tx, shipment, &held, store_rules)?;
     }
     let image_goes = !exists && pending.image.is_some_and(|task| task.removal);
     if image_goes || !gone.is_empty() {
-        settled.removed = remove(tx, shipment, image_goes, &gone, terms)?;
+        settled.removed = remove(tx, shipment, image_goes, &gone, store_rules)?;
     }
     record::settle(tx, &pending)?;
     Ok(settled)
@@ -72,9 +72,14 @@ pub(super) fn find_pending(
 }
 
 /// Returns the number of these tags that the image has at the destination.
-fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], terms: &Terms) -> Result<usize, Error> {
+fn bring(
+    tx: &Tx<'_>,
+    shipment: &Shipment,
+    tags: &[ImageTag],
+    store_rules: &StoreRules,
+) -> Result<usize, Error> {
     let Shipment { route, digest } = shipment;
-    let Some(there) = place(tx, route, digest, tags, terms)? else {
+    let Some(there) = place(tx, route, digest, tags, store_rules)? else {
         return Ok(0);
     };
     let mut brought = Vec::new();
@@ -84,7 +89,7 @@ fn bring(tx: &Tx<'_>, shipment: &Shipment, tags: &[ImageTag], terms: &Terms) -> 
             brought.push(tag.as_str());
         }
     }
-    tell(tx, shipment, &brought, terms.at, events::replicated)?;
+    tell(tx, shipment, &brought, store_rules.at, events::replicated)?;
     Ok(brought.len())
 }
 
@@ -93,17 +98,17 @@ fn remove(
     shipment: &Shipment,
     image_goes: bool,
     tags: &[&ImageTag],
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<usize, Error> {
-    let Some(there) = destination::find(tx, &shipment.route, terms)? else {
+    let Some(there) = destination::find(tx, &shipment.route, store_rules)? else {
         return Ok(0);
     };
-    let at = terms.at;
+    let at = store_rules.at;
     for tag in tags {
         remove_copied_tag(tx, &there, tag, &shipment.digest, at)?;
     }
     if image_goes {
-        remove_copy(tx, &there, &shipment.digest, terms)?;
+        remove_copy(tx, &there, &shipment.digest, store_rules)?;
     }
     Ok(tags.len() + usize::from(image_goes))
 }

@@ -9,7 +9,7 @@ use super::delete::{Deleted, delete_image_here, referenced_by, remove_tag};
 use super::store_image::{NewImage, Origin, store_image};
 use super::{find, find_tagged, manifest_of, tag_target};
 use crate::Error;
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
 use crate::records::tag_mutability::is_frozen;
@@ -83,7 +83,7 @@ pub(crate) fn store_copy(
     original: &Original,
     to: &Repository,
     tags: &[ImageTag],
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<(), Error> {
     let mut free = Vec::new();
     for tag in tags {
@@ -96,10 +96,10 @@ pub(crate) fn store_copy(
         manifest: original.manifest.clone(),
         bytes: original.bytes.clone(),
         tags: free,
-        pushed_at: terms.at.now,
+        pushed_at: store_rules.at.now,
         origin: Origin::Replication,
     };
-    store_image(terms, tx, to, &copy).map(drop)
+    store_image(store_rules, tx, to, &copy).map(drop)
 }
 
 fn is_free(at: &Snapshot<'_>, repository: &Repository, tag: &ImageTag) -> Result<bool, StoreError> {
@@ -141,12 +141,12 @@ pub(crate) fn remove_copy(
     tx: &Tx<'_>,
     repository: &Repository,
     digest: &Digest,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<(), Error> {
     let Some(image) = find(tx, repository, digest)? else {
         return Ok(());
     };
-    match delete_image_here(tx, repository, &image, terms)? {
+    match delete_image_here(tx, repository, &image, store_rules)? {
         Deleted::Done { .. } => Ok(()),
         Deleted::ReferencedBy(indexes) => Err(Error::new(
             ErrorCode::InvalidParameterException,

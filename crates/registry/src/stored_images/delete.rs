@@ -7,7 +7,7 @@ use ecru_store::{StoreError, Tx, Value, stored};
 use super::storage_class::subject_left;
 use super::store_image::set_tagged;
 use super::{Image, manifest_of, needs, tags_of};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
 use crate::{Error, events};
@@ -18,19 +18,19 @@ pub(crate) fn delete_tag(
     repository: &Repository,
     image: &Image,
     tag: &ImageTag,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Deleted, Error> {
     let last = tags_of(tx, repository, image.id)?.len() <= 1;
     if last {
-        return match delete_image(tx, repository, image, terms)? {
+        return match delete_image(tx, repository, image, store_rules)? {
             Deleted::Done { .. } => Ok(Deleted::Done {
                 tags: vec![tag.clone()],
             }),
             referenced @ Deleted::ReferencedBy(_) => Ok(referenced),
         };
     }
-    remove_tag(tx, repository, image, tag, terms.at)?;
-    terms
+    remove_tag(tx, repository, image, tag, store_rules.at)?;
+    store_rules
         .observers
         .each(|observer| observer.tag_removed(tx, &image.observed(repository), tag))?;
     Ok(Deleted::Done {
@@ -66,11 +66,11 @@ pub(crate) fn delete_image(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Deleted, Error> {
-    let deleted = delete_image_here(tx, repository, image, terms)?;
+    let deleted = delete_image_here(tx, repository, image, store_rules)?;
     if matches!(deleted, Deleted::Done { .. }) {
-        terms
+        store_rules
             .observers
             .each(|observer| observer.deleted(tx, &image.observed(repository)))?;
     }
@@ -81,9 +81,9 @@ pub(crate) fn delete_image_here(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Deleted, Error> {
-    let at = terms.at;
+    let at = store_rules.at;
     let indexes = indexes_of(tx, repository, image)?;
     if !indexes.is_empty() {
         return Ok(Deleted::ReferencedBy(indexes));
@@ -99,7 +99,7 @@ pub(crate) fn delete_image_here(
     if !manifest.children.is_empty() {
         release_children(tx, repository, image, &manifest)?;
     }
-    terms
+    store_rules
         .observers
         .each(|observer| observer.removing(tx, &image.observed(repository)))?;
     tx.execute("DELETE FROM images WHERE id = ?1", &[Value::Integer(image.id)])?;

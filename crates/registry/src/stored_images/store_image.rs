@@ -8,7 +8,7 @@ use ecru_store::{StoreError, Tx, Value};
 
 use super::storage_class::{restore, restore_children};
 use super::{Image, find, needs, tag_target, tags_of};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::manifests::{self, BlobReference, Manifest};
 use crate::ports::image_observer::{Admission, ObservedImage};
 use crate::quotas::{Quota, Quotas};
@@ -57,12 +57,12 @@ pub(crate) enum Outcome {
 }
 
 pub(crate) fn store_image(
-    terms: &Terms,
+    store_rules: &StoreRules,
     tx: &Tx<'_>,
     repository: &Repository,
     new: &NewImage,
 ) -> Result<Outcome, Error> {
-    let quotas = &terms.quotas;
+    let quotas = &store_rules.quotas;
     let existing = find(tx, repository, &new.digest)?;
     let references = match &existing {
         Some(image) => {
@@ -72,24 +72,24 @@ pub(crate) fn store_image(
         None => resolve(tx, repository, &new.manifest)?,
     };
     let moves = tags_to_move(tx, repository, existing.as_ref(), &new.tags)?;
-    verify(terms, tx, repository, new, &moves)?;
+    verify(store_rules, tx, repository, new, &moves)?;
 
     let is_new = existing.is_none();
     let restored = matches!(&existing, Some(image) if image.status != ImageStatus::Active);
     let image_id = match existing {
         Some(image) if restored => {
             // A push restores an archived image without the wait.
-            restore(tx, repository, &image, terms)?;
-            restore_children(tx, repository, &new.manifest, terms)?;
+            restore(tx, repository, &image, store_rules)?;
+            restore_children(tx, repository, &new.manifest, store_rules)?;
             image.id
         }
         Some(_) if moves.is_empty() => return Ok(Outcome::Unchanged),
         Some(image) => image.id,
         None => {
-            restore_children(tx, repository, &new.manifest, terms)?;
+            restore_children(tx, repository, &new.manifest, store_rules)?;
             let image_id = insert(tx, quotas, repository, new, &references)?;
             let image = new.observed(repository, image_id);
-            terms
+            store_rules
                 .observers
                 .each(|observer| observer.inserted(tx, &image, new.pushed_at))?;
             image_id
@@ -105,7 +105,7 @@ pub(crate) fn store_image(
     }
     let image = new.observed(repository, image_id);
     if new.origin == Origin::Push {
-        terms
+        store_rules
             .observers
             .each(|observer| observer.pushed(tx, &image, &new.manifest))?;
         record(tx, repository, new, &moves)?;
@@ -116,11 +116,11 @@ pub(crate) fn store_image(
         } else {
             moves.iter().map(|moved| moved.tag.clone()).collect()
         };
-        terms
+        store_rules
             .observers
             .each(|observer| observer.available(tx, &image, &tags, new.pushed_at))?;
     }
-    terms
+    store_rules
         .observers
         .each(|observer| observer.images_changed(tx, repository, new.pushed_at))?;
     Ok(Outcome::Changed)
@@ -278,7 +278,7 @@ fn tags_to_move<'a>(
 
 /// Called for every manifest, even one with a subject: an image must be signed before it gets a tag.
 fn verify(
-    terms: &Terms,
+    store_rules: &StoreRules,
     tx: &Tx<'_>,
     repository: &Repository,
     new: &NewImage,
@@ -291,7 +291,9 @@ fn verify(
         manifest: &new.bytes,
         tags: &tags,
     };
-    terms.observers.each(|observer| observer.admit(tx, &admission))
+    store_rules
+        .observers
+        .each(|observer| observer.admit(tx, &admission))
 }
 
 fn insert(

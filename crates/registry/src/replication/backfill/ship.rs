@@ -7,7 +7,7 @@ use ecru_platform::jobs::Lease;
 use ecru_store::{StoreError, Tx, Value, stored};
 
 use super::Backfill;
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::records::repositories;
 use crate::replication::copy::{Refusal, bring_needs, place};
 use crate::replication::run::failure_code;
@@ -68,18 +68,23 @@ async fn try_to_ship(
     let Shipment { route, digest } = &item.shipment;
     bring_needs(service, route, digest, lease).await?;
 
-    let (id, item, lease, terms) = (backfill.id, Arc::clone(item), lease.clone(), service.terms());
+    let (id, item, lease, store_rules) = (
+        backfill.id,
+        Arc::clone(item),
+        lease.clone(),
+        service.store_rules(),
+    );
     let shipped = service
         .store
         .write(move |tx| {
             lease.check(tx)?;
-            ship(tx, id, &item, &terms)
+            ship(tx, id, &item, &store_rules)
         })
         .await;
     Ok(shipped?)
 }
 
-fn ship(tx: &Tx<'_>, id: i64, item: &Item, terms: &Terms) -> Result<(), Error> {
+fn ship(tx: &Tx<'_>, id: i64, item: &Item, store_rules: &StoreRules) -> Result<(), Error> {
     let Shipment { route, digest } = &item.shipment;
     let from = repositories::load(tx, &route.source, &route.name)?;
     let held = match &item.tag {
@@ -88,7 +93,7 @@ fn ship(tx: &Tx<'_>, id: i64, item: &Item, terms: &Terms) -> Result<(), Error> {
     };
     let tags = item.tag.clone().into_iter().collect::<Vec<_>>();
     let there = if held {
-        place(tx, route, digest, &tags, terms)?
+        place(tx, route, digest, &tags, store_rules)?
     } else {
         None
     };
@@ -99,7 +104,7 @@ fn ship(tx: &Tx<'_>, id: i64, item: &Item, terms: &Terms) -> Result<(), Error> {
         ));
     }
     let told = tags.iter().map(ImageTag::as_str).collect::<Vec<_>>();
-    tell(tx, &item.shipment, &told, terms.at, events::replicated)?;
+    tell(tx, &item.shipment, &told, store_rules.at, events::replicated)?;
     record::note(tx, &from, digest, &route.destination, None)?;
     let original = Original::find(tx, &from, digest)?;
     let result = Outcome {

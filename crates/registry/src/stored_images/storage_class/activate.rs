@@ -55,7 +55,7 @@ impl Work for Activation {
     type Subject = ImageSubject;
 
     async fn run(service: &Arc<Service>, job: Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
-        let (lease, terms) = (lease.clone(), service.terms());
+        let (lease, store_rules) = (lease.clone(), service.store_rules());
         let activated = service
             .store
             .write(move |tx| {
@@ -68,7 +68,7 @@ impl Work for Activation {
                 let Some(image) = image.filter(|image| image.status == ImageStatus::Activating) else {
                     return Ok(false);
                 };
-                bring_back(tx, &repository, &image, &terms)?;
+                bring_back(tx, &repository, &image, &store_rules)?;
                 Ok::<_, Error>(true)
             })
             .await?;

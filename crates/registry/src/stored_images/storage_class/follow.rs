@@ -8,7 +8,7 @@ use ecru_store::{Snapshot, Tx, Value, stored};
 use serde_json::json;
 
 use super::{archive, bring_back};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::records::repositories::{self, Repository};
 use crate::stored_images::{Deleted, Image, delete_image, find};
 use crate::subjects::ImageSubject;
@@ -27,18 +27,18 @@ impl Work for Following {
     type Subject = ImageSubject;
 
     async fn run(service: &Arc<Service>, job: Job<ImageSubject>, lease: &Lease) -> Result<Outcome, Error> {
-        let terms = service.terms();
+        let store_rules = service.store_rules();
         let mut reached = 0;
         let mut followed = 0;
         loop {
             let (image, scope) = (job.subject.clone(), job.scope.clone());
-            let (lease, terms) = (lease.clone(), terms.clone());
+            let (lease, store_rules) = (lease.clone(), store_rules.clone());
             let batch = service.store.write(move |tx| {
                 lease.check(tx)?;
                 let Some(repository) = repositories::find(tx, &scope, &image.name)? else {
                     return Ok(None);
                 };
-                follow(tx, &repository, &image.digest, reached, &terms)
+                follow(tx, &repository, &image.digest, reached, &store_rules)
             });
             let Some(batch) = batch.await? else { break };
             reached = batch.last_id;
@@ -59,7 +59,7 @@ fn follow(
     repository: &Repository,
     subject: &Digest,
     after: i64,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<Option<Batch>, Error> {
     let status = find(tx, repository, subject)?.map(|subject| subject.status);
     let mut batch = None;
@@ -70,13 +70,16 @@ fn follow(
         });
         batch.last_id = image.id;
         let moved = match (status, image.status) {
-            (None, _) => matches!(delete_image(tx, repository, &image, terms)?, Deleted::Done { .. }),
+            (None, _) => matches!(
+                delete_image(tx, repository, &image, store_rules)?,
+                Deleted::Done { .. }
+            ),
             (Some(ImageStatus::Archived), ImageStatus::Active) => {
-                archive(tx, repository, &image, terms.at.now)?;
+                archive(tx, repository, &image, store_rules.at.now)?;
                 true
             }
             (Some(ImageStatus::Active), ImageStatus::Archived) => {
-                bring_back(tx, repository, &image, terms)?;
+                bring_back(tx, repository, &image, store_rules)?;
                 true
             }
             _ => false,

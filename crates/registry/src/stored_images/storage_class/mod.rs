@@ -8,7 +8,7 @@ use ecru_platform::jobs::{Work, schedule as schedule_work};
 use ecru_store::{Snapshot, StoreError, Tx, Value, stored};
 
 use super::{Image, find, manifest_of, needs, tags_of};
-use crate::context::Terms;
+use crate::context::StoreRules;
 use crate::manifests::Manifest;
 use crate::records::repositories::Repository;
 use crate::subjects::ImageSubject;
@@ -48,9 +48,9 @@ pub(crate) fn restore(
     tx: &Tx<'_>,
     repository: &Repository,
     image: &Image,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<(), Error> {
-    let now = terms.at.now;
+    let now = store_rules.at.now;
     tx.execute(
         "UPDATE repository_counters SET push_sequence = push_sequence + 1 WHERE repository_id = ?1",
         &[Value::Integer(repository.id)],
@@ -67,7 +67,7 @@ pub(crate) fn restore(
         ],
     )?;
     needs::set_status(tx, repository, image, ImageStatus::Active)?;
-    terms
+    store_rules
         .observers
         .each(|observer| observer.restored(tx, &image.observed(repository), now))?;
     let event = events::restored(&about(repository, image, now), image.subject.is_some(), now);
@@ -75,7 +75,7 @@ pub(crate) fn restore(
     if has_referrers(tx, repository, &image.digest)? {
         schedule::<Following>(tx, repository, &image.digest, now)?;
     }
-    terms
+    store_rules
         .observers
         .each(|observer| observer.images_changed(tx, repository, now))
 }
@@ -86,7 +86,7 @@ pub(crate) fn restore_children(
     tx: &Tx<'_>,
     repository: &Repository,
     manifest: &Manifest,
-    terms: &Terms,
+    store_rules: &StoreRules,
 ) -> Result<(), Error> {
     let mut waiting = manifest.children.clone();
     while let Some(child) = waiting.pop() {
@@ -94,7 +94,7 @@ pub(crate) fn restore_children(
         let Some(image) = child.filter(|child| child.status != ImageStatus::Active) else {
             continue;
         };
-        restore(tx, repository, &image, terms)?;
+        restore(tx, repository, &image, store_rules)?;
         let bytes = manifest_of(tx, &image)?;
         waiting.extend(stored(Manifest::parse(&bytes, Some(&image.media_type)))?.children);
     }
@@ -102,12 +102,17 @@ pub(crate) fn restore_children(
 }
 
 /// As `restore`, and the image is replicated like a pushed image.
-fn bring_back(tx: &Tx<'_>, repository: &Repository, image: &Image, terms: &Terms) -> Result<(), Error> {
-    restore(tx, repository, image, terms)?;
+fn bring_back(
+    tx: &Tx<'_>,
+    repository: &Repository,
+    image: &Image,
+    store_rules: &StoreRules,
+) -> Result<(), Error> {
+    restore(tx, repository, image, store_rules)?;
     let tags = tags_of(tx, repository, image.id)?;
-    terms
+    store_rules
         .observers
-        .each(|observer| observer.available(tx, &image.observed(repository), &tags, terms.at.now))
+        .each(|observer| observer.available(tx, &image.observed(repository), &tags, store_rules.at.now))
 }
 
 /// An image with referrers was deleted or archived: the referrers follow, unless the image is back by then.
