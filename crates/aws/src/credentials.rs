@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use ecru_model::Region;
+use ecru_model::percent::decode;
 use ecru_platform::{ServiceError, Signed};
 use http::{HeaderMap, Uri, header};
 
-use crate::{codes::Codes, escapes::decode};
+use crate::codes::Codes;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const ACCESS_KEY_ID_BYTES_MAX: usize = 128;

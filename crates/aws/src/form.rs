@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::escapes::decode_form;
+use ecru_model::percent::decode_form;
 
 /// Steps of one key.
 const DEPTH_MAX: usize = 32;

@@ -5,7 +5,6 @@ mod body;
 mod codes;
 mod credentials;
 mod document;
-mod escapes;
 mod form;
 mod mount;
 mod protocol;

@@ -3,7 +3,7 @@
 use ecru_platform::wire::{Http, ServiceFacts};
 use http::{HeaderMap, Method, Uri, request::Parts};
 
-use crate::escapes::{decode, decode_form};
+use ecru_model::percent::{decode, decode_form};
 
 /// The parts of a REST request other than its body.
 #[derive(Debug, Default)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use ecru_model::percent::decode_form;
 use ecru_platform::wire::{OperationFacts, ProtocolName, ServiceFacts};
 use http::{HeaderMap, Method, Uri, header, request::Parts};
 
-use crate::{answer::Spoken, credentials, escapes::decode_form, form::Form, mount::Mounted, rest};
+use crate::{answer::Spoken, credentials, form::Form, mount::Mounted, rest};
 
 const TARGET: &str = "x-amz-target";
 const FORM: &str = "application/x-www-form-urlencoded";

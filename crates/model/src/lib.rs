@@ -10,6 +10,7 @@ pub mod identity;
 mod image_tag;
 pub mod json;
 mod paginator;
+pub mod percent;
 mod region;
 mod registry_id;
 mod repository_name;

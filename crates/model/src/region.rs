@@ -27,6 +27,13 @@ pub(crate) fn is_partition(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(Arc<str>);
 
+/// The region of requests that name none, as AWS has it for services with one endpoint.
+impl Default for Region {
+    fn default() -> Self {
+        Self("us-east-1".into())
+    }
+}
+
 impl Region {
     pub fn parse(text: impl AsRef<str>) -> Result<Self, Violation> {
         let text = text.as_ref();

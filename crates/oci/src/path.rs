@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ecru_model::percent;
+
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum Route<'p> {
     Base,
@@ -93,27 +95,7 @@ fn named(name: &str) -> Option<&str> {
 /// character. A `+` stays a `+`, in queries too: no value here has spaces, and clients send media types with
 /// a bare `+`.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text)).filter(|text| printable(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => (hex_digit(bytes.next()?)? << 4) | hex_digit(bytes.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(decoded)
-        .ok()
-        .filter(|text| printable(text))
-        .map(Cow::Owned)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    percent::decode(text).filter(|text| printable(text))
 }
 
 fn printable(text: &str) -> bool {

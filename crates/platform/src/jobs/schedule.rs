@@ -70,7 +70,7 @@ pub fn schedule_everywhere_named(tx: &Tx<'_>, kind: &'static str) -> Result<(), 
 fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
     let nowhere = Scope {
         registry_id: stored(RegistryId::parse("000000000000"))?,
-        region: stored(Region::parse("us-east-1"))?,
+        region: Region::default(),
     };
     save(tx, kind, &nowhere, "", AT_ONCE)
 }

@@ -18,7 +18,6 @@ pub(crate) use grant::grant;
 /// The user name of every token.
 const TOKEN_USER: &str = "AWS";
 const DEV_USER_PREFIX: &str = "test";
-const DEV_USER_REGION: &str = "us-east-1";
 
 /// The credentials of a request.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +44,7 @@ pub fn enter(
         Credentials::Basic { user, .. }
             if service.configuration.dev_users && user.starts_with(DEV_USER_PREFIX) =>
         {
-            dev_user(service, host, endpoint)
+            Ok(dev_user(service, host, endpoint))
         }
         Credentials::Basic {
             user: TOKEN_USER,
@@ -100,23 +99,20 @@ fn admit(
 
 /// A development user is in the region that the host names. If the host names none, repositories in other
 /// regions of the account are found too.
-fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Result<Context, Error> {
+fn dev_user(service: &Arc<Service>, host: Option<Scope>, endpoint: Endpoint) -> Context {
     let registry_id = service.default_account.clone();
     let any_region = host.is_none();
-    let scope = match host {
-        Some(scope) => scope,
-        None => Scope {
-            registry_id: registry_id.clone(),
-            region: Region::parse(DEV_USER_REGION).map_err(|error| Error::server(error.to_string()))?,
-        },
-    };
+    let scope = host.unwrap_or_else(|| Scope {
+        registry_id: registry_id.clone(),
+        region: Region::default(),
+    });
     let home = Scope {
         registry_id,
         region: scope.region.clone(),
     };
     let mut ctx = Context::new(service, Caller::root(&home), scope, endpoint);
     ctx.any_region = any_region;
-    Ok(ctx)
+    ctx
 }
 
 /// Refuses an expired credential. Also refuses one that would live longer than the longest lifetime: the clock

@@ -1,9 +1,9 @@
-//! Percent-encoding, decoded once.
+//! Percent-encoding of addresses and forms, decoded once.
 
 use std::borrow::Cow;
 
-/// Decodes a percent-encoded text. Returns `None` if it is malformed.
-pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
+/// Decodes a percent-encoded text. Returns `None` if it is malformed or not UTF-8.
+pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
@@ -26,7 +26,7 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Decodes a value of a form or a query, where a plus means a space.
-pub(crate) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
+pub fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     if text.contains('+') {
         let text = text.replace('+', " ");
         return decode(&text).map(|decoded| Cow::Owned(decoded.into_owned()));
