@@ -110,6 +110,27 @@ fn every_file_says_in_its_first_line_what_it_is_for() {
     }
 }
 
+/// The next database is then one more backend, and a line of the composition.
+#[test]
+fn only_its_backend_names_the_database() {
+    let crates = root().join("crates");
+    let free = |path: &Path| {
+        let path = path.strip_prefix(&crates).unwrap_or(path);
+        let above = ["store", "platform", "registry", "sts", "aws", "oci"];
+        let backend = ["store/src/sqlite", "store/src/composition.rs"];
+        above.iter().any(|room| path.starts_with(format!("{room}/src")))
+            && !backend.iter().any(|own| path.starts_with(own))
+    };
+    for path in all_sources()
+        .into_iter()
+        .filter(|path| free(path) && !is_test(path))
+    {
+        let text = fs::read_to_string(&path).unwrap().to_lowercase();
+        let text = text.replace("mod sqlite;", "");
+        assert!(!text.contains("sqlite"), "{} names the database", path.display());
+    }
+}
+
 #[test]
 fn no_file_outgrows_its_room() {
     for path in all_sources().into_iter().filter(|path| !is_test(path)) {

@@ -66,7 +66,7 @@ pub(crate) fn on_restore(error: &BackupError, data: &Path) -> String {
         BackupError::Busy => Some("wait until the other command has ended".to_owned()),
         BackupError::NotEmpty => Some("choose an empty one with `--data-dir`".to_owned()),
         BackupError::Store(error) => opening(error, Some(data)),
-        BackupError::Unfinished => None,
+        BackupError::Unfinished | BackupError::NoSnapshots => None,
     };
     joined(whole(error), step)
 }

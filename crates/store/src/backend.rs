@@ -21,14 +21,31 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Opens a new connection for writing after a failed commit. Succeeds only once everything that was
     /// committed is known to be on stable storage.
-    fn recover(&self) -> Result<Box<dyn Connection>, StoreError>;
+    fn reconnect(&self) -> Result<Box<dyn Connection>, StoreError>;
 
     /// Problems that the database finds in itself, as sentences; at most a few hundred.
     fn examine(&self) -> Result<Vec<String>, StoreError>;
 
+    /// `None` for a database that is backed up by tools of its own.
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
+    }
+}
+
+/// Copies of a database, each of which is a file and a database of its own.
+pub trait Snapshots {
+    /// What the names of copies end with, after a dot.
+    fn extension(&self) -> &'static str;
+
     /// Copies one state of the whole database into an empty file, while others read and write. Stops and
     /// returns `false` once `go_on` returns `false`.
     fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError>;
+
+    /// Whether a copy holds tables and nothing that would run by itself. Ours never do; a copy may come from elsewhere.
+    fn holds_only_tables(&self, copy: &Path) -> Result<bool, StoreError>;
+
+    /// Opens a copy for changes, which are not flushed. The file is whole after `maintain` with `Moment::Closing`.
+    fn open(&self, copy: &Path) -> Result<Box<dyn Connection>, StoreError>;
 }
 
 /// One connection. Statements number their parameters `?1`, `?2`, …; each text is prepared once and kept.
@@ -48,8 +65,8 @@ pub trait Connection: Send {
     /// Runs statements of a migration, with the words `{id} {int} {text} {blob} {strict} {without_rowid}` replaced.
     fn script(&self, sql: &str) -> Result<(), StoreError>;
 
-    /// Upkeep between transactions, when no caller waits for an answer.
-    fn tidy(&self, moment: Moment) -> Result<Upkeep, StoreError>;
+    /// Runs between transactions, when no caller waits for an answer.
+    fn maintain(&self, moment: Moment) -> Result<Upkeep, StoreError>;
 }
 
 /// The situation in which upkeep runs.

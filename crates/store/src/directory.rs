@@ -9,11 +9,11 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
 
+use crate::composition::{DATABASE_FILES, database_path};
 use crate::io::{Io, create_private, is_no_file, open_private};
 use crate::{StoreError, Tried};
 
 pub(crate) const LOCK: &str = "lock";
-const DATABASE: &str = "ecru.sqlite";
 const BLOBS: &str = "blobs";
 /// The name of the mark that a directory holds until a restore into it has ended.
 pub(crate) const HALF_RESTORED: &str = "half-restored";
@@ -57,8 +57,7 @@ impl Directory {
         self.opened_at
     }
 
-    /// SQLite gives its log and index the mode of the database, so the database is created here with a
-    /// private mode.
+    /// The database gives files that it makes the mode of the first, which is created here with a private mode.
     fn make_database(&self, io: &dyn Io) -> Result<(), StoreError> {
         let database = database_path(&self.path);
         if database.exists() {
@@ -99,10 +98,6 @@ pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
     }
 }
 
-pub(crate) fn database_path(directory: &Path) -> PathBuf {
-    directory.join(DATABASE)
-}
-
 pub(crate) fn create(path: &Path, io: &dyn Io) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
@@ -139,14 +134,13 @@ pub(crate) fn refuse_unless_ours(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses links: SQLite opens its files by name, and blob files are opened below one directory.
+/// Refuses links: the database opens its files by name, and blob files are opened below one directory.
 fn refuse_links(path: &Path) -> Result<(), StoreError> {
-    const FILES: [&str; 3] = [DATABASE, "ecru.sqlite-wal", "ecru.sqlite-shm"];
     let kind_of = |name: &str| match std::fs::symlink_metadata(path.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         found => Ok(Some(found.tried("look at the data directory")?.file_type())),
     };
-    for name in FILES {
+    for name in DATABASE_FILES {
         if kind_of(name)?.is_some_and(|kind| !kind.is_file()) {
             return Err(StoreError::Irregular { name });
         }

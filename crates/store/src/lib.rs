@@ -1,4 +1,4 @@
-//! Durable rows (SQLite) and blobs (files). Nothing here depends on operations or protocols.
+//! Durable rows and blobs. Nothing here depends on operations or protocols.
 
 mod announcements;
 pub mod backend;
@@ -6,6 +6,7 @@ mod backup;
 mod blobs;
 mod changes;
 mod collect;
+mod composition;
 mod core;
 mod directory;
 mod error;
@@ -41,7 +42,6 @@ pub use crate::io::{Disk, Flushing, Io};
 pub use crate::migrations::Migrations;
 pub use crate::received::Received;
 pub use crate::report::Report;
-pub use crate::sqlite::SqliteFile;
 pub use crate::store::{Collected, Foundation, Options, Store};
 pub use crate::tables::blobs::Blob;
 pub use crate::tables::links;

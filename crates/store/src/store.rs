@@ -11,14 +11,14 @@ use crate::backend::{Access, Backend, Moment};
 use crate::backup::{self, BackedUp, BackupError};
 use crate::blobs::Blobs;
 use crate::collect::{self, Removed};
+use crate::composition;
 use crate::core::Core;
-use crate::directory::{Directory, database_path};
+use crate::directory::Directory;
 use crate::files::Files;
 use crate::io::{Disk, Flushing, Io};
 use crate::keys;
 use crate::migrations::{Migrations, Schema, migrate};
 use crate::readers::Readers;
-use crate::sqlite::SqliteFile;
 use crate::uploads::{Given, IDLE_AGE_MILLISECONDS_MAX, Uploads};
 use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
@@ -49,7 +49,7 @@ impl Foundation {
         };
         Foundation {
             io: Arc::new(Disk::new(flushing)),
-            backend: Arc::new(SqliteFile::new(database_path(&options.directory), flushing)),
+            backend: composition::database(&options.directory, flushing),
             probe_interval: Duration::from_secs(1),
         }
     }
@@ -91,6 +91,11 @@ impl Store {
         Store::build(&options.directory, Foundation::new(options), owned, work)
     }
 
+    /// Whether a store has been opened in the directory before.
+    pub fn is_in(directory: &Path) -> bool {
+        composition::database_path(directory).exists()
+    }
+
     pub fn open_on(directory: &Path, foundation: Foundation) -> Result<Store, StoreError> {
         let (store, ()) = Store::build(directory, foundation, &[], |_| Ok(()))?;
         Ok(store)
@@ -111,8 +116,8 @@ impl Store {
 
         let connection = backend.connect(Access::Write)?;
         if migrate(connection.as_ref(), !directory.is_laid_out(), owned)? == Schema::New {
-            // A database that lost its log is then still recognized as one of ours.
-            connection.tidy(Moment::Closing)?;
+            // A database that loses a file of its own is then still recognized as one of ours.
+            connection.maintain(Moment::Closing)?;
         }
         directory.lay_out(io.as_ref())?;
         let began = milliseconds_since_1970(directory.opened_at());
@@ -183,7 +188,7 @@ impl Store {
         self.0.core.writer.watch_health()
     }
 
-    /// Accepts no more writes, finishes waiting ones, checkpoints the WAL and releases the lock.
+    /// Accepts no more writes, finishes waiting ones and the upkeep of the database, and releases the lock.
     pub async fn close(&self) {
         let core = self.0.core.clone();
         if tokio::task::spawn_blocking(move || core.close()).await.is_err() {

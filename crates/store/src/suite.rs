@@ -323,11 +323,11 @@ fn upkeep_and_recovery_lose_nothing(backend: &dyn Backend) {
         connection.begin().unwrap();
         add_owner(connection.as_ref(), name);
         connection.commit().unwrap();
-        connection.tidy(moment).unwrap();
+        connection.maintain(moment).unwrap();
     }
     drop(connection);
 
-    let recovered = backend.recover().unwrap();
+    let recovered = backend.reconnect().unwrap();
     recovered.begin().unwrap();
     add_owner(recovered.as_ref(), "d");
     recovered.commit().unwrap();

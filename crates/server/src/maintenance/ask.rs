@@ -28,7 +28,7 @@ pub(crate) fn ask(directory: &Path, task: &Task, say: &mut dyn FnMut(&str)) -> E
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Ended::Failed(advice::on_control(&error)),
         }
-        if !directory.join("ecru.sqlite").exists() {
+        if !Store::is_in(directory) {
             return Ended::Failed(format!(
                 "there is no registry in `{}`; name the directory of one with `--data-dir`",
                 directory.display()

@@ -6,15 +6,14 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::backend::{Access, Backend, Connection, Moment};
+use crate::backend::{Connection, Moment};
 use crate::backup::copy::{NotCopied, copy_blob};
 use crate::backup::marker::Marker;
 use crate::backup::place::BackupPlace;
 use crate::backup::{BackedUp, BackupError};
 use crate::core::Core;
 use crate::files::FileName;
-use crate::io::{Flushing, create_private};
-use crate::sqlite::SqliteFile;
+use crate::io::create_private;
 use crate::tables::blobs::{self, Blob, Place};
 use crate::{Report, Snapshot, StoreError, Tried};
 
@@ -23,20 +22,25 @@ const BLOBS_AT_ONCE: i64 = 500;
 /// While the hold exists no file is removed, so the rows are copied first, then the files that they name.
 pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<BackedUp, BackupError> {
     let place = BackupPlace::open(directory)?;
-    let standing = Marker::find(directory)?;
-    place.remove_databases_but(standing.as_ref().map(|marker| marker.database.as_str()))?;
+    let backend = core.readers.backend();
+    let snapshots = backend.snapshots().ok_or(BackupError::NoSnapshots)?;
+    let standing = Marker::find(directory, snapshots.extension())?;
+    place.remove_databases_but(
+        standing.as_ref().map(|marker| marker.database.as_str()),
+        snapshots.extension(),
+    )?;
 
     let _hold = core.files.hold();
-    let name = format!("{}.sqlite", Uuid::new_v4());
+    let name = format!("{}.{}", Uuid::new_v4(), snapshots.extension());
     let database = directory.join(&name);
     create_private(&database).tried("create the database of the backup")?;
     let go_on = || report.check_heard().is_ok();
-    if !core.readers.backend().copy(&database, &go_on)? {
+    if !snapshots.copy(&database, &go_on)? {
         return Err(StoreError::Unheard.into());
     }
 
     // Synced once, at the end.
-    let copy = SqliteFile::new(database.clone(), Flushing::Never).connect(Access::Write)?;
+    let copy = snapshots.open(&database)?;
     in_transaction(copy.as_ref(), |copy| {
         // Ids of a random form cannot begin an upload, so recording them as ended does no harm.
         copy.execute(
@@ -59,7 +63,7 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
     let mut backed_up = copying.copy_blobs()?;
     place.sync_blobs()?;
     let named = copying.check_sizes(&mut backed_up)?;
-    copy.tidy(Moment::Closing)?;
+    copy.maintain(Moment::Closing)?;
     drop(copy);
 
     File::open(&database)
@@ -70,7 +74,7 @@ pub(crate) fn make(core: &Core, directory: &Path, report: &Report) -> Result<Bac
         .len();
     Marker::new(name.clone(), database_bytes, (backed_up.blobs, backed_up.bytes)).write(directory)?;
 
-    place.remove_databases_but(Some(&name))?;
+    place.remove_databases_but(Some(&name), snapshots.extension())?;
     place.remove_blobs_but(&named)?;
     Ok(backed_up)
 }

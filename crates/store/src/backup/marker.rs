@@ -36,7 +36,7 @@ impl Marker {
         }
     }
 
-    pub(super) fn find(directory: &Path) -> Result<Option<Marker>, BackupError> {
+    pub(super) fn find(directory: &Path, extension: &str) -> Result<Option<Marker>, BackupError> {
         let file = match open_regular(&directory.join(NAME)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.tried("read `backup.json`")?,
@@ -54,7 +54,8 @@ impl Marker {
             )));
         }
         // The name is joined to a path, so it must have the form that `make` writes.
-        let name = marker.database.strip_suffix(".sqlite");
+        let name = marker.database.strip_suffix(extension);
+        let name = name.and_then(|name| name.strip_suffix('.'));
         let uuid = name.and_then(|name| Uuid::try_parse(name).ok());
         if uuid.is_none_or(|uuid| Some(uuid.to_string().as_str()) != name) {
             return Err(BackupError::Changed("`backup.json` names no database".to_owned()));

@@ -34,6 +34,9 @@ pub enum BackupError {
     #[error("there is no room for the backup: it has {needed} bytes, and {free} are free")]
     NoRoom { needed: u64, free: u64 },
 
+    #[error("the database makes no copies of itself: back it up with its own tools")]
+    NoSnapshots,
+
     #[error("another process works on the backup")]
     Busy,
 

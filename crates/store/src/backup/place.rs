@@ -93,13 +93,15 @@ impl BackupPlace {
     }
 
     /// Removes the databases that an unfinished or a replaced backup has left behind.
-    pub(super) fn remove_databases_but(&self, name: Option<&str>) -> Result<(), StoreError> {
+    pub(super) fn remove_databases_but(&self, name: Option<&str>, extension: &str) -> Result<(), StoreError> {
+        // Files beside a database have longer names.
+        let extension = format!(".{extension}");
         let remove = || {
             for entry in fs::read_dir(&self.path)? {
                 let entry = entry?;
                 let found = entry.file_name();
                 let found = found.to_string_lossy();
-                if found.contains(".sqlite") && name != Some(&*found) {
+                if found.contains(&extension) && name != Some(&*found) {
                     fs::remove_file(entry.path())?;
                 }
             }

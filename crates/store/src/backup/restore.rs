@@ -4,17 +4,17 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::backend::{Access, Backend, Connection, Moment};
+use crate::backend::{Connection, Moment};
 use crate::backup::copy::{NotCopied, copy_blob};
 use crate::backup::make::{each_blob, in_transaction};
 use crate::backup::marker::Marker;
 use crate::backup::place::{BackupPlace, is_without_links};
 use crate::backup::{BackupError, Restored};
-use crate::directory::{self, HALF_RESTORED, database_path};
+use crate::composition::{self, DATABASE, database_path};
+use crate::directory::{self, HALF_RESTORED};
 use crate::files::Identity;
 use crate::io::{Disk, Flushing, Io, create_private, open_private, open_regular};
 use crate::migrations::migrate;
-use crate::sqlite::SqliteFile;
 use crate::tables::blobs::Blob;
 use crate::{Report, StoreError, Tried};
 
@@ -24,7 +24,9 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
         return Err(BackupError::NoBackup);
     }
     let place = BackupPlace::open_to_read(backup)?;
-    let marker = Marker::find(backup)?.ok_or(if place.is_begun() {
+    let backend = composition::database(directory, Flushing::Never);
+    let snapshots = backend.snapshots().ok_or(BackupError::NoSnapshots)?;
+    let marker = Marker::find(backup, snapshots.extension())?.ok_or(if place.is_begun() {
         BackupError::Unfinished
     } else {
         BackupError::NoBackup
@@ -43,13 +45,12 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     let database = database_path(directory);
     copy_database(&backup.join(&marker.database), &database, marker.database_bytes)?;
     // Synced once, at the end.
-    let file = SqliteFile::new(database.clone(), Flushing::Never);
-    if !file.holds_only_tables()? {
+    if !snapshots.holds_only_tables(&database)? {
         return Err(BackupError::Changed(
             "its database holds more than tables".to_owned(),
         ));
     }
-    let rows = file.connect(Access::Write)?;
+    let rows = snapshots.open(&database)?;
     migrate(rows.as_ref(), false, &[])?;
     refuse_more_than(&marker, rows.as_ref())?;
     let restoring = Restoring {
@@ -63,7 +64,7 @@ pub fn restore(backup: &Path, directory: &Path, report: &Report) -> Result<Resto
     if (restored.blobs + restored.damaged) < marker.blobs {
         return Err(BackupError::Changed("its database names fewer blobs".to_owned()));
     }
-    rows.tidy(Moment::Closing)?;
+    rows.maintain(Moment::Closing)?;
     drop(rows);
 
     let end = || {
@@ -170,7 +171,7 @@ fn begin(directory: &Path, disk: &Disk) -> Result<(), StoreError> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            if name.to_string_lossy().starts_with("ecru.sqlite") {
+            if name.to_string_lossy().starts_with(DATABASE) {
                 fs::remove_file(entry.path())?;
             } else if name == "blobs" {
                 fs::remove_dir_all(entry.path())?;

@@ -186,7 +186,7 @@ impl Connection for Sqlite {
         self.connection.execute_batch(&sql).map_err(failure)
     }
 
-    fn tidy(&self, moment: Moment) -> Result<Upkeep, StoreError> {
+    fn maintain(&self, moment: Moment) -> Result<Upkeep, StoreError> {
         let frames = self.frames_to_copy();
         match moment {
             Moment::Closing => self.truncate_log().map(|()| Upkeep::Done),
@@ -282,24 +282,24 @@ mod tests {
         let outstanding = || connection.frames_to_copy();
 
         grow(1_000);
-        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
-        assert_eq!(connection.tidy(Moment::Idle).unwrap(), Upkeep::Done);
+        assert_eq!(connection.maintain(Moment::Busy).unwrap(), Upkeep::Done);
+        assert_eq!(connection.maintain(Moment::Idle).unwrap(), Upkeep::Done);
         assert!(outstanding() > 1_000, "few frames wait");
 
         grow(1_500);
-        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Wanted);
+        assert_eq!(connection.maintain(Moment::Busy).unwrap(), Upkeep::Wanted);
         assert!(outstanding() > 2_000, "a busy moment is let pass");
-        assert_eq!(connection.tidy(Moment::Idle).unwrap(), Upkeep::Done);
+        assert_eq!(connection.maintain(Moment::Idle).unwrap(), Upkeep::Done);
         assert_eq!(outstanding(), 0);
 
         grow(10);
         assert!(outstanding() < 100, "the log has restarted");
         grow(5_000);
-        assert_eq!(connection.tidy(Moment::Busy).unwrap(), Upkeep::Done);
+        assert_eq!(connection.maintain(Moment::Busy).unwrap(), Upkeep::Done);
         assert_eq!(outstanding(), 0);
 
         grow(10);
-        connection.tidy(Moment::Closing).unwrap();
+        connection.maintain(Moment::Closing).unwrap();
         assert_eq!(std::fs::metadata(log_path(file.path())).unwrap().len(), 0);
     }
 }

@@ -11,7 +11,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 
 use crate::StoreError;
-use crate::backend::{Access, Backend, Connection};
+use crate::backend::{Access, Backend, Connection, Snapshots};
 use crate::io::Flushing;
 use crate::sqlite::connection::Sqlite;
 
@@ -20,14 +20,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGES_COPIED_AT_ONCE: i32 = 1_000;
 const COPY_PAUSE: Duration = Duration::from_millis(10);
 
-/// A database in a file, which must exist and may be empty.
-pub struct SqliteFile {
+/// The database in a data directory, and the files that SQLite keeps beside it.
+pub(crate) const FILE: &str = "ecru.sqlite";
+pub(crate) const FILES: [&str; 3] = [FILE, "ecru.sqlite-wal", "ecru.sqlite-shm"];
+
+/// A database in a file, which must exist and may be empty. SQLite gives the files beside it the same mode.
+pub(crate) struct SqliteFile {
     path: PathBuf,
     flushing: Flushing,
 }
 
 impl SqliteFile {
-    pub fn new(path: PathBuf, flushing: Flushing) -> SqliteFile {
+    pub(crate) fn new(path: PathBuf, flushing: Flushing) -> SqliteFile {
         SqliteFile { path, flushing }
     }
 
@@ -42,20 +46,6 @@ impl SqliteFile {
 
         self.configure(&connection, access).map_err(failure)?;
         Sqlite::new(connection, access)
-    }
-
-    /// A database of ours has no triggers and no views. They would run with the statements of the store.
-    pub(crate) fn holds_only_tables(&self) -> Result<bool, StoreError> {
-        let mut only_tables = true;
-        self.open(Access::Write)?.query(
-            "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
-            &[],
-            &mut |_| {
-                only_tables = false;
-                Ok(ControlFlow::Break(()))
-            },
-        )?;
-        Ok(only_tables)
     }
 
     fn is_empty(&self) -> bool {
@@ -105,7 +95,7 @@ impl Backend for SqliteFile {
         Ok(Box::new(connection))
     }
 
-    fn recover(&self) -> Result<Box<dyn Connection>, StoreError> {
+    fn reconnect(&self) -> Result<Box<dyn Connection>, StoreError> {
         let connection = self.open(Access::Write)?;
         connection.truncate_log()?;
         Ok(Box::new(connection))
@@ -134,6 +124,16 @@ impl Backend for SqliteFile {
         Ok(complaints)
     }
 
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+}
+
+impl Snapshots for SqliteFile {
+    fn extension(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError> {
         let source = rusqlite::Connection::open_with_flags(
             &self.path,
@@ -158,6 +158,28 @@ impl Backend for SqliteFile {
         }
         Ok(false)
     }
+
+    /// Triggers and views would run with the statements of the store.
+    fn holds_only_tables(&self, copy: &Path) -> Result<bool, StoreError> {
+        let mut only_tables = true;
+        unflushed(copy).open(Access::Write)?.query(
+            "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1",
+            &[],
+            &mut |_| {
+                only_tables = false;
+                Ok(ControlFlow::Break(()))
+            },
+        )?;
+        Ok(only_tables)
+    }
+
+    fn open(&self, copy: &Path) -> Result<Box<dyn Connection>, StoreError> {
+        unflushed(copy).connect(Access::Write)
+    }
+}
+
+fn unflushed(copy: &Path) -> SqliteFile {
+    SqliteFile::new(copy.to_owned(), Flushing::Never)
 }
 
 /// The write-ahead log beside a database.

@@ -5,8 +5,8 @@ use std::fs;
 
 use super::verify::verify;
 use super::*;
-use crate::backend::{Access, Backend};
-use crate::directory::database_path;
+use crate::backend::Access;
+use crate::composition::{database, database_path};
 use crate::migrations::{STEPS, migrate_to};
 
 /// The rows of each schema as that schema stored them. A released step gets its own rows here, which never
@@ -26,7 +26,7 @@ fn data_of(number: i64, rows: &str) -> TempDir {
     fs::create_dir(directory.path().join("blobs")).unwrap();
     let path = database_path(directory.path());
     fs::File::create(&path).unwrap();
-    let connection = SqliteFile::new(path.clone(), Flushing::Never)
+    let connection = database(directory.path(), Flushing::Never)
         .connect(Access::Write)
         .unwrap();
     migrate_to(connection.as_ref(), true, number, &[]).unwrap();

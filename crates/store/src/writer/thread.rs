@@ -49,7 +49,7 @@ pub(super) fn run(shared: &Shared) {
             Next::Commit(batch) => {
                 last.jobs = batch.len();
                 last.took = shared.commit(batch);
-                shared.lock_seat().tidy(shared, Moment::Busy);
+                shared.lock_seat().maintain(shared, Moment::Busy);
             }
             Next::Quiet => shared.lock_seat().quiet(shared),
             Next::Close => return shared.lock_seat().close(),
@@ -86,9 +86,9 @@ impl Seat {
 
     fn quiet(&mut self, shared: &Shared) {
         match self {
-            Seat::Open { .. } => self.tidy(shared, Moment::Idle),
+            Seat::Open { .. } => self.maintain(shared, Moment::Idle),
             Seat::Shut { probe_at } if Instant::now() < *probe_at => {}
-            Seat::Shut { probe_at } => match shared.changes.during(|| shared.backend.recover()) {
+            Seat::Shut { probe_at } => match shared.changes.during(|| shared.backend.reconnect()) {
                 Ok(connection) => {
                     tracing::info!("the disk accepts writes again");
                     *self = Seat::Open {
@@ -110,11 +110,11 @@ impl Seat {
 
     /// A failed upkeep may have been a failed flush. As after a failed commit, the state of the disk is
     /// unknown.
-    fn tidy(&mut self, shared: &Shared, moment: Moment) {
+    fn maintain(&mut self, shared: &Shared, moment: Moment) {
         let Seat::Open { connection, upkeep } = self else {
             return;
         };
-        match connection.tidy(moment) {
+        match connection.maintain(moment) {
             Ok(left) => *upkeep = left,
             Err(error) => *self = shut(shared, &error),
         }
@@ -122,12 +122,12 @@ impl Seat {
 
     fn close(&mut self) {
         if let Seat::Open { connection, .. } = self
-            && let Err(error) = connection.tidy(Moment::Closing)
+            && let Err(error) = connection.maintain(Moment::Closing)
         {
-            // Nothing is lost: committed data is in the log, which the next start reads.
+            // Nothing is lost: what is committed is on disk, and the next start does the upkeep.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the WAL checkpoint failed"
+                "the last upkeep of the database failed"
             );
         }
         // The last connection is closed here, not with the last handle to the store.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ecru_store::backend::{Access, Backend, Connection, Moment, Upkeep, Visit};
+use ecru_store::backend::{Access, Backend, Connection, Moment, Snapshots, Upkeep, Visit};
 use ecru_store::{Disk, Flushing, Io, StoreError, Value};
 
 /// How a call fails.
@@ -221,12 +221,12 @@ impl Backend for FailingBackend {
         })
     }
 
-    fn recover(&self) -> Result<Box<dyn Connection>, StoreError> {
+    fn reconnect(&self) -> Result<Box<dyn Connection>, StoreError> {
         if self.faults.frozen.load(Ordering::SeqCst) {
             return Err(broken_database());
         }
         self.faults.call(broken_database, || {
-            let connection = self.backend.recover()?;
+            let connection = self.backend.reconnect()?;
             Ok(Box::new(FailingConnection {
                 faults: self.faults.clone(),
                 connection,
@@ -238,8 +238,8 @@ impl Backend for FailingBackend {
         self.backend.examine()
     }
 
-    fn copy(&self, target: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, StoreError> {
-        self.backend.copy(target, go_on)
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        self.backend.snapshots()
     }
 }
 
@@ -271,8 +271,8 @@ impl Connection for FailingConnection {
         self.faults.call(broken_database, || self.connection.script(sql))
     }
 
-    fn tidy(&self, moment: Moment) -> Result<Upkeep, StoreError> {
-        self.connection.tidy(moment)
+    fn maintain(&self, moment: Moment) -> Result<Upkeep, StoreError> {
+        self.connection.maintain(moment)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
 
 use anyhow::Context;
 use clap::Subcommand;
+use ecru_store::Store;
 
 use import::ImportArguments;
 use update::UpdateArguments;
@@ -64,7 +65,7 @@ fn scan_again(data: &Path) -> bool {
 
 /// Advisories may be loaded before there is one.
 fn has_registry(data: &Path) -> bool {
-    data.join("ecru.sqlite").exists()
+    Store::is_in(data)
 }
 
 fn make_directory(data: &Path) -> anyhow::Result<()> {
