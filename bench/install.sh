@@ -18,7 +18,7 @@ esac
 if ! [ -x /usr/bin/docker-registry ] || ! [ -x /usr/sbin/nginx ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
-    # RUNLEVEL=1 keeps them from starting as services: the bench starts its own.
+    # RUNLEVEL=1 keeps the services from starting: the bench starts its own.
     RUNLEVEL=1 apt-get install -q -y --no-install-recommends docker-registry nginx python3-venv
 fi
 

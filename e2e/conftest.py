@@ -1,4 +1,4 @@
-"""What every test may ask for: a server of its own, clients set up for it, the Docker daemon."""
+"""Fixtures for all tests: a server, clients that are set up for it, and the Docker daemon."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from harness.server import Server
 
 @pytest.fixture
 def ecru(tmp_path):
-    """A running server with an empty data directory; at the end it must stop cleanly."""
+    """A running server with an empty data directory. It must stop cleanly at the end."""
     server = Server(tmp_path / "ecru")
     server.start()
     yield server
@@ -26,7 +26,7 @@ def ecru(tmp_path):
 
 @pytest.fixture
 def secure(tmp_path):
-    """A running server that speaks TLS."""
+    """A running server with TLS."""
     server = secure_server(tmp_path)
     server.start()
     yield server
@@ -41,7 +41,7 @@ def ecr(ecru):
 
 @pytest.fixture
 def aws(ecru):
-    """Runs `aws ecr …` and returns what it printed, decoded when it is JSON."""
+    """Runs `aws ecr …` and returns its output, parsed if it is JSON."""
 
     def call(*arguments):
         printed = run(
@@ -57,13 +57,13 @@ def aws(ecru):
 
 @pytest.fixture
 def repository(ecr):
-    """Makes a repository with a name of its own and returns the name."""
+    """Creates a repository with a unique name and returns the name."""
     return functools.partial(create_repository, ecr)
 
 
 @pytest.fixture
 def password(ecr):
-    """The password that an authorization token holds, for the user `AWS`."""
+    """The password of an authorization token, for the user `AWS`."""
     return registry_password(ecr)
 
 
@@ -76,7 +76,7 @@ def registry(ecru, password):
 
 @pytest.fixture
 def configuration(tmp_path, ecru, password):
-    """A directory whose `config.json` logs clients in."""
+    """A directory with a `config.json` that holds the credentials for clients."""
     directory = tmp_path / "configuration"
     write_configuration(directory, ecru.host, "AWS", password)
     return directory
@@ -94,7 +94,7 @@ def docker_daemon():
 
 @pytest.fixture
 def docker(docker_daemon, configuration):
-    """The `docker` command, logged in; the images it was told of go at the end."""
+    """The `docker` command, logged in. Its images are removed at the end."""
     client = Docker(docker_daemon, configuration)
     yield client
     client.close()
@@ -102,13 +102,13 @@ def docker(docker_daemon, configuration):
 
 @pytest.fixture
 def seeded_image(request):
-    """An image of three layers that no other test has."""
+    """An image of three layers that no other test uses."""
     return Image.seeded(request.node.name)
 
 
 @pytest.fixture
 def two_architectures(request):
-    """Two images, the bytes of an index over them, and its media type."""
+    """Two images, the bytes of an index of them, and its media type."""
     images = [
         Image.seeded(f"{request.node.name}/{architecture}", architecture=architecture)
         for architecture in ["amd64", "arm64"]

@@ -1,12 +1,12 @@
-"""Ends the server at random moments under load and holds it to every write it acknowledged.
+"""Ends the server at random times under load, and checks every write that it acknowledged.
 
     target/tools/venv/bin/python e2e/kill.py --rounds 20 --clients 8 --images 200
 
-Each client owns some images, their tags, a repository for policies and one that comes and goes, and
-changes them by both protocols, while `ecru gc` runs again and again. It keeps what was acknowledged,
-and the one change that was on its way when the server died: that change must be there wholly or not
-at all. After each round everything is read back and compared byte for byte, and `ecru verify` has to
-find nothing. Most rounds end with SIGKILL, some with SIGTERM.
+Each client has its own images, tags, a repository for policies, and one that is created and deleted. It
+changes them through both protocols while `ecru gc` runs repeatedly. It records the acknowledged state, and
+the one change in progress when the server died: that change must be complete or absent. After each round,
+everything is read back and compared byte for byte, and `ecru verify` must find nothing. Most rounds end with
+SIGKILL, some with SIGTERM.
 """
 
 import argparse
@@ -49,27 +49,27 @@ class Count:
 
 
 class Client:
-    """A client and what it may count on: a value for each key, where `None` means absent.
+    """A client and its acknowledged state: a value for each key, where `None` means absent.
 
     Keys are `("blob", repository, digest)`, `("image", repository, digest)`,
     `("tag", repository, tag)`, `("repository", name)`, `("policy", name)` and
-    `("lifecycle", name)`; the value of a tag is a digest, that of a policy a word in it.
+    `("lifecycle", name)`. The value of a tag is a digest. The value of a policy is a word in it.
     """
 
     def __init__(self, number, owned, scratch):
         self.number = number
-        # For each owned image's digest, the image and its repository.
+        # The image and its repository, by the digest of each owned image.
         self.owned = owned
-        # Images that all clients push to the repositories they take away again.
+        # Images that all clients push to the repositories that they delete again.
         self.scratch = scratch
         self.images = {digest: image for digest, (image, _) in owned.items()}
         self.images |= {image.digest: image for image in scratch}
         self.acknowledged = {}
-        # The changes of the request that has no answer yet.
+        # The changes of a request that has no answer yet.
         self.doubtful = {}
         self.acked = 0
         self.failures = []
-        # Whether the disk may go before the server does, which then refuses writes.
+        # Whether the disk may fail before the server ends, which then refuses writes.
         self.disk_may_go = False
 
     def connect(self, host, password):
@@ -81,7 +81,7 @@ class Client:
         self.json.close()
 
     def work(self, chance):
-        """Changes things until the server is gone."""
+        """Makes changes until the server has ended."""
         try:
             while not self.failures:
                 self._step(chance)
@@ -151,7 +151,7 @@ class Client:
         key = chance.choice(tags)
         changes = {key: None}
         if len(tags) == 1:
-            # The last tag takes its image along.
+            # Deleting the last tag deletes the image.
             changes |= self._without(image, repository)
         self._remove(chance, repository, changes, {"imageTag": key[2]})
 
@@ -177,7 +177,7 @@ class Client:
                 self.failures.append(f"client {self.number}: {tag} reads as another image")
 
     def _toggle_scratch_repository(self, chance):
-        """Makes a repository with an image, or takes it away with all that is in it."""
+        """Creates a repository with an image, or deletes it with its content."""
         name = f"scratch/client-{self.number}"
         if self.acknowledged.get(("repository", name)):
             changes = {key: None for key in self.acknowledged if key[1] == name}
@@ -216,13 +216,13 @@ class Client:
         ]
 
     def _without(self, image, repository):
-        # Nobody promises to keep the layers of an image that is being deleted.
+        # The layers of an image that is being deleted may be removed at any time.
         for digest in image.blobs:
             self.acknowledged.pop(("blob", repository, digest), None)
         return {("image", repository, image.digest): None}
 
     def check(self, count):
-        """Reads everything back; from here on what was read is what may be counted on."""
+        """Reads everything back. The result is the new acknowledged state."""
         before = {key: self.acknowledged.get(key) for key in self.acknowledged | self.doubtful}
         after = before | self.doubtful
         found = {key: self._find(key, count) for key in before}
@@ -254,7 +254,7 @@ class Client:
         if kind == "tag":
             return digest_of(manifest)
         image = self.images[name[0]]
-        # An image that is there has all its blobs, whatever was acknowledged about them.
+        # Every image that exists must have all its blobs, whatever was acknowledged.
         whole = all([self._find_blob(repository, digest, count) for digest in image.blobs])
         if manifest != image.manifest or not whole:
             count.corrupt += 1
@@ -288,7 +288,7 @@ def _repository_policy(word):
 
 
 def _lifecycle_policy(word):
-    """A policy that never has anything to do."""
+    """A policy that never matches an image."""
     selection = {
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",
@@ -308,7 +308,7 @@ POLICIES = [
     ("policy", "SetRepositoryPolicy", "DeleteRepositoryPolicy", _repository_policy),
     ("lifecycle", "PutLifecyclePolicy", "DeleteLifecyclePolicy", _lifecycle_policy),
 ]
-# How a policy is read back: the operation, its error where there is none, and the word in it.
+# How to read a policy back: the operation, the error for an absent policy, and the word in the policy.
 READS = {
     "policy": (
         "GetRepositoryPolicy",
@@ -324,7 +324,7 @@ READS = {
 
 
 def kill_or_stop(server, chance):
-    """How a round ends, unless its caller has worse in mind."""
+    """Ends a round, unless the caller passes another way."""
     if chance.random() < ENDED_IN_GOOD_ORDER:
         server.stop()
     else:
@@ -332,9 +332,9 @@ def kill_or_stop(server, chance):
 
 
 def run(rounds, clients, images, seed, report=lambda line: None, end=kill_or_stop, disk=None):
-    """Plays the rounds; returns what was counted and sentences about what went wrong.
+    """Runs the rounds. Returns the counts, and sentences about failures.
 
-    A `disk` is mounted anew after each round, when nobody works on it any more.
+    A `disk` is remounted after each round, when no process uses it.
     """
     chance = random.Random(f"{seed}/kill")
     count = Count()
@@ -372,12 +372,12 @@ def run(rounds, clients, images, seed, report=lambda line: None, end=kill_or_sto
 
 
 def _clients(clients, images, seed, repositories):
-    """The clients with their images; every image of a repository begins with the same layer."""
+    """The clients with their images. All images of a repository share their first layer."""
     base = {"base": seeded_bytes("base", 150_000)}
     owned = [{} for _ in range(clients)]
     for number in range(images):
         chance = random.Random(f"{seed}/image/{number}")
-        # Small blobs, larger ones, and now and then one that takes two parts.
+        # Small blobs, larger blobs, and sometimes a blob of two parts.
         size_bytes = 6 << 20 if number % 20 == 0 else chance.choice([500, 30_000, 65_536, 400_000])
         own = {f"own-{number}": seeded_bytes(f"{seed}/{number}", size_bytes)}
         image = Image([base, {f"name-{number}": b"small"}, own])
@@ -399,10 +399,10 @@ def _play(server, crowd, password, chance, seed, end):
         threads.append(threading.Thread(target=client.work, args=(chance_of_client,)))
     for thread in [collector, *threads]:
         thread.start()
-    # The random moment is what is tested, so nothing better than time can be waited for.
+    # The test needs a random time, so there is no event to wait for.
     time.sleep(chance.uniform(ROUND_SECONDS_MIN, ROUND_SECONDS_MAX))
     end(server, chance)
-    # A collection that finds no server takes the lock itself, so it has to be over before the next start.
+    # A collection that finds no server takes the lock, so it must end before the next start.
     ended.set()
     collector.join()
     for thread in threads:
@@ -412,7 +412,7 @@ def _play(server, crowd, password, chance, seed, end):
 
 
 def _collect(server, ended):
-    """Asks the running server to collect, again and again."""
+    """Runs garbage collection in the server repeatedly."""
     while not ended.is_set():
         run_on_data("gc", server)
 

@@ -1,9 +1,9 @@
-"""Keeps a server busy with everything it does, and tells how its memory goes.
+"""Keeps a server busy with all its functions, and reports its memory.
 
     target/tools/venv/bin/python e2e/soak.py --minutes 60 --clients 4
 
-Each client pushes images by both protocols, pulls them back and compares them, lists, moves tags,
-deletes, scans, and changes policies, with pauses, so that the load stays the same for as long as it runs.
+Each client pushes images through both protocols, pulls and compares them, lists, moves tags, deletes, scans,
+and changes policies. Pauses keep the load constant.
 """
 
 import argparse
@@ -75,7 +75,7 @@ class Client:
 
     def _put(self):
         tag, image = self._image()
-        # A connection of its own: the server closes those that are idle for long.
+        # A new connection, because the server closes connections that are idle for long.
         with contextlib.closing(JsonApi(self.server.host)) as api:
             for content in image.blobs.values():
                 api.upload_layer(self.repository, content, PART_BYTES)

@@ -3,9 +3,10 @@
     pip download --no-deps botocore==<version>
     python models/extract.py botocore-<version>-py3-none-any.whl [service …]
 
-A wheel or a directory that holds the unpacked package is taken. `services.json` lists the services, the protocol to read each with, and
-the operations to keep. Only facts are kept: names, types, constraints, places in a request or answer, errors, paginators and waiters; the
-model's prose stays where it is. Members are lists because their order matters: the first violated member is the one reported.
+The argument is a wheel, or a directory with the unpacked package. `services.json` lists the services, with the
+protocol and the operations to keep of each. The output has only facts: names, types, constraints, places in a
+request or response, errors, paginators and waiters. The model's prose is left out. Members are lists, because
+their order matters: the first violated member is the one that the error reports.
 """
 
 import gzip
@@ -23,7 +24,7 @@ MEMBER_TRAITS = ("location", "locationName", "flattened", "streaming", "timestam
 
 
 class Package:
-    """Files of the package, read from a wheel or from a directory."""
+    """The files of the package, from a wheel or a directory."""
 
     def __init__(self, path):
         self.path = Path(path)
@@ -118,7 +119,7 @@ ERROR = {"code": "code", "httpStatusCode": "status"}
 
 
 def reachable(model, operations):
-    """The shapes that these operations use."""
+    """The shapes that these operations use, directly or through others."""
     waiting = []
     for facts in operations.values():
         waiting += [facts[part]["shape"] for part in ("input", "output") if part in facts]
@@ -159,7 +160,7 @@ def extract(package, wanted):
 
 
 def render(facts):
-    """One operation, shape or waiter a line, so that a newer model shows as a readable difference."""
+    """Writes one operation, shape or waiter per line, so that a newer model gives a readable difference."""
     sections = []
     for key, value in facts.items():
         if key in ("operations", "waiters"):

@@ -4,7 +4,7 @@ set -eu
 
 tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools/cargo
 
-# tool <name> <version>: built without optimization, which would take more time than it saves.
+# tool <name> <version>: builds without optimization, because optimizing takes longer than it saves.
 tool() {
     if ! "$tools/bin/$1" --version 2>/dev/null | grep -q " $2$"; then
         CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --force \

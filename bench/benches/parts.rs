@@ -1,7 +1,10 @@
-//! Micro-benchmarks of single parts, without a network: values of the model, the store, the lifecycle
-//! evaluation, and a request on its way through each wire.
+//! Micro-benchmarks of single parts without a network: values of the model, the store, the evaluation of
+//! lifecycle policies, and requests through each wire.
 
-#![expect(clippy::unwrap_used, reason = "as in a test, whatever fails is to end it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure ends the benchmark, as it ends a test"
+)]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,7 +31,7 @@ use tokio::runtime::Runtime;
 const ACCOUNT: &str = "000000000000";
 const REPOSITORY: &str = "bench/parts";
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// As long as that of an SDK.
+/// A signature as long as that of an SDK.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/ecr/aws4_request, \
                          SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
                          Signature=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
@@ -72,7 +75,7 @@ mod store {
     use super::{AtomicI64, Bencher, Options, Ordering, Runtime, Store, StoreError, TempDir, Value};
 
     fn open(ephemeral: bool) -> (TempDir, Store) {
-        // Beside the build, and so on a disk.
+        // The target folder is on a disk; the folder for temporary files may be in memory.
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let options = Options {
             directory: directory.path().to_owned(),
@@ -113,7 +116,7 @@ mod store {
     }
 }
 
-/// A service with a repository in which so many images are.
+/// A service whose one repository holds a given number of images.
 struct Registry {
     runtime: Runtime,
     service: Arc<Service>,
@@ -169,7 +172,7 @@ impl Registry {
         registry
     }
 
-    /// One layer, which is the configuration too.
+    /// Stores one layer, which also serves as the configuration.
     fn store_layer(&self) {
         let path = format!("/v2/{REPOSITORY}/blobs/uploads/?digest={LAYER_DIGEST}");
         assert_eq!(self.ask("POST", &path, b"abc"), StatusCode::CREATED);
@@ -206,7 +209,7 @@ impl Registry {
     }
 }
 
-/// A request of the ECR API.
+/// Builds a request of the ECR API.
 fn call(operation: &str, input: &str) -> Request<Full<Bytes>> {
     let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
     Request::post("/")
@@ -217,7 +220,7 @@ fn call(operation: &str, input: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// A request of the OCI protocol.
+/// Builds a request of the OCI protocol.
 fn ask(method: &str, path: &str, body: &[u8]) -> Request<Full<Bytes>> {
     Request::builder()
         .method(method)
@@ -236,7 +239,7 @@ fn endpoint() -> Endpoint {
     }
 }
 
-/// Of `abc`.
+/// The digest of `abc`.
 const LAYER_DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const MANIFEST: &str = r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
     "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 3,
@@ -266,7 +269,7 @@ mod lifecycle_policy {
     }
 }
 
-/// Requests are made before the clock runs, and answers dropped after it has stopped.
+/// The measured time excludes building the requests and dropping the responses.
 mod wires {
     use super::{Bencher, REPOSITORY, Registry, StatusCode, ask, call};
 

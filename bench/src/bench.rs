@@ -16,18 +16,18 @@ use crate::server::Server;
 use crate::tools::Tools;
 use crate::{Options, images};
 
-/// After so long no further round is begun.
+/// No round begins after this time.
 const RUN_MAX: Duration = Duration::from_mins(14);
-/// A peer that needs longer for its turn gets no second one.
+/// A peer whose turn takes longer has no further turn.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct Bench {
     pub(crate) rounds: u32,
     /// The size of the one large blob.
     pub(crate) big_bytes: u64,
-    /// The images of the largest repository.
+    /// Number of images in the largest repository.
     pub(crate) many: usize,
-    /// How long a load of a cell lasts at most.
+    /// Maximum duration of one load.
     pub(crate) cell: Duration,
     pub(crate) tools: Tools,
     pub(crate) figures: Figures,
@@ -37,9 +37,9 @@ pub(crate) struct Bench {
     numbers: u64,
     began: Instant,
     about: String,
-    /// Directories of ecru with so many images in one repository.
+    /// Directories of ecru, by the number of images in their one repository.
     seeded: Vec<(usize, PathBuf)>,
-    /// Who has no further turn, and in what.
+    /// Contestants that have no further turn, each with the item.
     slow: BTreeSet<(Contestant, &'static str)>,
 }
 
@@ -49,7 +49,7 @@ impl Bench {
         let directory = options.directory.canonicalize()?;
         machine::refuse_memory(&directory)?;
         remove_what_killed_runs_left(&directory)?;
-        // Two runs must not meet.
+        // Two runs at the same time must not share a directory.
         let directory = directory.join(std::process::id().to_string());
         fs::create_dir_all(&directory)?;
         Ok(Self {
@@ -78,7 +78,7 @@ impl Bench {
         })
     }
 
-    /// The machine and the manner of this run.
+    /// The description of the machine and the kind of this run.
     pub(crate) fn about(&self) -> String {
         format!("{}; medians of {} rounds", self.about, self.rounds)
     }
@@ -96,33 +96,33 @@ impl Bench {
             .replace("{most}", &most)
     }
 
-    /// The images of a repository whose memory is looked at after most of them went.
+    /// Number of images in the repository whose memory is measured after most images have expired.
     pub(crate) fn most(&self) -> usize {
         self.many * 5
     }
 
-    /// A name that no directory of this run has.
+    /// A path that no other directory of this run has.
     pub(crate) fn new_directory(&mut self, contestant: Contestant) -> PathBuf {
         self.directories += 1;
         let name = contestant.name().replace(' ', "-");
         self.directory.join(format!("{:04}-{name}", self.directories))
     }
 
-    /// The first of so many numbers that nothing else in this run has.
+    /// Reserves `count` numbers that are unique in this run. Returns the first one.
     pub(crate) fn new_numbers(&mut self, count: u64) -> u64 {
         let first = self.numbers;
         self.numbers += count;
         first
     }
 
-    /// Serves a new directory.
+    /// Starts a contestant with a new directory.
     pub(crate) fn start(&mut self, contestant: Contestant) -> Result<Server> {
         let directory = self.new_directory(contestant);
         Server::start(contestant, &self.tools, &directory)
     }
 
-    /// Starts those that are here, and makes each ready. One that cannot be is left out with a note, unless
-    /// it is ecru.
+    /// Starts and prepares the contestants that are installed. If one cannot be prepared, it is left out with
+    /// a note. For ecru the failure ends the run.
     pub(crate) fn prepared<T>(
         &mut self,
         contestants: &[Contestant],
@@ -140,7 +140,7 @@ impl Bench {
         Ok(ready)
     }
 
-    /// Gives each its turn in each round; who is first changes from round to round.
+    /// Gives each contestant its turn in each round. Each round begins with another contestant.
     pub(crate) fn in_turns<T>(
         &mut self,
         contestants: &mut [T],
@@ -148,7 +148,7 @@ impl Bench {
     ) -> Result<()> {
         for round in 0..self.rounds {
             if round > 0 && self.began.elapsed() > RUN_MAX {
-                self.note(format!("time was over after {round} rounds of an item"));
+                self.note(format!("the time limit ended an item after {round} rounds"));
                 break;
             }
             for contestant in &mut *contestants {
@@ -161,7 +161,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Gives a contestant its turn of an item, unless it is a peer that needed too long for the one before.
+    /// Gives a contestant its turn of an item, unless it is a peer whose last turn took too long.
     pub(crate) fn turn(
         &mut self,
         contestant: Contestant,
@@ -194,7 +194,7 @@ impl Bench {
         }
     }
 
-    /// A directory of ecru in which one repository holds so many images; made once in a run.
+    /// A directory of ecru with one repository that holds this number of images. It is made once in a run.
     pub(crate) fn seeded(&mut self, images: usize) -> Result<PathBuf> {
         if let Some((_, directory)) = self.seeded.iter().find(|(count, _)| *count == images) {
             return Ok(directory.clone());
@@ -216,7 +216,7 @@ impl Bench {
     }
 }
 
-/// Each run has a directory that is named after its process.
+/// Removes the directories of killed runs. A run's directory has the ID of its process as its name.
 fn remove_what_killed_runs_left(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -228,8 +228,8 @@ fn remove_what_killed_runs_left(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Tells on standard error how it goes.
+/// Prints progress to standard error.
 pub(crate) fn say(text: &str) {
-    // A closed terminal is no reason to end.
+    // A closed terminal must not end the run.
     drop(writeln!(io::stderr(), "{text}"));
 }

@@ -1,28 +1,29 @@
-//! Who takes part: ecru, other registries and emulators, and the limits of the machine.
+//! The contestants: ecru, other registries and emulators, and the limits of the machine.
 
 use std::fmt::{self, Display, Formatter};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Contestant {
     Ecru,
-    /// The same with the log of requests that it has by default.
+    /// Ecru with the request log that is on by default.
     EcruLogging,
     /// The reference registry, as Debian ships it.
     Distribution,
     Zot,
-    /// An emulator that holds everything in memory.
+    /// An emulator that holds its data in memory.
     Fakecloud,
-    /// The same, told to keep what it has on disk.
+    /// The same emulator, set to keep its data on disk.
     FakecloudDisk,
     Moto,
     Nginx,
-    /// Receives, hashes, writes and flushes, and does nothing else.
+    /// Only receives, hashes, writes and flushes.
     Receiver,
-    /// Appends records to one file, a flush for all that wait.
+    /// Appends records to one file. One flush serves all waiting writers.
     Log,
-    /// A file and a flush for each record.
+    /// Writes a file and flushes it for each record.
     Files,
-    /// The same, as a store must do it: under another name first, so that no half file ever has the name.
+    /// Writes each file under a temporary name, flushes and renames it, as a store must. No partial file ever
+    /// has the final name.
     Placed,
     Sha256,
     /// Writes one file and flushes it.
@@ -37,7 +38,7 @@ impl Contestant {
         Self::FakecloudDisk,
         Self::Moto,
     ];
-    /// What serves the OCI protocol.
+    /// The servers of the OCI protocol.
     pub(crate) const REGISTRIES: [Self; 5] = [
         Self::Ecru,
         Self::Distribution,
@@ -45,9 +46,9 @@ impl Contestant {
         Self::Fakecloud,
         Self::FakecloudDisk,
     ];
-    /// What serves the ECR API.
+    /// The servers of the ECR API.
     pub(crate) const EMULATORS: [Self; 4] = [Self::Ecru, Self::Fakecloud, Self::FakecloudDisk, Self::Moto];
-    /// What can be started, and left alone.
+    /// The servers whose idle state can be measured.
     pub(crate) const SERVERS: [Self; 7] = [
         Self::Ecru,
         Self::Distribution,
@@ -77,7 +78,7 @@ impl Contestant {
         }
     }
 
-    /// Whether it is another product, and not a limit.
+    /// Whether the contestant is another product rather than a limit.
     pub(crate) fn is_peer(self) -> bool {
         Self::PEERS.contains(&self)
     }

@@ -1,4 +1,4 @@
-//! Samples by row and contestant, their medians, and whether targets are met.
+//! Samples by row and contestant, their medians, and whether the targets are met.
 
 use std::collections::BTreeMap;
 use std::ptr;
@@ -19,9 +19,9 @@ pub(crate) struct Measured {
 
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    /// What is asked, such as `≥ 0.9 × nginx`.
+    /// The target, such as `≥ 0.9 × nginx`.
     pub(crate) asked: String,
-    /// The ratio of medians, or the median itself; none when what it is held against was not measured.
+    /// The ratio of medians, or the median itself. `None` if the reference of the target was not measured.
     pub(crate) reached: Option<f64>,
     pub(crate) met: Option<bool>,
 }
@@ -90,7 +90,7 @@ impl Figures {
     }
 }
 
-/// The best that was measured, or else all that could have been.
+/// The best measured contestant. If none was measured, all candidates.
 fn named(best: Option<(Contestant, f64)>, of: &[Contestant]) -> String {
     match best {
         Some((contestant, _)) => contestant.to_string(),
@@ -141,7 +141,7 @@ mod tests {
         figures.add(&rows::PUSH, Contestant::Distribution, 700.0);
         let verdicts = figures.verdicts(&figures.rows[0]);
         let [floor, best] = verdicts.as_slice() else {
-            panic!("two are asked: {verdicts:?}");
+            panic!("expected two verdicts: {verdicts:?}");
         };
         assert_eq!(best.asked, "≥ 1.5 × docker-registry");
         assert_eq!(best.met, Some(false));
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(
             (floor.reached, floor.met),
             (None, None),
-            "nothing to hold it against"
+            "no reference was measured"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Images that share their layers, each with a manifest of its own.
+//! Images that share their layers but have different manifests.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ pub(crate) const SEEDED: &str = "bench/seeded";
 const LAYERS: u64 = 3;
 const LAYER_BYTES: u64 = 4096;
 const CONNECTIONS: usize = 32;
-/// Requests are made ahead of the load, so many at a time.
+/// Number of requests that are built ahead of the load at a time.
 const BATCH: usize = 10_000;
 
-/// A family of images: one configuration, the same layers.
+/// Images with the same configuration and the same layers.
 #[derive(Debug)]
 pub(crate) struct Family {
     configuration: Blob,
@@ -64,7 +64,7 @@ impl Family {
         manifest.to_string()
     }
 
-    /// Makes the repository and stores the blobs, where a server wants them before an image.
+    /// Creates the repository, and stores the blobs if the server requires them before an image.
     pub(crate) fn prepare(&self, server: &Server, repository: &str) -> Result<()> {
         server.make_repository(repository)?;
         if server.contestant != Contestant::Moto {
@@ -92,12 +92,12 @@ impl Family {
     }
 }
 
-/// Tags sort as their numbers do.
+/// A tag that sorts as its number does.
 pub(crate) fn tag(number: u64) -> String {
     format!("v{number:08}")
 }
 
-/// Stores so many images in one repository, each with a tag.
+/// Stores `count` images in one repository, each with a tag.
 pub(crate) fn put_images(server: &Server, family: &Family, repository: &str, count: usize) -> Result<()> {
     let mut numbers = 0..count as u64;
     loop {

@@ -1,4 +1,4 @@
-//! How each server is started: arguments and configuration, with logs of requests off but where they are what is measured.
+//! The arguments and configuration of each server. Request logs are off, except where they are measured.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use serde_json::json;
 
 use crate::contestant::Contestant;
 
-/// `test:test`, which ecru takes and the others overlook.
+/// `test:test`, which ecru accepts and the other servers ignore.
 pub(crate) const BASIC: [(&str, &str); 1] = [("Authorization", "Basic dGVzdDp0ZXN0")];
 
-/// The folder of its own directory from which nginx serves.
+/// The folder in its own directory from which nginx serves.
 pub(crate) const DOCUMENTS: &str = "documents";
 
-/// What answers 200 as soon as the server serves.
+/// A path that answers 200 as soon as the server is ready.
 pub(crate) fn ready_path(contestant: Contestant) -> &'static str {
     match contestant {
         Contestant::Moto => "/moto-api/",
@@ -39,7 +39,7 @@ pub(crate) fn prepare(
                 "info"
             };
             command.args(["serve", "--log-level", level, "--listen", &address.to_string()]);
-            // Far more than the service allows, so that growth can be seen.
+            // The quota of the service would stop the growth that is measured.
             command.args(["--quota", "images-per-repository=10000000"]);
             command.args(["--quota", "repositories-per-registry=10000000"]);
             command.arg("--data-dir").arg(directory);
@@ -77,7 +77,7 @@ pub(crate) fn prepare(
             command.arg(directory);
         }
         Contestant::Log | Contestant::Files | Contestant::Placed | Contestant::Sha256 | Contestant::Disk => {
-            bail!("{contestant} is no server")
+            bail!("{contestant} is not a server")
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ fn zot(address: SocketAddr, directory: &Path) -> String {
 
 fn nginx(address: SocketAddr, directory: &Path) -> String {
     let root = directory.display();
-    // The workers must be able to enter the directories of whoever runs this.
+    // nginx's workers must be able to enter the directories of the user that runs the bench.
     let user = if rustix::process::getuid().is_root() {
         "user root;"
     } else {

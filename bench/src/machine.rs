@@ -1,4 +1,4 @@
-//! The line that says on what machine a run was made.
+//! Describes the machine of a run in one line.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(crate) fn describe(directory: &Path) -> String {
     )
 }
 
-/// Memory would flatter everything that writes.
+/// Fails for a directory in memory, where writes look faster than on a disk.
 pub(crate) fn refuse_memory(directory: &Path) -> Result<()> {
     let kind = file_system(directory);
     ensure!(
@@ -39,7 +39,7 @@ pub(crate) fn refuse_memory(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The type of the file system that was mounted last on the way to the directory.
+/// The type of the file system that is mounted nearest to the directory.
 fn file_system(directory: &Path) -> String {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let mut found = ("unknown file system", 0);

@@ -1,7 +1,7 @@
-//! `ecru-bench`: the same work for ecru, for other registries and for the limits of the machine, in one run.
+//! `ecru-bench`: runs the same work on ecru, on other registries and on the limits of the machine.
 #![expect(
     clippy::cast_precision_loss,
-    reason = "figures are rounded to three digits in the end"
+    reason = "figures are rounded to three digits when they are printed"
 )]
 
 mod bench;
@@ -43,7 +43,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Helper {
-    /// The bare receiver that a push is held against.
+    /// Run the bare receiver that pushes are compared with
     #[command(hide = true)]
     Floor {
         #[arg(long)]
@@ -51,23 +51,23 @@ enum Helper {
         #[arg(long)]
         directory: PathBuf,
     },
-    /// Ends the servers of a run that was killed.
+    /// End the servers of a run that was killed
     #[command(hide = true)]
     Warden,
 }
 
 #[derive(Debug, Args)]
 struct Options {
-    /// Only these items
+    /// Run only these items
     #[arg(long, value_delimiter = ',')]
     items: Vec<String>,
-    /// Print the items and end
+    /// Print the items and exit
     #[arg(long)]
     list: bool,
-    /// How often each contestant is measured; medians are taken over the rounds
+    /// Number of rounds; figures are medians over the rounds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
-    /// Less of everything, in three minutes: to see that it works, not to quote
+    /// Do less of everything, in three minutes: a check of the bench, not for publication
     #[arg(long)]
     quick: bool,
     /// Stream 5 GiB instead of 1 GiB in the large pushes and pulls
@@ -78,7 +78,7 @@ struct Options {
     without: Vec<String>,
     #[arg(long, default_value = "target/dist/ecru")]
     ecru: PathBuf,
-    /// Where servers keep their data while they are measured; not in memory
+    /// Directory for the servers' data; not in memory
     #[arg(long, default_value = "target/bench")]
     directory: PathBuf,
     /// Write all samples to this file
@@ -87,7 +87,7 @@ struct Options {
     /// Write the table to this file too
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// Where peers are looked for
+    /// Directories to search for peers
     #[arg(long, env = "PATH", hide = true)]
     search_path: String,
 }

@@ -30,7 +30,7 @@ pub(crate) fn markdown(bench: &Bench) -> String {
     }
     let count = |wanted| met.iter().filter(|it| **it == wanted).count();
     let (yes, no, open) = (count(Some(true)), count(Some(false)), count(None));
-    let sum = format!("\nTargets: {yes} met, {no} not met, {open} with nothing to hold them against.\n\n");
+    let sum = format!("\nTargets: {yes} met, {no} not met, {open} without a reference.\n\n");
     text.push_str(&sum);
     for (contestant, note) in rows::NOTES {
         let takes_part = |it: &Measured| it.samples.contains_key(&contestant);
@@ -90,7 +90,7 @@ fn answer(met: Option<bool>) -> &'static str {
     }
 }
 
-/// Three digits, and thousands apart.
+/// Formats a number with three significant digits and grouped thousands.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         it if it < 10.0 => 2,

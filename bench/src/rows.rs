@@ -1,6 +1,6 @@
-//! Every figure that is measured, its unit, and what ecru's is to be: the one table of targets.
+//! Every measured figure with its unit and its targets.
 //!
-//! `{big}` and `{many}` stand for the sizes of this run.
+//! `{big}` and `{many}` are replaced by the sizes of the run.
 
 use crate::contestant::Contestant::{
     self, Disk, Distribution, Fakecloud, FakecloudDisk, Files, Log, Moto, Nginx, Placed, Receiver, Zot,
@@ -15,13 +15,13 @@ pub(crate) struct Row {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// At least so many times the best of these.
+    /// At least this factor times the best of these.
     AtLeast(f64, &'static [Contestant]),
-    /// At most so many times the best of these.
+    /// At most this factor times the best of these.
     AtMost(f64, &'static [Contestant]),
-    /// At most this, in the row's unit.
+    /// At most this value, in the row's unit.
     Below(f64),
-    /// At most so many times ecru's own figure of another row.
+    /// At most this factor times ecru's own figure of another row.
     Flat(f64, &'static Row),
 }
 
@@ -134,7 +134,7 @@ pub(crate) static PUT_MANY_CPU: Row = row("PutImage, 32 connections: processor",
 const READ: &[Target] = &[AtLeast(1.25, &[Fakecloud])];
 const READ_CPU: &[Target] = &[AtMost(1.0, &[Fakecloud])];
 
-/// The rows of an operation that reads.
+/// The rows of a read operation.
 #[derive(Debug)]
 pub(crate) struct Reads {
     pub(crate) one_p50: Row,
@@ -248,13 +248,13 @@ pub(crate) static LIFECYCLE_MEMORY: Row = row(
 pub(crate) static LIMIT_SHA256: Row = row("hash {big}", "MB/s", &[]);
 pub(crate) static LIMIT_DISK: Row = row("write {big}, one fsync", "MB/s", &[]);
 
-/// What the others' figures in a row mean, for whoever reads only the table.
+/// Remarks on the other contestants' figures, printed below the table.
 pub(crate) const NOTES: [(Contestant, &str); 9] = [
-    (Moto, "keeps all in memory, and forgets it at its end"),
-    (Fakecloud, "keeps all in memory, and forgets it at its end"),
+    (Moto, "keeps all data in memory, and loses it when it stops"),
+    (Fakecloud, "keeps all data in memory, and loses it when it stops"),
     (
         FakecloudDisk,
-        "keeps all in memory, and flushes all of it to one file at each change",
+        "keeps all data in memory, and writes all of it to one file at each change",
     ),
     (
         Nginx,
@@ -264,7 +264,10 @@ pub(crate) const NOTES: [(Contestant, &str); 9] = [
         Receiver,
         "a bare program that receives, hashes, writes and flushes",
     ),
-    (Log, "appends to one file, a flush for all that wait, no network"),
+    (
+        Log,
+        "appends to one file, one flush serves all waiting writers, no network",
+    ),
     (
         Files,
         "makes files and flushes each; the journal takes many of a new directory in one commit, no network",

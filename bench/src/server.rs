@@ -1,4 +1,4 @@
-//! A server process: spawned on a free port, measured, and ended whatever happens.
+//! A server process: started on a free port, measured, and always ended.
 
 mod requests;
 
@@ -28,19 +28,19 @@ pub(crate) struct Server {
     pub(crate) contestant: Contestant,
     pub(crate) address: SocketAddr,
     pub(crate) directory: PathBuf,
-    /// From the spawn to the first good answer.
+    /// From the spawn to the first successful answer.
     pub(crate) start_seconds: f64,
-    /// Made at its first use, so that a server which nobody logs in to is left alone.
+    /// Created at its first use, so that a login does not disturb servers that need none.
     pub(crate) client: OnceCell<Client>,
     child: Child,
 }
 
 impl Server {
-    /// Serves a directory, which may be a new one.
+    /// Starts a contestant with a directory, which may be new.
     pub(crate) fn start(contestant: Contestant, tools: &Tools, directory: &Path) -> Result<Self> {
         let program = tools
             .program(contestant)
-            .with_context(|| format!("{contestant} is not here"))?;
+            .with_context(|| format!("{contestant} is not installed"))?;
         fs::create_dir_all(directory)?;
         let directory = directory.canonicalize()?;
         let address = free_address()?;
@@ -70,7 +70,7 @@ impl Server {
     fn await_answer(&mut self, began: Instant) -> Result<()> {
         let ready = Request::new("GET", launch::ready_path(self.contestant), &launch::BASIC, b"");
         loop {
-            // A refused connection costs microseconds, an answer one exchange.
+            // A refused connection costs microseconds, a request one exchange.
             let answered = TcpStream::connect(self.address).is_ok()
                 && exchange(self.address, ready.clone(), |response| Ok(response.status == 200))
                     .unwrap_or(false);
@@ -93,7 +93,7 @@ impl Server {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Runs a load and gives the processor seconds that the server used for it too.
+    /// Runs a load and returns its outcome with the processor seconds that the server used.
     pub(crate) fn measure(&self, connections: usize, script: &mut dyn Script) -> Result<(Outcome, f64)> {
         let before = self.cpu_seconds()?;
         let outcome = run(self.address, connections, script)
@@ -101,12 +101,12 @@ impl Server {
         Ok((outcome, self.cpu_seconds()? - before))
     }
 
-    /// Processor seconds that it and its children have used until now.
+    /// Processor seconds that the server and its children have used so far.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         let mut ticks = 0_u64;
         for pid in self.processes() {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            // The name before it is in parentheses and may hold spaces.
+            // The name before the fields is in parentheses and may contain spaces.
             let fields = stat.rsplit(')').next().unwrap_or_default();
             let used = fields.split_whitespace().skip(11).take(2);
             ticks += used.filter_map(|it| it.parse::<u64>().ok()).sum::<u64>();
@@ -114,12 +114,12 @@ impl Server {
         Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
-    /// MiB of memory that it and its children hold now.
+    /// MiB of memory that the server and its children hold now.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
         self.status_mib("VmRSS:")
     }
 
-    /// MiB of memory that it and its children held at most.
+    /// Peak memory of the server and its children in MiB.
     pub(crate) fn peak_mib(&self) -> Result<f64> {
         self.status_mib("VmHWM:")
     }
@@ -142,12 +142,12 @@ impl Server {
         [own].into_iter().chain(children).collect()
     }
 
-    /// Ends it and gives its directory, to be served again.
+    /// Stops the server and returns its directory, which another server can use.
     pub(crate) fn stop(self) -> PathBuf {
         self.directory.clone()
     }
 
-    /// Ends it and removes what it stored.
+    /// Stops the server and removes its data.
     pub(crate) fn discard(self) -> Result<()> {
         let directory = self.stop();
         fs::remove_dir_all(&directory).with_context(|| format!("removing {}", directory.display()))

@@ -1,4 +1,4 @@
-//! Headers of the ECR API as an AWS SDK sends them, with a signature that is right.
+//! The headers of the ECR API as an AWS SDK sends them, with a valid signature.
 
 use std::fmt::Write;
 
@@ -14,11 +14,11 @@ const SIGNED: &str = "content-type;host;x-amz-date;x-amz-target";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const BLOCK_BYTES: usize = 64;
 
-/// Of an SDK of today, in length and in form.
+/// The user agent of a current SDK.
 const USER_AGENT: &str = "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1.0-32-amd64 md/arch#x86_64 \
      lang/python#3.11.2 md/pyimpl#CPython m/Z,D,b cfg/retry-mode#legacy Botocore/1.44.5";
 
-/// The headers of one request, all but the length of its body.
+/// The headers of a request, except the length of its body.
 pub(crate) fn headers(target: &str, host: &str, body: &[u8]) -> Vec<(&'static str, String)> {
     let hash = hexadecimal(&Sha256::digest(body));
     let canonical = format!(
@@ -43,7 +43,7 @@ pub(crate) fn headers(target: &str, host: &str, body: &[u8]) -> Vec<(&'static st
     ]
 }
 
-/// In the form of a UUID, and another for each request.
+/// An ID in the form of a UUID, different for each request.
 fn invocation(signature: &str) -> String {
     let part = |range| signature.get(range).unwrap_or_default();
     let [first, second, third] = [part(0..8), part(8..12), part(13..16)];
@@ -75,7 +75,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

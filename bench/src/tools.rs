@@ -1,4 +1,4 @@
-//! Finds the programs that take part.
+//! Finds the programs of the contestants.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ impl Tools {
     pub(crate) fn new(ecru: &Path, search_path: &str, without: &[String]) -> Result<Self> {
         ensure!(
             ecru.is_file(),
-            "{} is not there: build it with `cargo build --profile dist`",
+            "{} does not exist: build it with `cargo build --profile dist`",
             ecru.display()
         );
         let mut directories = vec![
@@ -40,7 +40,7 @@ impl Tools {
         })
     }
 
-    /// The path of this very program.
+    /// The path of this program.
     pub(crate) fn itself(&self) -> &Path {
         &self.itself
     }
@@ -65,7 +65,7 @@ impl Tools {
         }
     }
 
-    /// Those of the contestants whose programs are here.
+    /// The contestants whose programs are installed.
     pub(crate) fn present(&self, contestants: &[Contestant]) -> Vec<Contestant> {
         let present = contestants.iter().filter(|it| self.program(**it).is_some());
         present.copied().collect()

@@ -1,4 +1,4 @@
-//! A small process that outlives this one when it is killed, and ends the servers that are left then.
+//! A small process that outlives a killed run and ends the servers that the run left behind.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
@@ -21,12 +21,12 @@ pub(crate) fn start(tools: &Tools) -> Result<()> {
     WARDEN.set(Mutex::new(child)).map_err(|_| anyhow!("two wardens"))
 }
 
-/// Tells that a server runs.
+/// Registers a running server.
 pub(crate) fn entrust(pid: u32) {
     tell(&format!("+{pid}\n"));
 }
 
-/// Tells that a server has ended, and its number may soon be another's.
+/// Removes a server that has ended, because its process ID may be used again.
 pub(crate) fn release(pid: u32) {
     tell(&format!("-{pid}\n"));
 }
@@ -35,13 +35,13 @@ fn tell(line: &str) {
     if let Some(child) = WARDEN.get() {
         let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stdin) = &mut child.stdin {
-            // Without a warden a run is as good, as long as nobody kills it.
+            // A failure here matters only if the run is killed.
             drop(stdin.write_all(line.as_bytes()));
         }
     }
 }
 
-/// Reads what runs until the pipe ends, which it does however the run ends.
+/// Reads the registered servers until the pipe closes, which happens however the run ends.
 pub(crate) fn watch() -> Result<()> {
     let mut running = BTreeSet::new();
     for line in io::stdin().lock().lines() {
@@ -53,7 +53,7 @@ pub(crate) fn watch() -> Result<()> {
         }
     }
     for pid in running.into_iter().filter_map(Pid::from_raw) {
-        // It may have ended with the run.
+        // The server may have ended with the run.
         let _ = kill_process(pid, Signal::TERM);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Requests of the two protocols.
+//! Builds requests of the two protocols.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use crate::signing;
 
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// As containerd asks for a manifest.
+/// The accept header of containerd for a manifest.
 const ACCEPT: &str = "application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
@@ -24,7 +24,7 @@ pub(crate) fn call(operation: &str, input: &Value) -> Rc<Request> {
     signed("POST", "/", operation, body.as_bytes())
 }
 
-/// A file in the place of an answer of the ECR API, asked for with the headers of that request.
+/// A GET of a file in place of an ECR answer, with the headers of the ECR request.
 pub(crate) fn fetch(path: &str, operation: &str) -> Rc<Request> {
     signed("GET", path, operation, b"")
 }
@@ -41,14 +41,14 @@ pub(crate) fn ask(method: &str, path: &str) -> Rc<Request> {
     Client::test().ask(method, path)
 }
 
-/// A client of the OCI protocol that has logged in, and says so with each request.
+/// A logged-in client of the OCI protocol. It sends its credentials with each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     authorization: Rc<str>,
 }
 
 impl Client {
-    /// With user and password, which ecru takes and the others overlook.
+    /// With user and password, which ecru accepts and the other servers ignore.
     pub(crate) fn test() -> Self {
         let [(_, authorization)] = BASIC;
         Self {
@@ -117,7 +117,7 @@ fn with_digest(location: &str, digest: &str) -> String {
     format!("{location}{joint}digest={digest}")
 }
 
-/// Path and query of where an upload goes on.
+/// The path and query at which an upload continues.
 pub(crate) fn location(response: &Response<'_>) -> Result<String> {
     response.expect(202)?;
     let text = response

@@ -1,1 +1,1 @@
-"""What the tests stand on: the server, a Docker daemon, images and plain HTTP."""
+"""The parts that tests build on: the server, a Docker daemon, images and plain HTTP."""

@@ -1,4 +1,4 @@
-"""Advisories written from public facts about Debian 12, and a server that has them in an archive."""
+"""Advisories made from public facts about Debian 12, and a server with an archive of them."""
 
 import contextlib
 import functools
@@ -7,7 +7,8 @@ import json
 import threading
 import zipfile
 
-# Debian has never changed its tar for the first, and its apt for the second; glibc was mended by the package named.
+# Debian has not changed its tar for the first advisory and its apt for the second. The glibc package named
+# here is fixed.
 ADVISORIES = [
     ("CVE-2005-2541", "tar", "CVSS_V2", "AV:N/AC:L/Au:N/C:C/I:C/A:C", None),
     ("CVE-2011-3374", "apt", "CVSS_V3", "CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:N/I:L/A:N", None),
@@ -45,7 +46,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def archives(directory):
-    """Serves `<ecosystem>/all.zip`, as OSV does, and gives the address."""
+    """Serves `<ecosystem>/all.zip`, as OSV does, and yields the address."""
     path = directory / "Debian:12" / "all.zip"
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

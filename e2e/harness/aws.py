@@ -1,4 +1,4 @@
-"""The JSON API through boto3, and what the tests read from it."""
+"""The JSON API through boto3, and the values that tests read from it."""
 
 import base64
 import http.client
@@ -25,20 +25,20 @@ def ecr_client(server, access_key="test", region=REGION):
         region_name=region,
         aws_access_key_id=access_key,
         aws_secret_access_key="test",
-        # A failure shall show as itself, not as the last of several attempts.
+        # Without retries, the first failure is the one that is reported.
         config=botocore.config.Config(retries={"total_max_attempts": 1}),
     )
 
 
 def create_repository(ecr, **settings):
-    """Makes a repository with a name that no other test has, and returns the name."""
+    """Creates a repository with a unique name and returns the name."""
     name = f"test/{uuid.uuid4().hex[:12]}"
     ecr.create_repository(repositoryName=name, **settings)
     return name
 
 
 def registry_password(ecr):
-    """The password that an authorization token holds, for the user `AWS`."""
+    """The password of an authorization token, for the user `AWS`."""
     data = ecr.get_authorization_token()["authorizationData"]
     user, _, password = base64.b64decode(data[0]["authorizationToken"]).decode().partition(":")
     assert user == "AWS"
@@ -46,7 +46,7 @@ def registry_password(ecr):
 
 
 def upload_layer(ecr, repository, content, part_bytes):
-    """Uploads a layer in parts, as the operations of the JSON API want it; returns its digest."""
+    """Uploads a layer in parts with the operations of the JSON API and returns its digest."""
     upload = ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
     for first in range(0, len(content), part_bytes):
         part = content[first : first + part_bytes]
@@ -64,7 +64,7 @@ def upload_layer(ecr, repository, content, part_bytes):
 
 
 def put_image(ecr, repository, image, tag=None, part_bytes=10 << 20):
-    """Puts an image with the JSON API alone."""
+    """Pushes an image through the JSON API only."""
     for blob in image.blobs.values():
         upload_layer(ecr, repository, blob, part_bytes)
     tagged = {} if tag is None else {"imageTag": tag}
@@ -90,7 +90,7 @@ class JsonApi:
         self.connection.close()
 
     def call(self, operation, accept=(), **input):
-        """Returns the decoded answer, or the name of an error that the caller accepts."""
+        """Returns the parsed answer, or the code of an error that the caller accepts."""
         request = AWSRequest(
             "POST",
             f"http://{self.host}/",
@@ -129,6 +129,6 @@ class JsonApi:
             repositoryName=repository,
             uploadId=upload,
             layerDigests=[digest_of(content)],
-            # Another client brought the same layer first: it is there, which is all we want.
+            # Another client uploaded the same layer first, so it exists.
             accept=("LayerAlreadyExistsException",),
         )

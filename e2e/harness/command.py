@@ -1,4 +1,4 @@
-"""Runs one client command to its end, within a time, and shows what it said when it fails."""
+"""Runs one client command with a time limit, and shows its output if it fails."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ class Failed(AssertionError):
 
 
 def run(*command, environment=None, stdin=None, text=True):
-    """Returns what the command wrote to stdout; raises `Failed` unless it ended with 0."""
+    """Returns the command's output from stdout. Raises `Failed` unless its exit code is 0."""
     result = subprocess.run(
         [str(word) for word in command],
         env=environment_with(environment or {}),
@@ -35,7 +35,7 @@ def run(*command, environment=None, stdin=None, text=True):
 
 
 def environment_with(changes):
-    """The surroundings of a client: its own tools first, nothing of the user's AWS settings."""
+    """The environment of a client: the tests' tools come first on the path, and the user's AWS settings are left out."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = f"{TOOLS}/bin:{TOOLS}/venv/bin:/usr/bin:/usr/sbin:{kept.get('PATH', '')}"
     return {**kept, "PATH": path, **changes}

@@ -1,4 +1,4 @@
-"""A Docker daemon of the tests' own, in its own directory, without any network for containers."""
+"""A Docker daemon for the tests, in a separate directory, whose containers have no network."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ class Daemon(Helper):
 
 
 class Docker:
-    """The `docker` command with a configuration of its own; forgets the images it was told of."""
+    """The `docker` command with a separate configuration. It records the images that it handles, to remove them later."""
 
     def __init__(self, daemon, configuration):
         self.configuration = pathlib.Path(configuration)
@@ -70,11 +70,11 @@ class Docker:
         self._images.add(reference)
 
     def image_id(self, reference):
-        """The digest of the configuration, and so of the content of every layer."""
+        """The digest of the configuration, which covers the content of every layer."""
         return self("image", "inspect", "--format", "{{.Id}}", reference).strip()
 
     def pushed_digest(self, reference):
-        """The digest of the manifest under which the daemon last pushed or pulled the image."""
+        """The manifest digest of the last push or pull of the image by the daemon."""
         inspected = json.loads(self("image", "inspect", reference))
         name = reference.rpartition(":")[0]
         for known in inspected[0]["RepoDigests"]:
@@ -83,7 +83,7 @@ class Docker:
         raise AssertionError(f"{reference} has no digest: {inspected[0]['RepoDigests']}")
 
     def forget(self, *references):
-        """Removes references, and so the layers that nothing else names."""
+        """Removes references, and with them the layers that nothing else needs."""
         self("image", "rm", "--force", *references)
         self._images.difference_update(references)
 
@@ -96,7 +96,7 @@ class Docker:
             )
 
     def exported(self, reference, directory):
-        """The path of a tar of the file system that a container of this image would see."""
+        """The path of a tar with the file system of a container of this image."""
         container = self("create", reference, "/nothing").strip()
         path = pathlib.Path(directory) / "exported.tar"
         try:

@@ -1,6 +1,6 @@
-"""Disks that fail: small ones, ones whose power is cut, and calls that the kernel refuses.
+"""Disks that fail: small disks, disks that lose power, and calls that the kernel refuses.
 
-All need root. A mechanism that cannot be had fails its test.
+All need root. A test fails if its mechanism is not available.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ ATTACH_SECONDS_MAX = 20
 
 
 class SmallDisk:
-    """A file system in memory that holds only so much."""
+    """A file system in memory with a limited size."""
 
     def __init__(self, path, size_bytes):
         self.path = pathlib.Path(path)
@@ -24,7 +24,7 @@ class SmallDisk:
         self.filler = self.path / "filler"
 
     def fill(self):
-        """Leaves not a byte for anybody else."""
+        """Fills the file system completely."""
         with open(self.filler, "ab", buffering=0) as file:
             for size in (1 << 16, 1 << 12, 1):
                 with contextlib.suppress(OSError):
@@ -51,11 +51,11 @@ class CutDisk:
         self._mount()
 
     def cut_power(self):
-        """From here on nothing reaches the disk, not even what was written before and not flushed."""
+        """From now on nothing reaches the disk, including earlier writes that were not flushed."""
         run("xfs_io", "-x", "-c", "shutdown", self.path)
 
     def break_file_system(self):
-        """The kernel finds the file system damaged, and makes it read-only."""
+        """Makes the kernel detect damage in the file system, which it then mounts read-only."""
         device = run("findmnt", "-n", "-o", "SOURCE", self.path).strip()
         trigger = pathlib.Path("/sys/fs/ext4") / pathlib.Path(device).name / "trigger_fs_error"
         trigger.write_text("a test\n")
@@ -73,16 +73,16 @@ class CutDisk:
 
 
 def killed_at(calls, when):
-    """What a server has to be run under to be killed before the call of that number that one of its threads makes."""
+    """The command that runs a server and kills it before the n-th of these calls in one of its threads."""
     fault = f"inject={calls}:signal=KILL:when={when}"
     return ["strace", "-f", "-D", "-o", "/dev/null", "-e", f"trace={calls}", "-e", fault]
 
 
 @contextlib.contextmanager
 def refused_calls(process, calls, error, when=None, files=()):
-    """While this stands, the kernel refuses these calls of a process; `when` counts, as strace does.
+    """In this context, the kernel refuses these calls of a process. `when` selects calls as in strace.
 
-    With `files`, only calls that concern one of them are refused.
+    With `files`, only calls on one of them are refused.
     """
     fault = f"inject={calls}:error={error}" + (f":when={when}" if when else "")
     tracer = subprocess.Popen(
@@ -96,7 +96,7 @@ def refused_calls(process, calls, error, when=None, files=()):
         _await_tracer(process, tracer)
         yield
     finally:
-        # The process goes on without its tracer.
+        # The process continues without its tracer.
         tracer.terminate()
         tracer.wait()
 
@@ -106,9 +106,9 @@ def _await_tracer(process, tracer):
     deadline = time.monotonic() + ATTACH_SECONDS_MAX
     tasks = pathlib.Path(f"/proc/{process.pid}/task")
     while True:
-        assert tracer.poll() is None, f"strace cannot be had: {tracer.stderr.read().decode()}"
+        assert tracer.poll() is None, f"strace is not available: {tracer.stderr.read().decode()}"
         states = [(task / "status").read_text() for task in tasks.iterdir()]
         if all(re.search(rf"TracerPid:\t{tracer.pid}\n", state) for state in states):
             return
-        assert time.monotonic() < deadline, "strace does not come to trace the server"
+        assert time.monotonic() < deadline, "strace does not trace the server"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Makes container images out of nothing: the same name gives the same bytes, another name others."""
+"""Makes container images from nothing. The bytes depend on the name only."""
 
 import gzip
 import hashlib
@@ -29,7 +29,7 @@ def digest_of(content):
 
 
 def seeded_bytes(name, size_bytes):
-    """Bytes that do not compress, decided by the name alone."""
+    """Bytes that do not compress and depend on the name only."""
     return random.Random(name).randbytes(size_bytes)
 
 
@@ -41,7 +41,7 @@ class Image:
         self.media_type = media_type
         self.files = {path: content for layer in layers for path, content in layer.items()}
         self.tars = [_tar(layer) for layer in layers]
-        # Level 0 keeps the bytes the same whatever version of zlib compresses them.
+        # With level 0 the bytes do not depend on the version of zlib.
         self.layers = [gzip.compress(tar, compresslevel=level, mtime=0) for tar in self.tars]
         self.config = _json(
             {
@@ -74,12 +74,12 @@ class Image:
 
     @property
     def blobs(self):
-        """Every blob that the manifest names, the configuration first."""
+        """Every blob that the manifest names. The configuration is the first."""
         return {digest_of(blob): blob for blob in [self.config, *self.layers]}
 
     @property
     def size_bytes(self):
-        """What `imageSizeInBytes` counts: the configuration and the layers."""
+        """The value of `imageSizeInBytes`: the size of the configuration and the layers."""
         return len(self.config) + sum(len(layer) for layer in self.layers)
 
     def descriptor(self, **more):
@@ -91,7 +91,7 @@ class Image:
         }
 
     def write_docker_archive(self, path, reference="test/image:latest"):
-        """Writes what `docker load` and `crane push` read."""
+        """Writes an archive for `docker load` and `crane push`."""
         names = [f"{index}/layer.tar" for index in range(len(self.tars))]
         listed = [{"Config": "config.json", "RepoTags": [reference], "Layers": names}]
         members = dict(zip(names, self.tars))
@@ -101,7 +101,7 @@ class Image:
         return path
 
     def write_oci_layout(self, directory, tag="latest"):
-        """Writes an OCI image layout, its blobs byte for byte as they are here."""
+        """Writes an OCI image layout that holds the blobs unchanged."""
         directory = pathlib.Path(directory)
         blobs = directory / "blobs/sha256"
         blobs.mkdir(parents=True)
@@ -123,7 +123,7 @@ class Image:
 
 
 def index_of(images, media_type=OCI_INDEX, architectures=("amd64", "arm64")):
-    """The bytes of an index over images, one architecture each."""
+    """The bytes of an index of images, one for each architecture."""
     return _json(
         {
             "schemaVersion": 2,

@@ -1,4 +1,4 @@
-"""Names that this machine takes for its own while a test runs, by a line in `/etc/hosts`."""
+"""Host names that resolve to this machine while a test runs, through `/etc/hosts`."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ HOSTS = pathlib.Path("/etc/hosts")
 
 @contextlib.contextmanager
 def local_name(name):
-    """A name must be one that no test running at the same time has."""
+    """Adds a name, which must differ from those of all tests that run at the same time."""
     _rewrite_hosts(lambda lines: [*lines, f"127.0.0.1 {name}"])
     try:
         yield name
@@ -18,7 +18,7 @@ def local_name(name):
 
 
 def _rewrite_hosts(change):
-    # Written in place and under a lock: the file may be a mount, and others may be changing it too.
+    # Written in place, because the file may be a mount, and under a lock, because other tests change it too.
     with HOSTS.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         lines = change(file.read().splitlines())

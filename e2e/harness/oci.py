@@ -1,4 +1,4 @@
-"""Speaks the OCI distribution protocol over one plain HTTP connection, a request at a time."""
+"""Sends OCI distribution requests over one plain HTTP connection, one at a time."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class Refused(Exception):
-    """The server answered, with another status than the protocol asks for."""
+    """The server answered with a status that the caller did not expect."""
 
     def __init__(self, request, status, body):
         super().__init__(f"{request}: {status} {body[:500]!r}")
@@ -31,7 +31,7 @@ class Registry:
         self.connection.close()
 
     def request(self, method, path, *, accept, body=None, headers=None):
-        """Sends a request and returns headers and body of an answer with an accepted status."""
+        """Sends a request. Returns the headers and the body if the status is accepted."""
         self.connection.request(
             method, path, body=body, headers={**self.authorization, **(headers or {})}
         )
@@ -54,7 +54,7 @@ class Registry:
         return digest
 
     def push_blob_stream(self, repository, chunks):
-        """Streams chunks in one PATCH of unknown length, as Docker does; gives the digest."""
+        """Streams chunks in one PATCH of unknown length, as Docker does. Returns the digest."""
         hashed = hashlib.sha256()
 
         def hashing():
@@ -77,7 +77,7 @@ class Registry:
         return content
 
     def pull_blob_digest(self, repository, digest):
-        """Streams a blob, keeping none of it, and gives the digest and size of what came."""
+        """Streams a blob without keeping it. Returns the digest and the size of the received bytes."""
         self.connection.request(
             "GET", f"/v2/{repository}/blobs/{digest}", headers=self.authorization
         )
@@ -106,7 +106,7 @@ class Registry:
         return self.push_manifest(repository, reference, image.media_type, image.manifest)
 
     def find_manifest(self, repository, reference):
-        """The bytes of a manifest, or `None` where the registry knows no such image."""
+        """The bytes of a manifest, or `None` if the registry does not have it."""
         status, _, content = self.request(
             "GET",
             f"/v2/{repository}/manifests/{reference}",
@@ -124,7 +124,7 @@ class Registry:
 
 
 def stream(name, size_bytes):
-    """A stream of bytes decided by its name, no chunk of it like another."""
+    """A stream of bytes that depends on its name. No two chunks are equal."""
     block = bytearray(hashlib.shake_256(name.encode()).digest(CHUNK_BYTES))
     for offset in range(0, size_bytes, CHUNK_BYTES):
         block[:8] = offset.to_bytes(8, "big")

@@ -1,4 +1,4 @@
-"""A helper program of a test, in a short directory of its own: started, waited for, ended."""
+"""A helper program of a test, with a short directory of its own: started, awaited, stopped."""
 
 import pathlib
 import shutil
@@ -13,11 +13,11 @@ STOP_SECONDS_MAX = 60
 
 
 class Helper:
-    """Runs one program until it is stopped, which is tested for to be ready."""
+    """Runs a program until it is stopped. A command tests whether it is ready."""
 
     def __init__(self, name):
         self.name = name
-        # A socket's path may have 107 bytes at most, which pytest's directories can exceed.
+        # The path of a socket is limited to 107 bytes, which pytest's directories can exceed.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"ecru-{name}-"))
         self.process = None
 
@@ -51,7 +51,7 @@ class Helper:
 
 
 def succeeds(*command):
-    """Whether a command ends with 0."""
+    """Whether a command exits with 0."""
     words = [str(word) for word in command]
     result = subprocess.run(words, capture_output=True, env=environment_with({}))
     return result.returncode == 0

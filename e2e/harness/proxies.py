@@ -53,7 +53,7 @@ backend registry
 
 
 class TlsProxy:
-    """Passes on what comes to `https://<name>:<port>`, with a certificate that it signed itself."""
+    """Forwards requests to `https://<name>:<port>`, with a self-signed certificate."""
 
     def __init__(self, name, upstream):
         self.name = name
@@ -89,7 +89,7 @@ class TlsProxy:
 
 
 class Balancer:
-    """HAProxy, which checks the health of one server as it does by default."""
+    """HAProxy, with its default health check of one server."""
 
     def __init__(self, upstream):
         self.helper = Helper("haproxy")
@@ -111,7 +111,7 @@ class Balancer:
         return self.server()["check_status"].startswith("L")
 
     def server(self):
-        """What HAProxy thinks of the server, by the names of its statistics."""
+        """The state of the server in HAProxy, by the names of HAProxy's statistics."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.helper.directory / "stats"))
             connection.sendall(b"show stat\n")

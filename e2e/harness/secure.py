@@ -1,4 +1,4 @@
-"""A server that speaks TLS, with a certificate of its own."""
+"""A server with TLS and a self-signed certificate."""
 
 import contextlib
 import ssl
@@ -10,7 +10,7 @@ from harness.server import Server
 
 
 def secure_server(directory):
-    """Makes a certificate for localhost and a server that uses it; not started yet."""
+    """Creates a certificate for localhost and a server that uses it. The server is not started yet."""
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     key, certificate = directory / "key.pem", directory / "certificate.pem"
     subprocess.run(

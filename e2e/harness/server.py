@@ -1,4 +1,4 @@
-"""Runs the `ecru` binary on a data directory: starts, stops, kills it and reads its memory."""
+"""Runs the `ecru` binary on a data directory: starts, stops and kills it, and reads its memory."""
 
 import json
 import os
@@ -21,13 +21,13 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 class Server:
-    """One data directory, and the process that serves it now. A restart keeps the port."""
+    """A data directory, and the process that serves it. The port remains after a restart."""
 
     def __init__(self, data_directory, *arguments, environment=None):
         self.data_directory = pathlib.Path(data_directory)
         self.arguments = arguments
         self.environment = environment or {}
-        # A command that runs the server as its own process, such as a tracer beside it.
+        # A command to run the server with, such as a tracer.
         self.prefix = []
         self.port = 0
         self.process = None
@@ -42,7 +42,7 @@ class Server:
         return f"http://{self.host}"
 
     def start(self, until="readyz"):
-        """Spawns the process and returns the seconds until that address answered 200."""
+        """Starts the process. Returns the seconds until this path answered 200."""
         begun = time.monotonic()
         self.spawn()
         self.port = self._announced_port(begun + START_SECONDS_MAX)
@@ -50,7 +50,7 @@ class Server:
         return time.monotonic() - begun
 
     def spawn(self):
-        """Spawns the process and waits for nothing."""
+        """Starts the process without waiting for it."""
         command = [BINARY, "serve", "--listen", self.host, "--data-dir", str(self.data_directory)]
         self.process = subprocess.Popen(
             [*self.prefix, *command, *self.arguments],
@@ -61,14 +61,14 @@ class Server:
             errors="replace",
         )
         self.lines = queue.Queue()
-        # Read to the end of the process, or it would block on a full pipe.
+        # Read until the process ends, because a full pipe would block it.
         self.reader = threading.Thread(
             target=_forward_lines, args=(self.process.stdout, self.lines), daemon=True
         )
         self.reader.start()
 
     def stop(self):
-        """Asks the process to end and holds it to a clean exit."""
+        """Sends SIGTERM and requires a clean exit."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(STOP_SECONDS_MAX)
         assert code == 0, f"the server ended with {code} after SIGTERM:\n{self.output()}"
@@ -78,14 +78,14 @@ class Server:
         self.process.wait()
 
     def refuse_to_start(self):
-        """Spawns a process that has to end by itself with a failure, and returns what it said."""
+        """Starts a process that must exit with a failure, and returns its output."""
         self.spawn()
         assert self.process.wait(START_SECONDS_MAX) not in (0, 101)
         self.reader.join()
         return self.output()
 
     def freeze(self):
-        """Stops every thread; one inside a call of the kernel does not come back from it."""
+        """Stops every thread. A thread inside a system call does not return from it."""
         self.process.send_signal(signal.SIGSTOP)
         deadline = time.monotonic() + STOP_SECONDS_MAX
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
@@ -93,14 +93,14 @@ class Server:
             states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
             if set(states) <= {"T", "t", "D"}:
                 return
-            assert time.monotonic() < deadline, "the server does not stand still"
+            assert time.monotonic() < deadline, "the server does not stop running"
 
     def restart(self):
         self.stop()
         return self.start()
 
     def control(self, method, path, body=None):
-        """Asks one of the server's own addresses beneath `/_ecru/`."""
+        """Calls one of the server's paths below `/_ecru/`."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_ecru/{path}", data=data, method=method)
         with urllib.request.urlopen(request, timeout=CONTROL_SECONDS_MAX) as answer:
@@ -111,12 +111,12 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def peak_memory_bytes(self):
-        """The highest resident size of the process since it began, as the kernel counts it."""
+        """The peak resident size of the process, as the kernel counts it."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
     def stored_bytes(self):
-        """The size of all files in the data directory, some of which may just be going away."""
+        """The total size of the files in the data directory. Files may disappear meanwhile."""
         total = 0
         for directory, _, names in os.walk(self.data_directory):
             for name in names:

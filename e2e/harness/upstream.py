@@ -1,4 +1,4 @@
-"""Debian's `docker-registry`: another registry on this machine, which the pull-through cache asks."""
+"""Debian's `docker-registry`: an upstream of the pull-through cache on this machine."""
 
 import pathlib
 import queue
@@ -49,7 +49,7 @@ class OtherRegistry:
             env=environment_with({}),
         )
         found = queue.Queue()
-        # Read to the end of the process, or it would block on a full pipe.
+        # Read until the process ends, because a full pipe would block it.
         threading.Thread(target=self._look, args=(found,), daemon=True).start()
         self.port = found.get(timeout=START_SECONDS_MAX)
         assert self.port, "the registry ended before it listened"

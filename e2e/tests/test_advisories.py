@@ -1,4 +1,4 @@
-"""From an image that was pushed to its findings: what a scan lacks is fetched by one command."""
+"""From a pushed image to its findings: one command fetches the advisories that a scan lacks."""
 
 from harness.advisories import archives
 from harness.command import TOOLS, run

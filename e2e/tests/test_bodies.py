@@ -1,4 +1,4 @@
-"""Bodies that do not end and answers that nobody reads: bounded memory, others are served, and it passes by itself."""
+"""Endless bodies and unread answers: memory is bounded, other clients are served, and the state recovers."""
 
 import contextlib
 import pathlib
@@ -40,11 +40,11 @@ def descriptors(server):
 
 
 def begin(server, head, body):
-    """A request whose body stops before its end; what is still to be sent goes out beside it."""
+    """Starts a request whose body stops before its end. The rest is sent in the background."""
     client = socket.create_connection(("127.0.0.1", server.port))
     client.settimeout(END_SECONDS_MAX + 2 * GRACE_SECONDS)
     client.sendall(head.encode())
-    # By its own thread: a server that has no room for a body does not read it.
+    # In a separate thread, because a server without room for a body does not read it.
     threading.Thread(target=send, args=(client, body), daemon=True).start()
     return client
 
@@ -55,7 +55,7 @@ def send(client, body):
 
 
 def ended(client):
-    """Waits until the server has closed, and returns the status that it answered with, if it did."""
+    """Waits until the server has closed the connection. Returns the status of its answer, if there was one."""
     answer = b""
     with contextlib.suppress(ConnectionError):
         while some := client.recv(65536):
@@ -65,7 +65,7 @@ def ended(client):
 
 
 class Beside:
-    """Asks for the server's health again and again, and notes the slowest answer and the largest memory."""
+    """Polls the server's health, and records the slowest answer and the peak memory."""
 
     def __init__(self, server, context=None):
         self.server = server
@@ -219,7 +219,7 @@ def test_bodies_of_clients_that_leave_give_their_memory_back(ecru):
     works(ecru)
 
 
-# HTTP/2, as far as a client needs it that takes nothing.
+# The part of HTTP/2 that a client needs that accepts no data.
 
 
 def frame(kind, flags, stream, payload):
@@ -227,13 +227,13 @@ def frame(kind, flags, stream, payload):
 
 
 def literal(name, value):
-    """A header that is in no table, for values of up to 126 bytes or a few more."""
+    """A header outside of the tables, for values of at most about 126 bytes."""
     length = bytes([len(value)]) if len(value) < 127 else bytes([127, len(value) - 127])
     return b"\x00" + bytes([len(name)]) + name.encode() + length + value.encode()
 
 
 class StalledStreams:
-    """A connection whose streams have a window of one byte, and which answers pings."""
+    """A connection whose streams have a window of one byte. It answers pings."""
 
     def __init__(self, server, path, count):
         context = ssl.create_default_context(cafile=None)

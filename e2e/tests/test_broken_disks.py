@@ -1,7 +1,7 @@
 """The real binary on disks that are full, broken or read-only, and after a power cut.
 
-While a fault lasts nothing is acknowledged and reads go on; when it has passed, writes work again
-without a restart; and what was ever acknowledged is there after the next start.
+During a fault, no write is acknowledged and reads continue. After the fault, writes work without a restart.
+Everything that was ever acknowledged exists after the next start.
 """
 
 import random
@@ -20,7 +20,7 @@ RECOVERY_SECONDS_MAX = 10
 
 
 class Load:
-    """Pushes images, each with a repository of its own, and keeps those that were acknowledged."""
+    """Pushes images, each to a new repository, and records those that were acknowledged."""
 
     def __init__(self, server):
         self.server = server
@@ -28,9 +28,9 @@ class Load:
         self.acknowledged = {}
 
     def push(self):
-        """Does all writes that make an image; true if each was acknowledged."""
+        """Makes all writes of an image. Returns true if each was acknowledged."""
         self.number += 1
-        # One blob lives in its row, the other in a file.
+        # One blob is stored in its row, the other in a file.
         image = Image.seeded(f"load-{self.number}", (1_000, 200_000))
         name = f"load/image-{self.number}"
         json, registry = JsonApi(self.server.host), Registry(self.server.host)
@@ -47,7 +47,7 @@ class Load:
         return True
 
     def refused_alone(self):
-        """Every write by itself is refused, on a repository that was there before."""
+        """Each write, on an existing repository, is refused."""
         self.number += 1
         first = next(iter(self.acknowledged))
         image = self.acknowledged[first]
@@ -91,7 +91,7 @@ class Load:
     def check_writes_are_back(self):
         deadline = time.monotonic() + RECOVERY_SECONDS_MAX
         while not self.push():
-            assert time.monotonic() < deadline, "writes do not come back"
+            assert time.monotonic() < deadline, "writes are still refused"
             time.sleep(0.05)
 
     def check_after_restart(self):
@@ -133,7 +133,7 @@ def test_while_a_call_fails_nothing_is_acknowledged_and_reads_go_on(load, calls,
 def test_one_call_that_fails_loses_nothing_whichever_it_is(load, calls):
     for when in range(1, 11):
         with refused_calls(load.server.process, calls, "EIO", when=when):
-            # Each thread has a count of its own, so that some pushes are refused and others are not.
+            # Each thread has its own count, so some pushes are refused and others are not.
             for _ in range(4):
                 load.push()
             load.check()
@@ -159,7 +159,8 @@ def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path):
             assert load.number < 1_000, "the disk does not fill up"
         load.check()
         server.stop()
-        # It starts, and serves what it has; whether it takes writes depends on the room that the stop has given back.
+        # The server starts and serves its data. Whether it accepts writes depends on the space that the stop
+        # has freed.
         server.start(until="healthz")
         load.check()
         server.stop()
@@ -170,7 +171,7 @@ def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path):
 
 
 def _fill_until_refused(disk, load):
-    """The server itself may give room back, when it empties its log, and then rightly takes writes again."""
+    """Fills the disk again if the server frees space by emptying its log and then accepts writes."""
     for _ in range(20):
         disk.fill()
         if not load.push():
@@ -207,8 +208,9 @@ def test_what_was_acknowledged_before_a_power_cut_is_there_when_it_comes_back(cu
     seed = random.SystemRandom().randrange(10**6)
 
     def cut(server, _):
-        # With the power the machine stands still: a flush that is under way when the file system is shut down may
-        # come back as done although its journal was not written, and nobody may hear of that.
+        # A power cut stops the machine as well. Without that, a flush during the shutdown of the file system
+        # could
+        # return success although the journal was not written, and a client could receive that result.
         server.freeze()
         cut_disk.cut_power()
         server.kill()

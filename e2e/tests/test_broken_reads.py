@@ -1,7 +1,6 @@
-"""The real binary on disks that cannot be read: an error or a cut connection, never other bytes with 200.
+"""The real binary on disks that cannot be read: an error or a cut connection, never wrong bytes with 200.
 
-A blob that could not be read is not taken for damaged: when the fault has passed, everything is served
-as before.
+A failed read does not mark a blob as damaged: after the fault, everything is served as before.
 """
 
 import http.client
@@ -21,13 +20,13 @@ IMAGES = 12
 CALLS_MAX = 40
 CUT = (http.client.IncompleteRead, http.client.BadStatusLine, ConnectionError)
 
-# Calls by which content is read. `statx` tells whether a file is the one that was verified.
+# Calls that read content. `statx` checks whether a file is still the verified one.
 CALLS = ["pread64,preadv2", "sendfile", "openat", "statx", "read"]
 ALL_CALLS = ",".join(CALLS)
 
 
 class Readers:
-    """Asks for everything there is, and holds every answer to what was answered before the fault."""
+    """Reads all content, and compares every answer with the one before the fault."""
 
     def __init__(self, server, images):
         self.server = server
@@ -37,7 +36,7 @@ class Readers:
         assert None not in self.expected.values()
 
     def read(self):
-        """How many reads were refused; none may give another answer than before."""
+        """The number of refused reads. No answer may differ from the one before the fault."""
         refused = 0
         for name, answer in self._answers():
             if answer is None:
@@ -57,7 +56,7 @@ class Readers:
             yield name, self._asked(lambda: self._call(operation, input))
 
     def _asked(self, ask):
-        """The answer, or nothing where the server refused or cut it."""
+        """The answer, or nothing if the server refused the request or cut the connection."""
         try:
             return ask()
         except Refused as refused:
@@ -67,7 +66,7 @@ class Readers:
         return None
 
     def _get(self, method, path):
-        # A connection each, because any of them may be cut.
+        # A new connection for each request, because the server may cut any of them.
         registry = Registry(self.server.host)
         try:
             status, headers, content = registry.request(method, path, accept=(200,))
@@ -81,9 +80,9 @@ class Readers:
             answer = json.call(operation, **input)
         finally:
             json.close()
-        # Holds the time of the answer.
+        # The URL contains the time of the answer.
         answer.pop("downloadUrl", None)
-        # Is written some time after a pull.
+        # The time of a pull is written with a delay.
         for image in answer.get("imageDetails", []):
             image.pop("lastRecordedPullTime", None)
         return answer
@@ -113,12 +112,12 @@ class Readers:
 
 @pytest.fixture
 def readers(ecru):
-    """A server that was just started, so that hardly anything is in its memory."""
+    """A server that was just started, with almost nothing in memory."""
     json, registry = JsonApi(ecru.host), Registry(ecru.host)
     json.call("CreateRepository", repositoryName=REPOSITORY)
     policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}
     json.call("SetRepositoryPolicy", repositoryName=REPOSITORY, policyText=json_text.dumps(policy))
-    # One layer lives in its row, the others in files, one of them larger than what a connection takes at once.
+    # One layer is stored in its row, the others in files. One file is larger than a connection reads at once.
     images = [
         Image.seeded(f"reads/{number}", (1_000, 50_000, 150_000, 5_000_000 if number == 0 else 70_000))
         for number in range(IMAGES)
@@ -133,7 +132,7 @@ def readers(ecru):
 
 
 def check_afterwards(readers):
-    """Nothing was taken for damaged, and nothing panicked."""
+    """Nothing was marked as damaged, and nothing panicked."""
     readers.read_everything()
     readers.server.restart()
     readers.read_everything()
@@ -148,7 +147,7 @@ def test_while_nothing_can_be_read_no_other_bytes_are_answered(readers, calls):
     with refused_calls(readers.server.process, calls, "EIO"):
         refused = readers.read()
         assert readers.read() >= 0
-    # Only `read` is not used for content.
+    # Only `read` never reads content.
     assert refused > 0 or calls == "read", "the fault met no read"
     check_afterwards(readers)
 
@@ -163,7 +162,7 @@ def test_one_read_that_fails_is_refused_alone_whichever_it_is(readers, calls):
         if refused == 0:
             break
         met += refused
-        # What it has read meanwhile is in its memory.
+        # The restart discards what the server has in memory.
         readers.server.restart()
     assert met > 0, "the fault met no read"
     check_afterwards(readers)
@@ -171,7 +170,7 @@ def test_one_read_that_fails_is_refused_alone_whichever_it_is(readers, calls):
 
 @pytest.mark.parametrize("calls", ["pread64,preadv2", "openat", "statx", ALL_CALLS])
 def test_a_changed_file_that_cannot_be_hashed_is_not_taken_for_damaged(readers, calls):
-    # Each file is another one than was verified, as after a copy.
+    # Replaces each file by a copy, which is not the verified file.
     for file in (readers.server.data_directory / "blobs").glob("*/*"):
         os.utime(file)
     with refused_calls(readers.server.process, calls, "EIO"):

@@ -1,4 +1,4 @@
-"""BuildKit: an image without any layer, as a Dockerfile without files makes it."""
+"""BuildKit: an image without layers, from a Dockerfile without files."""
 
 import json
 
@@ -12,7 +12,7 @@ DOCKERFILE = "FROM scratch\nENV GREETING=hello\n"
 
 @pytest.fixture
 def buildctl(configuration):
-    """Runs `buildctl`, logged in, with a daemon of its own."""
+    """Runs `buildctl`, logged in, with a separate daemon."""
     helper = Helper("buildkit")
     address = f"unix://{helper.directory}/socket"
 

@@ -1,4 +1,4 @@
-"""containerd's own client: a push of what was pulled from another registry of the same machine."""
+"""containerd's own client: a push of an image that came from another registry of the same machine."""
 
 import json
 
@@ -21,7 +21,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 
 @pytest.fixture
 def ctr():
-    """Runs `ctr` with a daemon of its own."""
+    """Runs `ctr` with a separate daemon."""
     helper = Helper("containerd")
     address = helper.directory / "socket"
     path = helper.directory / "containerd.toml"
@@ -48,7 +48,7 @@ def other(tmp_path):
     registry.stop()
 
 
-# One that is a name here too, and one that is none: a single character.
+# A name that is valid here too, and an invalid one: a single character.
 @pytest.mark.parametrize("foreign", ["team/app", "a"])
 def test_an_image_that_came_from_another_registry_of_this_machine_is_pushed(
     ctr, other, ecru, ecr, registry, repository, password, seeded_image, foreign

@@ -1,4 +1,4 @@
-"""cosign: signatures in both its formats, and a repository that takes tags of signed images only."""
+"""cosign: signatures in both formats, and a repository that accepts tags of signed images only."""
 
 import json
 
@@ -29,7 +29,7 @@ def cosign(configuration, tmp_path):
 
 @pytest.fixture
 def key(cosign, tmp_path):
-    """Makes a key pair of a name; returns the paths of its private and its public half."""
+    """Makes a key pair with this name. Returns the paths of the private and the public key."""
 
     def make(name):
         cosign("generate-key-pair", "--output-key-prefix", name)
@@ -40,7 +40,7 @@ def key(cosign, tmp_path):
 
 @pytest.fixture
 def require(registry):
-    """Lets a repository take tags of images only that this public key has signed."""
+    """Requires a signature of this public key for tags in a repository."""
 
     def put(repository, public_key):
         wanted = {"repositoryName": repository, "publicKeyPem": public_key.read_text()}
@@ -105,7 +105,7 @@ def test_a_signature_of_another_key_or_image_lets_no_tag_be_put(
         tag(registry, name, "one", first)
     tag(registry, name, "two", second)
 
-    # A second signature beside the stranger's, in the same place.
+    # A second signature beside that of the other key, in the same manifest.
     cosign(
         "sign", "--key", private, *OFFLINE, *FORMATS[form], f"{ecru.host}/{name}@{first.digest}"
     )

@@ -1,4 +1,4 @@
-"""crane: push, pull, copy, append, index, and the small commands."""
+"""crane: push, pull, copy, append, index, and smaller commands."""
 
 import json
 

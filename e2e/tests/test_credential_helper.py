@@ -1,4 +1,4 @@
-"""Amazon's credential helper, which only knows host names in the shape of Amazon's own."""
+"""Amazon's credential helper, which supports only host names of Amazon's form."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from harness.server import Server
 
 @pytest.fixture
 def account():
-    """An account that no test running at the same time has."""
+    """An account that no concurrent test uses."""
     return f"{random.SystemRandom().randrange(10**11, 10**12)}"
 
 
 @pytest.fixture
 def host(account):
-    """Amazon's name for the account's registry, which this machine takes for its own meanwhile."""
+    """Amazon's name for the account's registry, which resolves to this machine during the test."""
     name = f"{account}.dkr.ecr.{REGION}.amazonaws.com"
     with local_name(name):
         yield name
@@ -29,7 +29,7 @@ def host(account):
 
 @pytest.fixture
 def late_docker_daemon(host):
-    """A daemon that began after the name was given; one that runs already reads it seconds later."""
+    """A daemon that starts after the name exists. A running daemon would notice the name only seconds later."""
     daemon = Daemon()
     try:
         daemon.start()
@@ -48,7 +48,7 @@ def amazon_like(tmp_path):
 
 @pytest.fixture
 def surroundings(tmp_path, amazon_like, account):
-    """What the helper reads: where the JSON API is, as whom to sign, where to keep its cache."""
+    """The environment of the helper: the address of the JSON API, the credentials, and the folder of its cache."""
     return {
         "AWS_ENDPOINT_URL_ECR": amazon_like.url,
         "AWS_ACCESS_KEY_ID": account,
@@ -103,5 +103,5 @@ def test_the_credential_helper_gives_the_credentials_of_the_registry_it_is_asked
         *("--user", f"AWS:{got['Secret']}", f"http://{host}:{amazon_like.port}/v2/"),
     )
     assert status == "200"
-    # The cache of the helper is what it lists.
+    # The helper lists its cache.
     assert helper("list") == {f"https://{host}:{amazon_like.port}": "AWS"}

@@ -1,7 +1,7 @@
-"""Damaged data: the server refuses to start with one clear line, or serves what is whole and nothing else.
+"""Damaged data: the server refuses to start with one clear line, or serves only undamaged content.
 
-Whatever was done to its files, a GET never answers 200 with other bytes than were pushed, nothing
-panics, and a damaged database never becomes an empty registry.
+Whatever the damage, a GET never answers 200 with wrong bytes, nothing panics, and a damaged database never
+becomes an empty registry.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ REFUSED = "no server starts"
 
 @dataclasses.dataclass
 class Data:
-    """A data directory that nobody uses now."""
+    """A data directory that no process uses."""
 
     path: os.PathLike
 
@@ -67,7 +67,7 @@ class Harm:
     name: str
     do: Callable[[Data], None]
     outcome: str
-    # Whether the log of the database still holds what was written, as after a kill.
+    # Whether the database log still holds the last writes, as after a kill.
     after_a_kill: bool = False
 
 
@@ -120,7 +120,7 @@ def swap(one, other):
 
 
 def flip_in_database(data, content):
-    """Flips a byte in the middle of content that stands in the database in one piece."""
+    """Flips a byte in the middle of content that is contiguous in the database file."""
     offset = data.database.read_bytes().find(content)
     assert offset > 0, "the content was not found"
     flip(data.database, offset + len(content) // 2)
@@ -224,7 +224,7 @@ HARMS = [
         lambda data: data.sql("UPDATE images SET blob_ids = x'' WHERE id = 1"),
         SOME,
     ),
-    # What stands beside the database.
+    # Files beside the database.
     Harm("the log is cut", lambda data: cut(data.log, 0.7), UNSEEN, after_a_kill=True),
     Harm("a byte of the log is flipped", lambda data: flip(data.log, 30_000), UNSEEN, after_a_kill=True),
     Harm("the log is text", lambda data: data.log.write_bytes(b"text\n" * 9_999), UNSEEN, after_a_kill=True),
@@ -248,7 +248,7 @@ HARMS = [
 
 @pytest.fixture(scope="module")
 def pushed(tmp_path_factory):
-    """Data with images, as a stopped and as a killed server has left it."""
+    """Data with images, from a stopped server and from a killed one."""
     directory = tmp_path_factory.mktemp("pushed")
     server = Server(directory / "data")
     server.start()
@@ -288,7 +288,7 @@ def test_damage_is_refused_or_kept_from_readers(pushed, tmp_path, harm):
     if harm.outcome == REFUSED:
         said = server.refuse_to_start()
         assert len(said.splitlines()) == 1 and said.startswith("ecru: "), said
-        # Nor did the attempt make it any better to look at.
+        # A second start fails with the same message.
         assert server.refuse_to_start() == said
         verified = kill.run_on_data("verify", server)
         assert verified.returncode == 1 and "panicked" not in verified.stderr
@@ -300,7 +300,7 @@ def test_damage_is_refused_or_kept_from_readers(pushed, tmp_path, harm):
         if harm.outcome == WHOLE:
             assert read == whole
         if harm.outcome == SOME:
-            # An image with a row too few is served; verify tells.
+            # An image that lacks a row is still served; verify reports it.
             assert 0 < read < whole or "row" in harm.name
         verified = kill.run_on_data("verify", server)
         assert verified.returncode == (1 if harm.outcome == SOME else 0), verified.stdout
@@ -315,7 +315,7 @@ def test_damage_is_refused_or_kept_from_readers(pushed, tmp_path, harm):
 
 
 def _read_everything(server, images):
-    """How many reads gave what was pushed, and how many there were; none may give anything else."""
+    """The number of correct reads, and the number of all reads. No read may return wrong bytes."""
     registry = Registry(server.host)
     read = whole = 0
     for number, image in enumerate(images):

@@ -1,4 +1,4 @@
-"""Docker's daemon and command line: login, push, pull, manifest lists."""
+"""Docker's daemon and command line: login, push, pull, and manifest lists."""
 
 import json
 
@@ -93,7 +93,7 @@ def test_a_debian_file_system_comes_back_whole(docker, ecru, repository, tmp_pat
     exported = files_in_tar(docker.exported(reference, tmp_path))
     pushed = files_in_tar(TOOLS / "debian.tar")
     assert len(pushed) > 1000
-    # A container sees its own host names and resolver in these.
+    # A container has its own versions of these files.
     own = {"etc/hostname", "etc/hosts", "etc/resolv.conf"}
     assert {path for path in pushed if exported.get(path) != pushed[path]} <= own
 

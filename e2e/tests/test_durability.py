@@ -1,4 +1,4 @@
-"""What was acknowledged is there, byte for byte, after the server was killed."""
+"""Acknowledged content is unchanged after the server was killed."""
 
 import subprocess
 import time
@@ -149,10 +149,10 @@ def test_a_blob_whose_upload_a_kill_cut_short_is_not_there(ecru, repository, pas
 
 
 def _await_growth(ecru, size_bytes, push):
-    """Waits until the data directory has grown to this size while the push goes on."""
+    """Waits until the data directory has reached this size during the push."""
     deadline = time.monotonic() + PUSH_SECONDS_MAX
     while ecru.stored_bytes() < size_bytes:
-        assert time.monotonic() < deadline, "the push stores nothing"
+        assert time.monotonic() < deadline, "the push does not store data"
         try:
             code = push.wait(0.02)
         except subprocess.TimeoutExpired:

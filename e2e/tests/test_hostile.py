@@ -1,4 +1,4 @@
-"""Clients that say nothing, stop halfway, never read, or come in thousands, beside those that behave."""
+"""Clients that send nothing, stop halfway, never read, or connect by the thousand, beside normal clients."""
 
 import contextlib
 import pathlib
@@ -15,7 +15,7 @@ from harness.oci import Refused, Registry
 
 HEADER_SECONDS_MAX = 30
 BODY_SECONDS_MAX = 60
-# What a busy machine may add.
+# Extra time for a busy machine.
 GRACE_SECONDS = 10
 IDLE_CONNECTIONS = 10_000
 IDLE_BYTES_MAX = 16 * 1024
@@ -31,7 +31,7 @@ def connect(ecru, receive_bytes=None):
 
 
 def seconds_until_closed(client):
-    """Takes in what comes until the other side ends the connection."""
+    """Reads until the other side closes the connection."""
     begun = time.monotonic()
     with contextlib.suppress(ConnectionError):
         while client.recv(65536):
@@ -40,7 +40,7 @@ def seconds_until_closed(client):
 
 
 def drip(client, seconds):
-    """One more byte of a header each second, which never ends."""
+    """Sends one more byte of a header each second, without end."""
     with contextlib.suppress(OSError):
         client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         for _ in range(seconds):
@@ -105,7 +105,7 @@ def test_slow_and_silent_clients_are_closed_in_their_time_while_others_are_serve
         assert closed[client] < seconds_max + GRACE_SECONDS
         client.close()
 
-    # By now the kernel has given up on whoever reads nothing: what is left is what had been sent before.
+    # By now the kernel has dropped clients that read nothing. Only data that was sent before remains.
     time.sleep(max(0, BODY_SECONDS_MAX + GRACE_SECONDS - (time.monotonic() - begun)))
     received = 0
     with contextlib.suppress(ConnectionError):
@@ -134,7 +134,7 @@ def test_ten_thousand_idle_connections_cost_little_and_slow_nobody(ecru, registr
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     limit = IDLE_CONNECTIONS + 1000
-    assert hard >= limit, "this test opens more files than the system lets it"
+    assert hard >= limit, "this test opens more files than the system allows"
     subprocess.run(
         ["prlimit", "--pid", str(ecru.process.pid), f"--nofile={limit}:{limit}"], check=True
     )
@@ -171,7 +171,7 @@ def test_a_server_that_ran_out_of_descriptors_recovers_by_itself(ecru, registry,
     with contextlib.ExitStack() as stack:
         for _ in range(100):
             stack.enter_context(contextlib.closing(connect(ecru)))
-        # No file can be opened either: whoever is connected already is told so, or served from memory.
+        # The server cannot open files either. Connected clients get an error, or are served from memory.
         try:
             assert registry.pull_blob(name, digest) == content
         except Refused as refused:

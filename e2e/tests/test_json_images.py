@@ -1,4 +1,4 @@
-"""Images that enter or leave through the JSON API, seen by clients of the other protocol."""
+"""Images that are pushed or read through the JSON API, as seen by clients of the OCI protocol."""
 
 import json
 

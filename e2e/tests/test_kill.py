@@ -1,4 +1,4 @@
-"""Random kills under the load of both protocols, as `kill.py` plays them."""
+"""Random kills under the load of both protocols, run by `kill.py`."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Layers of gigabytes stream through the server, which never holds one in memory."""
+"""Layers of gigabytes are streamed. The server never holds one in memory."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Lists of rows as large as manifests: a page holds 4 MiB, and reading them slows no other client."""
+"""Lists of rows as large as manifests: a page holds 4 MiB, and reading it slows no other client."""
 
 import concurrent.futures
 import http.client
@@ -23,7 +23,7 @@ GROWTH_BYTES_MAX = 128 << 20
 HEALTH_SECONDS_MAX = 0.2
 SECONDS_MAX = 70
 PAGE_BYTES_MAX = 4 << 20
-# What a page holds beside the texts of its rows.
+# Bytes of a page other than the texts of its rows.
 PAGE_GRACE_BYTES = 64 << 10
 CONFIG = b"{}"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -36,7 +36,7 @@ def resident_bytes(process):
     raise AssertionError("the process has no resident size")
 
 
-# In a process of its own, so that nothing that this one does beside it is measured.
+# In a separate process, so that the work of this process does not affect the measurement.
 ASK_FOR_HEALTH = """
 import http.client, sys, threading, time
 ended = threading.Event()
@@ -52,13 +52,13 @@ print(len(waits), max(waits))
 
 
 class Watch:
-    """Asks a server for its health until it is closed; then it knows the longest wait and the most memory."""
+    """Polls a server's health until it is closed. It then has the longest wait and the peak memory."""
 
     def __init__(self, ecru):
         self.ecru = ecru
 
     def __enter__(self):
-        # The highest resident size is counted from here on.
+        # Resets the peak resident size.
         pathlib.Path(f"/proc/{self.ecru.process.pid}/clear_refs").write_text("5")
         self.before = resident_bytes(self.ecru.process)
         self.begun = time.monotonic()
@@ -87,7 +87,7 @@ class Watch:
 
 
 def annotations(kind, number):
-    """As long as a manifest lets them be: one long text, or as many short ones as fit."""
+    """Annotations of the maximum size: one long text, or as many short ones as fit."""
     if kind == "one":
         return {"n": str(number), "text": "x" * ANNOTATIONS_BYTES}
     pairs = {f"{pair:x}": "" for pair in range(ANNOTATIONS_BYTES // 11)}
@@ -101,7 +101,7 @@ def manifest(**members):
 
 
 def push_referrers(registry, name, kind, count=REFERRERS):
-    """An image, and its referrers by their digests with their annotations."""
+    """Pushes an image. Returns its referrers by digest, with their annotations."""
     registry.push_blob(name, CONFIG)
     subject = manifest()
     registry.push_manifest(name, "subject", OCI_MANIFEST, subject)
@@ -115,14 +115,15 @@ def push_referrers(registry, name, kind, count=REFERRERS):
 
 
 def referrers(ecru, name, subject):
-    """The digests of every descriptor over all pages, as a client reads them that follows `Link`."""
+    """The digests of all descriptors on all pages, for a client that follows `Link`."""
     client = Registry(ecru.host)
     path = f"/v2/{name}/referrers/{subject}"
     found = []
     while path:
         _, headers, content = client.request("GET", path, accept=(200,))
         assert len(content) <= PAGE_BYTES_MAX + PAGE_GRACE_BYTES
-        # Hundreds of thousands of annotations are not taken apart on each page.
+        # A regular expression, because parsing hundreds of thousands of annotations on each page would be
+        # slow.
         found += re.findall(rb'"digest":"(sha256:[0-9a-f]{64})"', content)
         link = headers["Link"]
         path = link and "/v2/" + link[1 : link.index(">")].partition("/v2/")[2]
@@ -148,13 +149,13 @@ def test_referrers_with_large_annotations_arrive_over_pages_and_slow_nobody(
 
 
 def push_tagged(registry, name, content, tags):
-    """One push under all of these tags."""
+    """Pushes one image under all these tags."""
     query = "&".join(f"tag={tag}" for tag in tags)
     registry.push_manifest(name, f"{digest_of(content)}?{query}", OCI_MANIFEST, content)
 
 
 def raw(ecru, method, path, body=None, headers=None):
-    """An answer that is read and not looked into, so that the client costs little."""
+    """Reads an answer without parsing it, so that the client needs little processor time."""
     connection = http.client.HTTPConnection(ecru.host, timeout=60)
     connection.request(method, path, body=body, headers=headers or {})
     answer = connection.getresponse()

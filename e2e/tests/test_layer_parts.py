@@ -1,4 +1,4 @@
-"""Layer parts of the largest size, sent by several clients at once as JSON, take little memory and give it back."""
+"""Layer parts of the maximum size, sent by several clients at once as JSON: memory stays small and is returned."""
 
 import base64
 import concurrent.futures
@@ -21,8 +21,9 @@ ROUNDS = 3
 def test_parts_of_the_largest_size_by_four_clients_take_little_memory(ecru):
     kept = []
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as clients:
-        # The first round makes threads, connections and heaps, which stay. Later rounds must add nothing to them; how much of
-        # the last parts the allocator still holds when a round ends differs by some MiB.
+        # The first round creates threads, connections and heaps, which remain. Later rounds must not need
+        # more. The memory of
+        # the last parts that the allocator still holds at the end of a round differs by some MiB.
         for turn in range(ROUNDS):
             names = [f"parts/{turn}/{client}" for client in range(CLIENTS)]
             layers = list(clients.map(lambda name: upload(ecru, name), names))
@@ -41,7 +42,7 @@ def test_parts_of_the_largest_size_by_four_clients_take_little_memory(ecru):
 
 
 def upload(server, repository, parts=PARTS, part_bytes=PART_BYTES):
-    """Uploads a layer by the JSON API, its parts one after the other."""
+    """Uploads a layer through the JSON API, one part after another."""
     layer = seeded_bytes(repository, parts * part_bytes)
     json = JsonApi(server.host)
     json.call("CreateRepository", repositoryName=repository)
@@ -55,7 +56,7 @@ def upload(server, repository, parts=PARTS, part_bytes=PART_BYTES):
             "partFirstByte": first,
             "partLastByte": first + part_bytes - 1,
         }
-        # Some clients name the bytes first, others last.
+        # Some clients send the bytes first, others last.
         json.call("UploadLayerPart", **({**part, **place} if number % 2 else {**place, **part}))
     if part_bytes == PART_BYTES:
         digests = [digest_of(layer)]

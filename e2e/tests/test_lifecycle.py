@@ -1,4 +1,4 @@
-"""Lifecycle policies and the archive, seen by the AWS clients that wait for them."""
+"""Lifecycle policies and archived images, with AWS clients that wait for them."""
 
 import json
 

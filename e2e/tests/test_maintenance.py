@@ -1,4 +1,4 @@
-"""`ecru gc`, `verify`, `backup` and `restore`, with a server that runs and without one."""
+"""`ecru gc`, `verify`, `backup` and `restore`, with and without a running server."""
 
 import concurrent.futures
 import signal
@@ -19,7 +19,7 @@ STARTED_SECONDS_MAX = 2
 
 
 def ecru_command(*words, code=0):
-    """Runs a command to its end, holds it to an exit code, and returns what it printed."""
+    """Runs a command, checks its exit code, and returns its output."""
     ended = subprocess.run(
         [BINARY, *map(str, words)], capture_output=True, text=True, timeout=SECONDS_MAX
     )
@@ -32,7 +32,7 @@ def on(server):
 
 
 def make_idle(server):
-    """Sets back when layers were last of use, as if two days had gone by since."""
+    """Makes all layers look unused for two days."""
     database = sqlite3.connect(server.data_directory / "ecru.sqlite", timeout=30)
     database.execute("UPDATE links SET used_at = used_at - 2 * 86400 * 1000")
     database.commit()
@@ -119,7 +119,7 @@ def test_a_backup_of_a_server_at_work_holds_all_that_was_acknowledged_before_it(
             registry.push_image(name, f"{client}-{number}", image)
             pushed.append((f"{client}-{number}", image))
             if number % 5 == 4:
-                # What a backup has begun to copy goes away beneath it.
+                # Content that a backup has begun to copy is deleted.
                 scratch = f"scratch/{client}"
                 ecr_client(ecru).create_repository(repositoryName=scratch)
                 registry.push_image(scratch, "tag", Image.seeded(f"s/{client}/{number}", (90_000,)))
@@ -221,7 +221,7 @@ def test_a_backup_and_a_restore_that_were_killed_are_begun_again(
     restored = Server(tmp_path / "restored")
 
     def killed(*words, once):
-        """Kills a command in its middle; true if it had not ended."""
+        """Kills a command while it runs. Returns false if it had already ended."""
         process = subprocess.Popen([BINARY, *map(str, words)], stdout=subprocess.DEVNULL)
         while process.poll() is None and not once():
             time.sleep(0.0005)
@@ -238,7 +238,7 @@ def test_a_backup_and_a_restore_that_were_killed_are_begun_again(
         said = restored.refuse_to_start()
         assert "a restore into the data directory has not ended" in said, said
     else:
-        pytest.fail("the restore was too quick to be killed")
+        pytest.fail("the restore ended before it could be killed")
     ecru_command("restore", backup, *on(restored))
     restored.start()
     registry = Registry(restored.host)

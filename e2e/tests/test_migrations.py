@@ -1,6 +1,6 @@
-"""Kills while a data directory is made or brought to the newest schema: it opens again, with everything in it.
+"""Kills during the creation or the migration of a data directory: it opens again, with all its content.
 
-The directories are an empty one and, for each schema that has rows kept with the store's own tests, one that a
+The directories are an empty one and, for each schema with committed rows in the store's tests, one that a
 program of that schema has left.
 """
 
@@ -24,7 +24,7 @@ STEPS = {int(path.name[:4]): path for path in (STORE / "migrations").glob("*.sql
 FIXTURES = {int(path.name[:4]): path for path in (STORE / "tests/fixtures").glob("*.sql")}
 EMPTY = 0
 
-# The words of the steps, as SQLite has them.
+# The SQL of the migrations, for SQLite.
 WORDS = {
     "{id}": "INTEGER PRIMARY KEY",
     "{int}": "INTEGER",
@@ -37,24 +37,24 @@ WORDS = {
 REPOSITORY = "team/app"
 LAYER = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-# Calls that every start makes, and calls that make or remove what is there at the first start.
+# Calls of every start, and calls that create or remove files at the first start.
 CALLS = ["pwrite64", "fsync,fdatasync", "openat"]
 CALLS_OF_FIRST_START = ["ftruncate", "mkdir,mkdirat", "unlink,unlinkat"]
-# No start makes so many.
+# More calls than any start makes.
 CALLS_MAX = 2_000
 RANDOM_KILLS = 20
 KILLED_WITHIN_SECONDS = 0.05
 
 
 def leave_data(path, schema):
-    """Makes a directory as a program of that schema has left it."""
+    """Creates a directory as a program of that schema left it."""
     path.mkdir(mode=0o700)
     if schema == EMPTY:
         return
     (path / "blobs").mkdir(mode=0o700)
     (path / "lock").write_bytes(b"ecru\n")
     database = sqlite3.connect(path / "ecru.sqlite")
-    # The steps are written for the SQLite that is built in, which knows more than an older one here.
+    # The migrations are written for the built-in SQLite, which has functions that an older one here lacks.
     database.create_function("unhex", 1, bytes.fromhex)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY) STRICT")
@@ -69,7 +69,7 @@ def leave_data(path, schema):
 
 
 def check(server, schema):
-    """The server starts on what is there, has everything that the fixture holds, and takes writes."""
+    """The server starts on the directory, has all content of the fixture, and accepts writes."""
     server.prefix = []
     server.start()
     json, registry = JsonApi(server.host), Registry(server.host)
@@ -126,7 +126,7 @@ def test_a_start_that_is_killed_at_any_call_is_done_again(tmp_path, schema, call
 
 
 def start_to_be_killed(server, calls, when):
-    """Whether the server was killed before it was ready."""
+    """Returns whether the server was killed before it was ready."""
     server.prefix = killed_at(calls, when)
     try:
         server.start()
@@ -145,7 +145,7 @@ def test_starts_that_are_killed_at_random_moments_are_done_again(tmp_path, schem
     leave_data(server.data_directory, schema)
     for _ in range(RANDOM_KILLS):
         server.spawn()
-        # The random moment is what is tested, so nothing better than time can be waited for.
+        # The test needs a random time, so there is no event to wait for.
         time.sleep(chance.uniform(0, KILLED_WITHIN_SECONDS))
         assert server.process.poll() is None, f"seed {seed}: {server.output()}"
         server.kill()

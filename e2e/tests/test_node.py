@@ -1,4 +1,4 @@
-"""Node's `fetch`, which says of itself what browsers say, under the name of a service in a compose file."""
+"""Node's `fetch`, which sends the same headers as browsers, with a service name as in a compose file."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ def fetch(url, *secret):
 
 
 def test_fetch_under_the_name_of_a_service_is_answered(ecru, password):
-    # Without a dot, as compose names its services.
+    # A name without a dot, as compose gives its services.
     with local_name(f"ecru-{uuid.uuid4().hex[:8]}") as name:
         url = f"http://{name}:{ecru.port}"
         secret = base64.b64encode(f"AWS:{password}".encode()).decode()

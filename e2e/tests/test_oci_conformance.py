@@ -6,7 +6,7 @@ import xml.etree.ElementTree
 from harness.command import SECONDS_MAX, environment_with
 
 WORKFLOWS = ["PULL", "PUSH", "CONTENT_DISCOVERY", "CONTENT_MANAGEMENT"]
-# The others of its 68 cases are for registries that may not be pushed to, or that mount unasked.
+# The remaining cases of its 68 are for registries without push, or with automatic mounts.
 CASES_MIN = 62
 
 
@@ -18,7 +18,7 @@ def test_every_case_of_the_oci_conformance_suite_passes(ecru, repository, passwo
         "OCI_AUTOMATIC_CROSSMOUNT": "0",
         "OCI_USERNAME": "AWS",
         "OCI_PASSWORD": password,
-        # The other order asks for layers to go while an image needs them, which is refused.
+        # The other order deletes layers that an image needs, which ecru refuses.
         "OCI_DELETE_MANIFEST_BEFORE_BLOBS": "1",
         "OCI_REPORT_DIR": str(tmp_path),
     }

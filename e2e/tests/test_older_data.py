@@ -1,7 +1,7 @@
-"""What an earlier build stored, and what would be refused today, is still read, decided by, served and deleted.
+"""Data of an earlier build that would be refused today is still read, evaluated, served and deleted.
 
-The fixture is the database that such a build left: one of each policy, tag, rule and manifest that no request may bring
-any more.
+The fixture is a database of such a build. It has one of each policy, tag, rule and manifest that no request
+can create any more.
 """
 
 import json
@@ -188,7 +188,7 @@ def test_manifests_are_listed_served_and_deleted(older):
             repositoryName="manifests", imageIds=[{"imageTag": tag}], acceptedMediaTypes=[media_type]
         )
         assert got["images"][0]["imageManifest"].encode() == content
-    # An image goes after the index that names it.
+    # An index is deleted before the images that it names.
     for tag, (_, digest) in reversed(MANIFESTS.items()):
         registry.delete_manifest("manifests", digest)
     assert owner.describe_images(repositoryName="manifests")["imageDetails"] == []

@@ -1,4 +1,4 @@
-"""oras: artifacts of any type, attached ones, copies of whole graphs."""
+"""oras: artifacts of any type, attached artifacts, and copies of whole graphs."""
 
 import json
 
@@ -22,7 +22,7 @@ def oras(configuration, tmp_path):
 
 @pytest.fixture
 def artifact(tmp_path):
-    """A file that is pushed as an artifact; returns its name and content."""
+    """A file to push as an artifact. Returns its name and content."""
     content = seeded_bytes("artifact", 200_000)
     (tmp_path / "report.bin").write_bytes(content)
     return "report.bin", content
@@ -90,7 +90,7 @@ def test_oras_pushes_fetches_and_deletes_a_blob(oras, ecru, repository, artifact
 
 @pytest.fixture
 def large_artifact(tmp_path):
-    """The name of a file that is still on its way when it is refused."""
+    """The name of a file so large that the push is refused while it is sent."""
     (tmp_path / "large.bin").write_bytes(seeded_bytes("large artifact", 20 << 20))
     return "large.bin"
 
@@ -112,7 +112,7 @@ def test_oras_says_that_a_password_is_wrong(oras, ecru, repository, large_artifa
     write_configuration(tmp_path / "configuration", ecru.host, "AWS", "wrong")
     with pytest.raises(Failed) as refused:
         oras("push", f"{ecru.host}/{repository()}:one", f"{large_artifact}:application/octet-stream")
-    # It asks for the manifest by HEAD first, whose answer has no text.
+    # oras sends a HEAD for the manifest first, and its answer has no body.
     assert "401: Unauthorized" in refused.value.stderr
 
 

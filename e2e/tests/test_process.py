@@ -1,4 +1,4 @@
-"""The process among others: one owner of its data, clocks that jump, an end under load."""
+"""The process: exclusive use of its data, clocks that jump, and a stop under load."""
 
 import concurrent.futures
 import datetime
@@ -32,7 +32,7 @@ def test_a_second_server_on_the_same_data_is_refused_and_the_first_goes_on(
     assert registry.find_manifest(name, "tag") == seeded_image.manifest
     registry.push_image(name, "other", seeded_image)
 
-    # The lock dies with its holder.
+    # The lock ends with its process.
     ecru.kill()
     second.start()
     assert Registry(second.host).find_manifest(name, "other") == seeded_image.manifest
@@ -41,11 +41,11 @@ def test_a_second_server_on_the_same_data_is_refused_and_the_first_goes_on(
 
 @pytest.fixture
 def jumping(tmp_path):
-    """A server whose machine has another time, by a preloaded library, and how to set that time."""
+    """A server with a fake system time, through a preloaded library, and a function that sets the time."""
     offset = tmp_path / "offset"
     offset.write_text("+0")
     libraries = list(_libraries())
-    assert libraries, "libfaketime cannot be had: the package `faketime` is not installed"
+    assert libraries, "libfaketime is not available: the package `faketime` is not installed"
     environment = {
         "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
@@ -56,7 +56,7 @@ def jumping(tmp_path):
     server.start()
 
     def jump(seconds):
-        # In one step: a half-written offset would be another one.
+        # Replaced in one step, because a half-written offset would be valid too.
         written = tmp_path / "offset.new"
         written.write_text(f"{seconds:+d}")
         written.rename(offset)
@@ -67,7 +67,7 @@ def jumping(tmp_path):
 
 
 def _machine_time(server):
-    """The time of the machine, as the server has it."""
+    """The system time that the server sees."""
     with urllib.request.urlopen(f"{server.url}/_ecru/clock") as answer:
         shown = json.load(answer)["machine"]
     return datetime.datetime.fromisoformat(shown.replace("Z", "+00:00")).timestamp()
@@ -99,12 +99,12 @@ def test_jumps_of_the_machine_clock_lose_no_image_and_keep_the_order_of_pushes(j
             for digest, content in pushed.blobs.items():
                 assert registry.pull_blob("demo", digest) == content
         registry.close()
-        # A token made after the jump is good, whatever time it is.
+        # A token issued after the jump is valid, whatever the time is.
         with_token = Registry(server.host, "AWS", registry_password(ecr_client(server)))
         assert with_token.list_tags("demo") == [f"tag-{at}" for at in range(len(images))]
         with_token.close()
 
-    # By the order of pushes, not of clocks, all but the newest go.
+    # Images expire in the order of pushes, whatever the clock says. Only the newest remains.
     policy = (
         '{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": '
         '"imageCountMoreThan", "countNumber": 1}, "action": {"type": "expire"}}]}'
@@ -147,7 +147,7 @@ def test_a_stop_under_load_ends_well_and_soon_and_keeps_what_it_has_acknowledged
 
     def stop(server, _):
         begun = time.monotonic()
-        # Holds it to an exit code of 0.
+        # Checks that the exit code is 0.
         server.stop()
         took.append(time.monotonic() - begun)
 

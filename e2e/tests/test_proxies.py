@@ -1,4 +1,4 @@
-"""The server behind nginx, which ends TLS, and behind HAProxy, which asks for its health."""
+"""The server behind nginx, which terminates TLS, and behind HAProxy, which checks its health."""
 
 import pathlib
 import shutil
@@ -33,7 +33,7 @@ def proxy(ecru, name):
 
 @pytest.fixture
 def logged_in(proxy, password, tmp_path):
-    """A directory whose `config.json` logs clients in at the proxy."""
+    """A directory with a `config.json` that holds credentials for the proxy."""
     directory = tmp_path / "behind-a-proxy"
     write_configuration(directory, proxy.host, "AWS", password)
     return directory
@@ -41,7 +41,7 @@ def logged_in(proxy, password, tmp_path):
 
 @pytest.fixture
 def docker_behind(proxy, logged_in):
-    """Docker, with a daemon that began after the name was given and trusts the proxy's certificate."""
+    """Docker, with a daemon that started after the name existed and that trusts the proxy's certificate."""
     trusted = TRUSTED / proxy.host
     trusted.mkdir(parents=True)
     shutil.copy(proxy.certificate, trusted / "ca.crt")

@@ -1,4 +1,4 @@
-"""Pulls through the cache from Debian's `docker-registry`, and again when that is gone."""
+"""Pulls through the cache from Debian's `docker-registry`, and again after that registry has stopped."""
 
 import urllib.request
 
@@ -26,7 +26,7 @@ def upstream(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path, upstream):
-    """A server that asks the other registry in the place of quay.io."""
+    """A server that uses the other registry instead of quay.io."""
     server = Server(tmp_path / "cache", "--upstream", f"quay.io=http://{upstream.host}")
     server.start()
     ecr_client(server).create_pull_through_cache_rule(
@@ -45,7 +45,7 @@ def client(docker_daemon, cache, tmp_path):
 
 
 def settle(server):
-    """Waits for what the cache does in the background."""
+    """Waits for the background work of the cache."""
     request = urllib.request.Request(f"{server.url}/_ecru/run-due", method="POST")
     urllib.request.urlopen(request, timeout=60).close()
 

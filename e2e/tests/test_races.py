@@ -1,4 +1,4 @@
-"""Clients that race: what each is told holds, and they end in one state."""
+"""Concurrent clients: every answer holds, and all clients end in the same state."""
 
 import base64
 import concurrent.futures
@@ -19,7 +19,7 @@ RACE_SECONDS = 4
 
 
 class Both:
-    """A client of both protocols, with connections of its own."""
+    """A client of both protocols, with its own connections."""
 
     def __init__(self, server):
         self.json = JsonApi(server.host)
@@ -34,7 +34,7 @@ class Both:
 
 
 def race(server, count, work):
-    """Has clients do the work at the same time; gives what they returned."""
+    """Runs the work in several clients at the same time, and returns their results."""
     barrier = threading.Barrier(count)
 
     def run(number):
@@ -47,14 +47,14 @@ def race(server, count, work):
 
 
 def like(image, number):
-    """Another manifest over the same blobs."""
+    """A different manifest with the same blobs."""
     manifest = json.loads(image.manifest)
     manifest["annotations"] = {"number": str(number)}
     return json.dumps(manifest).encode()
 
 
 def prepared(server, repository, count):
-    """Manifests whose blobs are all there."""
+    """Manifests whose blobs are all stored."""
     image = Image.seeded(repository, (10_000,))
     with Both(server) as client:
         for blob in image.blobs.values():
@@ -104,7 +104,7 @@ def test_readers_of_a_tag_that_moves_see_it_move_forward_only(ecru, repository):
         try:
             return write(client) if number == 0 else read(client, number)
         finally:
-            # Nobody goes on after one that has failed.
+            # If one client fails, all stop.
             ended.set()
 
     reads = race(ecru, 9, work)
@@ -210,7 +210,7 @@ def test_a_layer_part_of_the_json_api_is_taken_from_one_writer(ecru, repository)
                 repositoryName=name,
                 uploadId=upload,
                 layerDigests=[digest_of(won)],
-                # Gone, or in the hands of another.
+                # The upload no longer exists, or another client has completed it.
                 accept=("UploadNotFoundException", "InvalidParameterException"),
             )
             return not isinstance(answer, str)
@@ -271,7 +271,7 @@ def test_a_repository_deleted_under_pushes_leaves_no_ghosts_to_the_next_of_its_n
                     manifest = like(image, f"{round}/{number}/{at}")
                     client.oci.push_manifest(name, f"t-{number}-{at}", image.media_type, manifest)
                 except Refused as refused:
-                    # The repository has gone.
+                    # The repository no longer exists.
                     assert refused.status == 404, refused
                     return
 
@@ -286,7 +286,7 @@ def test_a_repository_deleted_under_pushes_leaves_no_ghosts_to_the_next_of_its_n
 
 
 def test_pushes_deletes_mounts_and_collection_leave_every_image_whole(ecru, repository):
-    """Layers count as unused at once, so that collection takes all it may at every moment."""
+    """Layers count as unused at once, so garbage collection removes as much as it may at every moment."""
     ecr_settings = JsonApi(ecru.host)
     ecr_settings.call("PutAccountSetting", name="BLOB_MOUNTING", value="ENABLED")
     ecr_settings.close()
@@ -315,7 +315,7 @@ def test_pushes_deletes_mounts_and_collection_leave_every_image_whole(ecru, repo
                         client.oci.push_blob(name, content)
                 client.oci.push_manifest(name, tag, image.media_type, image.manifest)
             except Refused as refused:
-                # A day has gone by between a layer and its manifest, as far as the server knows.
+                # For the server, a day has passed between the layer and its manifest.
                 assert refused.status == 404 and b"BLOB" in refused.body, refused
                 continue
             pushed += 1

@@ -1,4 +1,4 @@
-"""Clients that people use read why a request with a large body is refused, instead of a broken pipe."""
+"""Common clients show the reason why a request with a large body is refused, instead of a broken pipe."""
 
 import json
 import shutil
@@ -77,7 +77,7 @@ def test_node_reads_why_its_body_is_refused(ecru, refusal):
 @pytest.fixture(scope="module")
 def go_client(tmp_path_factory):
     if not shutil.which("go"):
-        pytest.skip("there is no Go")
+        pytest.skip("Go is not installed")
     directory = tmp_path_factory.mktemp("go")
     source = directory / "main.go"
     source.write_text(GO)
@@ -93,7 +93,7 @@ def test_go_reads_why_its_body_is_refused(ecru, go_client, refusal):
 
 
 def test_oras_says_why_a_push_is_refused(ecru, tmp_path):
-    """A policy that lets the caller begin an upload, but not send its bytes."""
+    """The policy allows the caller to begin an upload, but not to send its bytes."""
     api = JsonApi(ecru.host)
     api.call("CreateRepository", repositoryName="refused")
     statement = {

@@ -46,7 +46,7 @@ def test_regctl_reads_manifests_and_lists_and_deletes_tags(
     assert regctl("tag", "ls", remote).split() == ["one", "two"]
     assert regctl("repo", "ls", ecru.host).split() == [name]
 
-    # Only the tag goes: an image of two tags stays under the other.
+    # Only the tag is deleted. The image remains under its other tag.
     regctl("tag", "delete", f"{remote}:one")
     assert regctl("tag", "ls", remote).split() == ["two"]
     assert registry.find_manifest(name, "two") == seeded_image.manifest
@@ -59,7 +59,7 @@ def test_regctl_reads_manifests_and_lists_and_deletes_tags(
 def test_regctl_puts_and_gets_a_blob_in_chunks(ecru, configuration, repository):
     reference = f"{ecru.host}/{repository()}"
     content = seeded_bytes("regctl blob", 3_000_000)
-    # A small chunk makes several PATCH requests, each naming its range.
+    # Small chunks cause several PATCH requests, each with its range.
     chunked = f"reg={ecru.host},tls=disabled,blobChunk=700000,blobMax=100000"
     environment = {"DOCKER_CONFIG": str(configuration), "HOME": str(configuration)}
 
@@ -92,5 +92,5 @@ def test_regctl_attaches_artifacts_and_lists_them_as_referrers(
         repositoryName=name, subjectId={"imageDigest": seeded_image.digest}
     )["referrers"]
     assert sorted(entry["artifactType"] for entry in referrers) == sorted(kinds)
-    # The referrers API holds them; no client had to keep a list under a tag.
+    # The referrers API lists them, so no client keeps a list under a tag.
     assert regctl("tag", "ls", f"{ecru.host}/{name}").split() == ["one"]

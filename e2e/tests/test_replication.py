@@ -1,4 +1,4 @@
-"""An image pushed in one region is pulled from another, and from another account's registry."""
+"""An image that was pushed in one region is pulled from another, and from another account's registry."""
 
 import json
 
@@ -9,7 +9,7 @@ SECOND_ACCOUNT = "111122223333"
 
 
 def pull_as(docker_daemon, directory, client, ecru, name):
-    """Pulls by tag with the credentials of a client's own registry; returns the image's id and digest."""
+    """Pulls by tag with the credentials of the client's own registry. Returns the image's ID and digest."""
     docker = Docker(docker_daemon, directory)
     password = registry_password(client)
     docker("login", "--username", "AWS", "--password-stdin", ecru.host, stdin=password)

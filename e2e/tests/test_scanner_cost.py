@@ -1,4 +1,4 @@
-"""Small layers that unpack to what is expensive to scan: each scan ends as failed, and nothing else notices it."""
+"""Small layers that are expensive to scan: each scan ends as failed, and other work is not affected."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ MIB = 1 << 20
 GROWTH_BYTES_MAX = 128 * MIB
 SCAN_SECONDS_MAX = 70
 HEALTH_SECONDS_MAX = 0.2
-# What else is due has to be done long before a scan is.
+# Other due jobs must run long before a scan ends.
 OTHER_WORK_SECONDS_MAX = 20
 
 
@@ -27,7 +27,7 @@ def repeated(piece, size_bytes=16 * MIB):
 
 
 def rpm_header(size_bytes):
-    """The header of a package whose architecture has no end."""
+    """The header of a package whose architecture does not end."""
     texts = [(1000, b"bash\0"), (1001, b"5.1\0"), (1002, b"6.el9\0"), (1022, b"")]
     index, values = b"", b""
     for tag, text in texts:
@@ -38,7 +38,7 @@ def rpm_header(size_bytes):
 
 
 def bdb():
-    """8,000 entries over one value in their own page."""
+    """8,000 entries that share one value, which has its own page."""
     page_bytes, entries, item = 65_536, 8_000, b"\x01" + rpm_header(33_000)
     meta = bytearray(page_bytes)
     struct.pack_into("<I4xI", meta, 12, 0x61561, page_bytes)
@@ -52,7 +52,7 @@ def bdb():
 
 
 def ndb():
-    """30,000 slots over one header of 12 MiB."""
+    """30,000 slots that share one header of 12 MiB."""
     slots, header = 30_000, rpm_header(12 * MIB)
     slot_pages = (slots + 2) // 256 + 1
     block = slot_pages * 256
@@ -63,7 +63,7 @@ def ndb():
 
 
 def sqlite(tmp_path):
-    """20,000 cells over one record."""
+    """20,000 cells that share one record."""
     import sqlite3
 
     path = tmp_path / "rpmdb.sqlite"
@@ -143,7 +143,7 @@ def resident_bytes(process):
 
 
 class Watch:
-    """Asks for the server's health and size again and again, until it is left."""
+    """Polls the server's health and size until its context ends."""
 
     def __init__(self, ecru):
         self.ecru = ecru
@@ -183,14 +183,14 @@ class Watch:
 
 
 def scan_to_its_end(ecr, name, tag="v1"):
-    """The status that the scan of an image ended with, and the seconds until then."""
+    """The final status of an image's scan, and the seconds until then."""
     image = {"repositoryName": name, "imageId": {"imageTag": tag}}
     begun = time.monotonic()
     while True:
         status = ecr.describe_image_scan_findings(**image)["imageScanStatus"]
         if status["status"] not in ("IN_PROGRESS", "PENDING"):
             return status, time.monotonic() - begun
-        assert time.monotonic() - begun < 3 * SCAN_SECONDS_MAX, "the scan has no end"
+        assert time.monotonic() - begun < 3 * SCAN_SECONDS_MAX, "the scan does not end"
         time.sleep(0.05)
 
 
@@ -232,7 +232,7 @@ def test_findings_without_end_fail_the_scan(ecru, ecr, registry, repository, tmp
 
 
 def slow_image(number):
-    """Programs in which every second byte may begin a compressed list."""
+    """Programs in which a compressed list may begin at every second byte."""
     programs = [b"\x7fELF%d/%d" % (number, place) + b"\x78\x9c" * (15 * MIB // 2) for place in range(8)]
     return Image([{"program": program} for program in programs], level=9)
 
@@ -265,6 +265,6 @@ def test_other_work_goes_on_while_scans_take_all_the_time_they_may(ecru, ecr, re
         statuses = [scan_to_its_end(ecr, scanned, f"v{number}")[0] for number in range(2)]
         seconds = time.monotonic() - begun
     assert all(status["status"] == "FAILED" for status in statuses), statuses
-    # One after the other.
+    # Scans run one after another.
     assert seconds <= 2 * SCAN_SECONDS_MAX
     watch.check(f"two slow scans, {seconds:.1f} s, and a policy carried out after {meanwhile:.1f} s")

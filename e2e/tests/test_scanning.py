@@ -1,4 +1,4 @@
-"""Scans of a real Debian image, waited for as the AWS CLI waits, against advisories written from public facts."""
+"""Scans of a real Debian image against advisories made from public facts. The tests wait as the AWS CLI does."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_scan_without_advisories_fails_and_one_with_them_finds_what_debian_has
     findings = aws("describe-image-scan-findings", *image)["imageScanFindings"]
     found = {finding["name"]: finding["severity"] for finding in findings["findings"]}
     assert found == {"CVE-2005-2541": "HIGH", "CVE-2011-3374": "LOW"}
-    # Two packages are made of the sources of apt.
+    # The sources of apt are built into two packages.
     assert findings["findingSeverityCounts"] == {"HIGH": 1, "LOW": 2}
 
     with pytest.raises(ecr.exceptions.LimitExceededException):

@@ -1,4 +1,4 @@
-"""skopeo: copies between the registry, directories and archives, and what it reads and deletes."""
+"""skopeo: copies between the registry, directories and archives, reads and deletes."""
 
 import json
 
@@ -10,7 +10,7 @@ from harness.images import Image, digest_of, files_in_tar
 
 @pytest.fixture
 def skopeo(configuration):
-    """Runs skopeo, logged in and allowed to speak plain HTTP."""
+    """Runs skopeo, logged in and with plain HTTP."""
 
     def call(command, *arguments):
         sides = ["src-", "dest-"] if command == "copy" else [""]

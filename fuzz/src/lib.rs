@@ -1,4 +1,4 @@
-//! What each fuzz target does with bytes, and the names under which their corpora are kept.
+//! The functions of the fuzz targets, and the names of their corpora.
 
 mod requests;
 
@@ -13,7 +13,7 @@ pub use requests::requests;
 
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target, under the name of its program and of its folder in `corpus/`.
+/// All targets. The name of each is that of its program and of its folder in `corpus/`.
 pub const TARGETS: [Target; 10] = [
     ("archives", archives),
     ("filters", filters),
@@ -27,7 +27,7 @@ pub const TARGETS: [Target; 10] = [
     ("versions", versions),
 ];
 
-/// What is a name is printed as it was read.
+/// A valid name is printed as it was read.
 pub fn names(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     same(text, Digest::parse(text).ok());
@@ -54,7 +54,7 @@ fn same(text: &str, read: Option<impl ToString>) {
     }
 }
 
-/// Eight bytes of a size, then a header.
+/// The input is a size of eight bytes, then a header.
 pub fn ranges(bytes: &[u8]) {
     let Some((size, header)) = bytes.split_first_chunk() else {
         return;
@@ -95,7 +95,7 @@ pub fn lifecycle(bytes: &[u8]) {
     }
 }
 
-/// A pattern and a text, a line each.
+/// The input is a pattern and a text, one per line.
 pub fn filters(bytes: &[u8]) {
     // The oracle takes time with the product of their lengths.
     let text = str::from_utf8(bytes).ok().filter(|text| text.len() <= 4096);
@@ -104,7 +104,7 @@ pub fn filters(bytes: &[u8]) {
     }
 }
 
-/// Two versions, a line each, in every order: which is greater does not depend on which is asked first.
+/// The input is two versions, one per line. Comparing them in either order must have the same result.
 pub fn versions(bytes: &[u8]) {
     let Some((left, right)) = str::from_utf8(bytes).ok().and_then(|text| text.split_once('\n')) else {
         return;
@@ -125,12 +125,12 @@ pub fn versions(bytes: &[u8]) {
     }
 }
 
-/// A layer, however it is packed; what is in it is looked through or refused within its bounds.
+/// The input is a layer in any compression. Its content is read, or refused within the limits.
 pub fn archives(bytes: &[u8]) {
     thread_local! {
         static SCANNER: (TempDir, Scanner) = scanner();
     }
-    // One name for one content, as of a digest.
+    // A hash serves as the digest: equal content has an equal name.
     let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(bytes);
     let layer = Layer::new(digest.to_string(), std::io::Cursor::new(bytes.to_vec()));
     SCANNER.with(|(_, scanner)| {

@@ -1,4 +1,4 @@
-//! Requests of the JSON API against a registry that lives as long as the process.
+//! Requests of the JSON API to a registry that exists as long as the process.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -20,7 +20,8 @@ struct Registry {
     _directory: TempDir,
 }
 
-/// One byte of an operation, then a body: whatever it is, the client is told what is wrong with it, and nothing breaks.
+/// The first byte selects the operation; the rest is the body. Every input must get an answer without an
+/// internal error.
 pub fn requests(bytes: &[u8]) {
     thread_local! {
         static REGISTRY: Registry = registry();
@@ -32,7 +33,7 @@ pub fn requests(bytes: &[u8]) {
     let Some(operation) = operation else { return };
     REGISTRY.with(|registry| {
         let status = registry.answer(*operation, body);
-        // Those that are not built say so with 501.
+        // Unimplemented operations answer 501.
         assert!(status < 500 || status == 501, "{operation}: {status}");
     });
 }

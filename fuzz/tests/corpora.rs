@@ -1,4 +1,4 @@
-//! Replays the corpora of the fuzz targets, so that what once mattered is tried at every run of the tests.
+//! Replays the corpora of the fuzz targets, so that inputs that once found an error are tested in every run.
 
 use std::fs;
 use std::path::Path;

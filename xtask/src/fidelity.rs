@@ -1,5 +1,5 @@
-//! `cargo xtask fidelity`: writes the page that tells how closely ecru is ECR: which test shows each answer of the model, and
-//! what was chosen where ECR's way is not known.
+//! `cargo xtask fidelity`: writes the page that shows how closely ecru follows ECR. It lists the tests that
+//! show each answer of the model, and the choices that ecru makes where ECR's behaviour is not known.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,8 @@ const PAGE: &str = "docs/fidelity.md";
 const TESTS: &str = "crates/server/tests/api";
 const MARK: &str = "[unknown]";
 
-/// Why an answer is shown by no test: for these operations, or for all that know another error too.
+/// The reason why no test shows an error: either for the named operations, or for all operations with another
+/// error.
 struct Reason<'a> {
     operations: Vec<&'a str>,
     beside: Option<&'a str>,
@@ -162,7 +163,7 @@ fn choices(page: &mut String, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The comments that mark a choice, each with what stands beneath it.
+/// The comments that mark a choice, each with the line below it.
 fn choices_in(source: &str) -> Vec<String> {
     let lines = source.lines().map(str::trim).collect::<Vec<_>>();
     let mut found = Vec::new();
@@ -191,7 +192,7 @@ fn comment(line: &str) -> Option<&str> {
     Some(text.trim_start_matches(['/', '!']).trim())
 }
 
-/// What a comment is about: the function beneath it, or the sentence.
+/// The subject of a comment: the function below it, or the sentence in the code.
 fn subject(line: &str) -> Option<String> {
     if let Some((_, name)) = line.split_once("fn ") {
         let name = name

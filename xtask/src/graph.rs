@@ -1,11 +1,11 @@
-//! Graphs of imports: their cycles, and an order in which each comes after what it imports.
+//! Import graphs: their cycles, and an order in which each name follows its imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Each name with those that it imports.
+/// Each name with its imports.
 pub(crate) type Edges<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// Groups of names that all import one another, directly or through others.
+/// Groups of names that import one another, directly or through others.
 pub(crate) fn cycles<'a>(edges: &Edges<'a>) -> Vec<BTreeSet<&'a str>> {
     let all = reached(edges);
     let reaches = |from: &str, to: &str| all.get(from).is_some_and(|reached| reached.contains(to));
@@ -22,11 +22,11 @@ pub(crate) fn cycles<'a>(edges: &Edges<'a>) -> Vec<BTreeSet<&'a str>> {
     cycles
 }
 
-/// A name comes after all that it imports, as far as there are no cycles.
+/// Sorts the names so that each follows its imports, except within a cycle.
 pub(crate) fn order<'a>(edges: &Edges<'a>) -> Vec<&'a str> {
     let reached = reached(edges);
     let mut names = edges.keys().copied().collect::<Vec<_>>();
-    // A name reaches its imports and everything that they reach, so it reaches more names than they do.
+    // A name reaches its imports and everything that they reach, so it reaches more names than any of them.
     names.sort_by_key(|name| (reached.get(name).map_or(0, BTreeSet::len), *name));
     names
 }

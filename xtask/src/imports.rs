@@ -14,19 +14,20 @@ pub(crate) type Sources = BTreeMap<String, String>;
 /// The rooms of a crate by name.
 pub(crate) type Rooms = BTreeMap<String, Room>;
 
-/// A top-level module, with everything below it.
+/// A top-level module and everything below it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// How many files lie in each folder. A folder inside another does not count towards it.
+    /// Number of files in each folder. A nested folder counts for itself only.
     pub(crate) folders: BTreeMap<String, usize>,
     /// The imported rooms, each with the files that import it.
     pub(crate) imports: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Follows the module declarations from the root file. Modules that exist only in tests, and generated ones, are left out.
+/// Follows the module declarations from the root file. Modules for tests only, and generated modules, are
+/// left out.
 ///
-/// The root file itself is no room: it may import every room, and a name that it defines belongs to none. A name that it
-/// imports from a room counts as that room wherever it is used.
+/// The root file is not a room: it may import every room, and its own names belong to no room. A name that it
+/// imports from a room counts as part of that room wherever it is used.
 pub(crate) fn read(sources: &Sources) -> Result<Rooms> {
     let entry = ["lib.rs", "main.rs"]
         .into_iter()
@@ -114,7 +115,7 @@ struct File {
 struct Path {
     segments: Vec<String>,
     alias: Option<String>,
-    /// By a `use`, which gives it a name.
+    /// Whether the path is from a `use`, which names it.
     imported: bool,
 }
 
@@ -150,17 +151,17 @@ impl Reader<'_> {
     }
 }
 
-/// Where in the tree of modules tokens are read.
+/// A position in the tree of modules, whose tokens are read.
 struct Scan<'a, 'b> {
     reader: &'a mut Reader<'b>,
     paths: &'a mut Vec<Path>,
     module: Vec<String>,
-    /// The folder of the files of child modules.
+    /// The folder that holds the files of child modules.
     folder: String,
 }
 
 impl Scan<'_, '_> {
-    /// Only among items, and not in code that a macro takes, does a module stand for a file.
+    /// Reads tokens. `mod name;` names a file only among items, and not in the code that a macro takes.
     fn tokens(&mut self, tokens: TokenStream, items: bool) -> Result<()> {
         let mut cursor = Cursor::new(tokens);
         while let Some(token) = cursor.next() {
@@ -188,7 +189,7 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    /// `mod name;` or `mod name { … }`.
+    /// Reads `mod name;` or `mod name { … }`.
     fn child(&mut self, cursor: &mut Cursor) -> Result<()> {
         let Some(child) = cursor.skips_ident() else {
             return Ok(());
@@ -223,7 +224,7 @@ impl Scan<'_, '_> {
         read
     }
 
-    /// The branches of a `use`, after what comes before their braces.
+    /// Reads the branches of a `use`. `base` is the path before the braces.
     fn tree(&mut self, cursor: &mut Cursor, base: &[String]) {
         let mut segments = base.to_vec();
         cursor.skips_separator();
@@ -232,7 +233,7 @@ impl Scan<'_, '_> {
                 let mut inner = Cursor::new(group.stream());
                 while inner.peek().is_some() {
                     self.tree(&mut inner, &segments);
-                    // In a macro it may be another mark.
+                    // In a macro, another token may follow.
                     inner.next();
                 }
                 return;
@@ -256,7 +257,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// A path in code, after its first word.
+    /// Reads a path in code, after its first word.
     fn path(&mut self, cursor: &mut Cursor, start: String) {
         let mut segments = vec![start];
         while cursor.skips_separator()
@@ -273,7 +274,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// `None` for a path that begins with another crate, or with a name of this file.
+    /// The full path within the crate. `None` for a path into another crate or to a name of this file.
     fn in_crate(&self, segments: Vec<String>) -> Option<Vec<String>> {
         let mut path = match segments.first()?.as_str() {
             "crate" => Vec::new(),
@@ -305,7 +306,7 @@ mod tests {
         read(&files.collect())
     }
 
-    /// Lines of `room: imported imported`.
+    /// `expected` has lines of the form `room: imported imported`.
     #[track_caller]
     fn check(files: &[(&str, &str)], expected: &[&str]) {
         let rooms = rooms(files).unwrap();

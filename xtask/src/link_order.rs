@@ -1,7 +1,8 @@
-//! `cargo xtask link-order`: writes which functions a start runs, so that the linker can lay them side by side.
+//! `cargo xtask link-order`: records which functions a start runs, so that the linker can place them side by
+//! side.
 //!
-//! The kernel brings an executable in by blocks of 64 KiB. Strewn over the whole of it, the functions that every start
-//! needs keep twice as many blocks in memory.
+//! The kernel loads an executable in blocks of 64 KiB. If the functions of a start are spread over the whole
+//! executable, they keep twice as many blocks in memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,15 +20,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 const SCRIPT: &str = "crates/server/start.ld";
-/// With its symbols: `CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist`.
+/// The binary must have its symbols: `CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist`.
 const SERVER: &str = "target/dist/ecru";
 const SCRATCH: &str = "target/link-order";
 const REQUEST: &[u8] = b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const TRIES: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(100);
-/// What runs by itself after a start has begun by then, also when each instruction is counted.
+/// Work that starts by itself has begun by then, even under the profiler.
 const IDLE: Duration = Duration::from_secs(5);
-/// Instances of one generic function; of those with more, few are run.
+/// Generic functions with more instances than this are placed last, because a start runs few of those instances.
 const INSTANCES_FEW: usize = 8;
 
 pub(crate) fn run() -> Result<()> {
@@ -37,7 +38,7 @@ pub(crate) fn run() -> Result<()> {
     fs::write(SCRIPT, script(&run, &symbols)).with_context(|| format!("writing `{SCRIPT}`"))
 }
 
-/// The profile of a server that starts, answers one request, idles and is stopped.
+/// Profiles a server that starts, answers one request, idles and stops.
 fn record() -> Result<String> {
     let profile = Path::new(SCRATCH).join("profile");
     let _ = fs::remove_dir_all(SCRATCH);
@@ -98,7 +99,7 @@ fn symbols() -> Result<Vec<String>> {
     Ok(functions.collect())
 }
 
-/// Lays the functions of the run before all others, those with many instances last.
+/// Places the functions of the run before all others. Those with many instances are last among them.
 fn script(run: &str, symbols: &[String]) -> String {
     let mut instances = BTreeMap::<String, usize>::new();
     for symbol in symbols {
@@ -124,18 +125,18 @@ SECTIONS
     text
 }
 
-/// The functions of a profile of callgrind, which writes each name where it first comes: `fn=(12) name`.
+/// The functions in a profile of callgrind, which writes each name at its first occurrence: `fn=(12) name`.
 fn names(run: &str) -> impl Iterator<Item = &str> {
     run.lines().filter_map(|line| {
         let rest = line.strip_prefix("fn=(").or_else(|| line.strip_prefix("cfn=("))?;
         let (_, name) = rest.split_once(") ")?;
-        // Of a function that calls itself, the depth stands behind its name.
+        // For a recursive function, the recursion depth follows the name.
         name.split('\'').next()
     })
 }
 
-/// A name without what changes from build to build: the hash at the end of an old mangled name, or those of the crates
-/// within a new one.
+/// A pattern for a mangled name without the hashes that change with each build. An old mangled name ends with
+/// a hash. A new one contains a hash for each crate.
 fn pattern(symbol: &str) -> String {
     if symbol.starts_with("_ZN")
         && let Some((name, _)) = symbol.rsplit_once("17h")

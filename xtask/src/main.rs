@@ -1,9 +1,10 @@
-//! The project's own tasks: `cargo xtask codegen` writes the code that follows from service models, `cargo xtask
-//! fidelity` the page of shown answers, `cargo xtask link-order` the list of functions that a start runs. `cargo xtask
-//! rooms` prints the order of the rooms of each crate. `cargo xtask test` runs the gate, and with `--long` the whole
-//! rounds after it.
+//! The project's tasks. `cargo xtask codegen` writes the code that follows from the service models, `cargo xtask
+//! fidelity` writes the page of tested answers, and `cargo xtask link-order` the list of functions that a start
+//! runs. `cargo xtask rooms` prints the order of the rooms of each crate, and `cargo xtask comments` a sample of
+//! comments for review. `cargo xtask test` runs all checks, and with `--long` also the long rounds.
 
 mod codegen;
+mod comments;
 mod fidelity;
 mod graph;
 mod imports;
@@ -23,7 +24,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-const USAGE: &str = "usage: cargo xtask <codegen | fidelity | link-order | rooms | test [--long]>";
+const USAGE: &str = "usage: cargo xtask <codegen | comments --seed <number> --count <number> | fidelity | link-order | \
+                     rooms | test [--long]>";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +36,9 @@ fn main() -> Result<ExitCode> {
         .as_slice()
     {
         ["codegen"] => codegen::run().map(|()| ExitCode::SUCCESS),
+        ["comments", "--seed", seed, "--count", count] => {
+            comments::run(seed.parse()?, count.parse()?).map(|()| ExitCode::SUCCESS)
+        }
         ["fidelity"] => fidelity::run().map(|()| ExitCode::SUCCESS),
         ["link-order"] => link_order::run().map(|()| ExitCode::SUCCESS),
         ["rooms"] => rooms::run(),
@@ -43,11 +48,11 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// Of the workspace.
+/// The root of the workspace.
 fn root() -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     Ok(manifest
         .parent()
-        .context("xtask stands in the workspace")?
+        .context("xtask is a folder of the workspace")?
         .to_owned())
 }

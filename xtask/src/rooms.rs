@@ -1,7 +1,8 @@
-//! `cargo xtask rooms`: the rooms of each crate in their order, what each imports, and how many files it has.
+//! `cargo xtask rooms`: prints the rooms of each crate in their order, the imports of each, and its number of
+//! files.
 //!
-//! A room is a top-level module: a file or a folder below `src`, with everything below it. Rooms of a crate may not import one
-//! another in a circle. Those of `registry` keep to the order of a table besides.
+//! A room is a top-level module: a file or a folder below `src`, with everything below it. Rooms of a crate
+//! may not import one another in a circle. The rooms of `registry` also follow the order of a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -15,7 +16,8 @@ use anyhow::{Context as _, Result};
 use crate::graph::{Edges, cycles, order};
 use crate::imports::{self, Room, Rooms, Sources};
 
-/// The groups of `registry`: a room imports rooms of groups above its own, and in its own group those before it.
+/// The groups of `registry`. A room may import the rooms of groups before its own, and the rooms before it in
+/// its group.
 const ROOMS: Groups = &[
     (
         "ground",
@@ -77,7 +79,7 @@ const ROOMS: Groups = &[
     ),
 ];
 
-/// In one folder, without tests and generated code.
+/// Maximum number of files in a folder, without tests and generated code.
 const FILES_MAX: usize = 15;
 
 type Groups = &'static [(&'static str, &'static [&'static str])];
@@ -104,7 +106,7 @@ fn groups(name: &str) -> Option<Groups> {
     (name == "registry").then_some(ROOMS)
 }
 
-/// All crates of the workspace by the names of their folders.
+/// All crates of the workspace, by folder name.
 fn crates() -> Result<BTreeMap<String, Rooms>> {
     let root = crate::root()?;
     let mut folders = ["bench", "fuzz", "xtask"].map(|name| root.join(name)).to_vec();
@@ -176,14 +178,14 @@ fn print(printed: &mut String, name: &str, rooms: &Rooms) -> Result<()> {
     Ok(())
 }
 
-/// `8 files, 9 in rules`.
+/// Formats the number of files as `8 files, 9 in rules`.
 fn files(room: &Room) -> String {
     let mut own = 0;
     let mut inner = Vec::new();
     for (folder, count) in &room.folders {
         match folder.split_once('/') {
             Some((_, below)) => inner.push(format!(", {count} in {below}")),
-            // A room may be a file beside its folder.
+            // The files of a room can be a single file beside a folder.
             None => own += count,
         }
     }
@@ -195,7 +197,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// Violations of the rules for all crates, and of the order if the crate has one.
+/// Violations of the rules for all crates, and of the table's order if the crate has a table.
 fn problems_of(name: &str, rooms: &Rooms, groups: Option<Groups>) -> Vec<String> {
     let mut problems = Vec::new();
     for cycle in cycles(&edges(rooms)) {

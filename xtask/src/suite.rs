@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold, with the sum of what the runners counted as its last line.
+//! `cargo xtask test`: runs all checks, and ends with the sum of the counts that the test runners reported.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// What has been counted so far.
+/// Tests that passed and failed so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
     passed: u64,
@@ -17,7 +17,7 @@ struct Step {
     what: &'static str,
     program: &'static str,
     arguments: &'static [&'static str],
-    /// How to read the runner's own count; a step without one counts as one test.
+    /// Parses the runner's own count. A step without one counts as one test.
     reads: Option<fn(&str) -> Option<Count>>,
 }
 
@@ -60,7 +60,7 @@ const STEPS: [Step; 10] = [
         arguments: &["test", "--locked", "--workspace", "--no-fail-fast"],
         reads: Some(cargo_count),
     },
-    // The README builds this profile. The optimised profile takes longer and gives the same behaviour.
+    // The README builds with this profile. The optimised profile builds more slowly and behaves the same.
     Step {
         what: "release build",
         program: "cargo",
@@ -101,7 +101,7 @@ const STEPS: [Step; 10] = [
     },
 ];
 
-/// The whole rounds of what the steps above try as a sample; each counts as one test.
+/// The long rounds of checks that the steps above only sample. Each counts as one test.
 const LONG_STEPS: [Step; 3] = [
     Step {
         what: "kills under load, 200 rounds",
@@ -131,7 +131,7 @@ const LONG_STEPS: [Step; 3] = [
     },
 ];
 
-/// `long` adds the whole rounds after the steps of the gate.
+/// With `long`, the long rounds follow the usual steps.
 pub(crate) fn run(long: bool) -> Result<ExitCode> {
     let root = crate::root()?;
     let mut total = Count::default();
@@ -162,7 +162,7 @@ fn announce(what: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Passes on what the step prints. A runner that fails without a failed test to show for it counts as one.
+/// Prints the output of a step. A runner that fails without reporting a failed test counts as one failure.
 fn run_step(step: &Step, root: &Path) -> Result<Count> {
     let program = if step.program.contains('/') {
         root.join(step.program)
@@ -198,7 +198,7 @@ fn run_step(step: &Step, root: &Path) -> Result<Count> {
     Ok(count)
 }
 
-/// `test result: ok. 38 passed; 0 failed; …`
+/// Parses `test result: ok. 38 passed; 0 failed; …`.
 fn cargo_count(line: &str) -> Option<Count> {
     let counts = line.strip_prefix("test result: ")?;
     Some(Count {
@@ -207,7 +207,7 @@ fn cargo_count(line: &str) -> Option<Count> {
     })
 }
 
-/// `==== 3 failed, 60 passed, 1 error in 12.3s ====`
+/// Parses `==== 3 failed, 60 passed, 1 error in 12.3s ====`.
 fn pytest_count(line: &str) -> Option<Count> {
     let summary = line.trim_matches(|edge| edge == '=' || edge == ' ');
     let (counts, time) = summary.rsplit_once(" in ")?;
@@ -216,7 +216,7 @@ fn pytest_count(line: &str) -> Option<Count> {
     }
     let [passed, failed, error, errors, skipped] =
         [" passed", " failed", " error", " errors", " skipped"].map(|word| before(counts, word));
-    // A skipped test has shown nothing.
+    // A skipped test proves nothing, so it counts as failed.
     let failed = [failed, errors.or(error), skipped].into_iter().flatten().sum();
     (passed.is_some() || failed > 0).then_some(Count {
         passed: passed.unwrap_or(0),
@@ -224,7 +224,7 @@ fn pytest_count(line: &str) -> Option<Count> {
     })
 }
 
-/// `1715 passed, 0 failed`
+/// Parses `1715 passed, 0 failed`.
 fn conformance_count(line: &str) -> Option<Count> {
     let (passed, failed) = line.split_once(" passed, ")?;
     Some(Count {
@@ -233,7 +233,7 @@ fn conformance_count(line: &str) -> Option<Count> {
     })
 }
 
-/// The number that stands before a word.
+/// The number before a word.
 fn before(text: &str, word: &str) -> Option<u64> {
     let (head, _) = text.split_once(word)?;
     let digits = head

@@ -1,4 +1,5 @@
-//! What no compiler holds: the allowed edges between crates, the size of files, and the sentence at the head of each.
+//! Checks that no compiler makes: the allowed edges between crates, the size of files, and the first sentence
+//! of each file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -86,7 +87,7 @@ fn crates_use_only_what_stands_to_their_left() {
     }
 }
 
-/// Or it would measure a part of itself.
+/// A bench that links ecru would measure a part of itself.
 #[test]
 fn the_bench_links_nothing_of_what_it_measures() {
     let manifest = fs::read_to_string(root().join("bench/Cargo.toml")).unwrap();

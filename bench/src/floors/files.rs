@@ -1,4 +1,5 @@
-//! A file for each record, by several threads: made and flushed, or put in place as a store must do it.
+//! One file for each record, by several threads: either created and flushed, or put in place as a store must
+//! do it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,8 +12,8 @@ use anyhow::Result;
 use super::at_once;
 use crate::load::Outcome;
 
-/// Makes and flushes files until the count or the time is reached. Nothing promises that the name outlives a
-/// power cut, and a reader may see half a file.
+/// Creates and flushes files until the count or the time is reached. The name may be lost in a power cut, and
+/// a reader may see a partial file.
 pub(crate) fn make_files(
     directory: &Path,
     threads: usize,
@@ -24,8 +25,8 @@ pub(crate) fn make_files(
     })
 }
 
-/// Makes and flushes files under another name, gives them theirs, and flushes the directory too: then the name
-/// is durable, and never that of half a file.
+/// Creates and flushes files under a temporary name, renames them, and flushes the directory. The final name
+/// is then durable, and never belongs to a partial file.
 pub(crate) fn place_files(
     directory: &Path,
     threads: usize,

@@ -1,4 +1,4 @@
-//! A durable log: records are appended to one file, and one flush serves all that wait for it.
+//! A durable log: records are appended to one file, and one flush serves all waiting writers.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 use super::at_once;
 use crate::load::Outcome;
 
-/// Appends until the time is over.
+/// Appends until the duration is over.
 pub(crate) fn append_log(path: &Path, threads: usize, duration: Duration, record: &[u8]) -> Result<Outcome> {
     let log = Log::create(path)?;
     let began = Instant::now();
@@ -59,7 +59,7 @@ impl Log {
         })
     }
 
-    /// Comes back when the record is on stable storage. Whoever finds nobody flushing does it for all.
+    /// Returns when the record is on stable storage. If no thread is flushing, the caller flushes for all.
     fn append(&self, record: &[u8]) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.extend_from_slice(record);

@@ -1,4 +1,4 @@
-//! The limits of the machine: what a program that does only the unavoidable reaches.
+//! The limits of the machine: the figures of programs that do only the necessary work.
 
 mod files;
 mod log;
@@ -14,7 +14,7 @@ pub(crate) use log::append_log;
 pub(crate) use receiver::receive;
 pub(crate) use streams::{hash, write};
 
-/// Does the same on several threads, and gives the latencies of all.
+/// Runs the work on several threads, and returns the latencies of all.
 fn at_once(threads: usize, work: impl Fn() -> Result<Vec<u64>> + Copy + Send) -> Result<Vec<u64>> {
     let latencies = thread::scope(|scope| {
         let workers = (0..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();

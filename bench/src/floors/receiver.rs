@@ -1,4 +1,4 @@
-//! A bare HTTP receiver: takes a body, hashes it, writes it to a file, flushes, and answers 201.
+//! A bare HTTP receiver: reads a body, hashes it, writes it to a file, flushes, and answers 201.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,14 +11,15 @@ use anyhow::{Context, Result, anyhow};
 use sha2::{Digest, Sha256};
 
 const BUFFER_BYTES: usize = 1 << 20;
-/// Begun early, the last flush has little left to do.
+/// A flush starts after this number of bytes, so that the last one has little left to write.
 const FLUSH_BYTES: u64 = 64 << 20;
 
-/// Serves until it is killed; one connection at a time, as one push is what is measured.
+/// Serves until the process is killed. It takes one connection at a time, because one push is measured at a
+/// time.
 pub(crate) fn receive(listen: SocketAddr, directory: &Path) -> Result<()> {
     let listener = TcpListener::bind(listen)?;
     for (number, stream) in listener.incoming().enumerate() {
-        // A client that goes away says nothing of the next.
+        // An error on one connection must not end the others.
         drop(serve(stream?, &directory.join(number.to_string())));
     }
     Ok(())
@@ -41,7 +42,7 @@ fn serve(stream: TcpStream, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The length of the body; none when the connection has ended.
+/// The length of the body. `None` if the connection has ended.
 fn read_head(reader: &mut impl BufRead) -> Result<Option<u64>> {
     let mut size_bytes = 0;
     let mut line = String::new();
@@ -71,12 +72,14 @@ fn store(reader: &mut impl Read, size_bytes: u64, path: &Path) -> Result<()> {
     let mut unflushed_bytes = 0;
     while left_bytes > 0 {
         let room = usize::try_from(left_bytes)?.min(buffer.len());
-        let room = buffer.get_mut(..room).context("a buffer too short")?;
+        let room = buffer.get_mut(..room).context("the buffer is too short")?;
         let count = reader.read(room)?;
         if count == 0 {
             return Err(anyhow!("the body was cut off"));
         }
-        let bytes = room.get(..count).context("more read than there was room")?;
+        let bytes = room
+            .get(..count)
+            .context("more bytes were read than the buffer holds")?;
         hash.update(bytes);
         file.write_all(bytes)?;
         left_bytes -= count as u64;

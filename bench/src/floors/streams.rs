@@ -1,4 +1,4 @@
-//! One large content, only hashed or only written.
+//! Hashes or writes one large content.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,14 +8,14 @@ use anyhow::Result;
 
 use crate::load::Content;
 
-/// Seconds.
+/// Returns seconds.
 pub(crate) fn hash(content: &Content) -> f64 {
     let began = Instant::now();
     std::hint::black_box(content.digest());
     began.elapsed().as_secs_f64()
 }
 
-/// Seconds, with one flush at the end.
+/// Returns seconds, including one flush at the end.
 pub(crate) fn write(content: &Content, path: &Path) -> Result<f64> {
     let began = Instant::now();
     let mut file = File::create(path)?;

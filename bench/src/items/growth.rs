@@ -1,4 +1,4 @@
-//! The same requests in repositories of 100 to 100,000 images, all of them served at once.
+//! The same requests in repositories of 100 to 100,000 images, with all servers running at the same time.
 
 use std::rc::Rc;
 
@@ -16,23 +16,23 @@ use crate::wire;
 
 pub(super) const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 pub(super) const PAGE: usize = 100;
-/// So many requests of a kind in a turn.
+/// Number of requests of each kind in a turn.
 pub(super) const COUNT: u64 = 200;
-/// No more than the smallest repository has, so that each is asked for once after the writes of its turn, and none is
-/// in the server's memory.
+/// At most the size of the smallest repository. Each manifest is then read once after the writes of a turn,
+/// when none is in the server's memory.
 const MANIFESTS: u64 = 100;
-/// In each round. A turn is short, so that what disturbs one size disturbs all.
+/// Turns in each round. They are short, so that a disturbance affects all sizes alike.
 pub(super) const TURNS: usize = 5;
 const DELETED_AT_ONCE: usize = 100;
 
 struct Grown {
     images: usize,
     server: Server,
-    /// A page of `ListImages` and one of `DescribeImages`, both in the middle.
+    /// A page of `ListImages` and one of `DescribeImages`, both from the middle of the list.
     pages: [Rc<Request>; 2],
 }
 
-/// An operation that gives pages, and the list in its output.
+/// An operation that returns pages, and the list in its output.
 type Listing = (&'static str, &'static str);
 
 const LISTINGS: [Listing; 2] = [("ListImages", "imageIds"), ("DescribeImages", "imageDetails")];
@@ -44,7 +44,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     for images in SIZES.into_iter().filter(|it| *it <= many) {
         let directory = bench.seeded(images)?;
         let server = Server::start(Ecru, &bench.tools, &directory)?;
-        // The first writes after a start make the database's log longer, which later ones do not.
+        // The first writes after a start extend the database's log; later writes reuse it.
         put(bench, &server, &family)?;
         let [first, second] = LISTINGS;
         let pages = [
@@ -75,7 +75,7 @@ fn turn(bench: &mut Bench, grown: &Grown, family: &Family) -> Result<()> {
     cell(bench, grown, &rows::GROWTH_PAGE, repeated(describe))
 }
 
-/// Stores new images, and removes them again, so that the repository stays as large as it says.
+/// Stores new images and removes them again, so that the repository keeps its size.
 fn put(bench: &mut Bench, server: &Server, family: &Family) -> Result<Outcome> {
     let first = u64::from(u32::MAX) + bench.new_numbers(COUNT);
     let numbers = first..first + COUNT;
@@ -109,7 +109,7 @@ fn report(bench: &mut Bench, grown: &Grown, growth: &Growth, mut outcome: Outcom
     bench.add(growth.of(grown.images), Ecru, outcome.percentile_us(0.5));
 }
 
-/// Tags all over the repository.
+/// Manifests whose tags are spread over the repository.
 fn manifests(grown: &Grown) -> Vec<Rc<Request>> {
     let images = grown.images as u64;
     let numbers = (0..MANIFESTS).map(|number| number * 7_919 % images);
@@ -131,7 +131,7 @@ fn repeated(request: &Rc<Request>) -> Vec<Rc<Request>> {
     vec![Rc::clone(request); usize::try_from(COUNT).unwrap_or_default()]
 }
 
-/// Walks to the middle, and sees on its way that pages are full.
+/// Reads pages up to the middle, and checks that they are full.
 fn page_in_the_middle(server: &Server, images: usize, (operation, list): Listing) -> Result<Rc<Request>> {
     let page = |token: Option<&str>| match token {
         None => json!({"repositoryName": SEEDED, "maxResults": PAGE}),

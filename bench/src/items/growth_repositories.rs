@@ -1,4 +1,4 @@
-//! The same requests in registries of 100 to 100,000 repositories, all of them served at once.
+//! The same requests in registries of 100 to 100,000 repositories, with all servers running at the same time.
 
 use std::rc::Rc;
 
@@ -14,13 +14,13 @@ use crate::server::Server;
 use crate::wire;
 
 const CONNECTIONS: usize = 32;
-/// Requests are made ahead of the load, this number at a time.
+/// Number of requests that are built ahead of the load at a time.
 const BATCH: usize = 10_000;
 
 struct Grown {
     repositories: usize,
     server: Server,
-    /// A page of `DescribeRepositories` in the middle.
+    /// A page of `DescribeRepositories` from the middle of the list.
     page: Rc<Request>,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
     for repositories in SIZES.into_iter().filter(|it| *it <= many) {
         let server = bench.start(Ecru)?;
         fill(&server, repositories)?;
-        // As with images, the first writes after a start make the log longer.
+        // The first writes after a start extend the database's log, as with images.
         create_and_remove(bench, &server)?;
         let page = page_in_the_middle(&server, repositories)?;
         grown.push(Grown {
@@ -66,7 +66,7 @@ fn cell(bench: &mut Bench, grown: &Grown, growth: &Growth, requests: Vec<Rc<Requ
     Ok(())
 }
 
-/// Names sort as their numbers do.
+/// A name that sorts as its number does.
 fn name(number: u64) -> String {
     format!("bench/r{number:08}")
 }
@@ -87,7 +87,8 @@ fn fill(server: &Server, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// The median of creating new repositories, which are removed again, so that there are as many as before.
+/// The median time of creating a repository. The new repositories are removed again, so that the number stays
+/// the same.
 fn create_and_remove(bench: &mut Bench, server: &Server) -> Result<f64> {
     let first = u64::from(u32::MAX) + bench.new_numbers(COUNT);
     let each = |operation: &'static str| (first..first + COUNT).map(move |it| on_repository(operation, it));
@@ -96,7 +97,7 @@ fn create_and_remove(bench: &mut Bench, server: &Server) -> Result<f64> {
     Ok(outcome.percentile_us(0.5))
 }
 
-/// Walks to the middle, and sees on its way that pages are full.
+/// Reads pages up to the middle, and checks that they are full.
 fn page_in_the_middle(server: &Server, repositories: usize) -> Result<Rc<Request>> {
     let mut input = json!({"maxResults": PAGE});
     for _ in 0..repositories / PAGE / 2 {

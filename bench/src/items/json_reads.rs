@@ -1,4 +1,4 @@
-//! Operations of the ECR API that read, over one connection and over 32.
+//! Read operations of the ECR API, over one connection and over 32.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ struct Operation {
     rows: &'static Reads,
     name: &'static str,
     input: Value,
-    /// The list in its output, and the least that must be in it.
+    /// The list in its output, and the minimum number of its elements.
     list: (&'static str, usize),
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         Ok(server)
     })?);
 
-    // Whoever needs seconds for a page is not asked again.
+    // A server that needs seconds for a page is not measured again.
     let mut slow = BTreeSet::new();
     bench.in_turns(&mut servers, |bench, server| {
         for (number, operation) in operations.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! A lifecycle policy over many images: judging them, expiring most of them, and what a push beside that has to wait.
+//! A lifecycle policy over many images: the evaluation, the expiry of most images, and the delay of pushes
+//! meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,12 +17,12 @@ use crate::wire;
 
 const BESIDE: &str = "bench/beside";
 const KEPT: usize = 1_000;
-/// Pushes between two looks at what is left.
+/// Pushes between two counts of the remaining images.
 const PUSHES: u64 = 100;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 const EXPIRING_MAX: Duration = Duration::from_mins(3);
 
-/// Only ecru has it, and images expire once: there is one round.
+/// Measures ecru alone, in one round: images expire only once.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let family = Family::new();
     let server = bench.start(Ecru)?;
@@ -58,7 +59,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     memory(bench, &policy)
 }
 
-/// What a server holds when most images of a very large repository have gone.
+/// The server's memory after most images of a very large repository have expired.
 fn memory(bench: &mut Bench, policy: &str) -> Result<()> {
     let server = bench.start(Ecru)?;
     images::seed(&server, bench.most())?;
@@ -88,7 +89,7 @@ fn input(policy: &str) -> Value {
     json!({"repositoryName": SEEDED, "lifecyclePolicyText": policy})
 }
 
-/// Exact up to `KEPT`; beyond that only more.
+/// The number of remaining images. It is exact up to `KEPT`, and beyond that only greater than `KEPT`.
 fn left(server: &Server) -> Result<usize> {
     let page = server.call(
         "ListImages",

@@ -1,4 +1,4 @@
-//! Manifests are read by tag, over 32 connections: with a token, as the user `test`, and with the log of requests.
+//! Reads manifests by tag over 32 connections: with a token, as the user `test`, and with the request log.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::rows::{self, Row};
 use crate::server::Server;
 use crate::wire::Client;
 
-// No part of the name is one of the protocol's own words, which fakecloud would take it for.
+// No part of the name is a word of the protocol, because fakecloud would misread the path.
 const REPOSITORY: &str = "bench/read";
 const CONNECTIONS: usize = 32;
 const TAGS: u64 = 100;
@@ -29,7 +29,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         prepare(&server, &family)?;
         Ok(server)
     })?;
-    // nginx is asked with the very headers that ecru is.
+    // nginx gets the same headers as ecru.
     let ecru = servers
         .iter()
         .find(|it| it.contestant == Ecru)
@@ -87,7 +87,7 @@ fn cell(
     Ok(())
 }
 
-/// A row of ecru's own, which another is held against.
+/// Measures a row of ecru that is the reference of another row.
 fn cell_of_processor(bench: &mut Bench, server: &Server, client: &Client, row: &'static Row) -> Result<()> {
     let (outcome, used) = load(bench, server, client, "GET")?;
     bench.add(row, Ecru, used * 1e6 / outcome.latencies_ns.len() as f64);

@@ -1,4 +1,4 @@
-//! Resident memory of servers that nobody uses, and of ecru after all its images were read.
+//! Resident memory of idle servers, and of ecru after all its images were read.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::rows;
 use crate::server::Server;
 use crate::wire;
 
-/// Until what a start leaves behind has gone.
+/// Time for a server to free what it needed only for the start.
 const SETTLE: Duration = Duration::from_millis(500);
 const SOME: usize = 10_000;
 

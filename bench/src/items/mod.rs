@@ -1,4 +1,4 @@
-//! What is measured, one file each.
+//! The items of the bench, one file each.
 
 mod growth;
 mod growth_repositories;
@@ -27,7 +27,7 @@ pub(crate) struct Item {
 pub(crate) static ALL: [Item; 11] = [
     Item {
         name: "start",
-        about: "spawn to first answer: first start, no images, many images",
+        about: "from the spawn to the first answer: first start, no images, many images",
         run: start::run,
     },
     Item {
@@ -37,12 +37,12 @@ pub(crate) static ALL: [Item; 11] = [
     },
     Item {
         name: "push",
-        about: "one large blob in one PUT and in one PATCH, and the memory that takes",
+        about: "one large blob in one PUT and in one PATCH, and its memory",
         run: push::run,
     },
     Item {
         name: "pull",
-        about: "one large blob over 1 and 8 connections, and the memory that takes",
+        about: "one large blob over 1 and 8 connections, and its memory",
         run: pull::run,
     },
     Item {
@@ -57,17 +57,17 @@ pub(crate) static ALL: [Item; 11] = [
     },
     Item {
         name: "images",
-        about: "whole images of 10 layers, 4 at once, new and again",
+        about: "whole images of 10 layers, 4 at once, new and already stored",
         run: whole_images::run,
     },
     Item {
         name: "json-reads",
-        about: "ECR operations that read, over 1 and 32 connections",
+        about: "read operations of ECR, over 1 and 32 connections",
         run: json_reads::run,
     },
     Item {
         name: "put-image",
-        about: "PutImage with layers that are there, over 1 and 32 connections",
+        about: "PutImage with layers that are already stored, over 1 and 32 connections",
         run: put_image::run,
     },
     Item {
@@ -77,7 +77,7 @@ pub(crate) static ALL: [Item; 11] = [
     },
     Item {
         name: "lifecycle",
-        about: "a policy over many images: judging, expiring, and a push beside it",
+        about: "a policy over many images: evaluation, expiry, and pushes meanwhile",
         run: lifecycle::run,
     },
 ];

@@ -1,4 +1,4 @@
-//! One large blob is read, over one connection and over eight.
+//! Reads one large blob, over one connection and over eight.
 
 use std::fs::File;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     contestants.push(Nginx);
     let mut servers = bench.prepared(&contestants, |_, server| {
         prepare(&server, &blob)?;
-        // The first reading fills caches.
+        // The first read fills the caches.
         pull(&server, &blob, 1)?;
         Ok(server)
     })?;
@@ -59,7 +59,7 @@ fn cell(
     Ok(())
 }
 
-/// Every connection reads all of it; wall seconds, and the server's processor seconds.
+/// Reads the whole blob on every connection. Returns wall-clock seconds, and the server's processor seconds.
 fn pull(server: &Server, blob: &Blob, connections: usize) -> Result<(f64, f64)> {
     let path = if server.contestant == Nginx {
         "/blob".to_owned()

@@ -1,4 +1,4 @@
-//! One large blob is stored: in one PUT, and in one PATCH that a PUT concludes.
+//! Stores one large blob: in one PUT, and in one PATCH followed by a PUT.
 
 use std::fs;
 use std::time::Instant;
@@ -18,14 +18,14 @@ const REPOSITORY: &str = "bench/push";
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let mut contestants = bench.tools.present(&Contestant::REGISTRIES);
     contestants.extend([Receiver, Sha256, Disk]);
-    // Two, as a registry may know the second time what it has.
+    // Two different blobs, because a registry may recognise content that it already has.
     let whole = Blob::new(bench.new_numbers(1), bench.big_bytes);
     let appended = Blob::new(bench.new_numbers(1), bench.big_bytes);
     let megabytes = bench.big_bytes as f64 / 1e6;
     let gib = bench.big_bytes as f64 / f64::from(1 << 30);
 
     bench.in_turns(&mut contestants, |bench, contestant| {
-        // What another has left to be written must not be written now.
+        // Writes that another contestant has left must not slow this one down.
         rustix::fs::sync();
         match *contestant {
             Sha256 => {
@@ -91,7 +91,7 @@ fn push_in_parts(server: &Server, blob: &Blob) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// All of it must be there.
+/// Checks that all bytes are stored.
 fn check(server: &Server, blobs: &[&Blob]) -> Result<()> {
     if server.contestant == Receiver {
         let files = fs::read_dir(&server.directory)?.filter_map(Result::ok);

@@ -1,4 +1,4 @@
-//! `PutImage` of a new image under a new tag, its layers there.
+//! `PutImage` of a new image under a new tag, with layers that are already stored.
 
 use anyhow::{Result, ensure};
 
@@ -12,7 +12,7 @@ use crate::server::Server;
 
 const REPOSITORY: &str = "bench/put";
 const MANY: usize = 32;
-/// More than anything here stores in the time of a cell with one connection, and with many.
+/// More requests than any contestant completes in one load, with one connection and with many.
 const COUNTS: (u64, u64) = (8_000, 40_000);
 
 enum Runner {

@@ -1,4 +1,4 @@
-//! Many blobs of 4 KiB are stored, each durable before its answer.
+//! Stores many blobs of 4 KiB, each durable before its answer.
 
 use std::rc::Rc;
 

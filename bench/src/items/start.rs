@@ -1,4 +1,4 @@
-//! Cold start: from the spawn of the process to its first good answer.
+//! Cold start: from the spawn of the process to its first successful answer.
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let first = bench.start(*contestant)?;
         bench.add(&rows::FIRST_START, *contestant, first.start_seconds * 1e3);
         let directory = first.stop();
-        // The emulator in Python takes a second for each.
+        // Moto needs a second for each start.
         let times = if *contestant == Moto { 1 } else { TIMES };
         for _ in 0..times {
             let server = Server::start(*contestant, &bench.tools, &directory)?;

@@ -1,4 +1,4 @@
-//! Scripts that store blobs and whole images, each step of a connection following from the answer before.
+//! Scripts that store blobs and whole images. Each request of a connection follows from the answer before.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,13 +10,13 @@ use anyhow::{Context, Result, bail};
 use crate::load::{Blob, Request, Response, Script};
 use crate::wire::{self, Client};
 
-/// What is stored in one go by one connection.
+/// The blobs, and the manifest if there is one, that a connection stores as a unit.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub(crate) blobs: Vec<Blob>,
-    /// Asked for before they are sent, as clients do with layers.
+    /// Whether a HEAD precedes each blob, as with clients that push layers.
     pub(crate) asks_first: bool,
-    /// Tag and manifest that conclude it.
+    /// The tag and the manifest that conclude the work.
     pub(crate) manifest: Option<(String, String)>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Uploads {
     work: vec::IntoIter<Rc<Work>>,
     until: Instant,
     now: HashMap<usize, (Rc<Work>, Step)>,
-    /// How many pieces of work were done.
+    /// Number of completed units of work.
     pub(crate) done: usize,
 }
 
@@ -58,7 +58,7 @@ impl Uploads {
         Some(self.turn_to(connection, work, 0))
     }
 
-    /// Begins the blob of this number, or concludes.
+    /// Begins the blob of this number. After the last one, concludes the work.
     fn turn_to(&mut self, connection: usize, work: Rc<Work>, number: usize) -> Rc<Request> {
         let (step, request) = match (work.blobs.get(number), &work.manifest) {
             (Some(blob), _) if work.asks_first => {
@@ -70,7 +70,7 @@ impl Uploads {
                 Step::Concluded,
                 self.client.put_manifest(&self.repository, tag, manifest),
             ),
-            // Nothing is left to say, which the caller has seen before.
+            // Unreachable: the caller has checked that something is left to do.
             (None, None) => (Step::Concluded, self.client.ask("GET", "/v2/")),
         };
         self.now.insert(connection, (work, step));

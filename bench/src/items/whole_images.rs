@@ -1,4 +1,4 @@
-//! Whole images are pushed, as clients do it: HEAD, POST and PUT for each layer, then the manifest.
+//! Pushes whole images as clients do: HEAD, POST and PUT for each layer, then the manifest.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         rustix::fs::sync();
         let duration = bench.cell * 2;
         let done = push(bench, server, (work.clone(), duration), &rows::IMAGES)?;
-        // Only those that are there, again and again.
+        // Only images that are already stored, repeated.
         let there = work.into_iter().take(done).collect::<Vec<_>>();
         let again = there.iter().cycle().take(20_000).cloned().collect();
         let duration = bench.cell;

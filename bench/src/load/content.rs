@@ -1,4 +1,4 @@
-//! Bytes of any length that are never held whole: a few of their own, then one pattern over and over.
+//! Bytes of any length that are never held whole: a unique prefix, then one pattern repeated.
 
 use std::io::{self, Write};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 const OWN_BYTES: usize = 16;
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// Random enough that no file system or registry can make it smaller.
+/// Random, so that no file system or registry can compress it.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut bytes = Vec::with_capacity(PATTERN_BYTES);
@@ -28,7 +28,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Contents of different numbers differ from their first byte on.
+    /// Contents with different numbers differ from the first byte on.
     pub(crate) fn new(number: u64, size_bytes: u64) -> Self {
         let text = format!("{number:016x}");
         let mut own = [0; OWN_BYTES];
@@ -40,7 +40,7 @@ impl Content {
         self.size_bytes
     }
 
-    /// What stands at an offset, as far as it lies in one piece; empty at the end.
+    /// The bytes at an offset that lie in one piece; empty at the end.
     pub(crate) fn at(&self, offset: u64) -> &[u8] {
         let left = usize::try_from(self.size_bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -73,7 +73,7 @@ impl Content {
     }
 }
 
-/// A content and its name.
+/// A content and its digest.
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     pub(crate) content: Content,

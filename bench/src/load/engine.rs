@@ -1,4 +1,5 @@
-//! Drives connections with epoll: each sends a request, reads the answer, and asks the script for the next.
+//! Drives connections with epoll: each sends a request, reads the answer, and takes the next request from the
+//! script.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,12 +18,12 @@ const SILENCE_SECONDS_MAX: i64 = 60;
 const BUFFER_BYTES: usize = 256 << 10;
 const DISCARD_BYTES: usize = 4 << 20;
 
-/// What the connections say.
+/// Supplies the requests of the connections.
 pub(crate) trait Script {
-    /// The next request of a connection, given the answer to its last; none ends the connection's part.
+    /// The next request of a connection, given the answer to its last one. `None` ends the connection.
     fn next(&mut self, connection: usize, response: Option<&Response<'_>>) -> Result<Option<Rc<Request>>>;
 
-    /// Whether the script looks into bodies; if not, they are thrown away unread.
+    /// Whether the script reads bodies. If not, they are discarded unread.
     fn keeps_bodies(&self) -> bool {
         false
     }
@@ -40,14 +41,14 @@ impl Outcome {
         self.latencies_ns.len() as f64 / self.seconds
     }
 
-    /// Microseconds, for a part of 1: 0.5 is the median.
+    /// The latency in microseconds at a fraction of the distribution: 0.5 is the median.
     pub(crate) fn percentile_us(&mut self, part: f64) -> f64 {
         self.latencies_ns.sort_unstable();
         let last = self.latencies_ns.len().saturating_sub(1);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a part of a length is not negative and not beyond it"
+            reason = "a fraction of a length is not negative and not greater than the length"
         )]
         let at = (last as f64 * part).round() as usize;
         self.latencies_ns.get(at).map_or(f64::NAN, |it| *it as f64 / 1e3)
@@ -79,7 +80,9 @@ pub(crate) fn run(address: SocketAddr, connections: usize, script: &mut dyn Scri
         ensure!(!events.is_empty(), "no answer for {SILENCE_SECONDS_MAX} s");
         for event in &events {
             let number = usize::try_from(event.data.u64())?;
-            let connection = pool.get_mut(number).context("an event of no connection")?;
+            let connection = pool
+                .get_mut(number)
+                .context("an event of an unknown connection")?;
             engine.progress(connection, script)?;
         }
     }
@@ -110,7 +113,7 @@ impl Connection {
         })
     }
 
-    /// Sends what the socket takes; says whether that was all.
+    /// Sends as much as the socket accepts. Returns whether everything was sent.
     fn send(&mut self) -> Result<bool> {
         let Some(request) = &self.request else {
             return Ok(true);
@@ -126,7 +129,7 @@ impl Connection {
             let second = content.map_or(&[][..], |it| it.at(offset + first.len() as u64));
             let pieces = [IoSlice::new(head), IoSlice::new(first), IoSlice::new(second)];
             match self.stream.write_vectored(&pieces) {
-                Ok(0) => bail!("the connection takes no more"),
+                Ok(0) => bail!("the connection accepts no more bytes"),
                 Ok(count) => self.sent_bytes += count as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -175,7 +178,7 @@ impl Engine {
         )?)
     }
 
-    /// Begins the next request, or takes the connection out of the play.
+    /// Begins the next request, or closes the connection if the script has none.
     fn begin(
         &mut self,
         connection: &mut Connection,
@@ -248,7 +251,7 @@ impl Engine {
         if skippable > 0 {
             let room = self.discard.len().min(skippable);
             let room = self.discard.get_mut(..room).unwrap_or_default();
-            // With this flag TCP counts the bytes and copies none.
+            // With this flag TCP discards the bytes without copying them.
             let (_, count) =
                 rustix::net::recv(&connection.stream, room, RecvFlags::TRUNC).map_err(io::Error::from)?;
             connection.reader.skip(count as u64);

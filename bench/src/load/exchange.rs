@@ -1,4 +1,4 @@
-//! Requests outside the measured time: set-up and clean-up.
+//! Requests outside the measured time, for set-up and clean-up.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::load::{Each, Request, Response, Script, run};
 
-/// Sends one request and gives what `look` makes of the answer.
+/// Sends one request and returns the result of `look` for its answer.
 pub(crate) fn exchange<T>(
     address: SocketAddr,
     request: Rc<Request>,
@@ -22,7 +22,7 @@ pub(crate) fn exchange<T>(
     script.seen.ok_or_else(|| anyhow::anyhow!("no answer"))
 }
 
-/// Sends all of them, each of which must be answered so.
+/// Sends all requests. Each must be answered with this status.
 pub(crate) fn exchange_all(
     address: SocketAddr,
     connections: usize,

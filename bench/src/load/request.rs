@@ -1,19 +1,19 @@
-//! A request, its bytes made before the clock runs.
+//! A request whose bytes are built before the measurement starts.
 
 use std::rc::Rc;
 
 use crate::load::Content;
 
-/// The same for all, so that requests can be made before the server has its port.
+/// The host of all requests. It has no port, so requests can be built before the server has one.
 pub(crate) const HOST: &str = "127.0.0.1";
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The head, and a body that is small.
+    /// The head, followed by the body if it is small.
     pub(crate) head: Vec<u8>,
-    /// A body that is large, or that is the same for many.
+    /// The body if it is large or shared by many requests.
     pub(crate) content: Option<Content>,
-    /// Not so for HEAD, whatever its answer says of a length.
+    /// False for HEAD, although its answer has a content length.
     pub(crate) answer_has_body: bool,
 }
 

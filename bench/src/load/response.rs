@@ -1,14 +1,14 @@
-//! Reads one HTTP/1.1 response after the other from pieces of a stream.
+//! Reads one HTTP/1.1 response after another from pieces of a stream.
 
 use std::str;
 
 use anyhow::{Context, Result, bail, ensure};
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// Of an answer that nobody asked to keep, so much is kept to tell what went wrong.
+/// Bytes that are kept of a discarded body, so that a message can show what went wrong.
 const REFUSAL_BYTES_MAX: usize = 4 << 10;
 
-/// An answer whose body may have been thrown away.
+/// An answer whose body may have been discarded.
 #[derive(Debug)]
 pub(crate) struct Response<'a> {
     pub(crate) status: u16,
@@ -24,7 +24,7 @@ impl Response<'_> {
 
     pub(crate) fn expect(&self, status: u16) -> Result<()> {
         if self.status != status {
-            // On one line, as it may become a note below the table.
+            // On one line, because it may become a note below the table.
             let body = String::from_utf8_lossy(self.body);
             let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
             bail!("answered {} instead of {status}: {body}", self.status);
@@ -38,7 +38,7 @@ enum Part {
     Head,
     Sized(u64),
     ChunkLine,
-    /// Bytes of the chunk, and of the line end after it.
+    /// Remaining bytes of the chunk, including the line end after it.
     Chunk(u64),
     Trailer,
     Done,
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// How many of the next bytes need not be seen, only counted with `skip`.
+    /// Number of next bytes that need not be read, only passed to `skip`.
     pub(crate) fn skippable(&self) -> u64 {
         match self.part {
             Part::Sized(left) if !self.keeps_body && self.status < 400 => left,
@@ -123,7 +123,7 @@ impl Reader {
                 }
                 Part::Chunk(left) => {
                     let (piece, rest) = split(bytes, left);
-                    // The last two are the line end.
+                    // The last two bytes are the line end.
                     let (data, _) = split(piece, left.saturating_sub(2));
                     self.keep(data);
                     self.part = after(left - piece.len() as u64, Part::Chunk, Part::ChunkLine);
@@ -186,7 +186,7 @@ impl Reader {
             _ if fields.chunked => Part::ChunkLine,
             Some(0) => Part::Done,
             Some(size) => Part::Sized(size),
-            None => bail!("the answer does not say how long it is"),
+            None => bail!("the answer does not state its length"),
         };
         Ok(())
     }
@@ -226,7 +226,8 @@ fn after(left: u64, part: fn(u64) -> Part, next: Part) -> Part {
     if left == 0 { next } else { part(left) }
 }
 
-/// The three fields that say where an answer ends, found in one pass: this is done for every answer.
+/// The three header fields that determine the end of an answer. One pass finds them, because every answer
+/// needs them.
 #[derive(Default)]
 struct Framing {
     size_bytes: Option<u64>,
@@ -278,7 +279,7 @@ fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// Whatever the pieces are in which the bytes come, the answer is the same.
+    /// Checks that the answer is the same however its bytes are split.
     #[track_caller]
     fn check(bytes: &[u8], status: u16, body: &[u8]) {
         for piece in [1, 2, 3, 7, bytes.len()] {

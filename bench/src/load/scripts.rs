@@ -1,4 +1,4 @@
-//! The two plain loads: some requests over and over for a time, and each of a list once.
+//! The two simple loads: requests repeated for a time, and each request of a list once.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::load::{Request, Response, Script};
 
 const SENT_MIN: usize = 100;
 
-/// Some requests over and over until the time is over. All answers must be of about one length: an answer
-/// that lacks something is no answer.
+/// Repeats requests until the time is over. All answers must have about the same length, because a much
+/// shorter answer is incomplete.
 pub(crate) struct Repeat {
     requests: Vec<Rc<Request>>,
     sent: usize,
     status: u16,
     until: Instant,
-    /// Until then, if fewer than `SENT_MIN` were sent: a median of two says nothing.
+    /// Later limit that applies if fewer than `SENT_MIN` were sent: a median of two samples means nothing.
     at_most_until: Instant,
     body_bytes: Option<u64>,
 }
@@ -41,10 +41,10 @@ impl Script for Repeat {
             response.expect(self.status)?;
             let usual = *self.body_bytes.get_or_insert(response.body_bytes);
             let found = response.body_bytes;
-            // Times and tokens may be printed a few bytes shorter.
+            // Printed times and tokens may differ by a few bytes.
             ensure!(
                 found.abs_diff(usual) <= usual / 16 + 64,
-                "an answer of {found} bytes among such of {usual}"
+                "an answer of {found} bytes where {usual} is usual"
             );
         }
         let now = Instant::now();
@@ -57,7 +57,7 @@ impl Script for Repeat {
     }
 }
 
-/// Each request once, on whichever connection is free, until they or the time are over.
+/// Sends each request once, on any free connection, until the list or the time ends.
 pub(crate) struct Each {
     requests: vec::IntoIter<Rc<Request>>,
     status: u16,

@@ -1,4 +1,4 @@
-//! What a server is asked before it is measured.
+//! Requests that prepare a server for a measurement.
 
 use std::rc::Rc;
 
@@ -11,21 +11,21 @@ use crate::load::{Blob, Request, exchange};
 use crate::wire::{Client, call, location};
 
 impl Server {
-    /// What a client has that logged in here: a token where the server gives one, for all requests of a run.
+    /// A logged-in client: it sends a token where the server issues one. All requests of a run share it.
     pub(crate) fn client(&self) -> Result<&Client> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
         let client = match self.contestant {
             Contestant::Ecru | Contestant::EcruLogging => logged_in(self)?,
-            // What the emulators give may not be what they take.
+            // An emulator may not accept the token that it issues.
             it if Contestant::EMULATORS.contains(&it) => logged_in(self).unwrap_or_else(|_| Client::test()),
             _ => Client::test(),
         };
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Calls the ECR API and gives the output.
+    /// Calls the ECR API and returns the output.
     pub(crate) fn call(&self, operation: &str, input: &Value) -> Result<Value> {
         exchange(self.address, call(operation, input), |response| {
             response.expect(200)?;
@@ -38,7 +38,7 @@ impl Server {
         exchange(self.address, request, |response| response.expect(status))
     }
 
-    /// The registries make a repository with its first push, the emulators need it before.
+    /// Creates a repository in the emulators. The registries create it with the first push.
     pub(crate) fn make_repository(&self, name: &str) -> Result<()> {
         let needs_it = Contestant::EMULATORS.contains(&self.contestant);
         if needs_it || self.contestant == Contestant::EcruLogging {
@@ -55,12 +55,15 @@ impl Server {
             .with_context(|| format!("a push to {}", self.contestant))
     }
 
-    /// Compares what is stored with what was sent, before it is measured.
+    /// Checks that the server returns the manifest that was sent.
     pub(crate) fn check_manifest(&self, repository: &str, tag: &str, manifest: &str) -> Result<()> {
         let path = format!("/v2/{repository}/manifests/{tag}");
         exchange(self.address, self.client()?.ask("GET", &path), |response| {
             response.expect(200)?;
-            ensure!(response.body == manifest.as_bytes(), "another manifest came back");
+            ensure!(
+                response.body == manifest.as_bytes(),
+                "the server returned another manifest"
+            );
             Ok(())
         })
     }

@@ -21,7 +21,7 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// The message of every internal error.
 const FAULT_TEXT: &str = "These errors are usually caused by a server-side issue.";
 
-/// Whether error names that only ecru has are sent as they are, or replaced by the model's name for the same case.
+/// Whether errors keep the codes that only ecru has, or get the service model's code for the same case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorNames {
     #[default]
@@ -137,7 +137,7 @@ fn message(error: &ServiceError) -> &str {
     }
 }
 
-/// With the code in the body, or without it where it is in a header.
+/// Writes an error. REST sends the code in a header, so the body then has none.
 fn json_failure(code: Option<&Code>, error: &ServiceError) -> Vec<u8> {
     let mut sink = JsonSink::new();
     sink.object(|sink| {

@@ -1,4 +1,4 @@
-//! Takes in a request's body: within its limits, and as JSON.
+//! Receives a request body within the limits of its size and of the memory for all bodies.
 
 use std::error::Error as StdError;
 
@@ -15,18 +15,20 @@ use crate::{
     form,
 };
 
-/// From this size, memory for a body is set aside in advance.
+/// A body of this size gets its memory in one allocation.
 const LARGE_BYTES: u64 = 1024 * 1024;
-/// No two bodies announced larger than a part of 10 MiB in base64 are in memory; that is the size ECR asks for.
+/// At most one body whose announced size exceeds this value is in memory at a time. The value is a layer part
+/// of 10 MiB, the size that ECR asks for, in base64.
 const ALONE_FROM_BYTES: u64 = 14 * 1024 * 1024;
-/// Numbers, texts, lists and objects in a body; no operation takes as many.
+/// Maximum number of JSON values (numbers, texts, lists and objects) in a body. No operation takes that many.
 pub(crate) const VALUES_MAX: usize = 20_000;
-/// The memory of a parsed value. An object of one member takes 640 bytes and counts as two values.
+/// Bytes of memory for a parsed value. An object with one member takes 640 bytes and counts as two values.
 const VALUE_BYTES: usize = 320;
-/// Values parsed from a body up to this size are not counted, and the body does not wait to be parsed alone.
+/// For bodies up to this size, the memory of the parsed values is not counted, and parsing does not wait for
+/// other bodies.
 const SMALL_BYTES: usize = 16 * 1024;
 
-/// A whole body, and the memory that is taken for it.
+/// A whole body, and the memory that is reserved for it.
 pub(crate) struct Received {
     pub(crate) document: Document,
     pub(crate) held: HeldBody,
@@ -91,14 +93,14 @@ where
         held.grow_to(whole(length))
             .await
             .map_err(|reason| refused(codes, reason))?;
-        // No memory is set aside in advance for a small body.
+        // A small body grows without a reservation.
         if grows_large {
             document.reserve(whole(length.max(announced)));
         }
         document.push(&data);
     }
     if document.text.len() > SMALL_BYTES {
-        // The text is copied out of once, into values.
+        // Parsing copies the text into values while the text is still in memory.
         let made = document.text.len() + bytes_of_values(&document.text, limits.is_form);
         held.grow_to(whole(length) + made)
             .await
@@ -111,7 +113,7 @@ fn whole(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// At least the memory that the values in the text take once they are parsed.
+/// An upper bound of the memory that the parsed values take.
 fn bytes_of_values(text: &[u8], is_form: bool) -> usize {
     if !is_form {
         return json::values_at_most(text, VALUES_MAX) * VALUE_BYTES;
@@ -160,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// A body in pieces, of which a missing one never comes.
+    /// A body in pieces. The body stays pending at a missing piece.
     struct Pieces {
         announced: u64,
         pieces: VecDeque<Option<Result<Bytes, io::Error>>>,
@@ -199,7 +201,7 @@ mod tests {
         }
     }
 
-    /// The limits of an operation of ECR.
+    /// The limits of an ECR operation.
     fn limits(operation: &str) -> Limits {
         let operation = &FACTS.operations[FACTS.find(operation).unwrap()];
         Limits::of(operation, ProtocolName::Json)

@@ -1,4 +1,4 @@
-//! Errors that the wire itself answers with, by protocol.
+//! The error codes of each protocol for errors that the wire itself finds.
 
 use ecru_platform::wire::{Code, ProtocolName, ServiceError};
 

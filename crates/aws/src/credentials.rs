@@ -1,4 +1,5 @@
-//! Who signed a request, by SigV4 in a header or in the query. The signature itself is not verified.
+//! Finds the caller of a request from its SigV4 credentials, in a header or in the query. The signature is
+//! not verified.
 
 use std::borrow::Cow;
 
@@ -12,10 +13,10 @@ use crate::codes::Codes;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 
-/// Why a request is not taken as signed.
+/// Why a request does not count as signed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unsigned {
-    /// It has no signature at all.
+    /// The request has no signature.
     Missing,
     Incomplete(String),
 }

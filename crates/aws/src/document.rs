@@ -1,27 +1,29 @@
-//! A body's JSON as it comes in, of which the layer part is decoded at once: it is most of the body, and is never held twice.
+//! Collects the JSON of a body as it arrives. The base64 of a layer part is decoded at once: it is most of
+//! the body, and keeping both forms would double the memory.
 //!
-//! Only whole groups of plain base64 are decoded here. All else (its end, escaped letters, what is no base64) stays
-//! in the text, and is read with it: what is taken and what is refused does not depend on how a body arrives.
+//! Only whole groups of plain base64 are decoded here. Everything else (the last group, escaped letters,
+//! invalid base64) stays in the text, and the parser reads it there. The result therefore does not depend on
+//! how the body is split into pieces.
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
-/// Stands in the text for what was decoded before it. It is no letter of base64.
+/// Marks the place of the decoded base64 in the text. The character is not in the base64 alphabet.
 pub(crate) const DECODED: char = '*';
 
-/// Memory of this size the allocator takes from the system by itself and gives back at once; smaller memory it keeps
-/// for later. What is not written to is not there.
+/// The allocator maps memory of this size directly from the system and returns it as soon as it is freed. It
+/// would keep smaller memory. Pages that are never written take no memory.
 const LARGE_BLOB_BYTES: usize = 33 * 1024 * 1024;
 
 const GROUP_LETTERS: usize = 4;
-/// So many pass through the text, which has to grow for them.
+/// Letters that are appended to the text before they are decoded. They bound the growth of the text.
 const LETTERS_AT_ONCE: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Document {
-    /// The JSON, without the base64 that was decoded.
+    /// The JSON without the decoded base64.
     pub(crate) text: Vec<u8>,
     blob_start: Vec<u8>,
-    /// The member that is decoded.
+    /// The member whose base64 is decoded.
     member: &'static str,
     blob: Blob,
 }
@@ -31,13 +33,13 @@ enum Blob {
     #[default]
     None,
     Ahead,
-    /// The part that is not decoded begins here in the text.
+    /// The rest of the blob, which is not decoded yet, begins here in the text.
     At(usize),
     Behind,
 }
 
 impl Document {
-    /// A body whose member of this name is to be decoded as it arrives, if there is one.
+    /// An empty document. `streamed` names the member to decode on arrival, if there is one.
     pub(crate) fn new(streamed: Option<&'static str>) -> Document {
         Document {
             text: Vec::new(),
@@ -47,7 +49,7 @@ impl Document {
         }
     }
 
-    /// Makes room for a large body, where most of it will be held.
+    /// Reserves memory for a large body, in the buffer that will hold most of it.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         match self.blob {
             Blob::Ahead | Blob::At(_) => self
@@ -57,7 +59,7 @@ impl Document {
         }
     }
 
-    /// The decoded bytes of the base64 that `DECODED` replaces in the text.
+    /// Takes the decoded bytes that `DECODED` replaces in the text.
     pub(crate) fn take_blob_start(&mut self) -> Option<Vec<u8>> {
         match self.blob {
             Blob::At(_) | Blob::Behind => Some(std::mem::take(&mut self.blob_start)),
@@ -75,7 +77,7 @@ impl Document {
         self.text.extend_from_slice(data);
     }
 
-    /// Gives back what begins with the blob's base64, or has no quote.
+    /// Returns the data from the blob's base64 on. Without a blob, it returns the data behind the last quote.
     fn push_until_blob<'d>(&mut self, mut data: &'d [u8]) -> &'d [u8] {
         while let Some(quote) = data.iter().position(|byte| *byte == b'"') {
             let (until_quote, rest) = data.split_at(quote + 1);
@@ -90,7 +92,7 @@ impl Document {
         data
     }
 
-    /// Gives back what is behind the blob's base64.
+    /// Returns the data behind the blob's base64.
     fn push_blob<'d>(&mut self, start: usize, data: &'d [u8]) -> &'d [u8] {
         let end = data.iter().position(|byte| matches!(byte, b'"' | b'\\'));
         let (letters, rest) = data.split_at(end.unwrap_or(data.len()));
@@ -105,7 +107,8 @@ impl Document {
         rest
     }
 
-    /// Whether all that may be decoded was base64. The last group is left, because it may be padded, or not be whole.
+    /// Returns whether the groups were valid base64. The last group stays in the text, because it may be
+    /// padded or incomplete.
     fn decode_groups(&mut self, start: usize) -> bool {
         let letters = self.text.get(start..).unwrap_or_default();
         let whole = letters.len().saturating_sub(1) / GROUP_LETTERS * GROUP_LETTERS;
@@ -123,8 +126,8 @@ impl Document {
     }
 }
 
-/// Whether the text ends with the quote that opens the blob's value. What only ends with the same letters as the
-/// blob's name may be decoded too: its member is of no interest.
+/// Whether the text ends with the quote that opens the blob's value. A longer name with the same end may
+/// match too. That is harmless, because no input has such a member.
 fn opens_blob(text: &[u8], member: &str) -> bool {
     let name = text
         .strip_suffix(b"\"")
@@ -184,7 +187,7 @@ mod tests {
             (r#"{"layerPartBlob":"bGF5"}"#, r#"{"layerPartBlob":"*bGF5"}"#, b""),
             (r#"{"layerPartBlob":""}"#, r#"{"layerPartBlob":"*"}"#, b""),
             (r#"{"layerPartBlob":null}"#, r#"{"layerPartBlob":null}"#, b""),
-            // The second of two is the one that counts, and stays as it came.
+            // The second of two equal members counts, and it stays undecoded.
             (
                 r#"{"layerPartBlob":"bGF5bGF5","layerPartBlob":"bGF5bGF5"}"#,
                 r#"{"layerPartBlob":"*bGF5","layerPartBlob":"bGF5bGF5"}"#,

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use ecru_model::percent::decode_form;
 
-/// Steps of one key.
+/// Maximum number of steps in one key.
 const DEPTH_MAX: usize = 32;
-/// Steps of all keys. No operation takes as many.
+/// Maximum number of steps in all keys together. No operation takes that many.
 pub(crate) const STEPS_MAX: usize = 20_000;
-/// A step takes this much memory at most, because each level of the tree allocates room for several keys.
+/// Upper bound of the memory of one step: each level of the tree allocates room for several keys.
 pub(crate) const STEP_BYTES: usize = 1024;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// The value of the key that ends here. An empty value is a value.
+    /// The value of the key that ends here; it may be empty.
     pub(crate) text: Option<String>,
     pub(crate) parts: BTreeMap<String, Form>,
 }
 
 impl Form {
-    /// Reads a form; the sentence says what is wrong with it.
+    /// Parses a form. The error is the sentence for the client.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let text = str::from_utf8(text).map_err(|_| "the form is not UTF-8")?;
         let mut form = Self::default();
@@ -50,12 +50,12 @@ impl Form {
         Ok(())
     }
 
-    /// The value of a key of one step.
+    /// The value of a key with one step.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.parts.get(key)?.text.as_deref()
     }
 
-    /// The parts that are counted, by their numbers.
+    /// The numbered children, in the order of their numbers.
     pub(crate) fn into_counted(self) -> Vec<Form> {
         let numbered = self
             .parts

@@ -1,4 +1,5 @@
-//! The AWS wire: from a request of any mounted service to its operation, and back in the protocol that the client speaks.
+//! The AWS wire: reads a request for an operation of any mounted service, and writes the response in the
+//! client's protocol.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! A service under a protocol, so that services of all protocols are one list.
+//! Pairs a service with its protocol, so that one list holds services of all protocols.
 
 use std::{marker::PhantomData, pin::Pin, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Ids of requests.
+//! Request IDs.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -7,8 +7,8 @@ use std::{
 
 use uuid::Uuid;
 
-/// Ids that are unlike one another and unlike those of other processes. They are no secrets, so that the system need not
-/// be asked for randomness with every request.
+/// Makes IDs that are unique here and in other processes. They are not secret, so the system is not asked for
+/// randomness at each request.
 #[derive(Default)]
 pub(crate) struct RequestIds {
     keys: [RandomState; 2],

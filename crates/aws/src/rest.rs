@@ -1,4 +1,4 @@
-//! Paths of REST operations: which operation a path means, and the labels in it.
+//! Paths of REST operations: finds the operation of a path, and the labels in it.
 
 use ecru_platform::wire::{Http, ServiceFacts};
 use http::{HeaderMap, Method, Uri, request::Parts};
@@ -13,7 +13,8 @@ pub(crate) struct RestParts {
     pub(crate) headers: HeaderMap,
 }
 
-/// The operation whose method and path a request has. Of several the one with the most literal text is meant.
+/// Finds the operation for the method and path of a request. If several match, the one with the most literal
+/// text wins.
 pub(crate) fn find(facts: &ServiceFacts, method: &Method, uri: &Uri) -> Option<usize> {
     let fits = facts.operations.iter().enumerate().filter(|(_, operation)| {
         operation.http.method == method.as_str() && labels(&operation.http, uri.path(), uri.query()).is_some()
@@ -31,7 +32,7 @@ fn literals(path: &str) -> usize {
     literal.count()
 }
 
-/// The labels of a path that has the form of the operation's.
+/// The labels of `path`, or `None` if it does not match the path of the operation.
 fn labels(http: &Http, path: &str, query: Option<&str>) -> Option<Vec<(&'static str, String)>> {
     let (form, wanted) = http.path.split_once('?').unwrap_or((http.path, ""));
     let has = |wanted: &str| query.unwrap_or_default().split('&').any(|pair| pair == wanted);
@@ -60,7 +61,7 @@ fn labels(http: &Http, path: &str, query: Option<&str>) -> Option<Vec<(&'static 
         }
         match (behind, is_last) {
             (Some(behind), false) => rest = behind,
-            // A slash at the end changes nothing.
+            // A slash at the end is ignored.
             (None | Some(""), true) => return Some(found),
             _ => return None,
         }

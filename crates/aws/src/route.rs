@@ -1,4 +1,5 @@
-//! Which service and operation a request is for: by target, else by the name it was signed for, else by its form, else by its path.
+//! Finds the service and the operation of a request: by target, else by the signed service name, else by
+//! form, else by path.
 
 use std::sync::Arc;
 
@@ -25,14 +26,14 @@ pub(crate) enum Found<'s> {
     Operation(Route<'s>),
     /// The body names the operation. The service is known if the signature names it.
     InForm(Option<&'s dyn Mounted>),
-    /// No operation: the protocol to answer in, and the message.
+    /// No operation matches. Holds the protocol of the response, and the message.
     Nothing(Spoken, &'static str),
 }
 
 const NO_TARGET: &str = "the target names no operation of this service";
 const NO_PATH: &str = "no operation has this method and path";
 
-/// Finds the operation of a request by its head.
+/// Finds the operation by the head of a request.
 pub(crate) fn find<'s>(services: &'s Services, parts: &Parts) -> Found<'s> {
     if let Some(target) = parts.headers.get(TARGET) {
         let target = target.to_str().unwrap_or_default();
@@ -74,7 +75,7 @@ fn by_target<'s>(services: &'s Services, parts: &Parts, target: &str) -> Found<'
     }
 }
 
-/// The JSON version of a request for an unknown service.
+/// The JSON version to answer a request for an unknown service in.
 fn json_version(headers: &HeaderMap) -> &'static str {
     if media_type(headers).eq_ignore_ascii_case("application/x-amz-json-1.0") {
         "1.0"
@@ -106,7 +107,7 @@ fn numbered(service: &dyn Mounted, number: usize) -> Found<'_> {
     }
 }
 
-/// Finds the operation that a form names, or returns the message that says what is missing.
+/// Finds the operation that a form names. The error is the message for the client.
 pub(crate) fn by_form<'s>(
     services: &'s Services,
     service: Option<&'s dyn Mounted>,
@@ -141,7 +142,7 @@ pub(crate) fn by_form<'s>(
     })
 }
 
-/// Whether the request is a form, sent or as the query of a GET.
+/// Whether the request is a form, either as the body or as the query of a GET.
 fn is_form(parts: &Parts) -> bool {
     (parts.method == Method::GET && names_action(&parts.uri)) || is_form_content(&parts.headers)
 }
@@ -152,7 +153,7 @@ fn names_action(uri: &Uri) -> bool {
     keys.any(|key| decode_form(key).is_some_and(|key| key == "Action"))
 }
 
-/// Whether a request with neither target nor form in its body is for one of the services.
+/// Whether a request, which has no target and no form in its body, is for one of the services.
 pub(crate) fn claims(services: &Services, method: &Method, uri: &Uri) -> bool {
     services.iter().any(|service| match service.facts().protocol {
         ProtocolName::Json => false,

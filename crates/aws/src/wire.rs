@@ -1,4 +1,4 @@
-//! One request from its head to its answer.
+//! Handles one request, from its head to the response.
 
 use std::{
     error::Error as StdError,
@@ -28,7 +28,7 @@ use crate::{
 
 static REQUEST_IDS: LazyLock<RequestIds> = LazyLock::new(RequestIds::default);
 
-/// The limit of a form, which applies before its operation is known.
+/// The maximum size of a form. It applies before the operation is known.
 const FORM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// All mounted services.
@@ -38,13 +38,13 @@ pub struct Wire {
     error_names: ErrorNames,
 }
 
-/// The signature of a request, and the address that it was sent to.
+/// The signature of a request, and the address that it reached.
 struct Origins {
     signed: Result<Signed, Unsigned>,
     origin: Origin,
 }
 
-/// An error, and the protocol to answer it in.
+/// An error, and the protocol of its response.
 type Refusal = (Spoken, ServiceError);
 
 impl Wire {
@@ -61,7 +61,7 @@ impl Wire {
         route::claims(&self.services, method, uri)
     }
 
-    /// Answers every request.
+    /// Answers a request; every failure becomes an error response.
     pub async fn handle<B>(&self, request: Request<B>, origin: Origin) -> Response<Bytes>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -81,7 +81,7 @@ impl Wire {
                     Err(error) => Err((spoken, error)),
                 }
             }
-            // In a box, so that the others need not carry its room.
+            // Boxed: this future is rare, and its size would add to that of every request.
             Found::InForm(service) => Box::pin(self.answer_form(service, origins, &parts, body)).await,
             Found::Nothing(spoken, message) => Err((spoken, codes::of(spoken.protocol).unknown(message))),
         };
@@ -118,7 +118,7 @@ impl Wire {
         run(route, sender, origin, given, received.held).await
     }
 
-    /// The operation is known only when the body is there.
+    /// Answers a form, whose operation is known only after the body has arrived.
     async fn answer_form<B>(
         &self,
         service: Option<&dyn Mounted>,

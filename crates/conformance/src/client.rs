@@ -1,4 +1,4 @@
-//! Sends requests to the endpoint, one at a time and bounded in time and size.
+//! Sends requests to the endpoint one at a time, with limits on time and size.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) struct Answer {
 
 impl<'a> Client<'a> {
     pub(crate) fn new(endpoint: &str, facts: &'a Facts, signer: Signer) -> Result<Self> {
-        let endpoint = Url::parse(endpoint).with_context(|| format!("`{endpoint}` is no address"))?;
+        let endpoint = Url::parse(endpoint).with_context(|| format!("`{endpoint}` is not a URL"))?;
         let host = endpoint.host_str().context("the endpoint names no host")?;
         let host = match endpoint.port() {
             Some(port) => format!("{host}:{port}"),
@@ -47,14 +47,14 @@ impl<'a> Client<'a> {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .timeout(TIMEOUT);
-        // Without TLS no certificates are needed, of which a small container has none.
+        // A small container may have no certificates. Without TLS none are loaded.
         let http = if endpoint.scheme() == "http" {
             http.tls_certs_only([])
         } else {
             http
         };
         Ok(Self {
-            http: http.build().context("the HTTP client cannot be made")?,
+            http: http.build().context("the HTTP client cannot be built")?,
             endpoint,
             host,
             facts,
@@ -62,7 +62,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// The same endpoint for another region: its address names the region where the service's own does.
+    /// The same endpoint for another region. If the address names the region, it is replaced.
     pub(crate) fn in_region(&self, region: &str) -> Result<Self> {
         let mut signer = self.signer.clone();
         let endpoint = self.endpoint.as_str().replace(&signer.region, region);
@@ -94,7 +94,7 @@ impl<'a> Client<'a> {
         let mut response = request
             .send()
             .await
-            .with_context(|| format!("nobody answered `{operation}`"))?;
+            .with_context(|| format!("no answer to `{operation}`"))?;
         let content_type = response.headers().get("content-type");
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let (status, content_type) = (
@@ -102,7 +102,7 @@ impl<'a> Client<'a> {
             content_type.unwrap_or_default().to_owned(),
         );
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.context("the answer was cut")? {
+        while let Some(chunk) = response.chunk().await.context("the answer ended early")? {
             ensure!(
                 bytes.len() + chunk.len() <= ANSWER_BYTES_MAX,
                 "the answer is longer than 32 MiB"
@@ -117,7 +117,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The body of a request, or the bytes that were asked for.
+/// The body of a request: an encoded input, or the given bytes.
 fn encode(
     facts: &Facts,
     known: Option<&Operation>,
@@ -133,14 +133,14 @@ fn encode(
         (Body::Text(text), _) => text.as_bytes().to_vec(),
         (Body::Input(input), ProtocolName::Json) => input.to_string().into_bytes(),
         (Body::Input(input), ProtocolName::Query) => form::encode(facts, known, action, input).into_bytes(),
-        (Body::Input(_), ProtocolName::RestJson) => bail!("requests of REST cannot be made yet"),
+        (Body::Input(_), ProtocolName::RestJson) => bail!("REST requests are not supported yet"),
     })
 }
 
 fn decode(facts: &Facts, known: Option<&Operation>, bytes: &[u8]) -> Option<Value> {
     match facts.protocol.name {
         ProtocolName::Query => xml::body(facts, known, str::from_utf8(bytes).ok()?).ok(),
-        // An operation without output answers without a body.
+        // An operation without output has an empty body.
         _ if bytes.is_empty() && known.is_some_and(|known| known.answers_nothing) => Some(json!({})),
         _ => serde_json::from_slice(bytes).ok(),
     }

@@ -1,4 +1,4 @@
-//! The service model as the variants need it, with pages for every list that has a token.
+//! The service model as variants need it: every list with a token gets a paginator.
 
 use std::ops::Deref;
 
@@ -7,7 +7,7 @@ use ecru_facts::ErrorOverride;
 pub(crate) use ecru_facts::{Kind, Member, Operation, Paginator, ProtocolName, Shape};
 use regex::Regex;
 
-/// Errors that the query protocol has for every service.
+/// Errors that every service of the query protocol may return.
 const QUERY_ERRORS: [(&str, u16); 4] = [
     ("IncompleteSignature", 400),
     ("InvalidAction", 400),
@@ -32,7 +32,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Some lists have pages although the model has no paginator for them.
+    /// Adds the paginators that the model lacks for some lists.
     fn page_all(&mut self) -> Result<()> {
         let facts = &mut self.0;
         for operation in &mut facts.operations {
@@ -51,7 +51,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Whether an operation may answer with this code and status.
+    /// Whether an operation may return this code with this status.
     pub(crate) fn may_answer(&self, operation: Option<&Operation>, code: &str, status: u16) -> bool {
         let modelled = |code: &str| {
             operation.is_some_and(|it| it.errors.iter().any(|known| self.printed(known) == code))
@@ -70,7 +70,7 @@ impl Facts {
         }
     }
 
-    /// The code of a modelled exception as clients read it.
+    /// The code of a modelled exception on the wire.
     fn printed<'a>(&'a self, exception: &'a str) -> &'a str {
         let shape = self.shapes.get(exception);
         shape.and_then(|shape| shape.code.as_deref()).unwrap_or(exception)
@@ -82,19 +82,19 @@ impl Facts {
         found.and_then(|(_, shape)| shape.status).unwrap_or(400)
     }
 
-    /// The code of the model for the same case.
+    /// The service model's code for the same case.
     pub(crate) fn modelled<'a>(&'a self, code: &'a str) -> &'a str {
         let own = self.beside(code).and_then(|error| error.modelled.as_deref());
         own.unwrap_or(code)
     }
 
-    /// The code if it is one that the model does not have.
+    /// The override of a code that the model lacks.
     fn beside(&self, code: &str) -> Option<&ErrorOverride> {
         self.overrides.errors.iter().find(|error| error.name == code)
     }
 }
 
-/// Whether the pattern of the model, if there is one, describes the whole text.
+/// Whether the shape has no pattern, or its pattern matches the whole text.
 pub(crate) fn describes(shape: &Shape, text: &str) -> Result<bool> {
     let Some(pattern) = shape.matched_by.as_ref().or(shape.pattern.as_ref()) else {
         return Ok(true);

@@ -1,11 +1,11 @@
-//! An input as the keys of a form.
+//! Encodes an input as a form.
 
 use ecru_facts::Member;
 use serde_json::Value;
 
 use crate::facts::{Facts, Operation};
 
-/// The form that asks for an operation, or for none of that name.
+/// The form that names an operation, which need not exist.
 pub(crate) fn encode(
     facts: &Facts,
     operation: Option<&Operation>,

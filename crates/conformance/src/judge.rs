@@ -1,4 +1,4 @@
-//! Whether an answer is one that the model allows for the variant.
+//! Checks whether the model allows an answer for its variant.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const PARAMETER_ERRORS: [&str; 3] = [
 ];
 const UNREADABLE: [&str; 2] = ["SerializationException", "MalformedInput"];
 
-/// Nothing to complain of, or what is wrong with the answer.
+/// Returns what is wrong with the answer, if anything.
 pub(crate) fn judge(
     facts: &Facts,
     operation: Option<&Operation>,
@@ -23,21 +23,21 @@ pub(crate) fn judge(
     answer: &Answer,
 ) -> Result<(), String> {
     if answer.status >= 500 {
-        return Err("a fault of the endpoint".to_owned());
+        return Err("the endpoint failed".to_owned());
     }
     let usual = answer_type(facts).map_err(|error| error.to_string())?;
     if answer.content_type != usual {
         return Err(format!("the content type is `{}`", answer.content_type));
     }
     let Some(body) = answer.body.as_ref().filter(|body| body.is_object()) else {
-        return Err("the body is no object".to_owned());
+        return Err("the body is not an object".to_owned());
     };
     if answer.status == 200 {
-        let output = operation.ok_or("no operation was asked")?;
+        let output = operation.ok_or("the request names no operation")?;
         check(facts, &output.output, body, "")?;
         return match expected {
             Expected::Success => Ok(()),
-            _ => Err("taken, although it is wrong".to_owned()),
+            _ => Err("accepted, although the request is invalid".to_owned()),
         };
     }
     refused(facts, operation, expected, answer)
@@ -55,21 +55,23 @@ fn refused(
         return Err("the error has no message".to_owned());
     }
     if !facts.may_answer(operation, code, answer.status) {
-        return Err("no error of the operation".to_owned());
+        return Err("the operation does not have this error".to_owned());
     }
     let blames_parameter = PARAMETER_ERRORS.contains(&facts.modelled(code));
     match expected {
         Expected::Success if blames_parameter || UNREADABLE.contains(&code) => {
             let text = text.and_then(Value::as_str).unwrap_or_default();
-            Err(format!("refused, although it is right: {text}"))
+            Err(format!("refused, although the request is valid: {text}"))
         }
-        Expected::ParameterError if !blames_parameter => Err("another error than for a parameter".to_owned()),
+        Expected::ParameterError if !blames_parameter => {
+            Err("the error does not blame a parameter".to_owned())
+        }
         Expected::Refusal(codes) if !codes.contains(&code) => Err(format!("not {}", codes.join(" or "))),
         _ => Ok(()),
     }
 }
 
-/// Holds a value of an answer against its shape.
+/// Compares a value of an answer with its shape.
 fn check(facts: &Facts, shape: &str, value: &Value, at: &str) -> Result<(), String> {
     let shape = facts.shape(shape).map_err(|error| error.to_string())?;
     let fits = match shape.kind {
@@ -81,7 +83,7 @@ fn check(facts: &Facts, shape: &str, value: &Value, at: &str) -> Result<(), Stri
         Kind::Boolean => value.is_boolean(),
     };
     if !fits {
-        return Err(format!("`{at}` is no {:?}", shape.kind));
+        return Err(format!("`{at}` is not a {:?}", shape.kind));
     }
     match value {
         Value::Object(members) if shape.kind == Kind::Structure => {
@@ -92,7 +94,7 @@ fn check(facts: &Facts, shape: &str, value: &Value, at: &str) -> Result<(), Stri
             }
             for (name, value) in members {
                 let member = shape.members.iter().find(|member| member.name == *name);
-                let member = member.ok_or_else(|| format!("`{at}.{name}` is not of the model"))?;
+                let member = member.ok_or_else(|| format!("`{at}.{name}` is not in the model"))?;
                 check(facts, &member.shape, value, &format!("{at}.{name}"))?;
             }
         }
@@ -110,7 +112,7 @@ fn check(facts: &Facts, shape: &str, value: &Value, at: &str) -> Result<(), Stri
         }
         Value::String(text) if !shape.values.is_empty() && !shape.values.contains(text) => {
             return Err(format!(
-                "`{at}` is `{text}`, which is no value of its enumeration"
+                "`{at}` is `{text}`, which is not a value of its enumeration"
             ));
         }
         _ => {}

@@ -1,4 +1,5 @@
-//! `ecru-conformance`: requests made from the service model, and whether an endpoint answers each as it should.
+//! `ecru-conformance`: sends requests made from the service model, and checks whether an endpoint answers
+//! each correctly.
 
 mod client;
 mod facts;
@@ -28,7 +29,7 @@ use server::Server;
 use services::Service;
 use signature::Signer;
 
-/// Sends variants of every operation of a service, right and wrong ones, to an endpoint
+/// Send valid and invalid variants of every operation of a service to an endpoint
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -38,7 +39,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell for each operation how many variants were answered as they should be
+    /// Print for each operation how many variants were answered correctly
     Run {
         #[command(flatten)]
         target: Target,
@@ -47,7 +48,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
 
-        /// Keep the outcomes as what later checks expect
+        /// Store the outcomes as the baseline for later checks
         #[arg(long)]
         update_baseline: bool,
     },
@@ -60,11 +61,11 @@ enum Command {
 
 #[derive(Args)]
 struct Target {
-    /// Where to send the requests; without it, the `ecru` beside this binary is started for the run
+    /// Endpoint for the requests; without it, the run starts the `ecru` beside this binary
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 
-    /// The service to ask
+    /// Service to test
     #[arg(long, default_value = "ecr")]
     service: Service,
 

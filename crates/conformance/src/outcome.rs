@@ -1,4 +1,4 @@
-//! What came of a variant, the baseline of what came of all, and how the two differ.
+//! The outcome of a variant, the baseline of all outcomes, and the differences between the two.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) name: String,
-    /// Status and code.
+    /// Status and error code.
     pub(crate) answered: String,
-    /// Why this is not as it should be.
+    /// Why the answer is wrong, if it is.
     pub(crate) complaint: Option<String>,
 }
 
@@ -20,7 +20,7 @@ impl Outcome {
     }
 }
 
-/// A sorted line for each variant.
+/// One line for each variant, sorted.
 pub(crate) fn baseline(outcomes: &[Outcome]) -> String {
     let mut lines = outcomes
         .iter()
@@ -30,13 +30,13 @@ pub(crate) fn baseline(outcomes: &[Outcome]) -> String {
     lines.concat()
 }
 
-/// A sentence for each variant that is not as it should be, or not as the baseline has it.
+/// One sentence for each variant that was answered wrongly or differs from the baseline.
 pub(crate) fn regressions(baseline: &str, outcomes: &[Outcome]) -> Result<BTreeMap<String, String>> {
     let mut known = BTreeMap::new();
     for line in baseline.lines() {
         let (name, answered) = line
             .rsplit_once(": ")
-            .with_context(|| format!("`{line}` is no line of a baseline"))?;
+            .with_context(|| format!("`{line}` is not a line of a baseline"))?;
         known.insert(name, answered);
     }
     let mut found = BTreeMap::new();
@@ -53,7 +53,7 @@ pub(crate) fn regressions(baseline: &str, outcomes: &[Outcome]) -> Result<BTreeM
     for (name, before) in known {
         found.insert(
             name.to_owned(),
-            format!("not asked any more, and {before} in the baseline"),
+            format!("no longer sent, but {before} in the baseline"),
         );
     }
     Ok(found)

@@ -1,4 +1,4 @@
-//! Where in an input a value stands: members by name, and the first element of lists.
+//! The place of a value in an input: members by name, and the first element of lists.
 
 use std::fmt;
 

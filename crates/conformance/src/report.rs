@@ -1,4 +1,4 @@
-//! What is printed: a line for each operation, and every variant that is not as it should be.
+//! Prints a line for each operation, and every variant that was answered wrongly.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ struct Row {
     answered: usize,
 }
 
-/// Whether every variant was answered as it should be.
+/// Returns whether every variant was answered correctly.
 pub(crate) fn table(outcomes: &[Outcome]) -> Result<bool> {
     let mut rows = BTreeMap::<&str, Row>::new();
     for outcome in outcomes {
@@ -59,7 +59,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Result<bool> {
     Ok(wrong == 0)
 }
 
-/// Whether every variant is as it should be and as in the baseline.
+/// Returns whether every variant was answered correctly and as in the baseline.
 pub(crate) fn check(baseline: &str, outcomes: &[Outcome]) -> Result<bool> {
     let regressions = outcome::regressions(baseline, outcomes)?;
     let mut out = io::stdout().lock();

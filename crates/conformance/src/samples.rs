@@ -1,4 +1,4 @@
-//! What no model says: values that mean something to the service, and what has to be there before they do.
+//! The facts that the model does not hold: valid values for the service, and the steps that they depend on.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Text in `${…}` stands for a value of the run; `runner` knows them.
+/// `${…}` in a text is a value of the run; `values.rs` lists them.
 #[derive(Deserialize)]
 pub(crate) struct Samples {
-    /// The call that names the account; without it, the usual one of a server for tests is meant.
+    /// The call that returns the account. Without it, the account is the default of a test server.
     pub(crate) account: Option<Account>,
-    /// Settings that an account has once. They are read before a run and restored after it.
+    /// Settings of which an account has one each. The run reads them first and restores them at the end.
     #[serde(default)]
     pub(crate) settings: Vec<Setting>,
-    /// Operations that make something, each with the way to delete it.
+    /// Operations that create something, each with its deletion.
     #[serde(default)]
     pub(crate) made: BTreeMap<String, Made>,
-    /// Things that a run leaves in the other region.
+    /// Objects that a run creates in the other region.
     pub(crate) copies: Option<Copies>,
-    /// Members that the service wants although their shape does not require them.
+    /// Members that the service requires although the model does not.
     #[serde(default)]
     keep: BTreeMap<String, Vec<String>>,
-    /// Steps that several operations begin with, by name.
+    /// Named steps that several operations begin with.
     #[serde(default)]
     pub(crate) recipes: BTreeMap<String, Vec<Step>>,
-    /// What is made once, before anything is asked.
+    /// Steps that run once, before the variants.
     #[serde(default)]
     pub(crate) shared: Vec<Step>,
     operations: BTreeMap<String, Sample>,
@@ -45,16 +45,16 @@ pub(crate) struct Setting {
     #[serde(default)]
     pub(crate) input: Map<String, Value>,
     pub(crate) put: String,
-    /// Instead of `put` where nothing was set.
+    /// Called instead of `put` if nothing was set before.
     pub(crate) delete: Option<String>,
-    /// The members of `put`, by their places in the answer of `get`.
+    /// The members of `put`, each with its JSON pointer into the output of `get`.
     pub(crate) members: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Made {
-    /// Its name in the answer.
+    /// The JSON pointer to its name in the output.
     pub(crate) at: String,
     pub(crate) delete: String,
     pub(crate) member: String,
@@ -66,7 +66,7 @@ pub(crate) struct Made {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Copies {
     pub(crate) list: String,
-    /// The member that holds a page.
+    /// The output member that holds a page.
     pub(crate) result: String,
     pub(crate) delete: String,
     pub(crate) member: String,
@@ -74,7 +74,7 @@ pub(crate) struct Copies {
     pub(crate) beside: Map<String, Value>,
 }
 
-/// The input that deletes the thing of this name.
+/// The input that deletes the object of this name.
 pub(crate) fn deletion(member: &str, name: &Value, beside: &Map<String, Value>) -> Value {
     let mut input = beside.clone();
     input.insert(member.to_owned(), name.clone());
@@ -84,18 +84,18 @@ pub(crate) fn deletion(member: &str, name: &Value, beside: &Map<String, Value>) 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sample {
-    /// Done before each request that should succeed.
+    /// Steps that run before each request that must succeed.
     #[serde(default)]
     pub(crate) before: Vec<Step>,
-    /// Every member, each with a value that is right.
+    /// All members, each with a valid value.
     pub(crate) input: Map<String, Value>,
-    /// Members that do not go together with the others.
+    /// Members that exclude the others.
     #[serde(default)]
     pub(crate) apart: Vec<String>,
-    /// What a member, or a value of it, needs beside it; `null` takes away.
+    /// The members that a member, or one of its values, needs beside it. `null` removes a member.
     #[serde(default)]
     with: BTreeMap<String, Map<String, Value>>,
-    /// Variants that the shape allows and a rule of the service forbids, each with the rule.
+    /// Variants that the shape allows but a rule of the service forbids, each with the rule.
     #[serde(default)]
     refused: BTreeMap<String, String>,
 }
@@ -113,10 +113,10 @@ pub(crate) struct Call {
     #[serde(rename = "call")]
     pub(crate) operation: String,
     pub(crate) input: Value,
-    /// Values of the answer that later requests name.
+    /// Values of the output that later requests use.
     #[serde(default)]
     pub(crate) save: BTreeMap<String, String>,
-    /// Asked again until the value at the pointer is one of these.
+    /// Repeats the call until the value at the pointer is one of these.
     #[serde(default)]
     pub(crate) until: BTreeMap<String, Vec<String>>,
 }
@@ -132,7 +132,7 @@ impl Samples {
             .with_context(|| format!("no sample of `{operation}`"))
     }
 
-    /// Every variant of which a sample says that it is refused.
+    /// All variants that a sample marks as invalid.
     #[cfg(test)]
     pub(crate) fn refused(&self) -> impl Iterator<Item = String> {
         let operations = self.operations.iter();
@@ -150,7 +150,7 @@ impl Sample {
         self.refused.contains_key(what)
     }
 
-    /// Puts beside the value at `path` what it needs.
+    /// Adds the members that the value at `path` needs.
     pub(crate) fn complete(&self, input: &mut Value, path: &str, value: Option<&str>) {
         let Some(members) = input.as_object_mut() else {
             return;

@@ -1,4 +1,4 @@
-//! An `ecru` of the run's own: the binary beside this one, with nothing to keep, on a port that is free.
+//! Starts an `ecru` for the run: the binary beside this one, in memory, on a free port.
 
 use std::{process::Stdio, time::Duration};
 
@@ -13,13 +13,14 @@ use tokio::{
 const START_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-/// Rules of the pull-through cache name this registry; nothing beyond the machine is asked for it.
+/// Registry for the rules of the pull-through cache. The port refuses connections, so no request leaves the
+/// machine.
 const NO_UPSTREAM: &str = "public.ecr.aws=http://127.0.0.1:1";
 
 pub(crate) struct Server {
     process: Child,
     pub(crate) endpoint: String,
-    /// Held open, so that the server can print.
+    /// Kept open, because the server prints to this pipe.
     _printed: Lines<BufReader<ChildStdout>>,
 }
 
@@ -53,7 +54,7 @@ impl Server {
         })
     }
 
-    /// In good order, so that nothing of it is left; otherwise by force, when this is dropped.
+    /// Stops the server gracefully, so that it removes its files. Dropping this value kills it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         let id = self.process.id().and_then(|id| i32::try_from(id).ok());
         if let Some(process) = id.and_then(Pid::from_raw) {

@@ -1,4 +1,4 @@
-//! The services that can be asked, each with its facts, its samples and its baseline.
+//! The services that can be tested, each with its facts, its samples and its baseline.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A run at an endpoint: what it prepares, asks, and puts back as it was.
+//! A run against an endpoint: prepares, sends the variants, and restores the former state.
 
 mod settings;
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 const UNTIL_MAX: Duration = Duration::from_secs(20);
-/// Of a server for tests, where no operation names it.
+/// The account of a test server, for services without an operation that returns it.
 const USUAL_ACCOUNT: &str = "000000000000";
 const UNTIL_PAUSE: Duration = Duration::from_millis(20);
 
@@ -29,15 +29,15 @@ pub(crate) struct Session<'a> {
     facts: &'a Facts,
     samples: &'a Samples,
     values: Values,
-    /// Names given so far.
+    /// Number of names issued so far.
     named: u32,
-    /// What the run has made, each with the call that takes it away.
+    /// The objects that the run created, each with the call that deletes it.
     made: Vec<(&'a str, Value)>,
-    /// Calls that put the settings of the registry back.
+    /// The calls that restore the settings.
     settings: Vec<(&'a str, Value)>,
 }
 
-/// Runs every variant, and leaves the registry as it was.
+/// Runs every variant, then restores the registry.
 pub(crate) async fn run<'a>(
     client: Client<'a>,
     region: &str,
@@ -140,7 +140,8 @@ impl<'a> Session<'a> {
         Ok(outcome(answered(&answer), complaint))
     }
 
-    /// The input with its values; where it wants a token, the one after the first page of the very same list.
+    /// Fills in the values of an input. If the input needs a page token, the token is that of the same list's
+    /// first page.
     async fn with_token(
         &self,
         operation: Option<&Operation>,
@@ -171,7 +172,7 @@ impl<'a> Session<'a> {
         values.fill(input).map(Some)
     }
 
-    /// Does the steps; gives what the endpoint said when it refused one.
+    /// Runs the steps. Returns the answer of the first step that was refused.
     async fn prepare(&mut self, values: &mut Values, steps: &[Step]) -> Result<Result<(), String>> {
         let mut waiting = steps.iter().rev().collect::<Vec<_>>();
         let mut refused = Ok(());
@@ -182,7 +183,8 @@ impl<'a> Session<'a> {
                     let recipe = recipe.with_context(|| format!("no recipe `{name}`"))?;
                     waiting.extend(recipe.iter().rev());
                 }
-                // The others are done all the same: most requests do not need all of what is shared.
+                // A refused step does not end the preparation: most requests need only some of the shared
+                // steps.
                 Step::Call(call) => refused = refused.and(self.step(values, call).await?),
             }
         }
@@ -203,7 +205,10 @@ impl<'a> Session<'a> {
                 break answer;
             }
             if begun.elapsed() > UNTIL_MAX {
-                return Ok(Err(format!("`{}` came to no end", call.operation)));
+                return Ok(Err(format!(
+                    "`{}` did not reach the wanted state",
+                    call.operation
+                )));
             }
             sleep(UNTIL_PAUSE).await;
         };
@@ -225,7 +230,7 @@ impl<'a> Session<'a> {
         self.client.send(operation, &body, Manner::Usual).await
     }
 
-    /// Notes what a request has made, whoever wanted it.
+    /// Records the object that a request created, also for requests that should have failed.
     fn remember(&mut self, operation: &str, answer: &Answer) {
         let Some(made) = self.samples.made.get(operation) else {
             return;
@@ -237,7 +242,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes away what was made beyond the first `kept`; what is gone already is no matter.
+    /// Deletes all created objects except the first `kept`. Objects that no longer exist are ignored.
     async fn take_away(&mut self, kept: usize) -> Result<()> {
         for (operation, input) in self.made.split_off(kept.min(self.made.len())).iter().rev() {
             self.call(operation, input).await?;
@@ -245,7 +250,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Deletes what replication has brought to the other region.
+    /// Deletes the copies that replication stored in the other region.
     async fn take_away_copies(&self) -> Result<()> {
         let Some(copies) = &self.samples.copies else {
             return Ok(());
@@ -302,7 +307,7 @@ fn answered(answer: &Answer) -> String {
     }
 }
 
-/// Of nine letters and digits, so that it can begin the shortest of names.
+/// A name made from the time: nine letters and digits, short enough to begin even the shortest names.
 fn run_name() -> String {
     let mut number = Timestamp::now().as_microsecond().unsigned_abs();
     let mut name = "c".to_owned();

@@ -1,11 +1,11 @@
-//! Signs a request by SigV4, as every AWS service wants it.
+//! Signs a request with SigV4, as every AWS service requires.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::{digest, hmac};
 use jiff::Timestamp;
 
-/// Who asks, and what is asked.
+/// The credentials and the scope of a signature.
 #[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) access_key_id: String,
@@ -16,7 +16,8 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// The headers to add to a `POST /` that has these and no query. Their names are lower-case and in order.
+    /// The headers to add to a `POST /` with the given headers and no query. Header names are lower-case and
+    /// sorted.
     pub(crate) fn sign(
         &self,
         headers: &[(&'static str, String)],

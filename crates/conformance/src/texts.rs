@@ -1,4 +1,4 @@
-//! Texts and lists of a wanted length, as far as a shape lets them be made.
+//! Texts and lists of a given length, where the shape allows them.
 
 use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::facts::{Facts, Kind, Shape, describes};
 
-/// A text of this many characters: one that is right but for its length if `right` is false.
+/// A text with this number of characters. If `right` is false, only its length may be invalid.
 pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool) -> Result<Option<String>> {
     let mut candidates = Vec::new();
-    // A text that stands for a document is known at the run only; there blanks are added to it.
+    // The text of a document is known only during the run, which pads it with blanks.
     if let Some(name) = document(sample) {
         return Ok((length > SHORT_DOCUMENT).then(|| format!("${{{name}:{length}}}")));
     }
@@ -27,7 +27,8 @@ pub(crate) fn of_length(shape: &Shape, sample: &str, length: usize, right: bool)
     Ok(candidates.into_iter().next().filter(|_| !right))
 }
 
-/// A longer text of the account that is known at the run only, such as the ARN of one of its roles.
+/// A longer version of a text with the account's number, which is known only during the run, such as a role's
+/// ARN.
 fn of_account(sample: &str, length: usize) -> Option<String> {
     const ACCOUNT: &str = "${account}";
     let around = sample.replace(ACCOUNT, "");
@@ -41,7 +42,7 @@ fn of_account(sample: &str, length: usize) -> Option<String> {
 
 const ACCOUNT_CHARACTERS: usize = 12;
 
-/// Documents are not made shorter than they are.
+/// Documents are never shortened, so a text of at most this length is not made.
 const SHORT_DOCUMENT: usize = 1_000;
 
 fn document(sample: &str) -> Option<&str> {
@@ -49,7 +50,7 @@ fn document(sample: &str) -> Option<&str> {
     (name.ends_with("policy") || name.ends_with("manifest")).then_some(name)
 }
 
-/// A text of an allowed length that the pattern does not describe.
+/// A text of an allowed length that does not match the pattern.
 pub(crate) fn against_pattern(shape: &Shape) -> Result<Option<String>> {
     let length = usize::try_from(shape.min.unwrap_or(1).max(1))?;
     let text = "!".repeat(length);
@@ -60,7 +61,7 @@ pub(crate) fn base64_of_length(bytes: usize) -> String {
     BASE64_STANDARD.encode(vec![0; bytes])
 }
 
-/// So many elements like the first, each different where its shape allows it.
+/// A list of `count` elements like the first, each different if its shape allows that.
 pub(crate) fn distinct(facts: &Facts, element: &str, first: &Value, count: usize) -> Result<Vec<Value>> {
     (0..count)
         .map(|number| {

@@ -1,4 +1,4 @@
-//! The values of a run, which stand in samples as `${name}`.
+//! The values of a run, which samples name as `${name}`.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 const CONFIG: &[u8] = br#"{"n":"cfg1"}"#;
 const LAYER: &[u8] = b"layer of the conformance";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Well-formed, and of nothing.
+/// A valid ID of no object.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 #[derive(Clone)]
 pub(crate) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// `run` begins the name of everything that is made.
+    /// The names of all created objects begin with `run`.
     pub(crate) fn new(run: &str, account: &str, region: &str) -> Self {
         let other_region = if region == "eu-west-1" {
             "us-east-1"
@@ -74,7 +74,7 @@ impl Values {
         value.with_context(|| format!("no value `{name}`"))
     }
 
-    /// The input with every `${name}` replaced, and every `${name:length}` filled up with blanks.
+    /// Replaces each `${name}` in the input, and pads each `${name:length}` with blanks.
     pub(crate) fn fill(&self, input: &Value) -> Result<Value> {
         Ok(match input {
             Value::String(text) => Value::String(self.fill_text(text)?),

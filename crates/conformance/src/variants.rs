@@ -1,4 +1,4 @@
-//! Makes the requests: for each operation inputs that are right, and inputs that break one rule each.
+//! Makes the requests: for each operation valid inputs, and inputs that each break one rule.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -10,9 +10,9 @@ use crate::{
     texts,
 };
 
-/// One request, and what is expected of its answer.
+/// One request, and the expected kind of answer.
 pub(crate) struct Variant {
-    /// `<operation>/<member>/<what is done to it>`; stable, so that a baseline can name it.
+    /// `<operation>/<member>/<change>`; stable, because the baseline refers to it.
     pub(crate) name: String,
     pub(crate) operation: String,
     pub(crate) body: Body,
@@ -22,7 +22,7 @@ pub(crate) struct Variant {
 
 pub(crate) enum Body {
     Input(Value),
-    /// These very bytes.
+    /// The body is this text.
     Text(&'static str),
 }
 
@@ -37,11 +37,11 @@ pub(crate) enum Manner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// The answer, or one of the operation's errors that does not blame a parameter.
+    /// The output, or an error of the operation that does not blame a parameter.
     Success,
-    /// A parameter is to blame.
+    /// An error that blames a parameter.
     ParameterError,
-    /// One of these codes.
+    /// An error with one of these codes.
     Refusal(&'static [&'static str]),
 }
 
@@ -300,14 +300,14 @@ impl Maker<'_> {
             let elements = texts::distinct(self.facts, element, &first, count)?;
             self.set(path, what, json!(elements), right)?;
         }
-        // A form has no word for an element that is absent.
+        // A form cannot express an absent element.
         if self.is_form() {
             return Ok(());
         }
         self.set(&path.element(), "null", Value::Null, false)
     }
 
-    /// Puts a value at `path` of an otherwise small input.
+    /// Adds a request whose input is minimal but for the value at `path`.
     fn set(&mut self, path: &Path, what: &str, value: Value, right: bool) -> Result<()> {
         let mut input = self.input(path, None)?;
         path.set(&mut input, value);
@@ -319,7 +319,7 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// The smallest right input that has a value at `path`.
+    /// The smallest valid input with a value at `path`.
     fn input(&self, path: &Path, value: Option<&str>) -> Result<Value> {
         let full = Value::Object(self.sample.input.clone());
         let mut input = self.minimal(&self.operation.input, &full, path.steps())?;
@@ -401,7 +401,7 @@ mod tests {
         let names = made.iter().map(|variant| &variant.name).collect::<BTreeSet<_>>();
         assert_eq!(names.len(), made.len());
         let operations = made.iter().map(|variant| &variant.operation);
-        // One of them is none.
+        // Requests without an operation count as one more.
         assert_eq!(operations.collect::<BTreeSet<_>>().len(), 62 + 1);
     }
 

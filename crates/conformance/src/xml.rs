@@ -1,4 +1,4 @@
-//! Reads the XML of an answer as the value that its shape says.
+//! Reads an XML answer as the value that its shape describes.
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::facts::{Facts, Kind, Operation};
 
-/// Elements inside one another.
+/// Maximum nesting of elements.
 const DEPTH_MAX: usize = 64;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ struct Element {
     children: Vec<Element>,
 }
 
-/// The body of an answer as JSON services would give it: the output, or code and message of an error.
+/// Converts an XML answer to the JSON body of the same answer: the output, or code and message of an error.
 pub(crate) fn body(facts: &Facts, operation: Option<&Operation>, text: &str) -> Result<Value> {
     let root = parse(text)?;
     if root.name == "ErrorResponse" {
@@ -81,7 +81,7 @@ impl Element {
     }
 }
 
-/// Elements and text, as services answer them; what else XML has is refused.
+/// Parses elements and text, the only parts of XML that services send. Everything else is an error.
 fn parse(text: &str) -> Result<Element> {
     let mut open = vec![Element::default()];
     let mut rest = text.trim();

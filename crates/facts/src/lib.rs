@@ -1,4 +1,5 @@
-//! Reads the committed facts of a service (`models/<service>/model.json`) together with the facts added by hand (`overrides.json`).
+//! Reads the committed facts of a service (`models/<service>/model.json`) and the facts added by hand
+//! (`overrides.json`).
 
 mod model;
 mod overrides;
@@ -20,7 +21,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads the two files of a service.
+    /// Parses the two files of a service.
     pub fn parse(model: &str, overrides: &str) -> Result<Self> {
         let model: Model = serde_json::from_str(model).context("the model is not readable")?;
         let overrides = serde_json::from_str(overrides).context("the overrides are not readable")?;
@@ -37,7 +38,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// An operation without input or output gets a structure without members.
+    /// Gives an operation without input or output a structure without members.
     fn add_missing_shapes(&mut self) -> Result<()> {
         for operation in &mut self.operations {
             operation.answers_nothing = operation.output.is_empty();
@@ -86,7 +87,8 @@ impl Facts {
         Ok(())
     }
 
-    /// Parsing and printing recurse over shapes, so a recursive shape would need a depth limit.
+    /// Fails for a recursive shape. Parsing and printing recurse over shapes, so such a shape would need a
+    /// depth limit.
     fn refuse_recursion(&self) -> Result<()> {
         for name in self.shapes.keys() {
             let parts = self.parts(name)?;
@@ -124,13 +126,13 @@ impl Facts {
         Ok(found)
     }
 
-    /// The shapes that requests carry.
+    /// The shapes that are part of a request.
     pub fn in_inputs(&self) -> Result<BTreeSet<&str>> {
         let inputs = self.operations.iter().map(|operation| operation.input.as_str());
         self.reachable(inputs.collect())
     }
 
-    /// The shapes that answers carry.
+    /// The shapes that are part of a response.
     pub fn in_outputs(&self) -> Result<BTreeSet<&str>> {
         let outputs = self.operations.iter().map(|operation| operation.output.as_str());
         self.reachable(outputs.collect())

@@ -1,4 +1,4 @@
-//! The model of a service as it is committed: protocol, operations and shapes.
+//! The committed model of a service: protocol, operations and shapes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub struct Model {
     pub shapes: BTreeMap<String, Shape>,
 }
 
-/// Where the facts were extracted from.
+/// The origin of the facts.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Source {
     pub package: String,
@@ -30,7 +30,7 @@ pub struct Protocol {
     pub signing_name: String,
     pub target_prefix: Option<String>,
     pub xml_namespace: Option<String>,
-    /// Errors also carry the code that the query protocol had for them.
+    /// Whether errors also carry the code that the query protocol had for them.
     #[serde(default)]
     pub query_compatible: bool,
 }
@@ -51,14 +51,14 @@ pub struct Operation {
     pub input: String,
     #[serde(default)]
     pub output: String,
-    /// The model has no output at all.
+    /// Whether the model has no output for the operation.
     #[serde(skip)]
     pub answers_nothing: bool,
     /// The XML element around the output's members.
     pub result_wrapper: Option<String>,
     #[serde(default)]
     pub http: Http,
-    /// Requests need no signature.
+    /// Whether requests need no signature.
     #[serde(default)]
     pub unsigned: bool,
     pub errors: Vec<String>,
@@ -105,20 +105,20 @@ pub struct Shape {
     pub min: Option<i64>,
     pub max: Option<i64>,
     pub pattern: Option<String>,
-    /// The expression to match with, where it is not the pattern itself.
+    /// The expression to match with, if it differs from the pattern.
     #[serde(skip)]
     pub matched_by: Option<String>,
     #[serde(default, rename = "enum")]
     pub values: Vec<String>,
     #[serde(default)]
     pub members: Vec<Member>,
-    /// The member of a structure that is the whole body.
+    /// The member of a structure that is the whole HTTP body.
     pub payload: Option<String>,
-    /// The element of a list.
+    /// The shape of a list's elements.
     pub member: Option<String>,
-    /// The name of an element in forms and XML.
+    /// The name of each element in forms and XML.
     pub member_name: Option<String>,
-    /// The value of a map; its keys are text.
+    /// The shape of a map's values. The keys are text.
     pub value: Option<String>,
     #[serde(default)]
     pub flattened: bool,
@@ -127,7 +127,7 @@ pub struct Shape {
     pub exception: bool,
     #[serde(default)]
     pub fault: bool,
-    /// The code of an exception, where it is not the name of the shape.
+    /// The code of an exception, if it differs from the name of the shape.
     pub code: Option<String>,
     pub status: Option<u16>,
 }
@@ -178,7 +178,7 @@ pub struct Member {
     pub shape: String,
     #[serde(default)]
     pub required: bool,
-    /// `uri`, `querystring`, `header`, `headers` or `statusCode`; otherwise the body.
+    /// `uri`, `querystring`, `header`, `headers` or `statusCode`. The default is the body.
     pub location: Option<String>,
     pub location_name: Option<String>,
     #[serde(default)]

@@ -11,15 +11,15 @@ use crate::Shape;
 pub struct Overrides {
     pub(crate) constraints: BTreeMap<String, Constraint>,
     pub(crate) shapes: BTreeMap<String, Shape>,
-    /// The shape of a member that is written `Shape.member`.
+    /// Shapes that replace those of the model, keyed by `Shape.member`.
     pub(crate) members: BTreeMap<String, String>,
     /// Shapes whose types are written by hand.
     pub hand_written: BTreeSet<String>,
-    /// Constrained shapes that stay plain text.
+    /// Constrained shapes whose type is still `String`.
     pub text: BTreeSet<String>,
     pub sentences: BTreeMap<String, Sentences>,
     pub enum_order: BTreeMap<String, EnumOrder>,
-    /// The name in error messages of a member that is written `Shape.member`.
+    /// The names of members in error messages, keyed by `Shape.member`.
     pub paths: BTreeMap<String, String>,
     pub violations: Violations,
     pub limits: BTreeMap<String, Limit>,
@@ -29,7 +29,7 @@ pub struct Overrides {
 #[derive(Deserialize)]
 pub(crate) struct Constraint {
     pub(crate) pattern: String,
-    /// The expression to match with, where the pattern is only shown.
+    /// The expression to match with, if the pattern only appears in messages.
     pub(crate) matches: Option<String>,
 }
 
@@ -46,11 +46,11 @@ pub struct EnumOrder {
     pub values: Vec<String>,
 }
 
-/// How a request is answered whose input breaks a constraint.
+/// The error for an input that breaks a constraint.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Violations {
-    /// The first of these that an operation has is its code, else the first of all.
+    /// Candidates for the code. The first one that the operation has is used, else the first of all.
     pub codes: Vec<String>,
     pub style: Style,
 }
@@ -58,14 +58,14 @@ pub struct Violations {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
-    /// All broken constraints with their number and values, as most services answer.
+    /// The message lists all broken constraints with their number and values, as in most services.
     #[default]
     Counted,
-    /// The first one alone, without its value.
+    /// The message describes the first broken constraint, without the value.
     First,
 }
 
-/// Limits of an operation that differ from the usual ones.
+/// Limits of an operation that differ from the default.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limit {
@@ -74,14 +74,14 @@ pub struct Limit {
     pub streamed: Option<String>,
 }
 
-/// A code that the model does not have: one of all AWS services, or one of ecru's own.
+/// A code that the model lacks. It is common to all AWS services, or ecru's own.
 #[derive(Clone, Deserialize)]
 pub struct ErrorOverride {
     pub name: String,
     pub status: u16,
-    /// The code of the model for the same case.
+    /// The model's code for the same case.
     pub modelled: Option<String>,
-    /// The message is shown although the status is that of a fault.
+    /// Whether the client sees the message although the status is that of an internal error.
     #[serde(default)]
     pub shown: bool,
 }

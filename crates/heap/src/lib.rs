@@ -1,10 +1,11 @@
-//! Limits the freed memory that the C library keeps. With its defaults, a server with many threads grows for
-//! hours.
+//! Limits the freed memory that the C library keeps. With the library's defaults, the memory of a server with
+//! many threads grows for hours.
 
-/// Limits all threads to `heaps` heaps, instead of up to eight for each core: memory freed in one heap serves
-/// no other heap. Large allocations are returned to the system. Does nothing if the C library is not glibc.
+/// Limits all threads together to `heaps` heaps; the default is up to eight per core. Memory that is freed in
+/// one heap is not available to the others. Large allocations are returned to the system. Does nothing if the
+/// C library is not glibc.
 ///
-/// Must be called while there is one thread: existing heaps stay.
+/// Must be called while the process has one thread, because existing heaps remain.
 pub fn share(heaps: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::share(heaps);
@@ -16,10 +17,11 @@ pub fn share(heaps: usize) {
 mod glibc {
     use std::ffi::c_int;
 
-    /// Allocations from this size on are mapped from the system and unmapped when freed. The buffers that
-    /// bodies are read into are smaller: mapping each of them costs 40 % more processor time.
+    /// Allocations from this size on are mapped from the system and unmapped when freed. The buffers for
+    /// bodies are smaller: mapping each of them costs 40 % more processor time.
     const MAPPED_FROM_BYTES: c_int = 1024 * 1024;
-    /// The free memory that may remain at the end of a heap: the buffers that a push uses in turn.
+    /// The free memory that may remain at the end of a heap. The buffers that a push uses in turn fit into
+    /// it.
     const FREE_BYTES_MAX: c_int = 2 * 1024 * 1024;
 
     pub(super) fn share(heaps: usize) {
@@ -30,7 +32,7 @@ mod glibc {
 
     #[expect(unsafe_code, reason = "nothing safe reaches these settings; see decision 5")]
     fn set(setting: c_int, value: c_int) {
-        // SAFETY: takes two numbers, and neither reads nor writes memory of the program.
+        // SAFETY: the call takes two numbers. It neither reads nor writes memory of the program.
         let taken = unsafe { libc::mallopt(setting, value) };
         // Without the setting the server works too, but uses more memory.
         debug_assert_eq!(taken, 1, "glibc has known these settings since 2.10");
@@ -49,7 +51,7 @@ mod tests {
     /// The size and alignment of the heaps other than the first.
     const HEAP_BYTES: u64 = 64 << 20;
 
-    /// The number of heaps that threads have, as the system reports them.
+    /// The number of heaps in use, from the system's list of mappings.
     fn heaps() -> usize {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let writable = maps.lines().filter(|line| line.contains("rw-p 00000000 00:00 0"));

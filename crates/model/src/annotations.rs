@@ -1,11 +1,12 @@
-//! Annotations of a manifest, kept as the text of a JSON object: as long as the manifest, they are passed through unparsed.
+//! Annotations of a manifest, stored as the text of a JSON object. They can be as long as the manifest, so
+//! they are not parsed.
 
-/// A JSON object whose members are texts.
+/// A JSON object whose values are texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotations(String);
 
 impl Annotations {
-    /// The text of a JSON object; nothing here looks into it.
+    /// Takes the text of a JSON object without checking it.
     pub fn from_json(text: String) -> Self {
         Self(text)
     }

@@ -1,8 +1,9 @@
-//! Amazon resource names, taken apart.
+//! Amazon resource names (ARNs) in their parts.
 
 use crate::{RegistryId, region};
 
-/// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account are empty where a service has none.
+/// `arn:<partition>:<service>:<region>:<account>:<resource>`. Region and account are empty for services
+/// without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
     pub partition: &'a str,
@@ -26,18 +27,18 @@ impl<'a> Arn<'a> {
         (arn.account.is_empty() || RegistryId::parse(arn.account).is_ok()).then_some(arn)
     }
 
-    /// Whether there is such a partition. What earlier builds stored may name any that looks like one.
+    /// Whether the partition exists. ARNs that earlier builds stored may name any text of that form.
     pub fn has_known_partition(&self) -> bool {
         region::is_partition(self.partition)
     }
 
-    /// What stands before the first slash of the resource, and what stands behind it.
+    /// The parts of the resource before and after the first slash.
     pub fn kind_and_name(&self) -> (&'a str, &'a str) {
         self.resource.split_once('/').unwrap_or((self.resource, ""))
     }
 }
 
-/// `aws`, `aws-cn`, `aws-us-gov` and their like.
+/// Whether the text has the form of a partition, such as `aws`, `aws-cn` or `aws-us-gov`.
 fn is_partition(text: &str) -> bool {
     let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let mut parts = text.split('-');

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use crate::{RegistryId, Scope};
 
-/// An identity, or a service that acts for an account.
+/// A principal, or a service that acts for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The account of an identity, or the one that a service acts for.
+    /// The account of the principal, or the account that the service acts for.
     pub registry_id: RegistryId,
     pub kind: CallerKind,
     /// None for a caller with permanent credentials.
     pub session: Option<Arc<Session>>,
 }
 
-/// What a caller is. A service is named by the program alone: no text of a request or of a row can become one.
+/// The kind of a caller. Only the program names a service: no text of a request or a row can become one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerKind {
     /// A root, a user, a role or a session, by its ARN.
@@ -73,7 +73,7 @@ impl Caller {
         }
     }
 
-    /// As errors name it: an ARN, or the name of a service.
+    /// The name in error messages: an ARN, or the name of a service.
     pub fn name(&self) -> &str {
         match &self.kind {
             CallerKind::Identity(arn) => arn,
@@ -81,7 +81,7 @@ impl Caller {
         }
     }
 
-    /// None for a service.
+    /// The ARN. `None` for a service.
     pub fn arn(&self) -> Option<&str> {
         match &self.kind {
             CallerKind::Identity(arn) => Some(arn),

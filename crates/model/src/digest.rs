@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// The digest of some bytes, in an algorithm this registry stores.
+/// The digest of some bytes, in an algorithm that this registry supports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Digest {
     Sha256([u8; 32]),
@@ -17,13 +17,13 @@ pub enum DigestAlgorithm {
     Sha512,
 }
 
-/// The text or the bytes are no digest of a known algorithm.
+/// The text or the bytes are not a digest of a supported algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a sha256 or sha512 digest")]
 pub struct InvalidDigest;
 
 impl Digest {
-    /// Takes `<algorithm>:<hex>` with lower-case hex of exactly the algorithm's length.
+    /// Parses `<algorithm>:<hex>`, with lower-case hex of exactly the algorithm's length.
     pub fn parse(text: &str) -> Result<Self, InvalidDigest> {
         match text.split_once(':') {
             Some(("sha256", hex)) => decode(hex).map(Self::Sha256),
@@ -32,7 +32,7 @@ impl Digest {
         }
     }
 
-    /// Takes the bytes alone; their number tells the algorithm.
+    /// Takes the bytes of a digest. Their number determines the algorithm.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidDigest> {
         let sha256 = bytes.try_into().map(Self::Sha256);
         sha256
@@ -40,7 +40,7 @@ impl Digest {
             .map_err(|_| InvalidDigest)
     }
 
-    /// The SHA-256 digest of `bytes`, which names every manifest.
+    /// The SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::computed(DigestAlgorithm::Sha256, bytes)
     }
@@ -66,12 +66,12 @@ impl Digest {
         }
     }
 
-    /// The hexadecimal part alone, as tags of signatures carry it.
+    /// The hexadecimal part, as in the tags of signatures.
     pub fn hex(&self) -> String {
         self.with_hex(str::to_owned)
     }
 
-    /// Without room from the heap: every answer that names an image prints some.
+    /// Passes the hexadecimal text on without a heap allocation, because most answers contain digests.
     fn with_hex<T>(&self, take: impl FnOnce(&str) -> T) -> T {
         let mut hex = [0; 128];
         let (pairs, _) = hex.as_chunks_mut::<2>();

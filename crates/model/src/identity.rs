@@ -1,10 +1,10 @@
-//! ARNs of those who can call.
+//! ARNs of principals.
 
 use crate::{Arn, RegistryId, Scope};
 
 const CHARACTERS_MAX: usize = 2_048;
 
-/// Somebody in an account: a root, a user, a role or a session.
+/// A principal of an account: a root, a user, a role or a session.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
     arn: Arn<'a>,
@@ -33,12 +33,12 @@ impl<'a> Identity<'a> {
         (self.arn.service, self.kind) == ("iam", "role")
     }
 
-    /// Without its path.
+    /// The name without its path.
     pub fn name(&self) -> &'a str {
         self.name.rsplit_once('/').map_or(self.name, |(_, name)| name)
     }
 
-    /// The ARN of a role, or of the role that a session has; without its path, which sessions do not have.
+    /// The ARN of a role, or of a session's role. It has no path, because the ARN of a session lacks it.
     pub fn role(&self) -> Option<String> {
         let name = match self.kind {
             "role" => self.name(),
@@ -52,14 +52,14 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Whether a role belongs to the account, in the partition of the scope's region.
+/// Whether the ARN is that of a role of the account, in the partition of the scope's region.
 pub fn is_role_of(scope: &Scope, arn: &str) -> bool {
     Identity::parse(arn).is_some_and(|identity| identity.is_role())
         && is_in_partition(arn, scope.region.partition())
         && account(arn).as_ref() == Some(&scope.registry_id)
 }
 
-/// Whether an ARN is that of a principal, and of this partition.
+/// Whether the ARN is that of a principal in this partition.
 pub fn is_principal_of(partition: &str, arn: &str) -> bool {
     is_in_partition(arn, partition) && account(arn).is_some()
 }
@@ -68,7 +68,7 @@ fn is_in_partition(arn: &str, partition: &str) -> bool {
     Arn::parse(arn).is_some_and(|arn| arn.partition == partition)
 }
 
-/// The account of a principal; none for what cannot be one, such as a group or a name with a wildcard.
+/// The account of a principal. `None` for anything else, such as a group or a name with a wildcard.
 pub fn account(arn: &str) -> Option<RegistryId> {
     let identity = Identity::parse(arn).filter(|_| arn.len() <= CHARACTERS_MAX)?;
     let resource = identity.arn.resource;
@@ -83,7 +83,7 @@ pub fn account(arn: &str) -> Option<RegistryId> {
         .flatten()
 }
 
-/// Names behind the kind, at least as many as `least`; those before the last may be any path.
+/// Whether at least `least` names follow the kind. Those before the last form a path.
 fn is_path(resource: &str, least: usize) -> bool {
     let mut path = resource.split('/').skip(1).collect::<Vec<_>>();
     let enough = path.len() >= least;

@@ -1,10 +1,10 @@
-//! Image tags: the names that move from image to image.
+//! Image tags: names that can move from one image to another.
 
 use std::fmt;
 
 use crate::{Violation, rules};
 
-/// The tag of an image, 1 to 300 of `[a-zA-Z0-9-_.]`.
+/// An image tag: 1 to 300 characters of `[a-zA-Z0-9-_.]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageTag(String);
 

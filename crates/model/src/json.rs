@@ -1,11 +1,13 @@
-//! What is known of a JSON text before it is parsed.
+//! Properties of a JSON text that can be checked before it is parsed.
 
-/// How deep objects and lists may stand in one another, in every document that is taken in.
+/// Maximum nesting of objects and lists in every accepted document.
 pub const DEPTH_MAX: usize = 64;
 
-/// Whether objects and lists nest deeper than `depth`, found without recursion. The text need not be valid JSON.
+/// Whether objects and lists nest deeper than `depth`. The check does not recurse, and the text need not be
+/// valid JSON.
 pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
-    // Brackets are counted many bytes at once, and most texts have too few to go deep wherever they stand.
+    // Counts brackets, many bytes at once. Most texts have too few brackets to nest deeper, whatever their
+    // order.
     let brackets = text.iter().filter(|byte| matches!(byte, b'{' | b'['));
     if brackets.count() <= depth {
         return false;
@@ -21,13 +23,15 @@ pub fn nests_deeper_than(text: &[u8], depth: usize) -> bool {
     })
 }
 
-/// Whether more than `count` values may be in the text: each but the first has a comma or a bracket of its own.
+/// Whether the text may hold more than `count` values. Each value but the first follows a comma or bracket of
+/// its own.
 pub fn holds_more_values_than(text: &[u8], count: usize) -> bool {
     let mut marks = outside_strings(text).filter(|byte| matches!(byte, b',' | b'{' | b'['));
     text.len() > count && marks.nth(count).is_some()
 }
 
-/// No fewer than the values in a text that holds at most `count`, found many bytes at once: what is inside of strings counts too.
+/// An upper bound of the number of values, for a text with at most `count` values. Many bytes are counted at
+/// once, so characters inside strings count too.
 pub fn values_at_most(text: &[u8], count: usize) -> usize {
     let marks = text.iter().filter(|byte| matches!(byte, b',' | b'{' | b'['));
     count.min(marks.count() + 1)

@@ -1,4 +1,4 @@
-//! The vocabulary of ECR: names, digests, tags, ARNs and scopes, and what is generated from the service model.
+//! The vocabulary of ECR: names, digests, tags, ARNs, scopes, and the types generated from the service model.
 
 mod annotations;
 mod arn;

@@ -1,6 +1,6 @@
-//! How the SDKs page through the answers of an operation.
+//! How SDKs page through the results of an operation.
 
-/// The members that carry tokens, the page's limit and what a page holds.
+/// The members that hold the tokens, the page size and the results of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paginator {
     pub input_token: &'static str,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{Violation, rules};
 
-/// How the regions of a partition begin, its name, and its domain; all other regions are in `aws`.
+/// The prefix of a partition's regions, its name, and its domain. All other regions are in `aws`.
 const PARTITIONS: [(&str, &str, &str); 7] = [
     ("cn-", "aws-cn", "amazonaws.com.cn"),
     ("us-gov-", "aws-us-gov", "amazonaws.com"),
@@ -49,12 +49,12 @@ impl Region {
         self.0.as_ref().to_owned()
     }
 
-    /// The partition of AWS that the region is in, as ARNs name it.
+    /// The AWS partition of the region, as in ARNs.
     pub fn partition(&self) -> &'static str {
         self.home().0
     }
 
-    /// The domain under which the services of the region have their hosts.
+    /// The domain of the hosts of the region's services.
     pub fn dns_suffix(&self) -> &'static str {
         self.home().1
     }

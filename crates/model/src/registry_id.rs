@@ -1,10 +1,10 @@
-//! Registry ids: the accounts that own registries.
+//! Registry IDs: the accounts that own registries.
 
 use std::fmt;
 
 use crate::{Violation, rules};
 
-/// The twelve digits of an account, in place: every request and every row carries some.
+/// An account of twelve digits, stored inline because every request and every row holds some.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistryId([u8; 12]);
 

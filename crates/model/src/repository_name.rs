@@ -45,7 +45,8 @@ impl std::str::FromStr for RepositoryName {
     }
 }
 
-/// What stands before a character: the start of a segment, a word of `[a-z0-9]`, or a joint between two.
+/// The element before a character: the start of a segment, a word of `[a-z0-9]`, or a separator between two
+/// words.
 enum Before {
     Start,
     Word,

@@ -1,4 +1,4 @@
-//! What a constrained text must meet: a length in characters and a pattern for the whole of it.
+//! Constraints of texts: a length in characters, and a pattern for the whole text.
 
 use std::sync::OnceLock;
 
@@ -6,14 +6,14 @@ use regex::Regex;
 
 use crate::Violation;
 
-/// The constraints of one text shape, each with the sentence for the text that breaks it.
+/// The constraints of one text shape, each with its error sentence.
 pub struct TextRule {
     length_min: Option<(usize, &'static str)>,
     length_max: Option<(usize, &'static str)>,
     pattern: Option<Pattern>,
 }
 
-/// A pattern of the model, compiled when it is first needed.
+/// A pattern of the model, compiled at its first use.
 pub struct Pattern {
     text: &'static str,
     reason: &'static str,
@@ -37,7 +37,8 @@ impl TextRule {
         self.check_with(text, |pattern| pattern.matches(text))
     }
 
-    /// The same rule with a matcher written by hand in place of the pattern, for the types of every request.
+    /// Checks the same constraints with a hand-written matcher instead of the pattern, for types that every
+    /// request has.
     pub(crate) fn check_with(
         &self,
         text: &str,
@@ -48,7 +49,7 @@ impl TextRule {
         {
             return Err(Violation::new(reason));
         }
-        // No text has more characters than bytes, so most need no counting.
+        // A text has at most as many characters as bytes, so most texts need no counting.
         if let Some((limit, reason)) = self.length_max
             && text.len() > limit
             && text.chars().count() > limit
@@ -71,7 +72,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern describes the whole text; `\w` and its like mean ASCII, as in the service.
+    /// Whether the pattern matches the whole text. Classes such as `\w` are ASCII only, as in the service.
     pub fn matches(&self, text: &str) -> bool {
         self.compiled.get_or_init(|| compile(self.text)).is_match(text)
     }
@@ -82,7 +83,7 @@ impl Pattern {
     reason = "patterns are committed with the model, and a test compiles each of them"
 )]
 fn compile(pattern: &str) -> Regex {
-    // An expression that matches more than ASCII compiles only where it matches by character.
+    // A pattern that matches non-ASCII text compiles only in Unicode mode.
     Regex::new(&format!(r"\A(?-u:{pattern})\z"))
         .or_else(|_| Regex::new(&format!(r"\A(?u:{pattern})\z")))
         .expect("a pattern of the model compiles")

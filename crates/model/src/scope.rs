@@ -1,10 +1,10 @@
-//! Where state lives: an account in a region.
+//! The scope of stored state: an account in a region.
 
 use std::fmt;
 
 use crate::{Arn, Region, RegistryId, RepositoryName};
 
-/// A registry: everything stored belongs to exactly one.
+/// A registry. Every stored object belongs to exactly one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
     pub registry_id: RegistryId,
@@ -12,12 +12,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// `arn:<partition>:ecr:<region>:<account>:repository/<name>`, as resource tags and policies name a repository.
+    /// `arn:<partition>:ecr:<region>:<account>:repository/<name>`, as in resource tags and policies.
     pub fn repository_arn(&self, name: &RepositoryName) -> String {
         self.arn("ecr", "repository/", name.as_str())
     }
 
-    /// `arn:<partition>:<service>:<region>:<account>:<kind><name>`, where the kind ends with what separates it.
+    /// `arn:<partition>:<service>:<region>:<account>:<kind><name>`. The kind includes the separator.
     pub fn arn(&self, service: &str, kind: &str, name: &str) -> String {
         let Self { registry_id, region } = self;
         [
@@ -36,7 +36,7 @@ impl Scope {
         .concat()
     }
 
-    /// `arn:<partition>:iam::<account>:<resource>`: a principal of the account, which belongs to no region.
+    /// `arn:<partition>:iam::<account>:<resource>`: a principal of the account, without a region.
     pub fn iam_arn(&self, resource: &str) -> String {
         let Self { registry_id, region } = self;
         [
@@ -50,7 +50,7 @@ impl Scope {
         .concat()
     }
 
-    /// The registry and the name in the ARN of a repository; none for any other text.
+    /// The registry and the name in the ARN of a repository. `None` for any other text.
     pub fn parse_repository_arn(arn: &str) -> Option<(Self, RepositoryName)> {
         let arn = Arn::parse(arn)?;
         let region = Region::parse(arn.region).ok()?;

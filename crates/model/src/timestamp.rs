@@ -1,6 +1,6 @@
-//! Moments, to the millisecond.
+//! Times with a precision of milliseconds.
 
-/// Milliseconds since the beginning of 1970, UTC.
+/// Milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

@@ -1,10 +1,10 @@
-//! Upload ids: what an upload in progress is called.
+//! IDs of uploads in progress.
 
 use std::fmt;
 
 use crate::{Violation, rules};
 
-/// A UUID in its hyphenated form; the letters of its hex may be of either case.
+/// A UUID in hyphenated form, with hex letters of either case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(String);
 

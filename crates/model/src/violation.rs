@@ -1,8 +1,8 @@
-//! Why a value is refused, in the service's words.
+//! The reason why a value is refused, in the service's words.
 
 use std::fmt;
 
-/// The reason that stands in `failed to satisfy constraint: '<reason>'`.
+/// The reason in `failed to satisfy constraint: '<reason>'`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Violation {
     reason: &'static str,

@@ -1,6 +1,6 @@
-//! Patterns in which `*` stands for any run of characters.
+//! Patterns in which `*` matches any sequence of characters.
 
-/// Whether the whole text matches. The time is linear in the text for each star.
+/// Whether the pattern matches the whole text. The time for each star is linear in the length of the text.
 pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
@@ -24,7 +24,7 @@ mod tests {
 
     use super::*;
 
-    /// The plain recursive definition, as the oracle.
+    /// The recursive definition, which serves as the oracle.
     fn naive(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),

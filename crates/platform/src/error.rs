@@ -1,4 +1,4 @@
-//! An error as every AWS protocol can print it.
+//! An error in a form that every AWS protocol can print.
 
 use std::error::Error as StdError;
 
@@ -6,14 +6,14 @@ use ecru_store::StoreError;
 
 use crate::NoRandomness;
 
-/// The name of an error, as clients read it.
+/// The name of an error that clients read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
     pub name: &'static str,
     pub status: u16,
-    /// The service failed; clients do not see why.
+    /// Whether the service failed. Clients do not see the reason.
     pub fault: bool,
-    /// The code of the service model for the same case, where this one is ecru's own.
+    /// The service model's code for the same case, if this code is ecru's own.
     pub modelled: Option<&'static Code>,
 }
 
@@ -27,7 +27,7 @@ impl Code {
         }
     }
 
-    /// A code whose message is shown, whatever its status.
+    /// The same code, with a message that clients see whatever the status.
     #[must_use]
     pub const fn shown(self) -> Self {
         Self { fault: false, ..self }
@@ -52,7 +52,7 @@ type Source = Box<dyn StdError + Send + Sync>;
 pub struct ServiceError {
     pub code: &'static Code,
     pub message: String,
-    /// Members that a few exceptions carry beside their message, in order.
+    /// Members that some exceptions have in addition to the message, in order.
     pub detail: Vec<(&'static str, DetailValue)>,
     #[source]
     pub source: Option<Source>,
@@ -74,7 +74,7 @@ impl ServiceError {
         }
     }
 
-    /// A failure of the service itself; `message` goes to the log alone.
+    /// An internal error. Its message is logged and not sent.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(&INTERNAL_FAILURE, message)
     }

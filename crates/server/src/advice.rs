@@ -13,7 +13,7 @@ use crate::{control_socket::ControlSocket, error_chain::whole};
 
 const ANOTHER_DIRECTORY: &str = "choose another directory with `--data-dir`";
 
-/// The context of an error that `--listen` decides about.
+/// The context of an error whose remedy is another `--listen`.
 #[derive(Debug)]
 pub(crate) struct CannotListen(pub(crate) SocketAddr);
 
@@ -23,7 +23,7 @@ impl fmt::Display for CannotListen {
     }
 }
 
-/// The error of a server that did not start, or that ended by itself.
+/// The message for a server that did not start, or that ended because of an error.
 pub(crate) fn on_start(error: &anyhow::Error, data: Option<&Path>) -> String {
     let step = if error.is::<CannotListen>() {
         error.root_cause().downcast_ref::<io::Error>().and_then(listening)
@@ -34,7 +34,7 @@ pub(crate) fn on_start(error: &anyhow::Error, data: Option<&Path>) -> String {
     joined(format!("{error:#}"), step)
 }
 
-/// The error of a data directory that a command opens without a server.
+/// The message for a data directory that a command cannot open without a server.
 pub(crate) fn on_open(error: &StoreError, data: &Path) -> String {
     joined(whole(error), opening(error, Some(data)))
 }
@@ -61,7 +61,7 @@ pub(crate) fn on_restore(error: &BackupError, data: &Path) -> String {
         BackupError::NoBackup | BackupError::NotOurs => {
             Some("name the directory that `ecru backup` wrote to".to_owned())
         }
-        BackupError::Changed(_) => Some("restore another backup, or make this one again".to_owned()),
+        BackupError::Changed(_) => Some("restore another backup, or run `ecru backup` again".to_owned()),
         BackupError::NoRoom { .. } => Some(format!("free some space, or {ANOTHER_DIRECTORY}")),
         BackupError::Busy => Some("wait until the other command has ended".to_owned()),
         BackupError::NotEmpty => Some("choose an empty one with `--data-dir`".to_owned()),
@@ -71,13 +71,13 @@ pub(crate) fn on_restore(error: &BackupError, data: &Path) -> String {
     joined(whole(error), step)
 }
 
-/// The error of a control socket that gives no valid response.
+/// The message for a control socket that sends no valid response.
 pub(crate) fn on_control(error: &io::Error) -> String {
     let step = match error.kind() {
         ErrorKind::PermissionDenied => "run this command as the user who runs the server",
         _ => "run the command again",
     };
-    format!("the running server cannot be asked: {error}; {step}")
+    format!("cannot reach the running server: {error}; {step}")
 }
 
 fn joined(problem: String, step: Option<String>) -> String {
@@ -90,11 +90,11 @@ fn joined(problem: String, step: Option<String>) -> String {
 fn listening(error: &io::Error) -> Option<String> {
     Some(match error.kind() {
         ErrorKind::AddrInUse => {
-            "choose another port with `--listen`, such as `--listen 127.0.0.1:0` for any that is free"
+            "choose another port with `--listen`, such as `--listen 127.0.0.1:0` for any free port"
                 .to_owned()
         }
         ErrorKind::AddrNotAvailable => {
-            "choose an address of this machine with `--listen`, such as `--listen 0.0.0.0:4566` for all"
+            "choose an address of this machine with `--listen`, such as `--listen 0.0.0.0:4566` for all of them"
                 .to_owned()
         }
         ErrorKind::PermissionDenied => "choose a port from 1024 up with `--listen`".to_owned(),
@@ -102,7 +102,7 @@ fn listening(error: &io::Error) -> Option<String> {
     })
 }
 
-/// The next step, or `None` if the error already says it.
+/// The next step. `None` if the error already names it.
 fn opening(error: &StoreError, data: Option<&Path>) -> Option<String> {
     Some(match error {
         StoreError::InUse => match data.and_then(ControlSocket::server) {

@@ -1,4 +1,4 @@
-//! From a request to its answer: first the rules of every API, then the addressed API.
+//! Answers a request: applies the rules for all APIs, then calls the addressed API.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -97,7 +97,7 @@ impl Application {
         })
     }
 
-    /// A path below `/_` is never one of a mounted service.
+    /// A mounted service never handles paths below `/_`.
     pub(crate) fn api<B>(&self, request: &Request<B>) -> Api {
         match api(request) {
             Api::Own
@@ -112,7 +112,7 @@ impl Application {
 }
 
 fn api<B>(request: &Request<B>) -> Api {
-    // Clients that begin the path with extra slashes are clients of the registry too.
+    // A path that begins with extra slashes is a registry path too: some clients send it.
     let path = request.uri().path();
     let path = path.strip_prefix('/').map_or(path, |below| {
         let below = below.trim_start_matches('/');

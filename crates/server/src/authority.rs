@@ -21,7 +21,8 @@ pub(crate) enum Host<'a> {
 }
 
 impl Authority {
-    /// Lower-cased. `None` for user information, an empty host, an invalid port or other characters.
+    /// Parses and lower-cases the text. `None` for user information, an empty host, an invalid port or other
+    /// characters.
     pub(crate) fn parse(text: &str) -> Option<Authority> {
         let host_length = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
@@ -37,8 +38,8 @@ impl Authority {
         })
     }
 
-    /// The target of the request. `None` unless the request names it exactly once, as HTTP/1.1 requires.
-    /// Health checks of load balancers use HTTP/1.0 and name no host: their target is the address that they
+    /// The authority that the request names. `None` unless it names exactly one, as HTTP/1.1 requires. Health
+    /// checks of load balancers use HTTP/1.0 without a host; their authority is the address that they
     /// connected to.
     pub(crate) fn of_request<B>(request: &Request<B>, local: SocketAddr) -> Option<Authority> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
@@ -68,7 +69,7 @@ impl Authority {
         &self.text
     }
 
-    /// Without the port.
+    /// The host without the port.
     pub(crate) fn host_text(&self) -> &str {
         self.text.get(..self.host_length).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
 //! Refuses requests from pages of other sites in a browser on the same machine.
 //!
 //! A browser sends requests to this port for any page that asks it to, and names the page in `Origin` and
-//! `Sec-Fetch-Site`. A page may also point its own host name at this machine. Its requests are refused
-//! because of that name, like requests of any other client.
+//! `Sec-Fetch-Site`. A page may also point its own host name at this machine. Such requests are refused
+//! because of the host name, whatever the client.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -29,7 +29,7 @@ pub(crate) fn is_foreign(headers: &HeaderMap, visited: &Visited<'_>) -> bool {
     crosses_sites || foreign_origin
 }
 
-/// The scheme is not compared: a proxy in front may terminate TLS.
+/// Compares host and port, but not the scheme: a proxy in front may terminate TLS.
 fn is_own_origin(origin: &str, visited: &Visited<'_>) -> bool {
     let authority = origin
         .strip_prefix("http://")
@@ -67,7 +67,7 @@ mod tests {
     fn programs_are_not_taken_for_browsers() {
         check("ecru:4566", &[], false);
         check("ecru:4566", &[("user-agent", "docker/27")], false);
-        // The header that Node's `fetch` sends.
+        // Node's `fetch` sends this header.
         check("ecru:4566", &[("sec-fetch-mode", "cors")], false);
         check("ecru:4566", &[CHROME, ("sec-fetch-mode", "navigate")], false);
     }

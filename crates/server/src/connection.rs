@@ -56,7 +56,7 @@ const READ_BYTES_MAX: usize = 512 * 1024;
 const STREAMS_MAX: u32 = 128;
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-/// Files that the streams of one connection may have open. Further streams wait.
+/// Maximum number of files that the streams of one connection may have open. Further streams wait.
 const STREAM_FILES_MAX: usize = 32;
 
 const TLS_HANDSHAKE_RECORD: u8 = 0x16;
@@ -101,7 +101,7 @@ pub(crate) async fn serve(
 }
 
 async fn ended(phase: &mut watch::Receiver<Phase>) {
-    // An error means that the server is gone, which is an end too.
+    // An error means that the server has ended too.
     let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
 }
 
@@ -263,9 +263,9 @@ struct Arrived {
     arrival: Arrival,
     peer: SocketAddr,
     handover: Option<Handover>,
-    /// In HTTP/1.1 only: there, a body that is not read ends the connection.
+    /// In HTTP/1.1 only: an unread body ends the connection there.
     unread: Option<UnreadBody>,
-    /// In HTTP/2 only.
+    /// In HTTP/2 only: the limit on open files.
     files: Option<Arc<Semaphore>>,
 }
 
@@ -322,9 +322,9 @@ impl Arrived {
         (Request::from_parts(parts, body), rest)
     }
 
-    /// In HTTP/1.1, a client that still sends, or waits for `100 Continue`, gets its answer now, and the
-    /// connection ends with it. An HTTP/2 connection carries other requests, so the rest of the body is read
-    /// and dropped beside the answer.
+    /// In HTTP/1.1, a client that still sends, or waits for `100 Continue`, gets its answer at once, and the
+    /// connection ends after it. An HTTP/2 connection carries other requests, so the rest of the body is read
+    /// and dropped while the answer is sent.
     async fn end_body(&self, rest: Rest<Incoming>, may_be_read: bool, response: &mut Response<Content>) {
         let Some(unread) = &self.unread else {
             tokio::spawn(rest.drop_what_comes());

@@ -29,7 +29,7 @@ impl ControlSocket {
         Ok((ControlSocket { path }, listener))
     }
 
-    /// `None` if no server listens.
+    /// Connects to the server. `None` if no server listens.
     pub(crate) fn connect(directory: &Path) -> io::Result<Option<std::os::unix::net::UnixStream>> {
         use io::ErrorKind::{ConnectionRefused, NotFound};
 
@@ -42,7 +42,7 @@ impl ControlSocket {
 }
 
 impl ControlSocket {
-    /// The process id of the server behind it.
+    /// The process ID of the server that listens.
     #[cfg(target_os = "linux")]
     pub(crate) fn server(directory: &Path) -> Option<u32> {
         let stream = ControlSocket::connect(directory).ok()??;
@@ -50,7 +50,7 @@ impl ControlSocket {
         u32::try_from(credentials.pid.as_raw_pid()).ok()
     }
 
-    /// Elsewhere the system is not asked.
+    /// Other systems do not report the process.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn server(_: &Path) -> Option<u32> {
         None

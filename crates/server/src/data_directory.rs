@@ -36,7 +36,7 @@ impl OpenedDirectory {
                 let made = fs::DirBuilder::new().mode(0o700).create(&path);
                 made.with_context(|| {
                     format!(
-                        "cannot make the data directory `{}`, whose place the variable `TMPDIR` decides",
+                        "cannot create the data directory `{}`, whose parent is the value of `TMPDIR`",
                         path.display()
                     )
                 })?;

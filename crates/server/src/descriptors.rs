@@ -1,4 +1,4 @@
-//! The number of uploads in progress that the limit of open descriptors permits.
+//! The number of concurrent uploads that the limit of open descriptors permits.
 
 use rustix::process::{Resource, getrlimit};
 

@@ -1,4 +1,4 @@
-//! Errors with their causes, for people.
+//! Formats an error with its causes.
 
 /// An error with its causes, in one line.
 pub(crate) fn whole(error: &dyn std::error::Error) -> String {

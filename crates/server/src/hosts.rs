@@ -70,7 +70,7 @@ impl HostPattern {
 }
 
 pub(crate) struct Hosts {
-    /// The name of the machine and of the public endpoint.
+    /// The names of the machine and of the public endpoint.
     own: Vec<String>,
     allowed: Vec<HostPattern>,
 }
@@ -92,7 +92,7 @@ impl Hosts {
 
     pub(crate) fn answer_for(&self, authority: &Authority) -> bool {
         let Host::Name(name) = authority.host() else {
-            // A page that was loaded from an address comes from that address.
+            // A page under an IP address was loaded from that address, so it cannot belong to another server.
             return true;
         };
         let name = name.strip_suffix('.').unwrap_or(name);
@@ -107,8 +107,8 @@ impl Hosts {
             || self.allowed.iter().any(|pattern| pattern.covers(name))
     }
 
-    /// `<account>.dkr.ecr.<region>.<domain>`. A domain without a dot is refused: in `….dkr.ecr.us-east-1.com`
-    /// the last two labels are a domain that anyone may have registered.
+    /// Whether the name is `<account>.dkr.ecr.<region>.<domain>`. A domain without a dot is refused: in
+    /// `….dkr.ecr.us-east-1.com`, anyone could register the domain of the last two labels.
     fn know_registry(&self, name: &str) -> bool {
         let labels = name.splitn(5, '.').collect::<Vec<_>>();
         let [account, "dkr", "ecr" | "ecr-fips", region, domain] = labels.as_slice() else {
@@ -120,7 +120,8 @@ impl Hosts {
     }
 }
 
-/// The hosts of the JSON API, for clients that resolve them to this server: `api.ecr.<region>.amazonaws.com`.
+/// Whether the name is a host of the JSON API, `api.ecr.<region>.amazonaws.com`, for clients that resolve it
+/// to this server.
 fn is_of_service(name: &str) -> bool {
     let name = name.strip_prefix("api.").unwrap_or(name);
     let labels = name.splitn(3, '.').collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! A request's body as its handler gets it. The unread rest comes back, to be read or to end the connection.
+//! Lends a request's body to its handler. The unread rest is then read or ends the connection.
 
 use std::{
     pin::Pin,
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::lingering::{BYTES_MAX, SILENCE_MAX, TIME_MAX};
 
-/// A rest up to this size may already be on its way: it is read, and the connection goes on.
+/// A rest up to this size may already be on its way. It is read, and the connection continues.
 const REST_BYTES_MAX: usize = 64 * 1024;
 const REST_TIME_MAX: Duration = Duration::from_millis(20);
 

@@ -44,7 +44,7 @@ pub struct Options {
 /// The other registries that the pull-through cache may ask, beside those that the service supports.
 #[derive(Clone, Debug, Default)]
 pub struct UpstreamOptions {
-    /// An upstream host, and the URL to use instead.
+    /// Upstream hosts, each with the URL to use instead.
     pub redirected: Vec<(String, Url)>,
     /// `host` or `host:port`.
     pub allowed: Vec<String>,
@@ -66,7 +66,7 @@ pub struct TlsFiles {
 /// The receivers of events.
 #[derive(Clone, Debug)]
 pub struct EventOptions {
-    /// Receives each event in a request of its own.
+    /// Receives each event in a separate request.
     pub webhook: Option<Url>,
     /// Receives events through EventBridge's `PutEvents`.
     pub endpoint: Option<Url>,

@@ -30,7 +30,7 @@ pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Con
     };
     match request.method() {
         method if is_read(method) => answer(service),
-        // Load balancers treat a server that answers it as healthy.
+        // Load balancers treat a server that answers this request as healthy.
         &Method::OPTIONS => methods(),
         _ => not_allowed(METHODS),
     }
@@ -88,7 +88,7 @@ fn ready(service: &Service) -> Response<Content> {
     json_answer(status, &json!({ "status": text }))
 }
 
-/// The shape that helpers for LocalStack wait for.
+/// The JSON that helpers for LocalStack wait for.
 fn localstack(service: &Service) -> Response<Content> {
     let state = match service.store.health() {
         Health::Writable => "running",

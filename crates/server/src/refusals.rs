@@ -61,7 +61,7 @@ pub(crate) const NOT_FOUND: Refusal = Refusal {
     status: StatusCode::NOT_FOUND,
     aws_code: "UnknownOperationException",
     oci_code: "UNSUPPORTED",
-    message: Cow::Borrowed("there is nothing at this path"),
+    message: Cow::Borrowed("no API has this path"),
 };
 
 pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {

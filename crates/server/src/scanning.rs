@@ -98,7 +98,7 @@ fn from_the_start(mut file: File) -> io::Result<File> {
 fn problem(error: ScanError) -> ScanProblem {
     match error {
         ScanError::Archive(_) | ScanError::Limit(_) => ScanProblem::Image(error.to_string()),
-        // The error of opening the layer.
+        // Opening the layer failed: the error is one that this port returned to the scanner.
         ScanError::Layer(error) => error
             .downcast()
             .unwrap_or_else(|error| ScanProblem::Scanner(Box::new(error))),

@@ -1,4 +1,4 @@
-//! A running server: its listener, its data, its end.
+//! A running server: its listener, its data and its end.
 
 use std::{
     convert::Infallible,
@@ -78,7 +78,7 @@ impl Server {
         let services = open_services(&directory, options.account_id, configuration, ports)?;
         let service = &services.ecr;
 
-        // Before the first request can cause an event.
+        // The sinks must exist before the first request can cause an event.
         let sinks = sinks(&options.events)?;
         events::connect(service, &sinks).await?;
 
@@ -154,7 +154,8 @@ impl Server {
             self.connections.recv().await;
         }
         self.background.shutdown().await;
-        // Before the lock is released: after that, the socket belongs to the next server.
+        // The socket must be removed before the lock is released: after that, another server may have created
+        // its own.
         drop(self.control_socket.take());
         self.services.ecr.store.close().await;
     }
@@ -204,7 +205,7 @@ fn open_control_socket(
     }
 }
 
-/// Blocks, since nothing can be done before the data is open: another thread would only add its start.
+/// Opens the data on this thread: the server cannot work before, and another thread would only cost time.
 fn open_services(
     directory: &OpenedDirectory,
     default_account: RegistryId,
@@ -273,7 +274,7 @@ async fn accept(
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted for the moment");
+                tracing::warn!(%error, "cannot accept connections at the moment");
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,8 +1,8 @@
-//! Polls a connection again at once if it has woken itself.
+//! Polls a connection again immediately if it has woken itself.
 //!
-//! A request and its body are two ends of channels within one task, which wakes itself when it passes
-//! something on. The runtime treats that as new work: it wakes another thread, which takes over the
-//! connection, and the next bytes find a cold cache.
+//! A request and its body are two ends of channels within one task. The task wakes itself when it passes data
+//! from one end to the other. The runtime treats this as new work: it wakes another thread, which takes over
+//! the connection, and the next bytes find a cold cache.
 
 use std::{
     pin::Pin,
@@ -18,7 +18,7 @@ use tokio::task::coop;
 /// After this many polls, other tasks run.
 const POLLS_MAX: usize = 8;
 
-/// Polls a future again at once if it was woken while it was polled.
+/// Polls a future again immediately if it was woken while it was polled.
 pub(crate) struct Steady<F> {
     future: Pin<Box<F>>,
     wakes: Arc<Wakes>,
@@ -119,8 +119,8 @@ mod tests {
         }
     }
 
-    /// Wakes itself `wakes` times before it is ready. Returns how often it was polled at once, and how often
-    /// its task was woken.
+    /// The future wakes itself `wakes` times before it is ready. Returns the number of immediate polls, and
+    /// the number of wakes of its task.
     fn poll_once(wakes: usize) -> (Poll<()>, usize, usize) {
         let mut polls = 0;
         let mut future = Steady::new(poll_fn(|context| {

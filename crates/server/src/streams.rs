@@ -1,9 +1,9 @@
-//! The streams of an HTTP/2 connection: an answer is ended if its client takes no byte of it for a minute.
+//! The streams of an HTTP/2 connection. An answer ends if its client takes no byte of it for a minute.
 //!
-//! Flow control lets a client delay an answer for ever while its connection looks alive. Each stream has a
-//! clock that runs while pieces of its answer wait to be taken. A piece that still waits after its stream has
-//! finished can only be ended with the connection. A client with many waiting streams loses its connection
-//! too.
+//! With flow control, a client can delay an answer forever while its connection looks alive. Each stream has
+//! a clock that runs while pieces of its answer wait for the client. A piece that still waits after its
+//! stream has finished can only be dropped by closing the connection. A connection with many waiting streams
+//! is closed too.
 
 use std::{
     future::poll_fn,
@@ -24,9 +24,9 @@ use tokio::{
 
 const STALL_MAX: Duration = Duration::from_mins(1);
 const CHECKED_EVERY: Duration = Duration::from_secs(5);
-/// Streams that the clock may end before it ends their connection.
+/// Number of streams that the clock may end before it closes the connection.
 const STALLED_MAX: usize = 32;
-/// Finished streams whose last piece waits are checked once there are this many.
+/// When this number of streams have finished with their last piece waiting, those streams are checked.
 const LEFT_MIN: usize = 64;
 
 tokio::task_local! {
@@ -52,7 +52,7 @@ impl Progress {
     }
 }
 
-/// A piece that waits to be taken. It is dropped when it is taken.
+/// A piece that waits for the client. It is dropped when the client takes it.
 #[derive(Debug)]
 pub(crate) struct Untaken(Arc<Progress>);
 
@@ -154,7 +154,7 @@ enum Ended {
 
 type Clock = (Watch, Pin<Box<Sleep>>);
 
-/// Ready when the client takes nothing. Sets no timer while no piece waits for the client.
+/// Ready when the client has taken nothing for too long. Sets no timer while no piece waits for the client.
 fn poll_clock(clock: &mut Option<Clock>, progress: &Arc<Progress>, cx: &mut Context<'_>) -> Poll<()> {
     if progress.waiting.load(Relaxed) == 0 {
         return Poll::Pending;

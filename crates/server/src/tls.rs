@@ -22,7 +22,7 @@ use crate::TlsFiles;
 const CHECKS_APART: Duration = Duration::from_secs(1);
 
 pub(crate) const HTTP2: &[u8] = b"h2";
-/// What each file is, and the flag that names it.
+/// The name of each file in messages, and its flag.
 const CERTIFICATE: (&str, &str) = ("certificate", "--tls-cert");
 const KEY: (&str, &str) = ("key", "--tls-key");
 const HTTP1: &[u8] = b"http/1.1";
@@ -55,7 +55,7 @@ type Stamps = [(SystemTime, u64); 2];
 
 impl ReloadedCertificate {
     fn load(files: TlsFiles, provider: Arc<CryptoProvider>) -> anyhow::Result<ReloadedCertificate> {
-        // Before the content, so that a change in between is seen at the next check.
+        // Read before the content, so that the next check detects a change in between.
         let seen = stamps(&files)?;
         let pair = Arc::new(read_pair(&files, &provider)?);
         let state = Mutex::new(State {
@@ -79,7 +79,8 @@ impl ReloadedCertificate {
         Arc::clone(&state.pair)
     }
 
-    /// Keeps the current pair unless a whole new one is there: the files are replaced one after the other.
+    /// Reloads the pair once both files match. They are replaced one after the other, so the current pair
+    /// stays until then.
     fn reload(&self, state: &mut State) {
         let Ok(stamps) = stamps(&self.files) else { return };
         if stamps == state.seen {
@@ -178,12 +179,12 @@ mod tests {
         assert_eq!(
             next(Duration::from_millis(10)),
             first,
-            "too early for another look"
+            "too early for another check"
         );
         assert_eq!(
             next(CHECKS_APART),
             first,
-            "a certificate whose key has not come yet"
+            "a certificate whose key is not there yet"
         );
 
         fs::write(&files.key, [&new_key[..], b"\n"].concat()).expect("a file");
@@ -191,7 +192,7 @@ mod tests {
         assert_ne!(second, first);
 
         fs::write(&files.certificate, "nothing").expect("a file");
-        assert_eq!(next(CHECKS_APART), second, "what is no certificate");
+        assert_eq!(next(CHECKS_APART), second, "an invalid certificate");
         fs::remove_file(&files.certificate).expect("its end");
         assert_eq!(next(CHECKS_APART), second, "no file");
     }

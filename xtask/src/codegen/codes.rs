@@ -1,4 +1,4 @@
-//! `codes.rs`: every error code as the wire prints it.
+//! `codes.rs`: every error code in the form that the wire sends.
 
 use anyhow::Result;
 use proc_macro2::{Ident, Literal, TokenStream};

@@ -1,4 +1,4 @@
-//! `dispatch.rs`: from an operation and its input to the function in the service, and back.
+//! `dispatch.rs`: reads the input of an operation, calls its function in the service, and prints the output.
 
 use proc_macro2::TokenStream;
 use quote::quote;

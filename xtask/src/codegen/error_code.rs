@@ -1,4 +1,4 @@
-//! `error_code.rs`: every error the service or this registry can answer with.
+//! `error_code.rs`: every error that the service or ecru can return.
 
 use anyhow::{Result, ensure};
 use proc_macro2::{Ident, Literal, TokenStream};

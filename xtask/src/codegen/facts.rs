@@ -13,7 +13,7 @@ pub(super) use ecru_facts::{Kind, Member, Operation, Paginator, Shape};
 
 pub(super) struct Facts {
     facts: ecru_facts::Facts,
-    /// The types are in `ecru-model`, apart from the code of the wire.
+    /// Whether the types are in `ecru-model`, apart from the code of the wire.
     types_apart: bool,
 }
 
@@ -25,16 +25,16 @@ impl Deref for Facts {
     }
 }
 
-/// What a constrained text may violate, with the sentence for each.
+/// The constraints of a text, with the error sentence for each.
 pub(super) struct TextRule {
     pub(super) min: Option<(i64, String)>,
     pub(super) max: Option<(i64, String)>,
-    /// The expression to match, and the sentence.
+    /// The regular expression, and its error sentence.
     pub(super) pattern: Option<(String, String)>,
 }
 
 impl Facts {
-    /// Reads the folder of a service.
+    /// Loads the folder of a service.
     pub(super) fn load(folder: &Path, types_apart: bool) -> Result<Self> {
         let facts = ecru_facts::Facts::parse(
             &read(&folder.join("model.json"))?,
@@ -44,7 +44,7 @@ impl Facts {
         Ok(Self { facts, types_apart })
     }
 
-    /// The path that generated code imports an item of `module` by.
+    /// The path by which generated code imports an item of `module`.
     pub(super) fn import(&self, module: &str, item: &str) -> TokenStream {
         let (module, item) = (names::function(module), names::type_name(item));
         if self.types_apart {
@@ -63,7 +63,7 @@ impl Facts {
         }
     }
 
-    /// The crate of the vocabulary, seen from the types.
+    /// The crate with the shared vocabulary, as the types name it.
     pub(super) fn vocabulary(&self) -> TokenStream {
         if self.types_apart {
             quote! { crate }
@@ -76,12 +76,12 @@ impl Facts {
         self.types_apart
     }
 
-    /// Error sentences show the value.
+    /// Whether error sentences show the value.
     pub(super) fn shows_values(&self) -> bool {
         self.overrides.violations.style == Style::Counted
     }
 
-    /// The Rust name of a structure: requests and responses are called after their operation.
+    /// The Rust name of a structure. Inputs and outputs are named after their operation.
     pub(super) fn structure_name(&self, shape: &str) -> String {
         for operation in &self.operations {
             if operation.input == shape {
@@ -98,14 +98,14 @@ impl Facts {
         self.overrides.hand_written.contains(shape)
     }
 
-    /// Constrained text that a request may carry is a type of its own, unless it is listed under `text`:
-    /// that is checked on the wire, while rooms answer for what it means.
+    /// Whether a text gets its own type: constrained text that a request may carry does. Text listed under
+    /// `text` does not, because only the wire checks it, and a room decides about its meaning.
     pub(super) fn is_newtype(&self, shape: &str) -> Result<bool> {
         let otherwise = self.is_hand_written(shape) || self.overrides.text.contains(shape);
         Ok(!otherwise && self.text_rule(shape)?.is_some() && self.in_inputs()?.contains(shape))
     }
 
-    /// The name by which error sentences call a member.
+    /// The name of a member in error sentences.
     pub(super) fn path_name<'a>(&'a self, owner: &str, member: &'a str) -> Cow<'a, str> {
         match self.overrides.paths.get(&format!("{owner}.{member}")) {
             Some(path) => Cow::Borrowed(path),
@@ -176,7 +176,8 @@ impl Facts {
         }))
     }
 
-    /// What is said of a list whose element, a plain value, violates something: all that an element must meet.
+    /// The sentence for a list in which an element, a plain value, violates a constraint. It lists all
+    /// constraints of the element.
     pub(super) fn element_sentence(&self, element: &str) -> Result<Option<String>> {
         let shape = self.shape(element)?;
         let mut parts = Vec::new();

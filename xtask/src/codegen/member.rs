@@ -6,7 +6,7 @@ use quote::quote;
 
 use super::facts::{Facts, Member};
 
-/// A reference to the member of `owner`, made when the code is compiled.
+/// A reference to the member of `owner`, evaluated at compile time.
 pub(super) fn reference(facts: &Facts, owner: &str, member: &Member) -> Result<TokenStream> {
     let (name, path) = (wire_name(member), facts.path_name(owner, &member.name));
     let place = place(facts, owner, member)?;
@@ -35,7 +35,7 @@ fn place(facts: &Facts, owner: &str, member: &Member) -> Result<Option<TokenStre
             quote! { .at(Place::Header(#name)) }
         }
         Some("statusCode") => quote! { .at(Place::Status) },
-        Some(other) => bail!("`{owner}.{}`: the wire knows no place `{other}`", member.name),
+        Some(other) => bail!("`{owner}.{}`: the wire has no place `{other}`", member.name),
     }))
 }
 
@@ -51,7 +51,7 @@ fn list(facts: &Facts, member: &Member) -> Result<Option<TokenStream>> {
     ))
 }
 
-/// The names of `ecru_platform::wire` that descriptions use.
+/// The names from `ecru_platform::wire` that descriptions use.
 pub(super) fn imports(functions: &TokenStream) -> TokenStream {
     let text = functions.to_string();
     let place = text.contains("Place ::").then(|| quote! { Place, });

@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: writes the types, the validation and the dispatch that follow from the service models.
+//! `cargo xtask codegen`: writes the types, the validation and the dispatch from the service models.
 
 mod codes;
 mod dispatch;
@@ -22,11 +22,11 @@ use quote::quote;
 use crate::root;
 use facts::Facts;
 
-/// Where the code of a service goes.
+/// Where the code of a service is written.
 struct Layout {
     service: &'static str,
     folder: &'static str,
-    /// ECR's types are part of the vocabulary that all crates share.
+    /// The folder for the types. ECR's types belong to the vocabulary that all crates share.
     types: Option<&'static str>,
 }
 
@@ -43,7 +43,7 @@ const LAYOUTS: [Layout; 2] = [
     },
 ];
 
-/// A generated file: where it goes, from the workspace's root, and its text.
+/// A generated file: its path from the workspace's root, and its text.
 struct Output {
     path: String,
     text: String,
@@ -119,7 +119,7 @@ fn output(folder: &str, name: &str, tokens: &TokenStream) -> Result<Output> {
     Ok(Output { path, text })
 }
 
-/// The limit of the lint `too_many_lines` in this workspace.
+/// The limit of the lint `too_many_lines` in this workspace, which generated code must expect.
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The lines inside the longest function of formatted code.
@@ -153,7 +153,7 @@ fn type_modules() -> TokenStream {
     }
 }
 
-/// The same where the crate says itself what it exports.
+/// The modules for a crate that lists its exports itself.
 fn shared_modules() -> TokenStream {
     quote! {
         pub(crate) mod error_code;
@@ -173,7 +173,7 @@ fn wire_modules() -> TokenStream {
     }
 }
 
-/// An exception of the lint for arms with equal bodies, where it is needed.
+/// The exception from the lint for arms with equal bodies, if the bodies need it.
 fn same_arms(bodies: &[String]) -> Option<TokenStream> {
     let mut distinct = bodies.to_vec();
     distinct.sort();

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 
-/// `imageTagMutability` and `GetDownloadUrlForLayer` with underscores between the words.
+/// Converts names such as `imageTagMutability` and `GetDownloadUrlForLayer` to snake case.
 pub(super) fn snake(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::with_capacity(name.len() + 8);
@@ -43,7 +43,7 @@ pub(super) fn type_name(name: &str) -> Ident {
     format_ident!("{}", first_letter(name, |letter| letter.to_ascii_uppercase()))
 }
 
-/// `RoleArn` as error sentences write it.
+/// Converts `RoleArn` to the form of error sentences, `roleArn`.
 pub(super) fn uncapitalised(name: &str) -> String {
     first_letter(name, |letter| letter.to_ascii_lowercase())
 }
@@ -53,12 +53,12 @@ fn first_letter(name: &str, change: impl Fn(char) -> char) -> String {
     letters.next().map(change).into_iter().chain(letters).collect()
 }
 
-/// `SCAN_ON_PUSH`, `docker-hub` and `InvalidImageTag` as the name of a variant.
+/// Converts values such as `SCAN_ON_PUSH`, `docker-hub` and `InvalidImageTag` to the name of a variant.
 pub(super) fn variant(value: &str) -> Ident {
     let shouted = !value.chars().any(|letter| letter.is_ascii_lowercase());
     let words = value.split(['_', '-']).map(|word| capitalised(word, shouted));
     match words.collect::<String>().as_str() {
-        // A keyword that cannot be raw.
+        // The keyword `Self` cannot be a raw identifier.
         "Self" => format_ident!("SelfValue"),
         name => format_ident!("{name}"),
     }
@@ -77,7 +77,7 @@ fn capitalised(word: &str, shouted: bool) -> String {
     first.into_iter().chain(rest).collect()
 }
 
-/// A number with its digits in groups of three, as lints want long ones.
+/// A number literal with digits grouped in threes, as lints require.
 pub(super) fn number(number: i64) -> TokenStream {
     let digits = number.unsigned_abs().to_string();
     let mut grouped = String::new();

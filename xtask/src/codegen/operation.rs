@@ -1,4 +1,4 @@
-//! `operation.rs`: the operations of the service, the errors each may answer with and how it pages.
+//! `operation.rs`: the operations of the service, the errors of each, and its pagination.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;

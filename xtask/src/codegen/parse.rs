@@ -1,4 +1,4 @@
-//! `parse.rs`: values of any protocol to inputs that cannot be invalid.
+//! `parse.rs`: converts values of any protocol to inputs that are valid by type.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn imports(facts: &Facts) -> Result<BTreeSet<Ident>> {
     Ok(used)
 }
 
-/// One function for each structure and for each plain value or list that has a rule.
+/// One function for each structure, and for each plain value or list that has a constraint.
 fn function(facts: &Facts, name: &str) -> Result<Option<TokenStream>> {
     let shape = facts.shape(name)?;
     let body = match shape.kind {

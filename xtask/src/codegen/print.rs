@@ -1,4 +1,4 @@
-//! `print.rs`: outputs in any protocol, absent members left out.
+//! `print.rs`: writes outputs in any protocol, without absent members.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn structure(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
     })
 }
 
-/// How the value to print is reached: by reference, as a copy, and as the receiver of a method.
+/// The expressions for the value to print: by reference, as a copy, and as the receiver of a method.
 struct Place {
     reference: TokenStream,
     copy: TokenStream,
@@ -76,7 +76,7 @@ impl Place {
         }
     }
 
-    /// A local that holds a reference.
+    /// The expressions for a local that holds a reference.
     fn of_local(local: &str) -> Self {
         let local = format_ident!("{local}");
         Self {
@@ -105,7 +105,7 @@ fn print_member(facts: &Facts, owner: &str, member: &Member) -> Result<TokenStre
     })
 }
 
-/// The statement that prints what stands at `place`.
+/// The statement that prints the value at `place`.
 fn print(facts: &Facts, name: &str, place: &Place) -> Result<TokenStream> {
     let shape = facts.shape(name)?;
     let Place {
@@ -141,7 +141,7 @@ fn print(facts: &Facts, name: &str, place: &Place) -> Result<TokenStream> {
     })
 }
 
-/// What prints an element of a list or a map: the function of its structure or a closure.
+/// The printer of an element of a list or map: the function of its structure, or a closure.
 fn print_element(facts: &Facts, name: &str, local: &str) -> Result<TokenStream> {
     if facts.shape(name)?.kind == Kind::Structure {
         let function = function_name(facts, name);

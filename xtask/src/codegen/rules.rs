@@ -1,4 +1,4 @@
-//! `rules.rs`: what a constrained text must meet, and the sentence for each way it does not.
+//! `rules.rs`: the constraints of texts, and the error sentence for each.
 
 use anyhow::Result;
 use proc_macro2::TokenStream;

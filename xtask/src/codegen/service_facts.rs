@@ -1,4 +1,4 @@
-//! `service.rs`: the facts of the service and of each operation that the wire needs.
+//! `service.rs`: the facts about the service and its operations that the wire needs.
 
 use anyhow::{Context, Result};
 use ecru_facts::{ProtocolName, Style};
@@ -97,7 +97,7 @@ fn operation(facts: &Facts, operation: &Operation) -> Result<TokenStream> {
     })
 }
 
-/// The code for invalid input: the first of the service's that the operation has.
+/// The code for invalid input: the first of the service's list that the operation has.
 fn violation(facts: &Facts, operation: &Operation) -> Result<Ident> {
     let codes = &facts.overrides.violations.codes;
     let known = codes.iter().find(|code| operation.errors.contains(code));

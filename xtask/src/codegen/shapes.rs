@@ -1,4 +1,4 @@
-//! `shapes.rs`: structures, enumerations and checked text of the service model.
+//! `shapes.rs`: structures, enumerations and constrained text of the service model.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub(super) fn render(facts: &Facts) -> Result<TokenStream> {
         .into_iter()
         .filter(|word| words.contains(word));
     let checks = checks.map(names::type_name);
-    // Code beside the types imports all of them from here.
+    // The hand-written code beside the types imports everything from this module.
     let (by_hand, words) = if facts.types_apart() {
         (None, by_hand.chain(checks).collect::<BTreeSet<_>>())
     } else {
@@ -133,7 +133,7 @@ pub(super) fn rust_type(facts: &Facts, name: &str) -> Result<TokenStream> {
     })
 }
 
-/// Whether a text shape is more than a `String`: an enumeration or text with a grammar.
+/// Whether a text shape has its own type: an enumeration, or constrained text.
 pub(super) fn is_typed_text(facts: &Facts, name: &str) -> Result<bool> {
     let shape = facts.shape(name)?;
     Ok(!shape.values.is_empty() || facts.is_hand_written(name) || facts.is_newtype(name)?)

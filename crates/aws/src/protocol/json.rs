@@ -30,7 +30,7 @@ impl Protocol for Json {
         parse: Parse<JsonFields, T>,
     ) -> Result<T, ServiceError> {
         let document = given.document;
-        // Without a closure to move into where the body is small.
+        // A small body is parsed here, without the cost of moving it into a closure.
         if document.text.len() <= INLINE_BYTES_MAX {
             return read_here(operation, document, parse);
         }
@@ -58,7 +58,7 @@ pub(crate) fn read_here<T>(
         trail: Trail::new(operation.violations),
         blob_start: document.take_blob_start(),
     };
-    // A large text and what is made of it need not be held together.
+    // The input is built from the value alone, so a large text can be freed first.
     drop(document);
     let input = parse(&mut fields, value);
     finish(operation, fields.trail, input, codes::of(ProtocolName::Json))
@@ -78,7 +78,7 @@ pub(crate) fn finish<T>(
     }
 }
 
-/// The JSON value in `text`, if it is one of bounded depth and size. No body at all is an input without members.
+/// Parses `text` as a JSON value of bounded depth and size. An empty body is an object without members.
 pub(crate) fn read_value(text: &[u8], codes: &'static Codes) -> Result<Value, ServiceError> {
     if text.is_empty() {
         return Ok(Value::Object(Map::new()));
@@ -95,7 +95,7 @@ pub(crate) fn read_value(text: &[u8], codes: &'static Codes) -> Result<Value, Se
 #[derive(Default)]
 pub(crate) struct JsonFields {
     pub(crate) trail: Trail,
-    /// The part of a blob that was decoded while it arrived.
+    /// The bytes of a blob that were decoded while the body arrived.
     blob_start: Option<Vec<u8>>,
 }
 
@@ -232,7 +232,7 @@ impl Fields for JsonFields {
         }
     }
 
-    /// Seconds since 1970, with a fraction.
+    /// Seconds since 1970, which may have a fraction.
     fn timestamp(&mut self, value: Value) -> Result<Timestamp, Refused> {
         let seconds = self.double(value)?;
         match millis(seconds) {
@@ -256,7 +256,7 @@ impl Fields for JsonFields {
     }
 }
 
-/// Milliseconds of a moment within the years that people write.
+/// The time in milliseconds. `None` if it is outside the range of years that can be written.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
 fn millis(seconds: f64) -> Option<i64> {
     const SECONDS_MAX: f64 = 253_402_300_799.0;

@@ -1,4 +1,4 @@
-//! Writes JSON text member by member, without building a tree of it first.
+//! Writes JSON text member by member, without a tree of values.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use ecru_model::Timestamp;
 use ecru_platform::wire::{Member, Sink};
 
 const FIRST_BYTES: usize = 512;
-/// A list that grows longer is moved as it grows.
+/// Maximum number of bytes to reserve for a list. A longer list is reallocated as it grows.
 const LIST_RESERVE_BYTES_MAX: usize = 128 * 1024;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl JsonSink {
         self.text
     }
 
-    /// No value ends in one of these two bytes, so they show whether a value precedes.
+    /// Writes a comma if a value precedes. No value ends with one of these two bytes.
     #[inline]
     pub(crate) fn separate(&mut self) {
         if !matches!(self.text.last(), Some(b'{' | b'[')) {
@@ -34,7 +34,7 @@ impl JsonSink {
         }
     }
 
-    /// Begins an object or a list that the caller fills and closes.
+    /// Opens an object or a list, which the caller fills and closes.
     pub(crate) fn open(&mut self, bracket: char) {
         self.text.extend(bracket.to_string().bytes());
     }
@@ -43,7 +43,7 @@ impl JsonSink {
         self.text.extend(bracket.to_string().bytes());
     }
 
-    /// Begins a member by any name, as errors do.
+    /// Writes the name of a member that is not in the model, such as `__type` of an error.
     pub(crate) fn key(&mut self, name: &str) {
         self.separate();
         self.text(name);
@@ -68,7 +68,7 @@ impl Sink for JsonSink {
         let first = self.text.len();
         for (printed, element) in elements.iter().enumerate() {
             if printed == 1 {
-                // The others will be about as long.
+                // The other elements will have about the same length.
                 let length = (self.text.len() - first + 8) * elements.len();
                 self.text.reserve(length.min(LIST_RESERVE_BYTES_MAX));
             }
@@ -89,7 +89,7 @@ impl Sink for JsonSink {
         });
     }
 
-    /// The name of a member of the model, which needs no escapes.
+    /// Writes the name of a member of the model. Such a name needs no escapes.
     #[inline]
     fn name(&mut self, member: &'static Member) {
         self.separate();
@@ -100,7 +100,8 @@ impl Sink for JsonSink {
 
     #[inline]
     fn text(&mut self, text: &str) {
-        // Looks at all of it, as many bytes at once are faster than to stop at the first that needs an escape.
+        // Checks every byte. Many bytes at once are faster than a loop that stops at the first byte to
+        // escape.
         let escapes = text
             .bytes()
             .map(|byte| u8::from(byte < b' ' || byte == b'"' || byte == b'\\'));
@@ -113,7 +114,7 @@ impl Sink for JsonSink {
         self.text.push(b'"');
     }
 
-    /// A value that is JSON already.
+    /// Appends a value that is JSON already.
     fn json(&mut self, json: &str) {
         self.text.extend_from_slice(json.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! The AWS protocols: each reads inputs and writes outputs without knowing of what service.
+//! The AWS protocols: each reads inputs and writes outputs without depending on a service.
 
 mod json;
 mod json_sink;
@@ -32,10 +32,10 @@ pub struct Printed {
     pub(crate) body: Vec<u8>,
 }
 
-/// Bodies from this size are read away from the threads that serve others.
+/// Larger bodies are parsed on the blocking pool, so that the async threads can serve other requests.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads a body of `bytes`: on the blocking pool if it is large, so that other requests are not delayed.
+/// Runs `read`: on the blocking pool if the body of `bytes` is large, so that other requests are not delayed.
 pub(crate) async fn read_sized<T: Send + 'static>(
     bytes: usize,
     read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The query protocol: reads an input from the keys of a form, and writes the XML of a result.
+//! The query protocol: reads an input from a form, and writes the result as XML.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ecru_model::Timestamp;
@@ -34,7 +34,7 @@ impl Protocol for Query {
         finish(operation, fields.trail, input, codes::of(ProtocolName::Query))
     }
 
-    /// Writes the result alone. The element around it names the request and is added later.
+    /// Writes the result alone. The caller adds the enclosing element, which holds the request ID.
     fn write<T>(operation: &'static OperationFacts, output: &T, print: fn(&mut XmlSink, &T)) -> Printed {
         let mut sink = XmlSink::new();
         print(&mut sink, output);
@@ -52,7 +52,7 @@ pub(crate) struct FormFields {
     trail: Trail,
 }
 
-/// The part of a form below one key, and how a list would be written there.
+/// The part of a form below one key, and how a list would be written in it.
 pub(crate) struct Place {
     form: Form,
     list: List,

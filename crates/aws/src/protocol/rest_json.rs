@@ -1,4 +1,5 @@
-//! REST with JSON: an input comes from path, query, headers and body, and an output goes to status, headers and body.
+//! REST with JSON: reads an input from path, query, headers and body, and writes an output to status, headers
+//! and body.
 
 use std::{collections::BTreeMap, mem};
 
@@ -67,13 +68,13 @@ pub(crate) struct RestFields {
     json: JsonFields,
 }
 
-/// A value, by where it comes from.
+/// A value, by the part of the request that holds it.
 pub(crate) enum Part {
     Request(Box<Request>),
     Json(Value),
-    /// A value of the path, the query or a header.
+    /// A value from the path, the query or a header.
     Text(String),
-    /// The values of a name that the query repeats.
+    /// The values of a query parameter that is repeated.
     Texts(Vec<String>),
     Payload(Vec<u8>),
 }
@@ -81,7 +82,7 @@ pub(crate) enum Part {
 pub(crate) struct Request {
     parts: RestParts,
     text: Vec<u8>,
-    /// The members of the body, which is parsed when the first one is read.
+    /// The members of the body, which is parsed when the first member is read.
     members: Option<Map<String, Value>>,
 }
 
@@ -134,7 +135,8 @@ impl Request {
 }
 
 impl RestFields {
-    /// The value as JSON reads it: texts of path, query and headers are what they look like.
+    /// Returns the value as JSON. A text from path, query or headers becomes a number or a boolean if it
+    /// looks like one.
     fn plain(&mut self, value: Part) -> Result<Value, Refused> {
         match value {
             Part::Json(value) => Ok(value),
@@ -239,7 +241,7 @@ impl Fields for RestFields {
         self.json.double(value)
     }
 
-    /// Seconds in JSON; ISO 8601 in path, query and headers.
+    /// Reads seconds from JSON, and ISO 8601 from path, query and headers.
     fn timestamp(&mut self, value: Part) -> Result<Timestamp, Refused> {
         match self.plain(value)? {
             Value::String(text) => match text.parse::<jiff::Timestamp>() {
@@ -262,16 +264,16 @@ impl Fields for RestFields {
     }
 }
 
-/// The members of the outermost object go where they belong, all else to JSON.
+/// Writes each member of the outermost object to its place in the response. Deeper values are JSON.
 pub(crate) struct RestSink {
     json: JsonSink,
     status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
     payload: Option<Vec<u8>>,
     depth: usize,
-    /// Where the next value goes, if not to the body.
+    /// Where the next value goes; the body is the default.
     next: Place,
-    /// A list that a header holds, while it is printed.
+    /// The list of a header, while its elements are printed.
     joined: Option<String>,
 }
 
@@ -301,7 +303,7 @@ impl RestSink {
         }
     }
 
-    /// Puts a plain value outside of the JSON body; false if it belongs there.
+    /// Writes a plain value outside of the JSON body. Returns false if the value belongs in the body.
     fn puts(&mut self, text: &str) -> bool {
         if let Some(joined) = &mut self.joined {
             if !joined.is_empty() {
@@ -315,7 +317,7 @@ impl RestSink {
             Place::Payload => self.payload = Some(text.as_bytes().to_vec()),
             Place::Header(name) => self.header(name, text),
             Place::Status => self.status = text.parse().unwrap_or(self.status),
-            // These are places of inputs only.
+            // Only inputs have these places.
             Place::Path(_) | Place::Query(_) => {}
         }
         true
@@ -327,7 +329,7 @@ impl RestSink {
         }
     }
 
-    /// Prints a structure. The payload becomes the whole body.
+    /// Prints a structure. A payload is the whole body.
     fn nested(&mut self, print: impl FnOnce(&mut Self)) {
         let is_payload = mem::replace(&mut self.next, Place::Body) == Place::Payload;
         if !is_payload {

@@ -1,4 +1,4 @@
-//! Writes XML element by element, as the query protocol answers.
+//! Writes XML element by element, for the query protocol.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ const FIRST_BYTES: usize = 512;
 
 pub(crate) struct XmlSink {
     text: String,
-    /// The element that the next value is written in; the outermost object has none.
+    /// The element around the next value. The outermost object has none.
     next: Option<Element>,
 }
 
@@ -21,7 +21,7 @@ struct Element {
 }
 
 impl Element {
-    /// An element that contains no list with its own element names.
+    /// An element in which a list uses the default element names.
     const fn plain(name: &'static str) -> Self {
         let list = List::USUAL;
         Self { name, list }
@@ -50,7 +50,7 @@ impl XmlSink {
         self.text.extend(["</", name, ">"]);
     }
 
-    /// An element with this text, which needs no escapes.
+    /// Writes an element with this text, which needs no escapes.
     fn plain(&mut self, text: &str) {
         let name = self.take_next().name;
         self.within(name, |sink| sink.text.push_str(text));
@@ -64,7 +64,8 @@ impl XmlSink {
     }
 }
 
-/// Appends text: escapes the characters that have a meaning in XML, and replaces those that XML does not allow.
+/// Appends text. Escapes the characters that have a meaning in XML, and replaces characters that XML does not
+/// allow.
 pub(crate) fn escape(into: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {
@@ -72,7 +73,7 @@ pub(crate) fn escape(into: &mut String, text: &str) {
             '<' => into.push_str("&lt;"),
             '>' => into.push_str("&gt;"),
             '"' => into.push_str("&quot;"),
-            // A reader would take it for a line feed.
+            // An XML parser would read it as a line feed.
             '\r' => into.push_str("&#xD;"),
             '\t' | '\n' => into.push(letter),
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => into.push('\u{fffd}'),

@@ -1,11 +1,11 @@
-//! Which content is taken, and which operation a target names.
+//! The accepted content types, and the operation that a target names.
 
 use ecru_platform::wire::{AwsService, Protocol, ServiceFacts};
 use ecru_registry::generated::service::FACTS;
 
 use super::*;
 
-/// ECR with no operation behind it.
+/// ECR without operations.
 struct Empty;
 
 impl AwsService for Empty {

@@ -1,4 +1,4 @@
-//! The wire with services that were written for these tests.
+//! Tests the wire with small services.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,7 +33,7 @@ use tempfile::TempDir;
 /// The context that generated code hands to operations.
 #[derive(Clone, Default)]
 struct Context {
-    /// The inputs of `AssumeRole` so far.
+    /// The inputs of all `AssumeRole` calls so far.
     asked: Arc<Mutex<Vec<AssumeRoleInput>>>,
     sender: Option<Sender>,
 }

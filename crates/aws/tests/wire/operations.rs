@@ -1,4 +1,4 @@
-//! Operations of STS that answer what the tests want to see.
+//! STS operations with the outputs that the tests need.
 
 use std::future::{Ready, ready};
 

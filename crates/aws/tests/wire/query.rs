@@ -1,4 +1,4 @@
-//! STS's generated code under the query protocol.
+//! STS's generated code with the query protocol.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A small service of notes under REST with JSON.
+//! A small notes service with REST and JSON.
 
 use ecru_aws::Wire;
 use ecru_model::Timestamp;

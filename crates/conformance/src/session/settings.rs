@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::samples::Setting;
 
-/// The calls that put the present settings back.
+/// The calls that restore the current settings.
 pub(crate) async fn load<'a>(
     session: &Session<'a>,
     settings: &'a [Setting],

@@ -4,7 +4,7 @@ use ecru_model::{Timestamp, Violation};
 
 use crate::wire::{Member, Step, Trail};
 
-/// The value is not what it should be; the trail holds the reason.
+/// A value was refused. The trail holds the reason.
 #[derive(Debug)]
 pub struct Refused;
 
@@ -21,21 +21,22 @@ pub struct ValueRule {
     pub max: Option<(i64, &'static str)>,
 }
 
-/// A cursor over an input. A protocol implements how each kind of value is read; everything else is the same for all protocols.
+/// A cursor over an input. A protocol defines how each kind of value is read; the rest is the same for all
+/// protocols.
 pub trait Fields: Sized {
     /// A value that is present.
     type Value;
-    /// The members of a structure that have not been taken yet.
+    /// The members of a structure that have not been read yet.
     type Members;
 
     fn trail(&mut self) -> &mut Trail;
 
     fn members(&mut self, value: Self::Value) -> Result<Self::Members, Refused>;
 
-    /// The value of a member, where the input has one.
+    /// Takes the value of a member, if the input has one.
     fn take(&mut self, members: &mut Self::Members, member: &'static Member) -> Option<Self::Value>;
 
-    /// The elements of a list, absent ones among them.
+    /// The elements of a list, including absent ones.
     fn elements(
         &mut self,
         value: Self::Value,
@@ -97,7 +98,8 @@ pub trait Fields: Sized {
         if refused { Err(Refused) } else { Ok(list) }
     }
 
-    /// A list of plain values. If an element breaks a rule, the error names the list and all rules of an element.
+    /// Reads a list of plain values. If an element breaks a rule, the error names the list and all rules of
+    /// an element.
     fn plain_list<T>(
         &mut self,
         value: Self::Value,
@@ -126,7 +128,7 @@ pub trait Fields: Sized {
         checked.or_else(|violation| self.trail().broken(violation.reason(), None))
     }
 
-    /// As `accept`, for services whose sentences show the value.
+    /// Like `accept`, for services whose error sentences show the value.
     fn accept_shown<T>(&mut self, checked: Result<T, Violation>, value: &str) -> Result<T, Refused> {
         checked.or_else(|violation| self.trail().broken(violation.reason(), Some(value)))
     }

@@ -1,36 +1,36 @@
-//! A member of a structure: its names, and where each protocol finds it.
+//! A member of a structure: its names, and its place in each protocol.
 
 /// One member of the service model. Each protocol uses only some of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// In JSON, forms and XML.
+    /// The name in JSON, forms and XML.
     pub name: &'static str,
-    /// In the sentences of errors.
+    /// The name in error sentences.
     pub path: &'static str,
     pub place: Place,
     pub list: List,
 }
 
-/// Where a member of an input or output is in an HTTP message. Protocols other than REST use the body for all.
+/// The place of a member in an HTTP message. Protocols other than REST use the body for all members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Body,
     /// The member is the whole body.
     Payload,
-    /// A label of the path, by its name there.
+    /// The label of the path with this name.
     Path(&'static str),
     Query(&'static str),
-    /// By its name in lower case.
+    /// The header with this name, in lower case.
     Header(&'static str),
     Status,
 }
 
-/// How forms and XML write a list.
+/// The form of a list in forms and XML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct List {
     /// The name of each element.
     pub element: &'static str,
-    /// The elements have no list around them.
+    /// Whether the elements have no enclosing list element.
     pub flattened: bool,
 }
 

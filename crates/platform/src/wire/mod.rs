@@ -1,4 +1,5 @@
-//! The traits between a service and the AWS protocols, so that generated code names no protocol and a protocol names no service.
+//! The traits between services and AWS protocols. Generated code names no protocol, and protocols name no
+//! service.
 
 mod fields;
 mod member;

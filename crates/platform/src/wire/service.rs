@@ -56,7 +56,7 @@ pub struct ServiceFacts {
     pub json_version: &'static str,
     /// The service's name in a credential scope.
     pub signing_name: &'static str,
-    /// What comes before the operation's name in `X-Amz-Target`; empty for protocols other than JSON.
+    /// The prefix of the operation's name in `X-Amz-Target`; empty for protocols other than JSON.
     pub target_prefix: &'static str,
     pub xml_namespace: &'static str,
     pub operations: &'static [OperationFacts],
@@ -81,20 +81,20 @@ pub struct OperationFacts {
     pub body_bytes_max: u64,
     /// The member whose base64 is decoded while it arrives.
     pub streamed: Option<&'static str>,
-    /// Requests need no signature.
+    /// Whether requests need no signature.
     pub unsigned: bool,
-    /// The model has no output.
+    /// Whether the model has no output for the operation.
     pub answers_nothing: bool,
     /// The XML element around the output's members.
     pub result_wrapper: &'static str,
     pub http: Http,
 }
 
-/// The usual limit of a body.
+/// The default limit of a body.
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
 
 impl OperationFacts {
-    /// An operation with nothing unusual.
+    /// An operation with the default facts.
     pub const fn new(name: &'static str, violation: &'static Code) -> Self {
         Self {
             name,
@@ -118,27 +118,27 @@ impl OperationFacts {
 #[derive(Clone, Copy, Debug)]
 pub struct Http {
     pub method: &'static str,
-    /// With labels such as `{name}` and `{name+}`.
+    /// The path with its labels, such as `{name}` and `{name+}`.
     pub path: &'static str,
     pub status: u16,
 }
 
-/// How the message for an input that breaks constraints is written.
+/// The form of the message for an input that breaks constraints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Violations {
-    /// All of them with their number and values, as most services do.
+    /// All broken constraints with their number and values, as in most services.
     #[default]
     Counted,
-    /// The first one alone.
+    /// Only the first broken constraint.
     First,
 }
 
-/// One request, apart from its input.
+/// A request without its input.
 pub struct Call {
-    /// Its index among the service's operations.
+    /// The index of the operation in the service.
     pub number: usize,
     pub operation: &'static OperationFacts,
-    /// Absent where the operation needs no signature.
+    /// `None` if the operation needs no signature and the request has none.
     pub sender: Option<Sender>,
     pub origin: Origin,
 }

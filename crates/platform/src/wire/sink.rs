@@ -6,11 +6,11 @@ use ecru_model::Timestamp;
 
 use crate::wire::Member;
 
-/// Takes an output member by member, without building a tree of it first.
+/// Receives an output member by member, without a tree of values.
 pub trait Sink: Sized {
     fn object(&mut self, members: impl FnOnce(&mut Self));
 
-    /// Announces the member whose value is printed next.
+    /// Sets the member that the next value belongs to.
     fn name(&mut self, member: &'static Member);
 
     fn list<T>(&mut self, elements: &[T], print: impl Fn(&mut Self, &T));

@@ -1,7 +1,8 @@
-//! The place of the value that is being read, and the faults found so far.
+//! The place of the value that is being read, and the errors found so far.
 //!
-//! A value of the wrong type makes the whole input unreadable, so it is reported before any broken constraint. Within each kind, faults keep
-//! the order of the model. Reading therefore continues after a broken constraint.
+//! A value of the wrong type makes the whole input unreadable, so it is reported before any broken
+//! constraint. Within each kind, errors keep the order of the model, so reading continues after a broken
+//! constraint.
 
 use std::fmt::{self, Write as _};
 
@@ -14,7 +15,7 @@ const DESCRIBED_MAX: usize = 16;
 pub struct Trail {
     violations: Violations,
     path: Vec<Step>,
-    /// The reason to report for the whole list if an element of plain values breaks a rule.
+    /// The reason for the whole list if one of its plain elements breaks a rule.
     pub(crate) element_reason: Option<&'static str>,
     unreadable: Option<&'static str>,
     broken: Vec<Broken>,
@@ -25,7 +26,7 @@ pub struct Trail {
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     Member(&'static str),
-    /// Counted from one.
+    /// The number of an element, counted from one.
     Element(usize),
 }
 
@@ -51,18 +52,18 @@ impl Trail {
         self.path.pop();
     }
 
-    /// A value has the wrong type: `message` says which.
+    /// Records that a value has the wrong type. The message describes the type.
     pub fn wrong_type<T>(&mut self, message: &'static str) -> Result<T, Refused> {
         self.unreadable.get_or_insert(message);
         Err(Refused)
     }
 
-    /// The value at the present place is absent.
+    /// Records that the value at the current place is absent.
     pub(crate) fn null<T>(&mut self, reason: &'static str) -> Result<T, Refused> {
         self.note(self.path.len(), reason, None)
     }
 
-    /// The value at the present place breaks a rule.
+    /// Records that the value at the current place breaks a rule.
     pub(crate) fn broken<T>(&mut self, reason: &'static str, value: Option<&str>) -> Result<T, Refused> {
         match (self.element_reason, self.path.as_slice()) {
             (Some(reason), [list @ .., Step::Element(_)]) => {
@@ -89,7 +90,7 @@ impl Trail {
         Err(Refused)
     }
 
-    /// The error of an input in which something was wrong.
+    /// The error to report. `None` if nothing was recorded.
     pub fn into_error(self, operation: &OperationFacts, unreadable: &'static Code) -> Option<ServiceError> {
         if let Some(message) = self.unreadable {
             return Some(ServiceError::new(unreadable, message));

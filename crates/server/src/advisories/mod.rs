@@ -1,4 +1,4 @@
-//! Fetches the advisories of ecosystems, and replaces each installed set after the new one was checked.
+//! Fetches the advisories of ecosystems. A new set replaces the installed one after a check.
 
 mod refresh;
 
@@ -25,7 +25,7 @@ pub(crate) const PUBLISHED_AT: &str = "https://osv-vulnerabilities.storage.googl
 
 const ARCHIVE_NAME: &str = "all.zip";
 const WRITE_BYTES: usize = 1 << 20;
-/// Successive attempts without progress, and all attempts.
+/// Limits on consecutive attempts without progress, and on all attempts.
 const FRUITLESS_MAX: u32 = 3;
 const ATTEMPTS_MAX: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -85,7 +85,7 @@ pub(crate) async fn update(
 struct Updating {
     sets: Arc<SetUpdate>,
     archives: Archives,
-    /// Whether each requested archive exists: several releases may share one.
+    /// Whether each requested archive exists. Several releases may share one archive.
     done: HashMap<Ecosystem, bool>,
 }
 
@@ -98,7 +98,7 @@ enum Fetched {
 /// The result of one request.
 enum Attempt {
     Done(Fetched),
-    /// The server is at fault. The bytes that were received are kept.
+    /// The server failed. The received bytes are kept.
     Cut(Part, FetchError),
 }
 
@@ -133,18 +133,18 @@ impl Updating {
         };
         audience(Step::Checking(archive));
         let (sets, archive, bytes) = (Arc::clone(&self.sets), archive.clone(), part.length);
-        // Dropping this sets the flag, so that the work ends soon after.
+        // Dropping this sets the flag that stops the work.
         let stop = StopOnDrop::default();
         let stopped = Arc::clone(&stop.0);
         let advisories = blocking(move || Ok(sets.install(&archive, part, &stopped)?)).await?;
         Ok(Outcome::Loaded { advisories, bytes })
     }
 
-    /// Continues a part as long as each attempt makes progress.
+    /// Fetches an archive in parts, and continues while each attempt makes progress.
     async fn fetch(&self, archive: &Ecosystem, audience: Audience<'_>) -> anyhow::Result<Fetched> {
         let (sets, name) = (Arc::clone(&self.sets), archive.clone());
         let found = blocking(move || Ok((sets.part(&name)?, sets.version(&name)))).await;
-        let (mut part, whole) = found.context("a part that was fetched before cannot be opened")?;
+        let (mut part, whole) = found.context("cannot open the part of an earlier download")?;
         let mut fruitless = 0;
         for _ in 0..ATTEMPTS_MAX {
             let before = part.length;
@@ -164,7 +164,7 @@ impl Updating {
             sleep(PAUSE * (fruitless + 1)).await;
             part = left;
         }
-        anyhow::bail!("the server has cut off too many answers")
+        anyhow::bail!("the server ended too many answers early")
     }
 
     async fn attempt(
@@ -229,7 +229,7 @@ async fn write(mut part: Part, bytes: Vec<u8>) -> anyhow::Result<Part> {
         part.append(&bytes)?;
         Ok(part)
     });
-    written.await.context("what was fetched cannot be written")
+    written.await.context("cannot write the fetched data")
 }
 
 async fn blocking<T: Send + 'static>(

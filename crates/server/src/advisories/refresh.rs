@@ -17,9 +17,9 @@ use tokio::time::sleep;
 use super::{Outcome, Step, update};
 use crate::options::AdvisoriesRefresh;
 
-/// How often to check for images of other ecosystems and for other advisories.
+/// Interval of the checks for new ecosystems in the stored images and for new advisories.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// The time until a failed update is tried again.
+/// Delay after a failed update.
 const AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 pub(crate) async fn keep_fresh(service: Arc<Service>, data: PathBuf, refresh: AdvisoriesRefresh) {
@@ -73,7 +73,7 @@ impl Refreshing {
     }
 }
 
-/// Repeats the scans that lacked advisories whenever others are loaded, by whatever means.
+/// Repeats the scans that lacked advisories whenever new advisories are loaded, from any source.
 pub(crate) async fn watch(service: Arc<Service>) {
     let Some(scanner) = &service.ports.scanner else {
         return;

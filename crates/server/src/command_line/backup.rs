@@ -1,4 +1,4 @@
-//! `ecru backup`: makes a backup, with or without a server that runs on the data directory.
+//! `ecru backup`: makes a backup, whether or not a server runs on the data directory.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::maintenance::{Task, ask};
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArguments {
-    /// Where the backup is to be: an empty directory, one to be made, or one with a backup
+    /// Directory for the backup: an empty one, one that does not exist yet, or one with an earlier backup
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     to: PathBuf,
 
@@ -23,7 +23,7 @@ pub(super) struct BackupArguments {
 
 pub(super) fn run(arguments: &BackupArguments) -> Outcome {
     let data = arguments.data.directory()?;
-    // The server that makes the backup may have been started in another directory.
+    // The server makes the backup, and its working directory may be another one.
     let to = std::path::absolute(&arguments.to).map_err(|error| {
         Failure::Work(format!(
             "`{}` is not the path of a directory: {error}",

@@ -10,14 +10,14 @@ use clap_complete::Shell;
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArguments {
-    /// The shell that is to read the script
+    /// Shell to print the script for
     shell: Shell,
 }
 
 pub(super) fn run(arguments: &CompletionsArguments, mut command: clap::Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "ecru", &mut script);
-    // Nobody reads it when standard output is closed.
+    // A closed standard output is not an error.
     let _ = io::stdout().write_all(&script);
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! The data directory of a command: the one that was named, else the user's.
+//! The data directory of a command: the one that the user named, or the default one in the user's home.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::Failure;
 
 #[derive(Debug, Args)]
 pub(super) struct DataArguments {
-    /// The data directory
+    /// Data directory
     /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
     #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(super) fn default_data_directory() -> Result<PathBuf, Failure> {
     {
         Some(directory) => Ok(directory.join("ecru")),
         None => Err(Failure::Arguments(
-            "this user has no home directory: name one for the data with `--data-dir`".to_owned(),
+            "this user has no home directory: name a data directory with `--data-dir`".to_owned(),
         )),
     }
 }

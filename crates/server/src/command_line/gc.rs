@@ -1,4 +1,4 @@
-//! `ecru gc`: collects garbage, with or without a server that runs on the data directory.
+//! `ecru gc`: collects garbage, whether or not a server runs on the data directory.
 
 use super::{
     Outcome,

@@ -8,7 +8,7 @@ use super::{Failure, Outcome, output::print};
 
 #[derive(Debug, Args)]
 pub(super) struct ManArguments {
-    /// Where the pages are to be, such as `~/.local/share/man/man1`; made if it is not there
+    /// Directory for the pages, such as `~/.local/share/man/man1`; created if it does not exist
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     to: PathBuf,
 }

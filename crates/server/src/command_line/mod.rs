@@ -1,4 +1,4 @@
-//! The `ecru` command: one list of commands, each with its arguments and its `run` in a file of its own.
+//! The `ecru` command: the list of commands. The file of each command holds its arguments and its `run`.
 
 mod advisories;
 mod backup;
@@ -28,7 +28,7 @@ use output::complain;
 use restore::RestoreArguments;
 use serve::ServeArguments;
 
-/// With the commit where one is known.
+/// The version, with the commit if it is known.
 const VERSION: &str = env!("ECRU_VERSION");
 const BAD_ARGUMENTS: u8 = 2;
 
@@ -66,40 +66,40 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(Box<ServeArguments>),
 
-    /// Load security advisories, against which images are scanned
+    /// Load the security advisories that scans of images use
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
 
-    /// Remove now what nobody needs any more: abandoned uploads, layers of no image, files of no layer
+    /// Remove abandoned uploads, layers without an image and files without a layer
     ///
-    /// A running server does so by itself every ten minutes. Layers stay for a day after the last push or image that
-    /// had use for them.
+    /// A running server does the same every ten minutes. A layer stays for a day after the last push or image
+    /// that used it.
     Gc(DataArguments),
 
-    /// Read every blob and every row again, and print a line for whatever is damaged
+    /// Read every blob and every row, and print a line for each damage
     ///
-    /// Goes on beside pushes and pulls. Ends with 1 if anything is damaged.
+    /// Pushes and pulls continue meanwhile. The exit code is 1 if anything is damaged.
     Verify(DataArguments),
 
-    /// Make a backup, also of a running server, or bring the one that is there up to date
+    /// Make a backup, also of a running server, or update an earlier backup
     ///
-    /// Holds everything that was acknowledged before it began, but for uploads that have not ended. Blobs that it holds
-    /// already are not copied again.
+    /// The backup holds everything that was acknowledged before it began, except unfinished uploads. Blobs
+    /// that it already holds are not copied again.
     Backup(BackupArguments),
 
-    /// Bring a backup back into an empty data directory
+    /// Restore a backup into an empty data directory
     Restore(RestoreArguments),
 
-    /// Print a script that completes commands and flags in a shell
+    /// Print the script that completes commands and flags in a shell
     ///
-    /// For bash: `source <(ecru completions bash)`. The other shells read such a script from a directory of their own.
+    /// For bash: `source <(ecru completions bash)`. Other shells read the script from a directory.
     Completions(CompletionsArguments),
 
-    /// Write the manual pages of all commands into a directory
+    /// Write the manual pages of all commands to a directory
     Man(ManArguments),
 }
 
-/// Why a command did not do its work, in one sentence.
+/// Why a command failed, in one sentence.
 enum Failure {
     /// The command line is invalid.
     Arguments(String),
@@ -108,13 +108,13 @@ enum Failure {
 
 type Outcome = Result<ExitCode, Failure>;
 
-/// Runs the command of this process's arguments to its end.
+/// Runs the command that the arguments of this process name.
 pub fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let outcome = match Command::read(&words) {
         Ok(command) => command.run(),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            // Nobody reads it when standard output is closed.
+            // A closed standard output is not an error.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
@@ -134,7 +134,7 @@ pub fn run() -> ExitCode {
 }
 
 impl Command {
-    /// From these words and the environment.
+    /// Parses the given words and the environment.
     fn read<T>(words: &[T]) -> Result<Command, clap::Error>
     where
         T: AsRef<OsStr>,
@@ -165,7 +165,7 @@ impl Command {
     }
 }
 
-/// The flags of a server may stand without the command.
+/// The flags of `serve`, which may also appear without the command.
 fn serve_matches(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand_matches("serve").unwrap_or(matches)
 }

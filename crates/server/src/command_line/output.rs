@@ -1,4 +1,4 @@
-//! What commands print: lines on standard output, complaints on standard error.
+//! Prints the output of commands: results on standard output, problems on standard error.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use super::{Failure, Outcome};
 use crate::maintenance::Ended;
 
 pub(super) fn print(line: &str) {
-    // Nobody reads it when standard output is closed.
+    // A closed standard output is not an error.
     let _ = writeln!(io::stdout(), "{line}");
 }
 
@@ -17,7 +17,8 @@ pub(super) fn complain(problem: &str) {
     let _ = writeln!(io::stderr(), "ecru: {problem}");
 }
 
-/// Prints the last line about a task. Damage is a result and has a separate exit code.
+/// Prints the last line of a task. Damage has an exit code of its own, because it is a result and not a
+/// failure.
 pub(super) fn end(ended: Ended) -> Outcome {
     match ended {
         Ended::Good(sums) => {

@@ -1,4 +1,4 @@
-//! `ecru restore`: brings a backup back into an empty data directory.
+//! `ecru restore`: restores a backup into an empty data directory.
 
 use std::{path::PathBuf, thread};
 
@@ -14,7 +14,7 @@ use crate::{advice, maintenance::Ended};
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArguments {
-    /// Where the backup is
+    /// Directory that holds the backup
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     from: PathBuf,
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &RestoreArguments) -> Outcome {
     end(match working.join() {
         Ok(Ok(restored)) => restored_all(&restored),
         Ok(Err(error)) => Ended::Failed(advice::on_restore(&error, &data)),
-        Err(_) => Ended::Failed("the work panicked".to_owned()),
+        Err(_) => Ended::Failed("the restore panicked".to_owned()),
     })
 }
 

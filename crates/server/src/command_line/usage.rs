@@ -1,10 +1,10 @@
-//! An invalid command line in one sentence, with the help to read next.
+//! Reports an invalid command line in one sentence that names the help to read.
 
 use std::ffi::OsString;
 
 use clap::{Command, Error, error::ErrorKind};
 
-/// Ends in the command that shows what is valid, where the parser's own words do not say it.
+/// The sentence. If the parser's text does not list the valid words, it names the command that does.
 pub(super) fn sentence(error: &Error, command: &Command, words: &[OsString]) -> String {
     let help = || help_of(command, words);
     match error.kind() {
@@ -20,7 +20,7 @@ pub(super) fn sentence(error: &Error, command: &Command, words: &[OsString]) -> 
     }
 }
 
-/// Without the usage that follows it.
+/// The parser's text without the usage.
 fn problem(error: &Error) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -32,7 +32,7 @@ fn problem(error: &Error) -> String {
     problem.join(" ")
 }
 
-/// The help of the command that the words begin with.
+/// The help command for the command that the words name.
 fn help_of(mut command: &Command, words: &[OsString]) -> String {
     let mut path = "ecru".to_owned();
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {

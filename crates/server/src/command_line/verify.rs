@@ -1,4 +1,4 @@
-//! `ecru verify`: reads everything again, with or without a server that runs on the data directory.
+//! `ecru verify`: checks all stored data, whether or not a server runs on the data directory.
 
 use super::{
     Outcome,

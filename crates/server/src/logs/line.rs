@@ -15,7 +15,7 @@ const USUAL_BYTES: usize = 320;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Text,
-    /// For a terminal.
+    /// Text with the colours of a terminal.
     Colored,
     Json,
 }

@@ -1,4 +1,4 @@
-//! Writes log lines on a thread of its own, so that no request waits for the reader of the log.
+//! Writes log lines on a separate thread, so that requests do not wait for the reader of the log.
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// About five thousand lines.
+/// Room for about five thousand lines.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// The most memory that is kept after a burst of lines.
 const KEPT_BYTES_MAX: usize = 128 * 1024;
@@ -163,7 +163,7 @@ fn write_lines(shared: &Shared, mut out: impl Write) {
     loop {
         let lost = shared.take(&mut batch);
         if lost > 0 {
-            let text = format!("{lost} log lines were lost: they came faster than they are read\n");
+            let text = format!("{lost} log lines were lost: they arrived faster than they were read\n");
             batch.extend_from_slice(text.as_bytes());
         }
         let _ = out.write_all(&batch).and_then(|()| out.flush());

@@ -53,7 +53,9 @@ fn open(directory: &Path) -> Result<Store, StoreError> {
 fn ask_server(stream: &UnixStream, task: &Task, say: &mut dyn FnMut(&str)) -> Ended {
     match talk(stream, task, say) {
         Ok(Some(ended)) => ended,
-        Ok(None) => Ended::Failed("the server ended before its work did; run the command again".to_owned()),
+        Ok(None) => {
+            Ended::Failed("the server ended before the task was complete; run the command again".to_owned())
+        }
         Err(error) => Ended::Failed(advice::on_control(&error)),
     }
 }
@@ -103,6 +105,6 @@ fn do_here(store: &Store, directory: &Path, task: Task, say: &mut dyn FnMut(&str
         }
         let ended = working.await;
         store.close().await;
-        ended.unwrap_or_else(|_| Ended::Failed("the work panicked".to_owned()))
+        ended.unwrap_or_else(|_| Ended::Failed("the task panicked".to_owned()))
     })
 }

@@ -25,7 +25,7 @@ pub(crate) enum Task {
     Verify,
     /// The absolute path of the backup directory.
     Backup(PathBuf),
-    /// Lists the ecosystems of the stored images, one a line.
+    /// Lists the ecosystems of the stored images, one per line.
     Ecosystems,
     /// Repeats the scans that lacked advisories, and counts them.
     ScanAgain,

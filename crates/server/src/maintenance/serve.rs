@@ -1,4 +1,4 @@
-//! What a running server does for those who connect to its control socket.
+//! Runs tasks in the server for clients of its control socket.
 //!
 //! A client sends a task as one line of JSON. It receives lines about the task, then the outcome. Closing the
 //! connection stops the task.
@@ -84,7 +84,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
             return;
         }
     }
-    // The client may be gone.
+    // The client may have disconnected.
     let _ = send(&mut writing, &Line::Ended(ended)).await;
 }
 

@@ -1,4 +1,4 @@
-//! Both ways to send a file to a client: whole, in ranges, pipelined, cut short.
+//! Both ways of sending a file to a client: whole, in ranges, pipelined, and truncated.
 
 use std::{convert::Infallible, fs::File, io::Write as _, net::Ipv4Addr};
 

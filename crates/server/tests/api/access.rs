@@ -1,4 +1,4 @@
-//! Policies that decide: who may do what, over every operation and through both doors.
+//! Policy decisions for every operation, through both APIs.
 
 use ecru_model::{ErrorCode, Operation, RepositoryName};
 use ecru_platform::principals::bind_principal;
@@ -32,7 +32,7 @@ async fn put_registry_policy(api: &Api, statements: Value) {
     api.ok("PutRegistryPolicy", input).await;
 }
 
-/// Of a repository itself: it names no resource.
+/// A policy of a repository, whose statements name no resource.
 fn repository_policy(mut statements: Value) -> String {
     for statement in statements.as_array_mut().unwrap() {
         statement.as_object_mut().unwrap().remove("Resource");
@@ -77,7 +77,7 @@ impl Answer {
     }
 }
 
-/// Which action an operation needs, where it is not named as the operation is.
+/// The action that an operation needs, if its name differs from the operation's.
 fn action(operation: Operation) -> &'static str {
     match operation {
         Operation::ListImageReferrers => "BatchGetImage",
@@ -85,7 +85,7 @@ fn action(operation: Operation) -> &'static str {
     }
 }
 
-/// Needs leave of nobody but the caller's own account.
+/// Whether an operation needs no permission from a policy.
 fn asks_nobody(operation: Operation) -> bool {
     operation == Operation::GetAuthorizationToken
 }
@@ -102,7 +102,7 @@ async fn every_operation_asks_the_policies_of_its_registry() {
         put_registry_policy(&api, json!([deny])).await;
         let answer = api.call(operation.name(), valid(operation)).await;
         if operation.name().ends_with("RegistryPolicy") {
-            // The account itself is never locked out of the policy of its registry.
+            // A policy cannot lock the account out of its own registry policy.
             answer.is_let_in();
             continue;
         }
@@ -133,7 +133,7 @@ async fn every_operation_on_a_repository_asks_its_policy() {
     let mut asked = 0;
     for operation in Operation::ALL.iter().copied() {
         let text = valid(operation).to_string();
-        // These name a repository that has to be there.
+        // Only operations on an existing repository are tested.
         if operation == Operation::CreateRepository
             || !(text.contains(r#""repositoryName":"demo""#) || text.contains("repository/demo"))
         {
@@ -152,7 +152,7 @@ async fn every_operation_on_a_repository_asks_its_policy() {
             .await
             .is_denied(ROOT, action(operation), DEMO);
         asked += 1;
-        // By hand, because the policy may deny just that.
+        // Removed in the database, because the policy may deny the removal.
         api.execute("UPDATE repositories SET policy = NULL").await;
     }
     assert!(asked >= 20, "{asked}");
@@ -204,7 +204,7 @@ async fn a_stranger_may_what_a_repository_policy_allows() {
         .call("BatchGetImage", get())
         .await
         .is_not_allowed(STRANGER, "BatchGetImage", DEMO);
-    // A repository policy speaks of its repository alone, and not of one that is not there.
+    // A repository policy covers only its own repository, and not names that do not exist.
     for (name, input) in [
         ("DescribeRepositories", json!({ "registryId": ACCOUNT })),
         (
@@ -425,7 +425,7 @@ async fn conditions_look_at_the_request_and_the_repository() {
         }
     }
 
-    // What depends on the time changes with it.
+    // A condition on the time is evaluated at each request.
     let mut deny = statement("Deny", &json!("*"), &json!("ecr:ListImages"));
     deny["Condition"] = json!({ "DateGreaterThan": { "aws:CurrentTime": "2026-01-02T00:00:00Z" } });
     set_repository_policy(&api, json!([deny])).await;
@@ -457,7 +457,7 @@ async fn a_policy_that_locks_its_caller_out_needs_force() {
     api.ok("DeleteRepositoryPolicy", json!({ "repositoryName": "demo" }))
         .await;
 
-    // A stranger would lock itself out by no longer being allowed.
+    // A caller of another account locks itself out when the new policy no longer allows it.
     let allows = |action: &str| json!([statement("Allow", &json!({ "AWS": STRANGER }), &json!(action))]);
     api.ok(
         "SetRepositoryPolicy",
@@ -519,7 +519,7 @@ async fn an_address_that_was_given_opens_its_layer_whatever_a_policy_says_later(
     ecru_registry::layers::open_blob(&granted, &name, &digest)
         .await
         .unwrap();
-    // With credentials, the same layer asks the policy.
+    // With credentials, access to the same layer depends on the policy.
     let asking = ecru_registry::layers::open_blob(&api.context(), &name, &digest).await;
     assert_eq!(asking.err().unwrap().code, ErrorCode::AccessDeniedException);
 }
@@ -562,7 +562,7 @@ async fn a_user_and_a_role_are_more_than_their_account() {
     let refused = api.by_account("AKIDUSER").call("ListImages", list()).await;
     refused.is_not_allowed(user, "ListImages", DEMO);
 
-    // At home a user may what nobody denies it.
+    // Within its own account, a user may do anything that no policy denies.
     let own = json!({ "repositoryName": "mine" });
     let owner = api.by_account("AKIDUSER");
     owner.ok("CreateRepository", own.clone()).await;
@@ -691,7 +691,7 @@ async fn the_guards_that_are_usual_let_the_owner_in() {
             "${aws:PrincipalAccount}",
         ),
     ] {
-        // Without force: the policy would be refused if it locked its owner out.
+        // Without `force`, a policy that locked its owner out would be refused.
         api.ok("SetRepositoryPolicy", guard).await;
         api.ok("ListImages", list.clone()).await;
     }

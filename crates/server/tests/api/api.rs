@@ -1,4 +1,4 @@
-//! A registry of its own for each test, the caller who asks it, and the answer as a client reads it.
+//! A registry for each test, the calls of a client, and the answers.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -22,14 +22,14 @@ use http_body_util::Full;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The account of a key that is none itself.
+/// The account of access keys that are not an account ID.
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const OTHER_ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "us-east-1";
-/// When the clock of every registry stands still at first: 2026-01-01 00:00:00.5.
+/// The frozen time of each registry at its start: 2026-01-01 00:00:00.5.
 pub(crate) const NOW_MILLISECONDS: i64 = 1_767_225_600_500;
 
-/// One caller of one registry.
+/// A caller of a registry.
 #[derive(Clone)]
 pub(crate) struct Api {
     registry: Arc<Registry>,
@@ -93,12 +93,12 @@ impl Api {
         }
     }
 
-    /// The same registry, asked by a caller of another account.
+    /// The same registry, for a caller of another account.
     pub(crate) fn by_account(&self, account: &str) -> Self {
         self.by_key(account)
     }
 
-    /// The same registry, asked with another access key.
+    /// The same registry, for another access key.
     pub(crate) fn by_key(&self, access_key: &str) -> Self {
         Self {
             access_key: access_key.to_owned(),
@@ -132,7 +132,7 @@ impl Api {
         }
     }
 
-    /// With the model's own error names in the place of those that the model does not have.
+    /// The same registry, with the model's error codes instead of ecru's own.
     pub(crate) fn with_aws_names(&self) -> Self {
         Self {
             error_names: ErrorNames::Aws,
@@ -144,7 +144,7 @@ impl Api {
         &self.registry.services.ecr
     }
 
-    /// The same data under a server that has been started anew.
+    /// The same data, after a restart of the server.
     pub(crate) async fn restarted(&self) -> Self {
         let before = self.service();
         before.store.close().await;
@@ -164,7 +164,7 @@ impl Api {
         self.registry.directory.path().join("data")
     }
 
-    /// The same caller at the other door.
+    /// The same caller, for the OCI API.
     pub(crate) fn context(&self) -> Context {
         let region = Region::parse(self.region.as_str()).unwrap();
         let signed = Signed {
@@ -175,7 +175,7 @@ impl Api {
         Context::signed(self.service(), sender, endpoint())
     }
 
-    /// Brings about by hand a state that would take too many requests.
+    /// Changes the database directly, for a state that would need too many requests.
     pub(crate) async fn execute(&self, sql: &'static str) {
         let changed = self.service().store.write(move |tx| tx.execute(sql, &[])).await;
         changed.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"));
@@ -191,7 +191,7 @@ impl Api {
             .unwrap()
     }
 
-    /// Everything a statement gives, which has one column of text.
+    /// All rows of a statement that returns one text column.
     pub(crate) fn texts(&self, sql: &'static str) -> Vec<String> {
         let found = self
             .service()
@@ -208,7 +208,7 @@ impl Api {
             .flatten()
     }
 
-    /// A page of events, for tests to look at in the middle of an expression.
+    /// A page of events, as a shorthand for tests.
     pub(crate) fn list_events(&self, filter: EventFilter, extent: Extent) -> Page<Envelope, i64> {
         let list = list_events(self.service(), filter, extent);
         let wait = || {
@@ -226,7 +226,7 @@ impl Api {
         self.send(operation, input.to_string()).await
     }
 
-    /// A call that has to succeed.
+    /// Calls an operation that must succeed.
     pub(crate) async fn ok(&self, operation: &str, input: Value) -> Value {
         let answer = self.call(operation, input).await;
         assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
@@ -258,7 +258,7 @@ impl Api {
         )
     }
 
-    /// Sends this very body.
+    /// Sends the given body unchanged.
     pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> Answer {
         let request = Request::post("/")
             .header("X-Amz-Target", format!("{TARGET_PREFIX}.{operation}"))
@@ -326,7 +326,7 @@ impl Answer {
         self.body["message"].as_str().expect("a message")
     }
 
-    /// An error of this name and with this very sentence.
+    /// Checks that the answer is this error with exactly this message.
     #[track_caller]
     pub(crate) fn refuses(&self, code: ErrorCode, message: &str) -> &Self {
         assert_eq!(
@@ -340,7 +340,7 @@ impl Answer {
         self
     }
 
-    /// An error of this name, whatever it says.
+    /// Checks that the answer is this error with any message.
     #[track_caller]
     pub(crate) fn refuses_code(&self, code: ErrorCode) -> &Self {
         assert_eq!(
@@ -353,14 +353,14 @@ impl Answer {
         self
     }
 
-    /// An input that breaks a rule, in ECR's one sentence for it.
+    /// Checks that the answer is ECR's error for an input that breaks a constraint.
     #[track_caller]
     pub(crate) fn refuses_parameter(&self, member: &str, reason: &str) -> &Self {
         let message = format!("Invalid parameter at '{member}' failed to satisfy constraint: '{reason}'");
         self.refuses(ErrorCode::InvalidParameterException, &message)
     }
 
-    /// What holds for every answer of the protocol.
+    /// Checks the properties that all answers of the protocol share.
     #[track_caller]
     fn check_shape(&self) {
         let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
@@ -395,7 +395,7 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
-/// Everything at once, on this thread.
+/// Runs all futures concurrently on this thread.
 pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures = futures
         .map(Box::pin)
@@ -419,7 +419,7 @@ pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec
     futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-/// The whole answer for a snapshot, with the members named replaced: they differ from run to run.
+/// The whole answer for a snapshot. The given members, which differ from run to run, are replaced.
 pub(crate) fn pretty(body: &Value, varying: &[&str]) -> String {
     let mut body = body.clone();
     hide(&mut body, varying);
@@ -442,7 +442,8 @@ fn hide(value: &mut Value, varying: &[&str]) {
     }
 }
 
-/// Where `coverage` reads which test saw which answer; it names the file when it runs the tests once more.
+/// The variable with the file that tests append their answers to. `coverage` sets it when it runs the tests
+/// again.
 pub(crate) const SEEN_TO: &str = "ECRU_TESTS_SEEN_TO";
 
 #[expect(
@@ -455,7 +456,7 @@ static SEEN: LazyLock<Option<Mutex<File>>> = LazyLock::new(|| {
     Some(Mutex::new(file))
 });
 
-/// Notes what the test of this thread has seen: the test runner names threads as it names tests.
+/// Records the answer under the test's name, which is the name of its thread.
 fn note(answer: &Answer) {
     let Some(seen) = SEEN.as_ref() else { return };
     let thread = std::thread::current();

@@ -1,4 +1,4 @@
-//! Blobs and manifests for tests, and how they are pushed.
+//! Blobs and manifests for tests, and functions to push them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+jso
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-/// Well-formed, and of nothing that is stored.
+/// A valid digest of content that is not stored.
 pub(crate) const ABSENT: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
 
 pub(crate) const MEBIBYTE: usize = 1024 * 1024;
@@ -38,7 +38,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Of a config of 12 bytes and a layer of 24, which no other seed gives.
+    /// An image with a config of 12 bytes and a layer of 24 bytes. Each seed gives different content.
     pub(crate) fn new(seed: usize) -> Self {
         let config = format!("{{\"n\":{seed:06}}}").into_bytes();
         let layer = format!("layer {seed:018}").into_bytes();
@@ -112,7 +112,7 @@ impl Api {
         begun["uploadId"].as_str().unwrap().to_owned()
     }
 
-    /// An upload of one part, as yet unfinished.
+    /// Starts an upload of one part without completing it.
     pub(crate) async fn upload(&self, repository: &str, bytes: &[u8]) -> String {
         let id = self.begin_upload(repository).await;
         self.ok("UploadLayerPart", part(repository, &id, 0, bytes)).await;
@@ -127,7 +127,7 @@ impl Api {
         digest
     }
 
-    /// Layers that are there already are left as they are.
+    /// Uploads the layers of an image. Layers that exist are skipped.
     pub(crate) async fn push_layers(&self, repository: &str, image: &Image) {
         for blob in &image.blobs {
             let digests = json!({ "repositoryName": repository, "layerDigests": [digest(blob)] });
@@ -138,7 +138,7 @@ impl Api {
         }
     }
 
-    /// Pushes an image whole, and gives its digest.
+    /// Pushes an image with its layers and returns its digest.
     pub(crate) async fn push(&self, repository: &str, tag: Option<&str>, image: &Image) -> String {
         self.push_layers(repository, image).await;
         self.ok("PutImage", put(repository, &image.text(), tag)).await;
@@ -151,7 +151,7 @@ impl Api {
         digest(text)
     }
 
-    /// A push of a manifest through the other door.
+    /// Pushes a manifest through the OCI API.
     pub(crate) async fn put_manifest(
         &self,
         repository: &str,
@@ -172,7 +172,7 @@ impl Api {
         put_manifest(&self.context(), put).await
     }
 
-    /// The tags of a repository, each with the digest it points at.
+    /// The tags of a repository, each with the digest of its image.
     pub(crate) async fn tags(&self, repository: &str) -> Vec<(String, String)> {
         let filter =
             json!({ "repositoryName": repository, "filter": { "tagStatus": "TAGGED" }, "maxResults": 1000 });
@@ -222,7 +222,7 @@ pub(crate) fn put(repository: &str, manifest: &str, tag: Option<&str>) -> Value 
     input
 }
 
-/// Base64 of what is to be a part.
+/// Encodes a layer part in base64.
 pub(crate) fn encoded(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }

@@ -1,5 +1,5 @@
-//! The ratchet of errors: what each operation may answer with is either shown by a test, which `shown.txt` names, or listed
-//! in `uncovered.txt` with a reason.
+//! The ratchet of errors: for each modelled answer of an operation, `shown.txt` names a test that shows it,
+//! or `uncovered.txt` has a line with the reason why none does.
 //!
 //! `ECRU_TESTS_WRITE_SHOWN=1 cargo test -p ecru-server --test api coverage` runs all tests again and writes `shown.txt`.
 
@@ -43,7 +43,7 @@ fn pair(operation: &str, what: &str) -> Option<Pair> {
     Some((operation, Some(*code)))
 }
 
-/// Everything that the tests saw, in a run of their own.
+/// The answers that all tests saw, in a separate run.
 static SEEN: LazyLock<BTreeMap<Pair, BTreeSet<String>>> = LazyLock::new(|| {
     let named = shown().into_values().collect::<BTreeSet<_>>();
     if writes_shown() {
@@ -66,7 +66,7 @@ fn writes_shown() -> bool {
 fn run_tests(arguments: &[&str]) -> BTreeMap<Pair, BTreeSet<String>> {
     let directory = tempfile::TempDir::new().unwrap();
     let to = directory.path().join("seen");
-    // On one thread the runner would not name it as the test.
+    // With a single thread, the runner would not name the thread after the test.
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--quiet", "--test-threads", "2"])
         .args(arguments)
@@ -81,7 +81,7 @@ fn run_tests(arguments: &[&str]) -> BTreeMap<Pair, BTreeSet<String>> {
     let mut seen = BTreeMap::<Pair, BTreeSet<String>>::new();
     for line in std::fs::read_to_string(&to).unwrap_or_default().lines() {
         let [operation, what, test] = line.split(' ').collect::<Vec<_>>()[..] else {
-            // Names that are no operation are asked for too.
+            // Tests also send names that are not operations.
             continue;
         };
         if let Some(pair) = pair(operation, what) {
@@ -91,7 +91,7 @@ fn run_tests(arguments: &[&str]) -> BTreeMap<Pair, BTreeSet<String>> {
     seen
 }
 
-/// Which test shows a pair, as it is committed.
+/// The test for each pair, from the committed file.
 fn shown() -> BTreeMap<Pair, &'static str> {
     let lines = SHOWN.lines().map(|line| {
         let parsed = line.split_once(": ").and_then(|(shown, test)| {
@@ -113,10 +113,10 @@ fn modelled() -> BTreeSet<Pair> {
         .collect()
 }
 
-/// The pairs among these that a line of `uncovered.txt` is about, each with the line.
+/// The pairs that a line of `uncovered.txt` explains, each with the line.
 ///
-/// `<operation>, <operation> <error>: <reason>` is about these, and `* <error> beside <other>: <reason>` about every operation
-/// that knows both errors and is in no line of its own.
+/// `<operation>, <operation> <error>: <reason>` explains the named operations. `* <error> beside <other>:
+/// <reason>` explains every operation that has both errors and is not named in another line.
 fn listed(unseen: &BTreeSet<Pair>) -> BTreeMap<Pair, &'static str> {
     let mut listed = BTreeMap::new();
     let (rules, lines): (Vec<_>, Vec<_>) = UNCOVERED.lines().partition(|line| line.starts_with("* "));
@@ -200,7 +200,8 @@ fn the_tests_that_are_named_show_what_they_are_named_for() {
     assert!(unseen.is_empty(), "named, but not shown:\n{}", Lines(&unseen));
 }
 
-/// Keeps the tests that are named and right; else takes the one that sees least beside.
+/// Keeps a committed test that still shows the pair. Otherwise selects the test that shows the fewest other
+/// pairs.
 fn write_shown() {
     let (modelled, named) = (modelled(), shown());
     let mut sights = BTreeMap::<&str, usize>::new();
@@ -223,14 +224,14 @@ fn write_shown() {
 
 #[test]
 fn no_operation_answers_with_an_error_that_its_model_does_not_know() {
-    // Those that any operation may answer with, and our own, which stand for modelled ones.
+    // Errors that any operation may return, and ecru's own errors that stand for modelled ones.
     let beside = |operation: Operation, code: ErrorCode| match code {
         ErrorCode::AccessDeniedException
         | ErrorCode::SerializationException
         | ErrorCode::RequestEntityTooLargeException => true,
-        // The number of uploads that may be open at once is our own bound, and the model has no error for it.
+        // Ecru limits the number of open uploads, and the model has no error for that limit.
         ErrorCode::LimitExceededException if operation == Operation::InitiateLayerUpload => true,
-        // What verification says of an image that is not signed as its repository demands.
+        // The error for an image without the signature that its repository requires.
         ErrorCode::LayerInaccessibleException if operation == Operation::PutImage => true,
         own => own.modelled() != own && operation.errors().contains(&own.modelled()),
     };

@@ -1,4 +1,4 @@
-//! Creation templates: put, described, changed and removed, and what they make of a push into a repository that is not there.
+//! Creation templates: operations on them, and their effect on a push to a repository that does not exist.
 
 use ecru_model::ErrorCode;
 use ecru_registry::Quotas;
@@ -54,7 +54,7 @@ async fn repository(api: &Api, name: &str) -> Value {
     api.ok("DescribeRepositories", named).await["repositories"][0].clone()
 }
 
-/// Begins a push into a repository, which a template may make.
+/// Begins a push to a repository, which a template may create.
 async fn begin(api: &Api, name: &str) -> Option<String> {
     let answer = api
         .call("InitiateLayerUpload", json!({ "repositoryName": name }))
@@ -203,7 +203,7 @@ async fn a_prefix_has_one_template() {
             ),
         );
     }
-    // As it was given.
+    // The prefix is returned as it was passed.
     assert_eq!(describe(&api, json!({ "prefixes": ["team"] })).await, ["team/"]);
     for elsewhere in [api.by_account(OTHER_ACCOUNT), api.in_region("eu-west-1")] {
         assert_eq!(describe(&elsewhere, json!({})).await, [""; 0]);
@@ -399,7 +399,7 @@ async fn a_template_that_was_stored_with_a_key_of_another_partition_is_applied()
     let made = repository(&api, "team/a/app").await;
     let kept = "arn:aws-cn:kms:us-east-1:000000000000:key/1234abcd";
     assert_eq!(made["encryptionConfiguration"]["kmsKey"], kept);
-    // What an update does not name stays.
+    // Settings that an update does not name remain.
     let update = json!({ "prefix": "team", "description": "x" });
     let updated = api.ok("UpdateRepositoryCreationTemplate", update).await;
     let template = &updated["repositoryCreationTemplate"];
@@ -455,7 +455,7 @@ async fn a_push_makes_a_repository_with_every_setting_of_its_template() {
     assert_eq!(lifecycle["lifecyclePolicyText"], LIFECYCLE);
     api.push("team/a/app", Some("v1"), &Image::new(1)).await;
 
-    // What is there keeps its settings.
+    // A repository that exists keeps its settings.
     api.ok(
         "UpdateRepositoryCreationTemplate",
         json!({ "prefix": "team", "imageTagMutability": "MUTABLE" }),
@@ -490,7 +490,7 @@ async fn rules_of_a_lifecycle_policy_come_back_in_the_order_of_their_priorities(
     let made = json!({ "repositoryName": "team/app" });
     check(&api.ok("GetLifecyclePolicy", made).await["lifecyclePolicyText"]);
 
-    // In order already, a text is repeated with its white space.
+    // A text whose rules are in order already is returned with its white space.
     let spaced = format!(" {} ", LIFECYCLE.replace(':', ": "));
     let input = json!({ "prefix": "team", "lifecyclePolicy": spaced });
     let updated = api.ok("UpdateRepositoryCreationTemplate", input).await;
@@ -565,12 +565,12 @@ async fn without_a_template_for_pushes_nothing_is_made() {
         let answer = api.call("PutImage", put(name, &Image::new(1).text(), None)).await;
         answer.refuses(ErrorCode::RepositoryNotFoundException, &absent(name));
     }
-    // A push that fails makes nothing.
+    // A push that fails creates no repository.
     let answer = api
         .call("PutImage", put("else/a", &Image::new(1).text(), None))
         .await;
     assert_eq!(answer.error(), Some("LayersNotFoundException"));
-    // Reading makes nothing.
+    // A read creates no repository.
     let answer = api
         .call("ListImages", json!({ "repositoryName": "else/a" }))
         .await;
@@ -625,7 +625,7 @@ async fn replication_makes_a_repository_by_its_template() {
     api.create("team/a").await;
     api.push("team/a", Some("v1"), &Image::new(1)).await;
     api.run_replication().await;
-    // The template has tags, so that making the repository is giving it tags too.
+    // The template has tags, so creating the repository also needs permission to tag it.
     assert_eq!(there.count("SELECT count(*) FROM repositories"), 1);
 
     there

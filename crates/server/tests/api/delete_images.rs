@@ -1,4 +1,4 @@
-//! `BatchDeleteImage`: by tag, by digest, by both, and what an index protects.
+//! `BatchDeleteImage`: by tag, by digest, by both, and the images that an index protects.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn deleted(ids: &Value) -> Value {
     json!({ "imageIds": ids, "failures": [] })
 }
 
-/// Deletes, and looks at the answer and at the tags that stay.
+/// Deletes images, then checks the answer and the remaining tags.
 async fn check(asked: impl Fn(&[String; 3]) -> Value, answer: impl Fn(&[String; 3]) -> Value, tags: &str) {
     let (api, digests) = demo().await;
     assert_eq!(delete(&api, asked(&digests)).await, deleted(&answer(&digests)));
@@ -157,14 +157,14 @@ async fn a_child_stays_while_an_index_names_it() {
     ];
     assert_eq!(answer, json!({ "imageIds": [], "failures": failures }));
 
-    // One tag of several does not take the child away.
+    // Deleting one of several tags keeps the image, so an index that needs the image does not prevent it.
     api.ok("PutImage", put("demo", &tagged.text(), Some("more")))
         .await;
     let answer = delete(&api, json!([{ "imageTag": "more" }])).await;
     assert_eq!(answer["failures"], json!([]));
     assert_eq!(api.digests("demo").await.len(), 4);
 
-    // The index first, then its child, in one call.
+    // The index precedes its child in one call.
     let answer = delete(
         &api,
         json!([{ "imageTag": "x" }, { "imageDigest": tagged.digest() }, { "imageDigest": untagged.digest() }]),
@@ -210,7 +210,7 @@ async fn layers_stay_for_a_push_that_was_told_of_them() {
         .call("PutImage", put("demo", &image.text(), Some("again")))
         .await;
     assert_eq!(refused.error(), Some("LayersNotFoundException"));
-    // Those that an image needs stay however long.
+    // Layers of an image remain, however old they are.
     let first = Image::new(1);
     let layers =
         json!({ "repositoryName": "demo", "layerDigests": [first.layer_digest(), first.config_digest()] });

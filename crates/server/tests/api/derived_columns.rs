@@ -1,11 +1,11 @@
-//! Columns that say again what others say: verification finds each that says something else.
+//! Derived columns: verification detects each one that disagrees with its source.
 
 use serde_json::json;
 
 use crate::api::Api;
 use crate::content::{Image, index, part};
 
-/// A registry with something in every table that has such columns.
+/// A registry with rows in every table that has derived columns.
 async fn populated() -> Api {
     let api = Api::new();
     api.create("demo").await;

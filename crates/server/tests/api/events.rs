@@ -1,4 +1,4 @@
-//! What the operations tell of: each event with the change that caused it, in EventBridge's form, and none without.
+//! Events: each change causes its event in EventBridge's form, and nothing else does.
 
 use ecru_platform::paging::Extent;
 use ecru_registry::events::{Envelope, EventFilter};
@@ -17,7 +17,7 @@ fn events(api: &Api) -> Vec<Value> {
     page.items.iter().map(Envelope::to_json).collect()
 }
 
-/// Action and tag of every event of the repository.
+/// The action and tag of every event of a repository.
 fn actions(api: &Api, repository: &str) -> Vec<(String, Option<String>)> {
     let text = |event: &Value, member: &str| event["detail"][member].as_str().map(str::to_owned);
     events(api)
@@ -76,12 +76,12 @@ async fn every_tag_that_is_given_or_taken_is_told_and_nothing_else() {
     api.push("demo", Some("v1"), &one).await;
     api.push("demo", Some("v2"), &one).await;
     api.push("demo", None, &Image::new(2)).await;
-    // The same again by the other door changes nothing, and what is refused has not happened.
+    // A repeated push through the OCI API changes nothing. A refused request causes no event.
     api.put_manifest("demo", "v2", one.text()).await.unwrap();
     api.call("PutImage", put("demo", &one.text(), Some("v1"))).await;
     api.call("PutImage", put("demo", &Image::new(3).text(), Some("v1")))
         .await;
-    // A tag that moves is given to another image.
+    // A tag that moves causes a push event of the other image.
     api.push("demo", Some("v1"), &Image::new(2)).await;
     let so_far = [("PUSH", "v1"), ("PUSH", "v2"), ("PUSH", ""), ("PUSH", "v1")];
     assert_eq!(actions(&api, "demo"), pairs(&so_far));
@@ -218,7 +218,7 @@ async fn events_that_are_old_go_when_nobody_waits_for_them() {
     for (seed, tag) in [(1, "v1"), (2, "v2"), (3, "v3")] {
         api.push("demo", Some(tag), &Image::new(seed)).await;
     }
-    // The clock that users see is no reason.
+    // The age of an event does not depend on the clock that tests set.
     api.service().clock.advance(400 * 24 * 60 * 60 * 1_000);
     api.run_due().await;
     assert_eq!(events(&api).len(), 3);

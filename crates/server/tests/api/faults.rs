@@ -1,4 +1,4 @@
-//! Faults of ours: told as such, without a word of what is inside, and over when they are over.
+//! Internal faults: reported without internal details, and without lasting effect.
 
 use ecru_model::{ErrorCode, Operation};
 

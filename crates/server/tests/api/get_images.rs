@@ -1,4 +1,4 @@
-//! Images by their ids: `BatchGetImage`, and `DescribeImages` of named images.
+//! Images by ID: `BatchGetImage`, and `DescribeImages` of named images.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ fn ids(ids: &Value) -> Value {
     json!({ "repositoryName": "demo", "imageIds": ids })
 }
 
-/// The digests and tags that were answered, in order.
+/// The digests and tags in an answer, in order.
 fn answered(body: &Value) -> Vec<Value> {
     let images = body["images"].as_array().unwrap();
     images.iter().map(|image| image["imageId"].clone()).collect()
 }
 
-/// `demo` with one image under two tags, one without a tag, and one under a tag of its own.
+/// `demo` with an image under two tags, an image without a tag, and an image under a third tag.
 async fn demo() -> (Api, [String; 3]) {
     let api = Api::new();
     api.create("demo").await;

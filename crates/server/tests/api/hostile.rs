@@ -1,4 +1,4 @@
-//! Wrong input for every operation: refused in the right shape, with nothing changed and the registry alive.
+//! Invalid input for every operation: refused in the right format, without a change or a lasting effect.
 
 use ecru_model::{ErrorCode, Operation};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::api::{ACCOUNT, Answer, Api, OTHER_ACCOUNT};
 use crate::content::{Image, MEBIBYTE};
 use crate::inputs::valid;
 
-/// `demo` with an image, a policy, a resource tag, an account setting and an upload under way.
+/// `demo` with an image, a policy, a resource tag, an account setting and an open upload.
 async fn registry() -> Api {
     let api = Api::new();
     api.create("demo").await;
@@ -23,7 +23,7 @@ async fn registry() -> Api {
     api
 }
 
-/// Everything that requests can change, as one text.
+/// All state that requests can change, as text.
 fn state(api: &Api) -> Vec<Option<String>> {
     const TABLES: [&str; 6] = [
         "SELECT group_concat(quote(id) || name || deleted || tag_mutability || quote(exclusion_filters) || scan_on_push
@@ -37,7 +37,7 @@ fn state(api: &Api) -> Vec<Option<String>> {
     TABLES.map(|sql| api.text(sql)).to_vec()
 }
 
-/// A refusal changes nothing, and nothing a client sends is a fault of ours.
+/// Checks that a refusal changed nothing, and that no input caused an internal error.
 #[track_caller]
 fn check_harmless(api: &Api, before: &[Option<String>], answer: &Answer, sent: &str) {
     let unbuilt = answer.error() == Some("NotImplementedException");
@@ -136,7 +136,7 @@ async fn a_body_that_is_too_large_is_refused_by_every_operation() {
     assert_eq!(state(&api), before);
 }
 
-/// Every place in an input that holds a value, the input itself left out.
+/// The path of every value within an input.
 fn places(value: &Value, at: &str) -> Vec<String> {
     let below = |(name, value): (String, &Value)| {
         let place = format!("{at}/{name}");
@@ -248,7 +248,7 @@ async fn texts_that_mean_something_elsewhere_do_no_harm() {
             }
         }
     }
-    // Nothing of it is stored but what may be: the value of a tag.
+    // Only the value of a tag may hold such text.
     assert_eq!(
         api.count("SELECT count(*) FROM repositories WHERE name <> 'demo'"),
         0
@@ -339,7 +339,7 @@ async fn of_a_member_that_is_given_twice_the_last_value_counts() {
     let described = api.ok("DescribeRepositories", json!({})).await;
     assert_eq!(described["repositories"].as_array().unwrap().len(), 1);
 
-    // What is decided is decided by the value that is worked with.
+    // Access is decided by the same value of a repeated member that the operation uses.
     let stranger = api.by_account(OTHER_ACCOUNT);
     let list = |first: &str, last: &str| {
         format!(r#"{{"repositoryName":"last","registryId":"{first}","registryId":"{last}"}}"#)

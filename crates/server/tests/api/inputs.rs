@@ -1,4 +1,4 @@
-//! An input for each operation that its shape accepts, and what is built of them.
+//! A valid input for each operation, and the inputs derived from it.
 
 use ecru_model::Operation;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::content::{ABSENT, Image, completion, part, put};
 pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 const ARN: &str = "arn:aws:ecr:us-east-1:000000000000:repository/demo";
 
-/// An input with every required member, each as its shape wants it.
+/// An input with every required member, each valid for its shape.
 #[expect(clippy::too_many_lines, reason = "an arm for each operation")]
 pub(crate) fn valid(operation: Operation) -> Value {
     use Operation as O;

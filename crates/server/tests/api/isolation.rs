@@ -1,4 +1,4 @@
-//! Accounts and regions: each sees its own registry, and no other but by leave.
+//! Accounts and regions: each has its own registry, and access to another needs permission.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use crate::api::{ACCOUNT, Api, OTHER_ACCOUNT};
 use crate::content::{ABSENT, Image, completion, part, put};
 use crate::inputs::ZERO_ID;
 
-/// Every operation that takes a `registryId`, with an input that is valid without it, the action it needs, and
-/// whether that is an action on a repository.
+/// Every operation that takes a `registryId`: a valid input without it, the action that it needs, and whether
+/// that action applies to a repository.
 fn calls() -> Vec<(&'static str, Value, &'static str, bool)> {
     let named = json!({ "repositoryName": "demo" });
     let with = |member: &str, value: Value| {
@@ -67,7 +67,7 @@ async fn a_registry_of_another_account_is_out_of_reach() {
         for (operation, mut input, action, on_repository) in calls() {
             input["registryId"] = json!(ACCOUNT);
             let resource = if on_repository { "demo" } else { "*" };
-            // Whether the repository is there makes no difference.
+            // The answer is the same whether or not the repository exists.
             stranger.call(operation, input).await.refuses(
                 ErrorCode::AccessDeniedException,
                 &format!(

@@ -1,4 +1,4 @@
-//! Work in the background: what is due is run once, and told.
+//! Background jobs: a due job runs once, and its result is reported.
 
 use ecru_platform::jobs::Ended;
 use serde_json::json;
@@ -54,7 +54,7 @@ async fn many_who_run_what_is_due_run_it_once() {
             let removals = ran.iter().filter(|ran| ran.kind == "repository-removal");
             removals.count()
         });
-        // Everybody who waited for it is told of it.
+        // Every caller that waited for the job gets its result.
         assert_eq!(removals.max(), Some(1));
         assert_eq!(api.count("SELECT count(*) FROM images"), 0);
     }

@@ -1,5 +1,5 @@
-//! Lists of large rows: a page ends at 4 MiB, what is named has a bound of its own, and what an earlier build stored is
-//! still listed, named and deleted.
+//! Lists of large rows: a page ends at 4 MiB, and requests with named images have a separate limit. Rows of
+//! earlier builds can still be listed, named and deleted.
 
 use ecru_model::ErrorCode;
 use ecru_platform::paging::Extent;
@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::content::{Image, MEBIBYTE, put};
 
 const PAGE_BYTES_MAX: usize = 4 * MEBIBYTE;
-/// A page may hold one row more than fits, and the names of its members.
+/// A page may exceed the limit by one row and the names of its members.
 const GRACE_BYTES: usize = MEBIBYTE;
 
 /// `demo` with images that have no layer in common, oldest first.
@@ -29,7 +29,7 @@ fn listed(page: &Value, member: &str) -> Vec<Value> {
     page[member].as_array().unwrap().clone()
 }
 
-/// Every page of a list, to its end; each is as small as it has to be.
+/// Every page of a list. Checks that no page exceeds the limit.
 async fn pages(api: &Api, operation: &str, mut input: Value, member: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     while pages.len() < 200 {
@@ -52,7 +52,7 @@ fn ids(digests: &[String]) -> Value {
         .collect()
 }
 
-/// A thousand tags of 290 characters for each image.
+/// Gives each image a thousand tags of 290 characters.
 async fn tag_all(api: &Api) {
     api.execute(
         "INSERT INTO tags (repository_id, tag, image_id)
@@ -148,7 +148,7 @@ async fn images_with_many_tags_are_described_and_listed_by_pages_of_bytes() {
     entries.dedup();
     assert_eq!(entries.len(), 20_000);
 
-    // Images between them that the filter leaves out have tags, too.
+    // The images that the filter excludes lie between the others and have tags too.
     api.execute("UPDATE images SET status = 'ARCHIVED' WHERE id % 2 = 0")
         .await;
     let active = pages(
@@ -166,7 +166,7 @@ async fn images_with_many_tags_are_described_and_listed_by_pages_of_bytes() {
             .all(|image| listed(image, "imageTags").len() == 1_000)
     );
 
-    // Those that are named have no second page.
+    // A request with named images has no second page.
     api.execute("UPDATE images SET status = 'ACTIVE'").await;
     let named = json!({ "repositoryName": "demo", "imageIds": ids(&digests) });
     assert_eq!(
@@ -341,7 +341,7 @@ async fn the_lists_of_introspection_come_by_pages_of_bytes() {
     );
     assert_eq!(images.next, images.items.last().map(|image| image.id));
 
-    // Every repository reads every blob, as after mounts.
+    // Every repository gets a link to every blob, as after mounts.
     api.execute(
         "INSERT INTO repositories (account, region, name, created_at, tag_mutability, scan_on_push, encryption_type)
          WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1999)

@@ -1,4 +1,4 @@
-//! Layers that are there: who may see them, of what type they are, and where they can be fetched.
+//! Existing layers: which callers see them, their media type, and their download address.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_registry::authorization::check_grant;
@@ -180,7 +180,7 @@ async fn lists_of_digests_have_their_limits() {
     );
 }
 
-/// The grant of a download address.
+/// The grant in a download address.
 fn grant_in(answer: &Value) -> String {
     let url = answer["downloadUrl"].as_str().unwrap();
     url.split_once("?grant=").unwrap().1.to_owned()

@@ -1,4 +1,4 @@
-//! Layers on their way in: uploads, their parts, and how they end.
+//! Layer uploads: their parts and their completion.
 
 use ecru_model::ErrorCode;
 use ecru_store::UploadId;
@@ -274,7 +274,7 @@ async fn a_layer_that_is_there_ends_the_upload() {
         .await;
     gone.refuses(ErrorCode::UploadNotFoundException, &upload_not_found("demo", &id));
 
-    // Another repository knows nothing of it.
+    // The layer is not visible in another repository.
     api.create("other").await;
     api.push_layer("other", b"layer").await;
     assert_eq!(api.count("SELECT count(*) FROM blobs"), 1);

@@ -1,4 +1,4 @@
-//! Lifecycle policies: stored, previewed, explained and carried out.
+//! Lifecycle policies: stored, previewed, explained and applied.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ impl Api {
         .unwrap()
     }
 
-    /// Starts a preview of these rules and waits for it.
+    /// Starts a preview of these rules and returns its result.
     async fn previewed(&self, repository: &str, rules: &[Value]) -> Value {
         let input = json!({ "repositoryName": repository, "lifecyclePolicyText": policy(rules) });
         let started = self.ok("StartLifecyclePolicyPreview", input).await;
@@ -78,7 +78,7 @@ impl Api {
         self.ok("GetLifecyclePolicyPreview", named(repository)).await
     }
 
-    /// The tags of a repository, and how many images have none.
+    /// The tags of a repository, and the number of images without a tag.
     async fn kept(&self, repository: &str) -> (BTreeSet<String>, usize) {
         let mut kept = BTreeSet::new();
         let mut untagged = 0;
@@ -226,7 +226,7 @@ async fn a_policy_is_carried_out_when_it_is_put_after_a_push_and_as_time_passes(
     api.run_due().await;
     assert_eq!(tags().await, ["other", "v2", "v3"]);
 
-    // The rule of tags is met by `v2` and `v3`, so that the other rule cannot reach them.
+    // The tag rule matches `v2` and `v3`, so the other rule does not apply to them.
     api.advance(10 * DAY);
     api.run_due().await;
     assert_eq!(tags().await, ["other", "v2", "v3"]);
@@ -528,7 +528,7 @@ async fn an_explanation_tells_of_every_image_what_each_rule_found() {
     "#);
 }
 
-/// A registry with one image that is archived a day ago.
+/// A registry with one image that was archived a day ago.
 async fn archived() -> (Api, Image) {
     let api = Api::new();
     api.create("demo").await;
@@ -572,7 +572,8 @@ async fn unused_images_are_archived_and_archived_ones_expire() {
     assert_eq!(api.ok("DescribeImages", any).await["imageDetails"], json!([]));
 }
 
-/// 25 images a day for 400 days: of each day 10 have a build tag, 5 a nightly tag, 9 none, and the first a release tag.
+/// 25 images per day for 400 days. Of each day, 10 have a build tag, 5 a nightly tag, 9 no tag, and the first
+/// a release tag.
 #[tokio::test]
 async fn ten_thousand_images_over_four_hundred_days_expire_as_the_table_says() {
     const DAYS: usize = 400;
@@ -636,7 +637,7 @@ async fn ten_thousand_images_over_four_hundred_days_expire_as_the_table_says() {
     assert_eq!(kept.len() + untagged, 100 + 30 + 600 + 63);
 }
 
-/// Reading them out of the store included.
+/// The time includes reading the images from the store.
 #[tokio::test]
 async fn a_hundred_thousand_stored_images_are_judged() {
     let api = Api::new();

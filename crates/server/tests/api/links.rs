@@ -1,4 +1,4 @@
-//! What links count: the images of their repository that need the blob, and those of them that can be pulled.
+//! The counts of links: images of the repository that need the blob, and how many of these can be pulled.
 
 use ecru_registry::images::verify_images;
 use ecru_store::Report;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::api::Api;
 use crate::content::Image;
 
-/// Of each link: its images, and those that are active.
+/// For each link: the number of its images, and of its active images.
 const COUNTS: &str = "SELECT images || ' ' || active_images FROM links ORDER BY blob_id";
 
 impl Api {
@@ -26,7 +26,7 @@ impl Api {
         assert_eq!(deleted["failures"], json!([]));
     }
 
-    /// What verification says of images and what they need.
+    /// The problems that verification reports.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let (report, mut heard) = Report::new();
         let store = self.service().store.clone();
@@ -45,7 +45,7 @@ impl Api {
     }
 }
 
-/// Two images of the same blobs.
+/// Two images with the same blobs.
 async fn pushed() -> (Api, Image, Image) {
     let api = Api::new();
     api.create("demo").await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, pretty};
 use crate::content::{Image, put};
 
-/// `demo` with as many images as there are lists, each under the tags of its list.
+/// `demo` with one image for each list, under the tags of that list.
 async fn demo(tags: &[&[&str]]) -> (Api, Vec<String>) {
     let api = Api::new();
     api.create("demo").await;
@@ -24,7 +24,7 @@ fn filtered(filter: &Value) -> Value {
     json!({ "repositoryName": "demo", "filter": filter })
 }
 
-/// Every page of a list, to its end.
+/// Every page of a list.
 async fn pages(api: &Api, operation: &str, mut input: Value, member: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     while pages.len() < 100 {
@@ -246,7 +246,8 @@ async fn what_comes_and_goes_between_pages_does_not_disturb_the_rest() {
     assert_eq!(first["imageIds"][0]["imageTag"], "a");
     input["nextToken"] = first["nextToken"].clone();
 
-    // The image in the middle of which the page ended goes, so does the next one, and one comes.
+    // The first page ended within the first image. That image and the next one are deleted, and a new one is
+    // pushed.
     let gone = json!({ "repositoryName": "demo", "imageIds": [
         { "imageDigest": digests[0] }, { "imageDigest": digests[1] },
     ] });

@@ -1,4 +1,4 @@
-//! The JSON API as a client sees it: every operation that is built, its answers, its errors and what it leaves behind.
+//! The JSON API as clients see it: every operation with its answers, errors and effects.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Manifests: the kinds that are stored, what is known of each, and documents that are none.
+//! Manifests: the stored kinds, the facts derived from each, and documents that are not manifests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -222,7 +222,7 @@ async fn a_manifest_has_a_largest_size() {
         "ImageManifest",
         "Member must have length less than or equal to 4194304",
     );
-    // As many characters as are allowed, and more bytes.
+    // The maximum number of characters, in more bytes.
     let wide = largest.replacen("xx", "éé", 1);
     let wide = api.call("PutImage", put("demo", &wide, None)).await;
     wide.refuses_parameter("ImageManifest", "Invalid JSON syntax");
@@ -241,7 +241,7 @@ async fn text_that_is_not_utf_8_is_no_manifest() {
     assert_eq!(api.digests("demo").await, [""; 0]);
 }
 
-/// As an earlier build has stored it: the rows of an image that is there, and another document in its place.
+/// Stores a document as an earlier build did: takes the rows of an existing image and replaces its document.
 async fn store_earlier(api: &Api, image: &Image, document: &str, media_type: &'static str) -> String {
     let document = document.as_bytes().to_vec();
     let (new, old) = (Digest::of(&document), Digest::parse(&image.digest()).unwrap());
@@ -303,7 +303,7 @@ async fn manifests_that_are_refused_by_now_are_served_copied_verified_and_delete
         let id = json!({ "repositoryName": "demo", "imageIds": [{ "imageDigest": digest }] });
         let got = api.ok("BatchGetImage", id.clone()).await;
         assert_eq!(got["images"][0]["imageManifest"], document);
-        // A further tag would be a push of what has two readings.
+        // Adding a tag would push a document that parsers read differently.
         let mut again = put("demo", &document, Some("v2"));
         again["imageManifestMediaType"] = json!(media_type);
         let again = api.call("PutImage", again).await;
@@ -331,7 +331,7 @@ async fn manifests_that_are_refused_by_now_are_served_copied_verified_and_delete
     }
 }
 
-/// What Docker signs of a manifest, and the manifest with a signature.
+/// The part of a manifest that Docker signs, and the manifest with a signature.
 fn signed(head: &str, time: &str) -> (String, String) {
     let protected = URL_SAFE_NO_PAD.encode(format!(
         r#"{{"formatLength":{},"formatTail":"Cn0","time":"{time}"}}"#,
@@ -374,7 +374,7 @@ async fn a_signed_manifest_has_the_digest_of_what_was_signed() {
     assert_eq!(got["images"][0]["imageManifest"], first);
     assert_eq!(got["images"][0]["imageManifestMediaType"], SIGNED);
 
-    // Signed again it is the same image.
+    // Another signature does not change the image.
     let (_, second) = signed(&head, "2016-01-01T00:00:00.5Z");
     let again = api.call("PutImage", push(&second, None)).await;
     again.refuses_code(ErrorCode::ImageAlreadyExistsException);
@@ -386,7 +386,7 @@ async fn a_signed_manifest_has_the_digest_of_what_was_signed() {
     api.ok("PutImage", moved).await;
     let got = api.ok("BatchGetImage", by_digest.clone()).await;
     assert_eq!(got["images"][0]["imageManifest"], first);
-    // So it is without its signatures, and the tags still serve what they served.
+    // The manifest without signatures is the same image too, and the tags still return the first document.
     let mut bare = put("demo", &payload, None);
     bare["imageManifestMediaType"] = json!("application/vnd.docker.distribution.manifest.v1+json");
     api.call("PutImage", bare)

@@ -1,4 +1,4 @@
-//! Every operation of the model is there, and no other.
+//! Every operation of the model exists, and no other.
 
 use ecru_model::Operation;
 use serde_json::json;

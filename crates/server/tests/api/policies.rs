@@ -1,4 +1,4 @@
-//! Repository policies: taken as text, given back in ECR's own form.
+//! Repository policies: accepted as text, returned in ECR's form.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn a_policy_comes_back_in_the_form_of_the_service() {
     });
     assert_eq!(answer, expected);
     assert_eq!(api.ok("GetRepositoryPolicy", named("demo")).await, expected);
-    // What comes back can be set again, and comes back the same.
+    // A returned policy can be set again, and is returned unchanged.
     let again = api
         .ok("SetRepositoryPolicy", set(answer["policyText"].as_str().unwrap()))
         .await;
@@ -125,7 +125,7 @@ async fn what_a_policy_may_say_is_taken() {
         with("Action", json!("*")),
         with("Action", json!("ECR:batchgetimage")),
         with("Action", json!(["ecr:Describe*", "ecr:ReplicateImage"])),
-        // Actions that are never done on a repository have no effect.
+        // Actions that do not apply to repositories are allowed but have no effect.
         with(
             "Action",
             json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage"]),
@@ -212,7 +212,7 @@ async fn a_text_that_is_no_policy_is_refused_and_the_policy_stays() {
         let answer = api.call("SetRepositoryPolicy", set(&text)).await;
         answer.refuses_parameter("PolicyText", "Invalid repository policy provided");
     }
-    // Of a member that is given twice, readers choose differently.
+    // Parsers disagree about a repeated member.
     for twice in [
         r#""Effect":"Deny","\u0045ffect":"Allow","Principal":"*","Action":"ecr:*""#,
         r#""Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"StringEquals":{"aws:PrincipalAccount":"1"},"StringEquals":{}}"#,
@@ -269,7 +269,7 @@ async fn policies_need_a_repository() {
     }
 }
 
-/// As earlier versions have taken and stored it.
+/// A policy as earlier versions stored it.
 const STORED_BEFORE: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:group/developers",
      "arn:aws-cn:iam::444455556666:root"]},
@@ -292,7 +292,7 @@ async fn a_policy_that_was_stored_before_is_decided_by_returned_and_deleted() {
     let stranger = api.by_account(crate::api::OTHER_ACCOUNT);
     let list = json!({ "registryId": ACCOUNT, "repositoryName": "demo" });
     stranger.ok("ListImages", list.clone()).await;
-    // It was named in another partition.
+    // The policy names this account in another partition.
     api.by_account("444455556666")
         .ok("ListImages", list.clone())
         .await;
@@ -316,7 +316,7 @@ async fn a_registry_policy_may_name_any_action_and_its_resources() {
         api.ok("PutRegistryPolicy", json!({ "policyText": statement(&taken) }))
             .await;
     }
-    // Nothing that a policy of a registry says has an effect on tokens.
+    // The registry policy does not affect authorization tokens.
     let mut deny = allow();
     deny["Effect"] = json!("Deny");
     deny["Action"] = json!("ecr:GetAuthorizationToken");

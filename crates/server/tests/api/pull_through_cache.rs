@@ -1,4 +1,5 @@
-//! The pull-through cache as the JSON API shows it: its rules, and what operations on cached repositories fetch.
+//! The pull-through cache in the JSON API: its rules, and the content that operations on cached repositories
+//! fetch.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,18 +20,18 @@ use crate::content::{Image, OCI_INDEX, index};
 
 type Failing = fn() -> UpstreamError;
 
-/// A registry elsewhere that is none: what it has is put there by hand.
+/// A fake upstream registry, whose content tests insert directly.
 #[derive(Default)]
 pub(crate) struct Elsewhere {
-    /// By `<name> <tag or digest>`.
+    /// Keyed by `<name> <tag or digest>`.
     content: Mutex<HashMap<String, Bytes>>,
-    /// What every question is answered with.
+    /// If set, the error that answers every request.
     trouble: Mutex<Option<Failing>>,
     asked: Mutex<Vec<String>>,
 }
 
 impl Elsewhere {
-    /// A server whose registries ask this one, which the operator has named `mirror.example`.
+    /// A server that uses this upstream, which the operator allowed as `mirror.example`.
     pub(crate) fn asked_by_a_server() -> (Api, Arc<Self>) {
         let elsewhere = Arc::new(Self::default());
         let upstreams: Arc<dyn Upstreams> = elsewhere.clone();
@@ -527,7 +528,7 @@ async fn an_image_is_answered_at_once_and_stored_with_all_it_names() {
     assert_eq!(got["images"][0]["imageManifest"], list.as_str());
     assert_eq!(got["images"][0]["imageId"]["imageDigest"], digest.as_str());
     assert_eq!(got["images"][0]["imageManifestMediaType"], OCI_INDEX);
-    // Nothing is called stored that cannot be had whole.
+    // An image counts as stored only if all its parts are available.
     assert_eq!(api.count("SELECT count(*) FROM images"), 0);
 
     api.run_due().await;
@@ -857,7 +858,7 @@ async fn a_rule_that_was_stored_with_a_foreign_role_acts_as_nobody() {
         api.execute(update).await;
         let refused = api.call("BatchGetImage", image()).await;
         refused.refuses_code(ErrorCode::UnableToGetUpstreamImageException);
-        // It is read all the same, and says what is wrong with it.
+        // The rule can still be read, and its validation reports the problem.
         let prefix = json!({ "ecrRepositoryPrefix": "priv" });
         let validated = api.ok("ValidatePullThroughCacheRule", prefix).await;
         assert_eq!(validated["isValid"], false, "{validated}");

@@ -1,4 +1,4 @@
-//! Principals whose pulls leave no trace: registered, listed, taken away, and what that does to the pull times.
+//! Principals whose pulls are not recorded: registered, listed, removed, and the effect on pull times.
 
 use ecru_model::ErrorCode;
 use ecru_platform::principals::bind_principal;

@@ -1,4 +1,4 @@
-//! When an image was last pulled: told by its description, at most a day behind.
+//! The time of an image's last pull. Its description shows it with a delay of at most a day.
 
 use ecru_registry::images::{Reference, load_manifest, pull_manifest};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::content::{Image, index};
 
 const HOUR_MILLISECONDS: i64 = 60 * 60 * 1000;
-/// The clock of every registry at first.
+/// The time at which every registry starts.
 const START: f64 = 1_767_225_600.5;
 
 /// `demo` with an index of two images.
@@ -83,7 +83,7 @@ async fn a_pull_of_an_image_that_is_gone_by_now_is_forgotten() {
     pull(&api, "all").await;
     let ids = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": "all" }] });
     api.ok("BatchDeleteImage", ids).await;
-    // Its row may be another's now.
+    // A new image may reuse the row of the deleted one.
     api.push("demo", Some("new"), &Image::new(3)).await;
     assert_eq!(pulled(&api, "new").await, Value::Null);
 }

@@ -1,4 +1,4 @@
-//! `PutImage`: manifests of every kind, what they need, and the tags they get.
+//! `PutImage`: manifests of every kind, their requirements, and their tags.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -166,7 +166,7 @@ async fn children_that_are_missing_are_all_named() {
         &missing("Images", &[&first.digest(), &second.digest()]),
     );
     api.push("demo", None, &first).await;
-    // A child of another repository is none of this one.
+    // A child in another repository does not count for this one.
     api.create("other").await;
     api.push("other", None, &second).await;
     let answer = api.call("PutImage", put("demo", &of_both, Some("v1"))).await;
@@ -220,7 +220,7 @@ async fn the_same_image_under_another_tag_has_both() {
     api.ok("PutImage", put("demo", &image.text(), Some("v2"))).await;
     let detail = details(&api, &pushed).await;
     assert_eq!(detail["imageTags"], json!(["v1", "v2"]));
-    // A tag more is no push of the image.
+    // A further tag is not a push of the image.
     assert_eq!(detail["imagePushedAt"], 1_767_225_600.5);
 }
 
@@ -254,7 +254,7 @@ async fn a_repository_holds_so_many_images_and_no_more() {
         "The repository with name 'demo' in registry with id '000000000000' already has the maximum allowed number of \
          images which is '100000'",
     );
-    // A tag for an image that is there takes no room.
+    // A tag for an existing image does not count towards the quota.
     api.ok("PutImage", put("demo", &first.text(), Some("v1"))).await;
 }
 

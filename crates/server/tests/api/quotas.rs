@@ -1,4 +1,4 @@
-//! Service quotas that were set: what exceeds them is refused.
+//! Configured service quotas: requests that exceed them are refused.
 
 use ecru_model::ErrorCode;
 use ecru_registry::Quotas;

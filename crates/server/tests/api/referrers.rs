@@ -1,4 +1,4 @@
-//! `ListImageReferrers`: what names an image as its subject.
+//! `ListImageReferrers`: the manifests that name an image as their subject.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::content::{ABSENT, Image};
 const SBOM: &str = "application/spdx+json";
 const SIGNATURE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/// `demo` with an image and three referrers of it: an SBOM, a signature, and one without a type of its own.
+/// `demo` with an image and three referrers: an SBOM, a signature, and one without an artifact type.
 async fn demo() -> (Api, [String; 3]) {
     let api = Api::new();
     api.create("demo").await;

@@ -1,4 +1,4 @@
-//! The registry as a whole: what it says of itself, its account settings, and the tokens that open it.
+//! The registry as a whole: its description, its account settings, and its authorization tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! The policy of a registry: taken as text, given back in ECR's own form.
+//! Registry policies: accepted as text, returned in ECR's form.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Replication: what is pushed into one registry and deleted there, and how it appears in others.
+//! Replication: pushes and deletions in one registry, and their effect on other registries.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -35,14 +35,14 @@ impl Api {
         self.ok("PutReplicationConfiguration", configuration).await
     }
 
-    /// Runs what is due, and names the kinds of what was done, but for that which is done whatever was asked.
+    /// Runs all due jobs and returns their kinds, without the jobs that run at any time.
     pub(crate) async fn run_replication(&self) -> Vec<String> {
         let ran = self.run_due().await;
         let kinds = ran.into_iter().map(|ran| ran.kind);
         kinds.filter(|kind| kind.starts_with("replication")).collect()
     }
 
-    /// The region, account and status of each replication of an image, and the code of a failure.
+    /// The region, account and status of each replication of an image, with the code of a failure.
     async fn replications(&self, repository: &str, image: Value) -> Vec<String> {
         let input = json!({ "repositoryName": repository, "imageId": image });
         let told = self.ok("DescribeImageReplicationStatus", input).await;
@@ -57,7 +57,7 @@ impl Api {
             .collect()
     }
 
-    /// Whether a client could pull the image here: its manifest, and each of its layers.
+    /// Whether clients can pull the image from this registry: its manifest and each layer.
     async fn holds(&self, repository: &str, image: &Image) -> bool {
         let ids = json!({ "repositoryName": repository, "imageIds": [{ "imageDigest": image.digest() }] });
         let got = self.call("BatchGetImage", ids).await;
@@ -81,7 +81,7 @@ impl Api {
         assert_eq!(deleted["failures"], json!([]));
     }
 
-    /// Lets the account of the other tests do this in every repository here.
+    /// Allows the tests' account to perform these actions in every repository of this registry.
     pub(crate) async fn allow_replication(&self, actions: &[&str]) {
         let policy = json!({
             "Version": "2012-10-17",
@@ -117,7 +117,7 @@ impl Api {
     }
 }
 
-/// The caller in `us-east-1`, and the same in `eu-west-1`, where everything goes.
+/// The caller in `us-east-1`, and the same caller in `eu-west-1`, the destination of all rules.
 async fn two_regions(rules: &[Value]) -> (Api, Api) {
     let east = Api::new();
     let west = east.in_region(WEST);
@@ -187,7 +187,7 @@ async fn a_destination_is_another_registry_and_there_are_not_too_many() {
     let described = api.ok("DescribeRegistry", json!({})).await;
     assert_eq!(described["replicationConfiguration"]["rules"], json!([]));
 
-    // The same one in many rules is one.
+    // Destinations that several rules repeat count once.
     let rules = vec![rule(&many[..25], &[], false); 25];
     api.replicate(&rules).await;
 }
@@ -258,7 +258,7 @@ async fn an_index_brings_the_children_that_were_there_before_the_configuration()
     let here = west.digests("demo").await;
     assert_eq!(here.len(), 4);
     assert!(here.contains(&inner_digest));
-    // The children were not pushed since.
+    // The children were not pushed again.
     let child = json!({ "imageDigest": children[0].digest() });
     assert_eq!(api.replications("demo", child).await, [""; 0]);
 }
@@ -293,7 +293,7 @@ async fn a_tag_moves_at_the_destination_as_it_moved_at_the_source() {
     assert_eq!(west.tags("demo").await, [("latest".to_owned(), first.clone())]);
 
     let second = east.push("demo", Some("latest"), &Image::new(2)).await;
-    // Before anything runs the tag moves once more, and back.
+    // Before a job runs, the tag moves to another image and back.
     east.push("demo", Some("latest"), &Image::new(3)).await;
     let again = put("demo", &Image::new(2).text(), Some("latest"));
     east.ok("PutImage", again).await;
@@ -352,7 +352,7 @@ async fn prefixes_choose_the_repositories_and_nothing_is_passed_on() {
     assert_eq!(named(there), ["prod", "production", "team/app"]);
     let further = far.ok("DescribeRepositories", json!({})).await;
     assert_eq!(named(further), [""; 0]);
-    // Nor is a deletion that came from elsewhere.
+    // A deletion that came from another registry is not replicated either.
     east.delete("prod", json!([{ "imageTag": "v1" }])).await;
     assert_eq!(east.run_replication().await, ["replication"]);
     assert!(!west.holds("prod", &image).await);
@@ -445,7 +445,7 @@ async fn what_comes_back_before_its_deletion_is_replicated_stays() {
     assert!(west.holds("demo", &image).await);
     assert_eq!(west.tags("demo").await.len(), 1);
 
-    // A tag that was moved there by somebody else is theirs.
+    // Replication does not move a tag that another client set at the destination.
     let other = west.push("demo", Some("v2"), &Image::new(2)).await;
     let ours = put("demo", &image.text(), Some("v2"));
     east.replicate(&[]).await;
@@ -473,7 +473,7 @@ async fn an_index_and_its_children_go_together() {
         east.delete("demo", json!([{ "imageDigest": child.digest() }]))
             .await;
     }
-    // A child that comes before its index waits for it.
+    // The deletion of a child that runs before that of its index is retried.
     for _ in 0..2 {
         east.run_replication().await;
         east.advance(MINUTE_MILLISECONDS);
@@ -498,13 +498,13 @@ async fn another_account_has_to_let_the_images_in() {
     assert_eq!(east.replications("demo", id.clone()).await, failed);
     assert_eq!(east.count(told), 1);
 
-    // It is looked at again, and told once.
+    // The replication is retried, but the failure is reported only once.
     east.advance(MINUTE_MILLISECONDS);
     assert_eq!(east.run_replication().await, ["replication"]);
     assert_eq!(east.replications("demo", id.clone()).await, failed);
     assert_eq!(east.count(told), 1);
 
-    // To write into a repository is one thing, to make it another.
+    // Writing to a repository and creating it are separate permissions.
     there.allow_replication(&["ecr:ReplicateImage"]).await;
     east.advance(2 * MINUTE_MILLISECONDS);
     east.run_replication().await;

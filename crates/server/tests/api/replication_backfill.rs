@@ -1,4 +1,4 @@
-//! Backfills: what was there before the configuration is brought to a destination, with a result for each image and tag.
+//! Backfills: copy existing images to a new destination, with a result for each image and tag.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ impl Api {
         stopped["status"].clone()
     }
 
-    /// Many images of one layer and config, each under a tag of its own.
+    /// Pushes many images that share layer and config, each under one tag.
     async fn push_many(&self, repository: &str, count: usize) {
         let shared = Image::new(1);
         self.push_layers(repository, &shared).await;
@@ -49,7 +49,7 @@ impl Api {
     }
 }
 
-/// With a configuration that comes after the images.
+/// A registry whose replication was configured after the images were pushed.
 async fn filled(count: usize) -> Api {
     let api = Api::new();
     api.create("demo").await;
@@ -108,7 +108,7 @@ async fn three_hundred_images_are_brought_and_told_page_by_page() {
     assert_eq!(pages, 5);
     assert_eq!(tags, (0..300).map(|n| format!("v{n:04}")).collect::<Vec<_>>());
 
-    // The token is good for its own filter only.
+    // A token is valid only for its own filter.
     let first = json!({ "replicationBackfillId": id, "maxResults": 1, "resultStatusFilter": "COMPLETE" });
     let page = api.ok("DescribeReplicationBackfillResults", first).await;
     let other = json!({
@@ -192,7 +192,7 @@ async fn what_fails_is_told_by_code_and_the_rest_goes_on() {
     );
     assert_eq!(page.get("nextToken"), None);
 
-    // Once the other account lets them in, another backfill brings them.
+    // After the other account allows it, another backfill copies them.
     api.by_account(OTHER_ACCOUNT).allow_replication(&["ecr:*"]).await;
     let id = api.start_backfill(OTHER_ACCOUNT, EAST).await;
     api.run_replication().await;
@@ -259,7 +259,7 @@ async fn a_restart_in_the_middle_carries_on() {
     let (_, api) = tokio::join!(api.try_run_due(), end);
     let left = api.count("SELECT total - completed FROM replication_backfills");
     assert!(left > 0, "it had come to its end already");
-    // As the loop does at its start.
+    // The job loop does the same at its start.
     api.execute("UPDATE jobs SET lease_owner = NULL, lease_until = NULL")
         .await;
     api.run_replication().await;
@@ -393,7 +393,7 @@ async fn backfills_are_listed_newest_first_and_forgotten_ninety_days_after_their
     }
     assert_eq!(listed, ids);
 
-    // The oldest ended five days ago, and one has not ended at all.
+    // The oldest backfill ended five days ago, and one has not ended.
     api.advance(86 * DAY_MILLISECONDS);
     let page = api.ok("ListReplicationBackfills", json!({})).await;
     assert_eq!(page["backfills"].as_array().unwrap().len(), 4);

@@ -51,7 +51,7 @@ async fn tags_are_added_changed_and_taken_away() {
         .await;
     assert_eq!(added, json!({}));
     assert_eq!(tags(&api).await, pairs(&[("B", "3"), ("a", ""), ("b", "1")]));
-    // Of a key that is given twice the last value counts, and keys that are not named stay.
+    // The last value of a repeated key counts, and keys that are not named remain.
     api.ok("TagResource", tag(&[("b", "2"), ("c", "x"), ("b", "4")]))
         .await;
     assert_eq!(
@@ -78,7 +78,7 @@ async fn a_repository_has_so_many_tags_and_no_more() {
     api.ok("TagResource", tag(&numbered[..50])).await;
     let answer = api.call("TagResource", tag(&numbered[49..])).await;
     answer.refuses(ErrorCode::TooManyTagsException, too_many);
-    // Those that are there may change.
+    // Existing tags may still change.
     api.ok("TagResource", tag(&[("key 00", "y")])).await;
     let mut expected = pairs(&numbered[..50]);
     expected[0].1 = "y".to_owned();
@@ -155,7 +155,7 @@ async fn an_arn_of_anything_else_is_refused() {
         "arn:aws:ecr:us-east-1:12345:repository/demo",
         "arn:aws:ecr-public::000000000000:repository/demo",
         "arn:aws:s3:::bucket",
-        // The region of another endpoint.
+        // This ARN names the region of another endpoint.
         "arn:aws:ecr:eu-west-1:000000000000:repository/team/demo",
         "arn:aws-cn:ecr:us-east-1:000000000000:repository/team/demo",
     ] {
@@ -203,7 +203,7 @@ async fn a_tag_that_was_stored_before_is_listed_and_can_be_removed() {
         "INSERT INTO resource_tags (repository_id, key, value) SELECT id, 'cost (team)', 'a, b; 100% 🚀' FROM repositories",
     )
     .await;
-    // Others can be added beside it.
+    // Valid tags can be added beside it.
     api.ok("TagResource", tag(&[("Größe", "x_.:/=+-@ 1")])).await;
     let expected = pairs(&[("Größe", "x_.:/=+-@ 1"), ("cost (team)", "a, b; 100% 🚀")]);
     assert_eq!(tags(&api).await, expected);

@@ -1,4 +1,4 @@
-//! Scanning: who is scanned when, what a scan came to, and what is said of it.
+//! Scanning: which images are scanned when, and how results are reported.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,13 +19,13 @@ const HOUR: i64 = 60 * 60 * 1000;
 const DAY: i64 = 24 * HOUR;
 const COMPLETE: &str = "The scan was completed successfully.";
 
-/// Gives the report that was laid down, and counts the images it was asked about.
+/// Returns the prepared report, and records the images that it was asked to scan.
 #[derive(Default)]
 struct Stub {
     report: Mutex<Option<ScanReport>>,
     problem: Mutex<Option<String>>,
     revision: Mutex<i64>,
-    /// Whether others come while an image is scanned.
+    /// Whether the advisories change during each scan.
     changes_meanwhile: Mutex<bool>,
     scanned: Mutex<Vec<Vec<Digest>>>,
 }
@@ -122,7 +122,7 @@ impl Api {
         self.ok("DescribeImageScanFindings", v1()).await
     }
 
-    /// As when advisories may have come.
+    /// Runs the check that follows a possible change of advisories.
     async fn scan_again(&self) -> usize {
         let service = self.service();
         let scanner = service.ports.scanner.as_ref().unwrap();
@@ -273,7 +273,7 @@ async fn what_a_scan_cannot_tell_is_a_failure_and_never_an_empty_list() {
         assert_eq!(api.details("ECR Image Scan")[0]["scan-status"], "FAILED");
     }
 
-    // With some advisories missing, what is known is shown, and what is not is said.
+    // If some advisories are missing, the known findings are shown with a note about the missing ones.
     let (api, stub) = bench().await;
     *stub.report.lock().unwrap() = Some(ScanReport {
         findings: vec![finding("CVE-2099-0003", Severity::High)],
@@ -360,7 +360,7 @@ async fn a_scan_that_is_repeated_leaves_room_for_one_that_is_asked_for() {
     let before = api.findings().await;
     assert_eq!(before["imageScanStatus"]["status"], "COMPLETE");
 
-    // What is known already is shown until there is more.
+    // The known findings remain until the next scan ends.
     *stub.revision.lock().unwrap() += 1;
     stub.finds(vec![
         finding("CVE-2099-0001", Severity::High),
@@ -560,7 +560,7 @@ async fn a_push_is_scanned_where_the_switch_or_a_rule_says_so() {
         assert_eq!(api.findings().await["imageScanStatus"]["status"], "COMPLETE");
         assert_eq!(stub.scans(), 1);
 
-        // It counts, and another tag is no other image.
+        // The scan counts towards the daily limit, and another tag names the same image.
         assert_eq!(
             api.call("StartImageScan", v1()).await.error(),
             Some("LimitExceededException")
@@ -583,7 +583,7 @@ async fn an_image_that_comes_back_from_the_archive_is_scanned_as_one_that_is_pus
     api.ok("UpdateImageStorageClass", change("STANDARD")).await;
     api.advance(20 * 60 * 1000);
     api.run_due().await;
-    // What the restore made due is run with it.
+    // The scan that the restore made due runs at once.
     assert_eq!(api.findings().await["imageScanStatus"]["status"], "COMPLETE");
     assert_eq!(stub.scans(), 2);
 }
@@ -729,7 +729,7 @@ async fn enhanced_scanning_takes_up_images_by_itself() {
     });
     assert_eq!(api.details("Inspector2 Scan"), [event]);
 
-    // It is looked at again, and what changed is shown.
+    // The image is scanned again, and changed findings are shown.
     stub.finds(Vec::new());
     api.run_due().await;
     assert_eq!(stub.scans(), 2);
@@ -742,7 +742,7 @@ async fn enhanced_scanning_takes_up_images_by_itself() {
     );
     assert_eq!(api.details("Inspector2 Scan").len(), 1);
 
-    // What the other type found was only hidden.
+    // The findings of the other scan type were hidden, not removed.
     api.put_rules("BASIC", &[]).await;
     let before = api.findings().await;
     assert_eq!(
@@ -808,7 +808,7 @@ async fn a_list_of_images_tells_of_scans_where_the_scanner_does() {
         let counts = &told["imageScanFindingsSummary"]["findingSeverityCounts"];
         assert_eq!(*counts, json!({ "CRITICAL": 1, "LOW": 1 }));
     }
-    // A scan that failed found nothing out, which is no clean bill.
+    // A failed scan does not show that an image has no findings.
     let failed = api
         .ok("DescribeImages", json!({ "repositoryName": "failed" }))
         .await;

@@ -1,4 +1,4 @@
-//! The signing configuration, and what comes of it when images are pushed.
+//! The signing configuration, and its effect on pushed images.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn rule(profile: &str, filters: &[&str]) -> Value {
     rule
 }
 
-/// The profiles that have tried to sign an image, each with what came of it.
+/// The profiles that tried to sign an image, each with its result.
 async fn statuses(api: &Api, repository: &str, digest: &str) -> Vec<(String, String)> {
     let input = json!({ "repositoryName": repository, "imageId": { "imageDigest": digest } });
     let described = api.ok("DescribeImageSigningStatus", input).await;
@@ -198,7 +198,7 @@ async fn what_was_pushed_before_is_signed_when_it_is_pushed_again_and_signatures
     let signature = api.push("demo", None, &signature).await;
     assert_eq!(statuses(&api, "demo", &signature).await, []);
 
-    // What came of it stays when the configuration goes, and goes with the image.
+    // The results remain without the configuration, and are removed with the image.
     api.ok("DeleteSigningConfiguration", json!({})).await;
     assert_eq!(statuses(&api, "demo", &image.digest()).await.len(), 2);
     let ids = json!({ "repositoryName": "demo", "imageIds": [{ "imageDigest": all }, { "imageDigest": image.digest() }] });

@@ -1,4 +1,4 @@
-//! Archived images: out of reach of pulls, and brought back after a while or by a push.
+//! Archived images: not available to pulls, and restored after a wait or by a push.
 
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_registry::Pace;
@@ -53,7 +53,7 @@ impl Api {
     }
 }
 
-/// At the pace of the service, so that the wait can be looked at.
+/// Waits take as long as in ECR, so that tests can observe them.
 async fn pushed() -> (Api, Image) {
     let api = Api::with(|configuration| configuration.pace = Pace::Aws);
     api.create("demo").await;

@@ -1,4 +1,4 @@
-//! Which tags may move: the four settings, by both doors.
+//! Which tags may move: the four settings, through both APIs.
 
 use ecru_model::ErrorCode;
 use ecru_registry::Error;
@@ -77,7 +77,7 @@ async fn a_frozen_tag_refuses_every_put_by_either_door() {
         let (first, second) = (Image::new(1), Image::new(2));
         let pushed = api.push("demo", Some(tag), &first).await;
         api.push_layers("demo", &second).await;
-        // The image that has the tag is refused like any other.
+        // Pushing the tag's current image again is refused too.
         for image in [&second, &first] {
             let answer = api.call("PutImage", put("demo", &image.text(), Some(tag))).await;
             answer.refuses(ErrorCode::ImageTagAlreadyExistsException, &frozen(tag));
@@ -88,7 +88,7 @@ async fn a_frozen_tag_refuses_every_put_by_either_door() {
         assert_eq!(api.tags("demo").await, [(tag.to_owned(), pushed.clone())]);
         assert_eq!(api.digests("demo").await, std::slice::from_ref(&pushed));
 
-        // It may go, and then be used again.
+        // The tag can be deleted, and then be used again.
         let ids = json!({ "repositoryName": "demo", "imageIds": [{ "imageTag": tag }] });
         api.ok("BatchDeleteImage", ids).await;
         let pushed = api.push("demo", Some(tag), &second).await;

@@ -1,4 +1,4 @@
-//! `nextToken`: only the one that was issued, for the list that it was issued for.
+//! `nextToken`: valid only if it was issued, and only for its own list.
 
 use ecru_model::ErrorCode;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::content::Image;
 
 const TEXT: &str = "Invalid parameter at 'nextToken' failed to satisfy constraint: 'must be a token returned by this operation'";
 
-/// `demo` and `other` with two images each, and a referrer of the first twice.
+/// `demo` and `other` with two images each, and two referrers of the first image.
 async fn two_repositories() -> Api {
     let api = Api::new();
     for name in ["demo", "other"] {
@@ -94,7 +94,7 @@ async fn a_token_is_good_for_its_list_alone() {
             &token,
         )
         .await;
-        // Another page size is another wish for the same list.
+        // A request with another page size is for the same list.
         let larger = with(with(input.clone(), "nextToken", &token), "maxResults", &json!(50));
         api.ok(operation, larger).await;
     }

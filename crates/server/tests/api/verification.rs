@@ -1,4 +1,4 @@
-//! A repository that requires signatures: which tags it takes, at both doors.
+//! A repository that requires signatures: which tags it accepts, through both APIs.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Signer {
         STANDARD.encode(self.0.sign(message).unwrap())
     }
 
-    /// A manifest for the tag `sha256-<hex>.sig`, as cosign has long made them.
+    /// A manifest for the tag `sha256-<hex>.sig`, the older form of cosign.
     fn simple(&self, signed: &str) -> Image {
         let payload = json!({
             "critical": {
@@ -102,7 +102,7 @@ impl Signer {
     }
 }
 
-/// A bundle in a manifest whose subject is the image.
+/// A manifest that holds a bundle and names the image as its subject.
 fn attached(signed: &str, bundle: &Value) -> Image {
     let bundle = bundle.to_string().into_bytes();
     let manifest = json!({
@@ -137,7 +137,7 @@ async fn require(api: &Api, key: KeyReference) {
     put_requirement(api.service(), place(REGION), key).await.unwrap();
 }
 
-/// A repository that requires signatures of a key, and an image in it, without a tag.
+/// A repository that requires signatures with a key, and an image in it without a tag.
 async fn guarded() -> (Api, Signer, Image) {
     let api = Api::new();
     api.create("demo").await;
@@ -222,7 +222,7 @@ async fn signatures_of_another_key_or_another_image_do_not_count() {
     assert!(!tagged(&api, &image, "v1").await);
     api.push("demo", None, &stranger.enveloped(&image.digest())).await;
     api.push("demo", None, &stranger.message(&image.text())).await;
-    // A bundle of another image that claims this one as its subject.
+    // A bundle that signs another image but names this one as its subject.
     let mut misplaced = signer.enveloped(&other);
     misplaced.manifest["subject"]["digest"] = json!(image.digest());
     api.push("demo", None, &misplaced).await;
@@ -249,7 +249,7 @@ async fn one_of_several_signatures_is_enough() {
         Signer::new().simple(&image.digest()),
         signer.simple(&image.digest()),
     );
-    // The same document signed twice stands in two layers of one digest.
+    // A document that was signed twice is in two layers with the same digest.
     let layers = json!([first.manifest["layers"][0], second.manifest["layers"][0]]);
     let both = first.with("layers", layers);
     api.push("demo", Some(&signature_tag(&image.digest())), &both)

@@ -1,4 +1,4 @@
-//! A server with a folder of its own, and a client that asks it over a connection of its own each time.
+//! A server with its own folder, and a client that opens a connection for each request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than any answer here takes, so that a server that hangs fails its test.
+/// Longer than any answer takes, so that a hanging server fails its test.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Registry {
@@ -18,7 +18,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// An empty registry but for a repository called `demo`.
+    /// A registry with an empty repository `demo`.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -45,7 +45,7 @@ impl Registry {
         assert_eq!(set.status, 200, "{}", set.text());
     }
 
-    /// An operation of the JSON API that has to succeed.
+    /// Calls an operation of the JSON API that must succeed.
     pub(crate) async fn aws(&self, operation: &str, input: Value) -> Value {
         self.aws_as("test", "us-east-1", operation, input).await
     }
@@ -56,7 +56,7 @@ impl Registry {
         reply.json()
     }
 
-    /// An operation of the JSON API, not sent yet.
+    /// Builds a request of the JSON API without sending it.
     pub(crate) fn aws_request(&self, key: &str, region: &str, operation: &str, input: &Value) -> Request<'_> {
         self.ask("POST", "/")
             .anonymously()
@@ -79,7 +79,7 @@ impl Registry {
         self.server.address().to_string()
     }
 
-    /// A request by a development user. `target` is a path, or an address that an answer gave.
+    /// A request of a development user. `target` is a path, or an address from an answer.
     pub(crate) fn ask(&self, method: &str, target: &str) -> Request<'_> {
         let own = format!("http://{}", self.authority());
         Request {
@@ -117,14 +117,14 @@ impl Registry {
         self.ask("DELETE", target)
     }
 
-    /// Sends these very bytes and waits; what the server says until it closes.
+    /// Sends these bytes. Returns everything that the server sends until it closes.
     pub(crate) async fn raw(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.server.address()).await.unwrap();
         stream.write_all(request).await.unwrap();
         until_end(&mut stream).await
     }
 
-    /// Sends these very bytes and goes away; what the server still says.
+    /// Sends these bytes and closes its side. Returns everything that the server sends.
     pub(crate) async fn cut(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.server.address()).await.unwrap();
         stream.write_all(request).await.unwrap();
@@ -135,7 +135,7 @@ impl Registry {
 
 async fn until_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
-    // A connection that is reset has said what it had to say.
+    // After a reset, the bytes received so far are the answer.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut said))
         .await
         .expect("an end");
@@ -205,7 +205,7 @@ impl Request<'_> {
         let exchange = async {
             let (mut reading, mut writing) = stream.split();
             let sending = async {
-                // A server that has answered already need not read the rest.
+                // A server that has already answered need not read the rest.
                 if writing.write_all(request.as_bytes()).await.is_ok() {
                     let _ = writing.write_all(&body).await;
                 }
@@ -229,7 +229,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Checks on the way that an answer is as long as it says.
+    /// Parses an answer, and checks that its length is as announced.
     #[track_caller]
     pub(crate) fn parse(said: &[u8], method: &str) -> Self {
         let end = said
@@ -286,7 +286,7 @@ impl Reply {
         serde_json::from_slice(&self.body).expect("JSON")
     }
 
-    /// The address of the next page, as `Link` gives it.
+    /// The address of the next page, from `Link`.
     pub(crate) fn next_page(&self) -> Option<String> {
         let link = self.header("link")?;
         let (address, relation) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
@@ -294,7 +294,7 @@ impl Reply {
         Some(address.to_owned())
     }
 
-    /// What every answer below `/v2/` carries, with this status.
+    /// Checks the status, and the headers of every answer below `/v2/`.
     #[track_caller]
     pub(crate) fn is(&self, status: u16) -> &Self {
         assert_eq!(self.status, status, "{}", self.text());
@@ -311,7 +311,7 @@ impl Reply {
         self
     }
 
-    /// A refusal in the shape of the specification.
+    /// Checks that the answer is an error in the specification's form.
     #[track_caller]
     pub(crate) fn refuses(&self, status: u16, code: &str) -> &Self {
         self.is(status)

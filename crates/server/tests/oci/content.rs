@@ -1,4 +1,4 @@
-//! Blobs and manifests for tests, and how they are pushed.
+//! Blobs and manifests for tests, and functions to push them.
 
 use ecru_model::{Digest, DigestAlgorithm};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(crate) fn digest(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
     Digest::computed(algorithm, bytes).to_string()
 }
 
-/// Bytes that differ with their seed and do not repeat soon.
+/// Bytes that depend on the seed and repeat only after a long period.
 pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..length)
@@ -38,14 +38,14 @@ pub(crate) fn descriptor(media_type: &str, digest: &str, size: usize) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size })
 }
 
-/// An image: a manifest with the blobs that it names.
+/// An image: a manifest and the blobs that it names.
 pub(crate) struct Image {
     pub(crate) manifest: Vec<u8>,
     pub(crate) blobs: Vec<Vec<u8>>,
 }
 
 impl Image {
-    /// An image of one config and one layer that no other seed gives.
+    /// An image of one config and one layer. Each seed gives different content.
     pub(crate) fn new(seed: u64) -> Self {
         Self::with(seed, |_| {})
     }
@@ -54,7 +54,7 @@ impl Image {
         Self::digested(DigestAlgorithm::Sha256, seed, change)
     }
 
-    /// `change` may add to the manifest.
+    /// `change` may modify the manifest.
     pub(crate) fn digested(algorithm: DigestAlgorithm, seed: u64, change: impl FnOnce(&mut Value)) -> Self {
         let config = format!("{{\"seed\":{seed}}}").into_bytes();
         let layer = bytes(seed, 700);
@@ -126,7 +126,7 @@ impl Registry {
         }
     }
 
-    /// Pushes an image with its blobs, and gives its digest.
+    /// Pushes an image with its blobs, and returns its digest.
     pub(crate) async fn push(&self, repository: &str, reference: &str, image: &Image) -> String {
         self.push_blobs(DigestAlgorithm::Sha256, repository, image).await;
         self.put_manifest(repository, reference, &image.manifest)
@@ -135,7 +135,7 @@ impl Registry {
         image.digest()
     }
 
-    /// Begins an upload in `demo` and gives its address.
+    /// Begins an upload in `demo` and returns its address.
     pub(crate) async fn begin_upload(&self) -> String {
         let reply = self.post("/v2/demo/blobs/uploads/").send().await;
         reply.is(202).header("location").unwrap().to_owned()

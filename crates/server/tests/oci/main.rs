@@ -1,4 +1,4 @@
-//! What clients see of a running server, wire by wire: real HTTP to a server in this process.
+//! A running server as clients see it, by protocol: real HTTP to a server in this process.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Policies at `/v2/`: which action each request is, and who reaches the registry of another account.
+//! Policies at `/v2/`: the action of each request, and access to the registry of another account.
 
 use ecru_model::DigestAlgorithm;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn set_policy(registry: &Registry, principal: Value, action: Value) {
 
 impl Reply {
     fn is_denial(&self, action: &str) -> bool {
-        // An answer to HEAD says no more than its status.
+        // An answer to HEAD has only a status.
         self.status == 403
             && (self.body.is_empty() || self.message().contains(&format!(" perform: ecr:{action} on ")))
     }
@@ -188,7 +188,7 @@ async fn a_stranger_pulls_from_another_accounts_registry_what_its_policy_allows(
     let ask = |target: &str| registry.get(target).user(&stranger).host(OWNER);
     let blob = format!("/v2/demo/blobs/{layer}");
 
-    // Whoever has a token may log in; what is there and what is not is refused alike.
+    // Any token may log in. The answers for existing and for absent content are the same.
     ask("/v2/").send().await.is(200);
     for target in [
         "/v2/demo/manifests/1.0",
@@ -216,7 +216,7 @@ async fn a_stranger_pulls_from_another_accounts_registry_what_its_policy_allows(
         .host(OWNER);
     push.send().await.refuses(403, "DENIED");
 
-    // Its own registry is another.
+    // The caller's own registry is a different one.
     let own = registry
         .get("/v2/demo/manifests/1.0")
         .user(&stranger)

@@ -1,4 +1,4 @@
-//! Who may enter `/v2/`: tokens, development users, and how everybody else is turned away.
+//! Authentication at `/v2/`: tokens, development users, and the answers to all others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::client::{Registry, Reply, Request};
 use crate::content::{Image, MANIFEST, sha256};
 
-/// The user and password of a token, as `docker login` has them.
+/// The user and password of a token, in the form of `docker login`.
 pub(crate) async fn token(registry: &Registry, account: &str, region: &str) -> String {
     let answer = registry
         .aws_as(account, region, "GetAuthorizationToken", json!({}))
@@ -81,7 +81,7 @@ async fn nothing_is_shown_without_credentials() {
             if method != "HEAD" {
                 reply.refuses(401, "UNAUTHORIZED");
             }
-            // What is there and what is not are answered alike.
+            // The answers for existing and for absent content are the same.
             let absent = path.replace("demo", "absent");
             let other = registry.ask(method, &absent).anonymously().send().await;
             assert_eq!(other.body, reply.body, "{method} {path}");
@@ -253,7 +253,7 @@ async fn a_development_user_enters_with_any_password_unless_told_otherwise() {
     for user in ["test:test", "test:", "tester:x:y", "test-1:z"] {
         registry.get("/v2/demo/tags/list").user(user).send().await.is(200);
     }
-    // A password need not be text.
+    // A password need not be UTF-8.
     let binary = format!("Basic {}", STANDARD.encode(b"test:\xff\xfe:\x00"));
     let entered = registry.get("/v2/demo/tags/list").anonymously();
     entered.header("Authorization", &binary).send().await.is(200);
@@ -280,7 +280,7 @@ async fn the_host_names_the_registry() {
         .send()
         .await
         .is(200);
-    // Not of that form, so the token tells.
+    // The host names no registry, so the token decides.
     ask("registry.example").send().await.is(200);
     opens_no_other_registry(&registry, &own).await;
 }
@@ -303,7 +303,7 @@ async fn addresses_in_answers_begin_with_the_host_that_was_asked() {
     );
 }
 
-/// The request as a proxy passes it on.
+/// The request in the form that a proxy forwards.
 fn by_proxy<'r>(request: Request<'r>, host: &str, (name, value): (&str, &str)) -> Request<'r> {
     request.host(host).header(name, value)
 }

@@ -1,4 +1,4 @@
-//! A push into a repository that is not there, where a template makes it.
+//! Pushes to a repository that does not exist, which a template creates.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn described(registry: &Registry, name: &str) -> Value {
 async fn a_docker_push_makes_the_repository() {
     let registry = with_template().await;
     let image = Image::new(1);
-    // Docker asks first; asking makes nothing.
+    // Docker sends a HEAD first, which creates nothing.
     let head = format!("/v2/team/app/blobs/{}", sha256(&image.blobs[0]));
     registry.head(&head).send().await.is(404);
     let missing = registry.get("/v2/team/app/tags/list").send().await;
@@ -111,7 +111,7 @@ async fn a_bad_manifest_is_refused_as_such_although_its_repository_is_still_to_b
         .put_manifest("team/app", &other, &index(&[]))
         .await
         .refuses(400, "DIGEST_INVALID");
-    // Nor is a repository made for what is refused.
+    // A refused request creates no repository either.
     let missing = registry.get("/v2/team/app/tags/list").send().await;
     missing.refuses(404, "NAME_UNKNOWN");
 

@@ -1,4 +1,4 @@
-//! Finding content: the catalogue, the tags of a repository, the referrers of a manifest.
+//! Discovery: the catalog, the tags of a repository, and the referrers of a manifest.
 
 use ecru_model::DigestAlgorithm;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ async fn tags_are_given_by_page() {
         }
         assert_eq!(listed, all);
     }
-    // A page that is full and the last has no next one.
+    // A full page that is also the last has no next page.
     for query in ["?n=250", "?n=1000", "?n=1001", "?n=99999999999999999999999999"] {
         let reply = registry.get(&format!("/v2/demo/tags/list{query}")).send().await;
         assert_eq!((tags(&reply).len(), reply.next_page()), (250, None), "{query}");
@@ -195,7 +195,7 @@ fn referrers(reply: &Reply) -> Vec<Value> {
     document["manifests"].as_array().expect("manifests").clone()
 }
 
-/// A subject in `demo` and, in this order, referrers: a plain image, a thing, another thing, an index.
+/// A subject in `demo` and its referrers in this order: an image, two artifacts, and an index.
 async fn referred(algorithm: DigestAlgorithm) -> (Registry, String, Vec<(String, Vec<u8>)>) {
     let registry = Registry::start().await;
     let subject = Image::digested(algorithm, 1, |_| {});

@@ -1,11 +1,11 @@
-//! Download grants: the address that `GetDownloadUrlForLayer` gives opens one blob, and nothing else.
+//! Download grants: the address from `GetDownloadUrlForLayer` gives access to one blob only.
 
 use serde_json::json;
 
 use crate::client::Registry;
 use crate::content::{Image, sha256};
 
-/// A registry with an image, the digest of its layer, and an address granted for it.
+/// A registry with an image, the digest of its layer, and a granted address for the layer.
 async fn granted() -> (Registry, Image, String, String) {
     let registry = Registry::start().await;
     let image = Image::new(1);

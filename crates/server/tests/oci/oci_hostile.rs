@@ -1,11 +1,11 @@
-//! Wrong input: refused in the shape of the specification, with nothing changed and the server alive.
+//! Invalid input: refused in the specification's form, without a change or a lasting effect.
 
 use serde_json::Value;
 
 use crate::client::{Registry, Reply};
 use crate::content::{Image, sha256};
 
-/// What a reader can see of the state.
+/// The state that a client can read.
 async fn seen(registry: &Registry) -> Vec<Value> {
     let mut seen = Vec::new();
     for path in ["/v2/_catalog", "/v2/demo/tags/list"] {
@@ -100,7 +100,7 @@ async fn a_value_of_a_query_that_cannot_be_decoded_is_refused_where_it_is_needed
     ] {
         registry.ask(method, path).send().await.refuses(status, code);
     }
-    // Nothing here reads these.
+    // The server ignores these parameters.
     for path in [
         "/v2/",
         "/v2/_catalog?ns=%ff",

@@ -102,7 +102,7 @@ async fn a_deleted_blob_is_gone_at_once_and_can_be_pushed_again() {
             registry.head(&path).send().await.is(404);
             registry.get(&path).send().await.refuses(404, "BLOB_UNKNOWN");
             registry.delete(&path).send().await.refuses(404, "BLOB_UNKNOWN");
-            // Another repository keeps its own.
+            // The other repository keeps its blob.
             let other = registry.get(&format!("/v2/other/blobs/{digest}")).send().await;
             assert!(other.is(200).body == blob);
 

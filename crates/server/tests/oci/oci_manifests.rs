@@ -166,7 +166,7 @@ async fn manifests_of_every_form_are_kept_as_they_are() {
         artifact(|manifest| manifest["org.example.custom"] = json!({ "deep": [1, 2.5, null] })),
         artifact(|manifest| manifest["config"]["data"] = "e30=".into()),
         artifact(|manifest| manifest["layers"][0]["platform"] = json!({ "os": "linux" })),
-        // Content that may not be distributed need not be here.
+        // Non-distributable content need not be stored.
         artifact(|manifest| {
             manifest["layers"] = json!([{
                 "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
@@ -246,7 +246,7 @@ async fn the_media_type_beside_a_manifest_and_in_it_must_agree() {
     put("text/plain", &image.manifest)
         .await
         .refuses(400, "MANIFEST_INVALID");
-    // Parameters of the type are not part of it.
+    // Parameters of a media type are ignored.
     put(
         "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
         &image.manifest,
@@ -327,7 +327,7 @@ async fn of_racing_pushes_of_a_frozen_tag_one_wins() {
 #[tokio::test]
 async fn an_image_from_scratch_that_only_sets_variables_is_pushed_and_pulled() {
     let registry = Registry::start().await;
-    // As BuildKit writes it.
+    // BuildKit writes manifests of this form.
     let image = Image::with(1, |manifest| manifest["layers"] = Value::Null);
     let digest = registry.push("demo", "scratch", &image).await;
     let pulled = registry.get("/v2/demo/manifests/scratch").send().await;

@@ -1,4 +1,4 @@
-//! Pushing what is no manifest, or one that is not whole, or under a name that is no tag.
+//! Refused manifests: invalid documents, missing parts, and invalid tags.
 
 use ecru_model::DigestAlgorithm;
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ async fn what_is_no_manifest_is_refused_and_leaves_nothing() {
         changed(|manifest| manifest["layers"][0]["digest"] = json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         changed(|manifest| manifest["config"]["digest"] = json!(7)),
         changed(|manifest| manifest["subject"] = json!({ "digest": "x" })),
-        // Go takes the last of names that differ in case.
+        // Of names that differ only in case, Go uses the last one.
         changed(|manifest| manifest["Layers"] = json!([])),
         changed(|manifest| manifest["layer\u{17f}"] = json!([])),
         changed(|manifest| manifest["layers"][0]["Digest"] = json!("x")),
@@ -176,7 +176,7 @@ async fn an_index_needs_its_list_of_manifests() {
         let reply = registry.put_manifest("demo", "bad", &manifest).await;
         reply.refuses(400, "MANIFEST_INVALID");
     }
-    // As clients write one that is empty.
+    // Clients write an empty index in this form.
     registry.put_manifest("demo", "empty", &index(&[])).await.is(201);
 }
 
@@ -237,7 +237,7 @@ async fn the_detail_of_a_refusal_says_what_is_wrong_with_a_manifest() {
         let detail = reply["errors"][0]["detail"].as_str().unwrap();
         assert!(detail.starts_with(reason) && detail.len() <= 400, "{detail}");
     }
-    // Schema 1 itself is stored.
+    // Manifests of schema 1 are stored.
     let put = registry.put("/v2/demo/manifests/1.0");
     let put = put.header("Content-Type", SCHEMA_1).body(schema_1.to_string());
     put.send().await.is(201);

@@ -1,4 +1,4 @@
-//! Mounting a blob of another repository, under the account's setting.
+//! Mounts of a blob from another repository, which need the account's setting.
 
 use serde_json::json;
 
@@ -107,7 +107,7 @@ async fn a_mount_that_is_of_no_use_here_begins_an_upload() {
     let digest = registry.push_blob("source", &blob).await;
     let long = "a".repeat(300);
     let mounts = [
-        // As clients send them that know the blob from another registry.
+        // A client that has the blob from another registry sends such a request.
         format!("mount={digest}&from=a"),
         format!("mount={digest}&from=Foo/Bar"),
         format!("mount={digest}&from=localhost:5000/x"),
@@ -138,7 +138,7 @@ async fn a_mount_that_is_of_no_use_here_begins_an_upload() {
             .is(404);
         registry.delete(location).send().await.is(204);
     }
-    // The upload is as any other.
+    // The upload that begins instead is an ordinary one.
     let begun = registry
         .post("/v2/demo/blobs/uploads/?mount=sha384:00&from=Foo/Bar")
         .send()

@@ -1,4 +1,4 @@
-//! Pulling: manifests and blobs as they were pushed, and whether they are there.
+//! Pulls: manifests and blobs are returned unchanged, with GET and HEAD.
 
 use crate::client::Registry;
 use crate::content::{ALGORITHMS, Image, MANIFEST, bytes, digest, sha256};
@@ -15,7 +15,7 @@ async fn the_base_says_that_the_api_is_here() {
 #[tokio::test]
 async fn a_manifest_is_given_as_it_was_pushed_by_tag_and_by_digest() {
     let registry = Registry::start().await;
-    // Spaces and order of a document are its bytes too.
+    // White space and order of a document are part of its bytes.
     let mut image = Image::new(1);
     image.manifest.extend_from_slice(b"\n  \n");
     let digest = registry.push("demo", "1.0", &image).await;

@@ -1,4 +1,4 @@
-//! Ranges of blobs, as RFC 9110 has them: small blobs and large ones, which are stored differently.
+//! Ranges of blobs by RFC 9110, for small and large blobs, which are stored differently.
 
 use crate::client::Registry;
 use crate::content::{ALGORITHMS, bytes};

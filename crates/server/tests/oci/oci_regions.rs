@@ -1,4 +1,4 @@
-//! Repositories of other regions: where development users find them, and what other callers get as an answer.
+//! Repositories of other regions: where development users find them, and the answers to other callers.
 
 use serde_json::json;
 
@@ -47,7 +47,7 @@ async fn a_development_user_pushes_and_pulls_where_the_only_repository_of_the_na
         registry.get(&path).send().await.is(200);
         registry.head(&path).send().await.is(200);
     }
-    // In pieces, too.
+    // An upload in chunks.
     let blob = bytes(9, 100_000);
     let begun = registry.post("/v2/far/blobs/uploads/").send().await;
     let location = begun.is(202).header("location").unwrap().to_owned();
@@ -55,7 +55,7 @@ async fn a_development_user_pushes_and_pulls_where_the_only_repository_of_the_na
     let close = format!("{location}?digest={}", sha256(&blob));
     registry.put(&close).send().await.is(201);
 
-    // The usual region goes first.
+    // The default region has precedence.
     registry.push("demo", "1.0", &image).await;
     assert_eq!(count(&registry, "us-east-1", "demo").await, 1);
     assert_eq!(count(&registry, WEST, "demo").await, 0);
@@ -120,7 +120,7 @@ async fn a_name_of_several_other_regions_is_unknown_and_they_are_listed() {
     for reply in [
         registry.get("/v2/far/tags/list").send().await,
         registry.get("/v2/far/manifests/1.0").send().await,
-        // Nor is a third one made.
+        // No repository is created in a third region either.
         registry.post("/v2/far/blobs/uploads/").send().await,
     ] {
         reply.refuses(404, "NAME_UNKNOWN");
@@ -134,7 +134,7 @@ async fn a_name_of_several_other_regions_is_unknown_and_they_are_listed() {
             reply.message()
         );
     }
-    // A name that is nowhere is made in the usual region.
+    // A repository that exists in no region is created in the default region.
     registry.post("/v2/near/blobs/uploads/").send().await.is(202);
     assert_eq!(count(&registry, "us-east-1", "near").await, 0);
 }
@@ -160,7 +160,7 @@ async fn a_client_that_may_reach_no_host_of_ecrs_form_gets_the_regions_alone() {
             let reply = registry.get(&list).host(host).user(&own).send().await;
             reply.refuses(404, "NAME_UNKNOWN");
             assert!(reply.message().ends_with(hint), "{host}: {}", reply.message());
-            // As it says.
+            // A login as the hint suggests works.
             let there = token(&registry, "test", WEST).await;
             registry.get(&list).host(host).user(&there).send().await.is(200);
         }

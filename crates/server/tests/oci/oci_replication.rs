@@ -1,4 +1,4 @@
-//! A push in one region is pulled in another, byte for byte.
+//! An image that was pushed in one region can be pulled in another, byte for byte.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +26,7 @@ impl Registry {
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
-    /// What a docker client of this account in this region logs in with.
+    /// The credentials for `docker login` of this account in this region.
     async fn login(&self, account: &str, region: &str) -> String {
         let answer = self
             .aws_as(account, region, "GetAuthorizationToken", json!({}))
@@ -52,7 +52,7 @@ async fn a_push_is_pulled_in_another_region() {
     let registry = Registry::start().await;
     registry.replicate_to(ACCOUNT, WEST).await;
     let mut image = Image::new(1);
-    // One that lies in a file of its own.
+    // This layer is large enough to be stored as a separate file.
     let layer = crate::content::bytes(2, 300_000);
     let mut manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
     let large = crate::content::descriptor(crate::content::LAYER, &sha256(&layer), layer.len());
@@ -66,7 +66,7 @@ async fn a_push_is_pulled_in_another_region() {
     registry.pulls(&west, "1.0", &image).await;
     registry.pulls(&west, &image.digest(), &image).await;
 
-    // It stays there without its source.
+    // The copy remains after its source is deleted.
     let whole = json!({ "repositoryName": "demo", "force": true });
     registry.aws("DeleteRepository", whole).await;
     registry.run_due().await;

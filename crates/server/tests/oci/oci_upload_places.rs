@@ -1,4 +1,4 @@
-//! Uploads that are received at once: their number is bounded, and those that find no place wait for one.
+//! Concurrent uploads: their number is limited, and further uploads wait for a place.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -16,7 +16,7 @@ async fn with_places(count: usize) -> Registry {
     Registry::start_with(|options| options.uploads_at_once = Some(count)).await
 }
 
-/// A chunk of ten bytes that is announced by a client that waits to be asked for it.
+/// Announces a chunk of ten bytes, and waits for `100 Continue` before sending them.
 async fn announce(registry: &Registry) -> TcpStream {
     let location = registry.begin_upload().await;
     let path = location
@@ -37,7 +37,7 @@ async fn is_asked(stream: &mut TcpStream) {
     assert_eq!(said, GO_ON);
 }
 
-/// Whether nothing was said by when the server has answered several others.
+/// Whether the server has sent nothing on this connection, although it has answered several other requests.
 async fn waits(registry: &Registry, stream: &TcpStream) -> bool {
     for _ in 0..20 {
         registry.get("/v2/").send().await.is(200);
@@ -66,7 +66,7 @@ async fn one_upload_more_than_there_are_places_waits_until_another_ends() {
     assert_eq!(status(first, b"0123456789").await, "202");
     is_asked(&mut third).await;
 
-    // A client that goes away leaves its place as well.
+    // A client that disconnects frees its place too.
     let mut fourth = announce(&registry).await;
     assert!(waits(&registry, &fourth).await);
     drop(second);
@@ -101,7 +101,7 @@ async fn a_silent_upload_loses_its_place_to_one_that_waits() {
     let mut waiting = announce(&registry).await;
     assert!(waits(&registry, &waiting).await);
 
-    // Twice, since a turn that began before there was one that waits does not count.
+    // Twice, because a turn that began before anything waited does not count.
     for _ in 0..2 {
         pause();
         advance(Duration::from_secs(8)).await;

@@ -1,4 +1,4 @@
-//! Uploads: begun, fed in chunks or in a stream, asked after, finished and cancelled.
+//! Uploads: begun, filled by chunks or by a stream, queried, completed and cancelled.
 
 use crate::client::{Registry, Reply};
 use crate::content::{ALGORITHMS, bytes, digest, sha256};
@@ -175,7 +175,7 @@ async fn a_chunk_out_of_order_is_refused_and_the_upload_goes_on_where_it_stood()
     let digest = sha256(&blob);
     let location = registry.begin_upload().await;
 
-    // Too early, while nothing is held.
+    // A gap before the first chunk.
     let chunk = registry
         .patch(&location)
         .header("Content-Range", "1024-2047")
@@ -191,7 +191,7 @@ async fn a_chunk_out_of_order_is_refused_and_the_upload_goes_on_where_it_stood()
         .await;
     let location = holds(&chunk, 202, "0-1023");
 
-    // Again, with a gap, and overlapping.
+    // A repeated chunk, a gap, and overlapping chunks.
     for (first, last) in [(0, 1023), (2048, 3066), (1000, 2000), (1023, 1024)] {
         let chunk = registry
             .patch(&location)
@@ -202,7 +202,7 @@ async fn a_chunk_out_of_order_is_refused_and_the_upload_goes_on_where_it_stood()
         holds(&registry.get(&location).send().await, 204, "0-1023");
     }
 
-    // The closing chunk, too.
+    // The closing chunk is refused too.
     let close = format!("{location}?digest={digest}");
     let early = registry
         .put(&close)

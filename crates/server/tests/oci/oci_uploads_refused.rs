@@ -1,4 +1,4 @@
-//! Chunks that are none, uploads that are not there, and senders that go away.
+//! Invalid chunks, uploads that do not exist, and clients that disconnect.
 
 use crate::client::Registry;
 use crate::content::{bytes, sha256};
@@ -114,7 +114,7 @@ async fn an_upload_whose_sender_goes_away_is_never_finished() {
         .strip_prefix(&format!("http://{}", registry.authority()))
         .unwrap();
 
-    // The digest is right for what is sent, but less is sent than was announced.
+    // The digest matches the sent bytes, but they are fewer than announced.
     for target in [
         format!("PUT {path}?digest={digest}"),
         format!("POST /v2/demo/blobs/uploads/?digest={digest}"),

@@ -1,4 +1,4 @@
-//! Pulls through the cache from another registry, over real HTTP on both sides.
+//! Pulls through the cache from another registry, with real HTTP on both sides.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use crate::upstream::{BASIC, Door, FakeUpstream, SECRET};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// An image whose layer is streamed.
+/// An image whose layer is large enough to be streamed.
 pub(crate) fn large(seed: u64) -> Image {
     let config = format!("{{\"seed\":{seed}}}").into_bytes();
     let layer = bytes(seed, MEBIBYTE);
@@ -181,7 +181,7 @@ async fn a_layer_is_given_on_while_it_comes_in() {
         registry.authority()
     );
     client.write_all(request.as_bytes()).await.unwrap();
-    // Half of it has come, and all of that but the last 64 KiB is given on.
+    // Half of the layer has arrived. All of that except the last 64 KiB is forwarded.
     let mut given = vec![0; MEBIBYTE / 2 - 64 * 1024];
     client.read_exact(&mut given).await.unwrap();
     gate.notify_waiters();
@@ -213,7 +213,7 @@ async fn clients_that_come_together_are_all_given_the_layer() {
     pull(&registry, "hub/library/app", "1.0", &image).await;
 }
 
-/// How often the upstream was asked for a blob.
+/// The number of upstream requests for a blob.
 fn times_asked(upstream: &FakeUpstream, blob: &[u8]) -> usize {
     let wanted = format!("GET /v2/library/app/blobs/{}", sha256(blob));
     let asked = upstream.asked();
@@ -241,12 +241,12 @@ async fn a_layer_is_fetched_once_however_many_clients_give_up() {
     let gate = upstream.gate();
     for _ in 0..30 {
         let client = begin_to_get(&registry, &image.blobs[1]).await;
-        // The first of them is given something, the others follow.
+        // The first client may receive bytes already; the others wait for the same download.
         let _ = client.try_read(&mut [0; 1]);
     }
     let target = format!("/v2/hub/library/app/blobs/{}", sha256(&image.blobs[1]));
     let opening = async {
-        // Half of the layer is on its way, so that what comes now comes beside it.
+        // Half of the layer has been fetched, so this request joins a running download.
         while upstream.asked_so_far() == 0 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! What the cache does not take, and whom it does not ask.
+//! Content that the cache refuses, and upstreams that it does not contact.
 
 use ecru_registry::QuotaSetting;
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn get_raw(registry: &Registry, target: &str) -> Vec<u8> {
     registry.raw(request.as_bytes()).await
 }
 
-/// Of `library/app` by the cache.
+/// Checks that the cache has no manifest of `library/app` under this reference.
 async fn has_no_manifest(registry: &Registry, reference: &str) {
     let target = format!("/v2/hub/library/app/manifests/{reference}");
     let refused = registry.get(&target).send().await;
@@ -188,7 +188,7 @@ async fn no_more_of_a_layer_is_taken_than_its_manifest_says_or_else_the_quota() 
         let answer = registry.get(&target).send().await;
         answer.refuses(404, "BLOB_UNKNOWN").message().clone()
     };
-    // Nobody has seen a manifest of it.
+    // No manifest names this blob.
     let unknown = sha256(b"unknown");
     for announced in [None, Some(1 << 40)] {
         upstream.put_endless("library/app", &unknown, announced);
@@ -204,9 +204,9 @@ async fn no_more_of_a_layer_is_taken_than_its_manifest_says_or_else_the_quota() 
         let said = get(&layer).await;
         assert!(said.contains("larger than its manifest says"), "{said}");
     }
-    // What lies in the buffers of connections between them is sent in vain.
+    // Bytes in the buffers of the connections are sent in vain, so the limit is generous.
     assert!(upstream.endless_bytes() - before < 64 << 20);
-    // The config may be here.
+    // The config may have been stored.
     assert!(blobs_kept(&registry).await <= 1);
 }
 

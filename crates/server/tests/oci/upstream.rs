@@ -1,4 +1,5 @@
-//! Somebody else's registry: it has what a test gives it, wants to see what the test says, and remembers what it was asked.
+//! A fake upstream registry: serves the given content, requires the given credentials, and records its
+//! requests.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,12 +23,12 @@ pub(crate) const SECRET: &str =
 /// `me:hunter2`.
 pub(crate) const BASIC: &str = "basic bwu6ahvudgvymg==";
 
-/// What it wants to see.
+/// The credentials that it requires.
 #[derive(Clone)]
 pub(crate) enum Door {
     Open,
     Basic,
-    /// A token from this address.
+    /// A token from the server at this address.
     Bearer(String),
 }
 
@@ -36,13 +37,13 @@ enum Content {
     Bytes(&'static str, Vec<u8>),
     Redirection(String),
     Status(u16),
-    /// Bytes without end, and a length that is announced or not.
+    /// An endless body, with this announced length if there is one.
     Endless(Option<u64>),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// Method and path.
+    /// The method and the path.
     pub(crate) what: String,
     pub(crate) authorization: Option<String>,
 }
@@ -58,10 +59,10 @@ struct State {
     door: Mutex<Door>,
     content: Mutex<HashMap<String, Content>>,
     asked: Mutex<Vec<Asked>>,
-    /// Where set, half of a blob waits for it.
+    /// If set, the second half of each blob waits for this signal.
     gate: Mutex<Option<Arc<Notify>>>,
     connections: AtomicUsize,
-    /// What endless bodies have given.
+    /// The number of bytes of endless bodies that were sent.
     endless_bytes: AtomicUsize,
 }
 
@@ -86,7 +87,7 @@ impl FakeUpstream {
         }
     }
 
-    /// From now on nobody answers.
+    /// Ends the server and all its connections.
     pub(crate) fn stop(&self) {
         self.serving.lock().unwrap().abort_all();
     }
@@ -158,7 +159,7 @@ impl FakeUpstream {
             .insert(path.to_owned(), content);
     }
 
-    /// How often anybody came, whether they said anything or not.
+    /// The number of connections so far, including those without a request.
     pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
@@ -167,12 +168,12 @@ impl FakeUpstream {
         self.state.asked.lock().unwrap().len()
     }
 
-    /// What it was asked since this was asked.
+    /// The requests since the last call of this function.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.state.asked.lock().unwrap())
     }
 
-    /// A server that knows it in the place of Docker Hub, beside others that this may lead to.
+    /// A server that uses this upstream as Docker Hub. It may be redirected to the upstreams in `beside`.
     pub(crate) async fn cached(&self, beside: &[&Self]) -> Registry {
         let mut upstreams = self.as_hub();
         let beside = beside.iter().map(|place| (HUB.to_owned(), place.base()));
@@ -191,7 +192,7 @@ impl FakeUpstream {
         Url::parse(&self.url()).unwrap()
     }
 
-    /// With a rule for Docker Hub and its secret.
+    /// A server with a rule for Docker Hub and the secret of the rule.
     pub(crate) async fn cached_with(&self, change: impl FnOnce(&mut Options)) -> Registry {
         let registry = Registry::start_with(change).await;
         let secret = json!({ "arn": SECRET, "value": { "username": "me", "accessToken": "hunter2" } });
@@ -209,7 +210,7 @@ impl FakeUpstream {
 }
 
 impl Registry {
-    /// Waits for what the cache does in the background.
+    /// Waits for the background work of the cache.
     pub(crate) async fn settle(&self) {
         let ran = self.post("/_ecru/run-due").anonymously().send().await;
         assert_eq!(ran.status, 200, "{}", ran.text());
@@ -222,7 +223,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
         state.connections.fetch_add(1, Ordering::SeqCst);
         let state = Arc::clone(&state);
         connections.spawn(async move {
-            // A client that goes away has seen enough.
+            // An error means that the client has disconnected.
             let _ = answer(BufReader::new(stream), &state).await;
         });
     }
@@ -290,7 +291,7 @@ impl State {
         }
     }
 
-    /// Status and headers, and the body of a GET.
+    /// The status and headers, and the body for a GET.
     fn decide(&self, path: &str, authorization: Option<&str>) -> (String, Vec<u8>) {
         let challenge = match &*self.door.lock().unwrap() {
             Door::Open => None,

@@ -1,4 +1,4 @@
-//! `ecru advisories update` against a server of archives that may be hostile.
+//! `ecru advisories update` with a server of archives that may be hostile.
 
 #![expect(clippy::indexing_slicing, reason = "a helper that fails is a test that fails")]
 
@@ -33,7 +33,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Archives by their paths, as OSV's bucket has them.
+/// Archives by path, as in OSV's bucket.
 struct Bucket {
     address: SocketAddr,
     state: Arc<State>,
@@ -44,7 +44,7 @@ struct Bucket {
 struct State {
     archives: Mutex<HashMap<String, Vec<u8>>>,
     heads: Mutex<Vec<String>>,
-    /// How many of the next answers end at half of their bytes.
+    /// The number of answers, from the next one on, that end after half of their bytes.
     cuts: Mutex<usize>,
 }
 
@@ -211,7 +211,7 @@ async fn one_command_leads_from_a_failed_scan_to_findings() {
         updated.out.starts_with("Debian:12: 1 advisories (0.0 MiB)\n"),
         "{updated:?}"
     );
-    let repeated = "scans that lacked advisories and are repeated: 1\n";
+    let repeated = "scans to repeat, because they lacked advisories: 1\n";
     assert!(updated.out.ends_with(repeated), "{updated:?}");
     assert!(
         !updated.err.contains('\r') && updated.err.contains("fetching Debian:12"),
@@ -254,7 +254,7 @@ async fn an_image_of_which_nobody_had_a_scan_made_gets_its_advisories() {
     assert!(updated.out.contains("start-image-scan"), "{updated:?}");
     check_glibc(&scan(&server).await);
 
-    // Without a server the command looks by itself.
+    // Without a server, the command reads the directory itself.
     server.server.stop().await;
     fs::remove_file(data.join("advisories.db")).expect("a file");
     let again = update(&data, &words, &[]).await;
@@ -308,7 +308,7 @@ async fn an_ecosystem_that_is_missing_is_named_and_the_others_are_loaded() {
         updated.err.contains("npm: no advisories are published"),
         "{updated:?}"
     );
-    // The archive of all releases serves where the release has none.
+    // If a release has no archive, the archive of all releases is used.
     assert!(updated.out.starts_with("Debian:12: 1 advisories"), "{updated:?}");
     let nobody = update(
         data.path(),
@@ -377,7 +377,7 @@ async fn proxies_of_the_environment_are_used_but_where_they_are_not_to_be() {
     let words = ["--from", &bucket.url(), "--ecosystem", "Debian:12"];
     let beside = update(data.path(), &words, &variables).await;
     assert!(beside.good, "{beside:?}");
-    // HTTPS asks the proxy for a tunnel.
+    // For HTTPS, the client asks the proxy for a tunnel.
     let words = ["--from", "https://nowhere.invalid/", "--ecosystem", "Debian:12"];
     let tunnel = update(data.path(), &words, &[("HTTPS_PROXY", &proxy)]).await;
     assert!(!tunnel.good, "{tunnel:?}");

@@ -1,4 +1,4 @@
-//! A server in this process, and a client that sends exactly the bytes it is given.
+//! A server in this process, and a client that sends exactly the given bytes.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -27,7 +27,7 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Running {
     Running::of(start_on(&data.path().join("data"), change).await, data)
 }
 
-/// As `start_with`, on data that stays when the server ends.
+/// Like `start_with`, with data that remains after the server ends.
 pub(crate) async fn start_on(data: &Path, change: impl FnOnce(&mut Options)) -> Server {
     let mut options = Options::local(DataDirectory::Kept(data.to_owned()));
     change(&mut options);
@@ -35,12 +35,12 @@ pub(crate) async fn start_on(data: &Path, change: impl FnOnce(&mut Options)) -> 
 }
 
 impl Running {
-    /// A server that was started on data of its own test.
+    /// Wraps a server with the data directory of its test.
     pub(crate) fn of(server: Server, data: TempDir) -> Running {
         Running { server, _data: data }
     }
 
-    /// Stops, and starts again on the same data.
+    /// Restarts the server with the same data.
     pub(crate) async fn restarted(self, change: impl FnOnce(&mut Options)) -> Running {
         let Running { server, _data: data } = self;
         server.stop().await;
@@ -55,7 +55,7 @@ impl Running {
         Client::over(TcpStream::connect(self.address()).await.expect("a connection"))
     }
 
-    /// Sends one request over a connection of its own.
+    /// Sends one request over a new connection.
     pub(crate) async fn ask(&self, request: &str) -> Answer {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -147,10 +147,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         answer
     }
 
-    /// Whatever the server still says until it closes.
+    /// Everything that the server sends until it closes.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        // A reset is a way to close, too.
+        // The server may close by a reset.
         let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest))
             .await
             .expect("the server closes");

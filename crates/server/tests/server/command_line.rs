@@ -1,4 +1,4 @@
-//! The real binary: its start lines, its complaints, its exit codes.
+//! The real binary: its first lines, its errors and its exit codes.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -54,7 +54,7 @@ fn start(mut command: Command) -> Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Of a test that failed; one that has ended cannot be killed.
+        // Ends the process of a failed test. A process that has ended cannot be killed.
         let _ = self.child.kill();
     }
 }
@@ -74,7 +74,7 @@ impl Process {
         kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("a signal");
     }
 
-    /// Its exit code, what else it said and what it logged.
+    /// The exit code, the rest of the output, and the log.
     fn end(mut self) -> (Option<i32>, String, String) {
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).expect("text");
@@ -97,7 +97,7 @@ fn assert_fails(command: &mut Command, code: i32, words: &str) {
         .spawn()
         .expect("a process");
     let mut said = String::new();
-    // Ends at the first line of one that starts after all.
+    // Returns after the first line if the process starts unexpectedly.
     BufReader::new(child.stdout.take().expect("its output"))
         .read_line(&mut said)
         .expect("text");

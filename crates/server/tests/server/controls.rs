@@ -1,4 +1,4 @@
-//! What tests set over HTTP: the clock, principals, and work that is to be done now.
+//! Settings that tests change over HTTP: the clock, principals, and jobs to run at once.
 
 use serde_json::{Value, json};
 

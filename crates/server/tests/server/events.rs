@@ -1,4 +1,4 @@
-//! Events on their way to others: every one arrives, in its order, and nobody who pushes waits for it.
+//! Delivery of events: each arrives, in order, and pushes do not wait for it.
 
 use std::sync::Mutex;
 
@@ -83,7 +83,7 @@ async fn nobody_who_pushes_waits_for_a_sink() {
     create(&server, "test", "us-east-1", "demo").await;
     push(&server, "demo", "v1").await;
     receiver.next().await;
-    // The sink has the first one and says nothing.
+    // The sink has received the first event but does not answer.
     push_all(&server, "demo", &["v2", "v3"]).await;
     assert_eq!(told(&server).await.len(), 3);
     assert_eq!(receiver.left(), 0);
@@ -104,7 +104,7 @@ async fn what_a_dead_sink_missed_arrives_after_a_restart() {
     let mut receiver = sink.take_all();
     assert_eq!(next_tags::<3>(&mut receiver).await, ["v1", "v2", "v3"]);
 
-    // What it has it does not get again, unless the server ended before that was written down.
+    // An accepted event is not sent again, unless the server ended before it recorded the acceptance.
     push(&server, "demo", "v4").await;
     assert_eq!(next_tags::<1>(&mut receiver).await, ["v4"]);
 }
@@ -136,10 +136,10 @@ async fn put_events_takes_ten_at_most_and_never_two_of_a_repository() {
         push(&server, name, "v1").await;
     }
     push(&server, "r11", "v2").await;
-    // All wait now, so that they are read at once.
+    // All events wait at the restart, so they are read at once.
     let _server = server.restarted(configure).await;
 
-    // The second and the fifth of the first call that has as many are not taken at first.
+    // In the first call with that many events, the second and the fifth are refused.
     let refused = Mutex::new(true);
     let mut receiver = sink.listen(move |_, body| {
         let count = body.get("Entries").and_then(Value::as_array).map_or(0, Vec::len);

@@ -1,4 +1,4 @@
-//! What a server leaves on the disk is its owner's alone.
+//! Files of a server: only their owner can access them.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ fn send(method: &str, path: &str, body: &str) -> String {
     )
 }
 
-/// Everything below a path, with its mode and whether that is right.
+/// Collects everything below a path, with its mode and whether the mode is correct.
 fn look(path: &Path, found: &mut Vec<(PathBuf, u32, bool)>) {
     let metadata = fs::symlink_metadata(path).expect("metadata");
     let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };

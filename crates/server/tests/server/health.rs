@@ -1,4 +1,4 @@
-//! Health, the page, and paths that nothing is at.
+//! Health, the page, and paths of no API.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The server as a process and as a listener: what holds whatever the doors behind it do.
+//! The server as a process and as a listener: behaviour that all its APIs share.
 
 #![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
 

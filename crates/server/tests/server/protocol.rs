@@ -4,7 +4,7 @@ use crate::client::{Running, start};
 
 const DOORS: [&str; 3] = ["GET /v2/", "POST /", "GET /_ecru/repositories"];
 
-/// Sends a request with these header lines to each door.
+/// Sends a request with these header lines to each API.
 async fn statuses(server: &Running, headers: &str) -> Vec<u16> {
     let mut statuses = Vec::new();
     for door in DOORS {
@@ -100,7 +100,7 @@ async fn programs_come_by_the_names_of_their_network() {
         "000000000000.dkr.ecr.us-gov-west-1.amazonaws.com",
         "api.ecr.us-east-1.amazonaws.com",
     ] {
-        // As Node's `fetch` asks.
+        // Node's `fetch` sends these headers.
         let headers = format!("Host: {host}\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n");
         assert_eq!(statuses(&server, &headers).await, [401, 400, 200], "{host}");
     }

@@ -1,4 +1,4 @@
-//! Somebody else's HTTP server: refuses connections until it listens, and answers as its test says.
+//! A fake HTTP receiver: refuses connections until it listens, and then answers as its test says.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was received, and with which headers.
+/// A received request body, and its headers.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) head: String,
@@ -22,13 +22,13 @@ pub(crate) struct Received {
 
 pub(crate) enum Reply {
     Status(u16, Value),
-    /// The connection ends without an answer.
+    /// The connection is closed without an answer.
     Close,
     /// No answer comes.
     Hang,
 }
 
-/// Nobody listens yet, and nobody else can.
+/// A reserved port. No server listens on it yet, and no other process can.
 pub(crate) struct Reserved {
     socket: TcpSocket,
     pub(crate) address: SocketAddr,
@@ -54,7 +54,7 @@ impl Reserved {
         ecru_outbound::Url::parse(&url).expect("a URL")
     }
 
-    /// Answers each request by what `reply` says to its number, from zero, and its body.
+    /// Answers each request with the result of `reply` for its number, from zero, and its body.
     pub(crate) fn listen(self, reply: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) -> Receiver {
         let listener = self.socket.listen(16).expect("a listener");
         let (sender, received) = mpsc::unbounded_channel();
@@ -66,7 +66,7 @@ impl Reserved {
         }
     }
 
-    /// Takes everything.
+    /// Accepts everything.
     pub(crate) fn take_all(self) -> Receiver {
         self.listen(|_, _| Reply::Status(200, Value::Null))
     }
@@ -78,7 +78,7 @@ impl Receiver {
         received.expect("a request in time").expect("a request")
     }
 
-    /// What has come and was not asked for.
+    /// The number of received requests that the test has not read.
     pub(crate) fn left(&mut self) -> usize {
         let mut left = 0;
         while self.received.try_recv().is_ok() {
@@ -120,7 +120,7 @@ async fn serve(listener: TcpListener, reply: Replies, received: mpsc::UnboundedS
     }
 }
 
-/// None at the end of the connection.
+/// `None` at the end of the connection.
 async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

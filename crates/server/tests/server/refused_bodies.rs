@@ -1,4 +1,4 @@
-//! Requests that are refused before their body is read: the client reads why, whatever it is still sending.
+//! Requests that are refused before their body is read: the client can read the reason, even while it sends.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::client::{Client, Running, start};
 use crate::introspection::create;
 
 const USER: &str = "Authorization: Basic dGVzdDp0ZXN0\r\n";
-/// More than a busy machine takes to answer, and less than a server that waits for the body.
+/// Longer than a busy machine needs for an answer, and shorter than a server that waits for the body needs.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// A request of each API and each reason, without its body's headers.
+/// A request for each API and each reason, without the headers of its body.
 fn refused() -> Vec<(String, u16)> {
     let target = "X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.PutImage\r\n";
     let json = "Content-Type: application/x-amz-json-1.1\r\n";
@@ -99,7 +99,7 @@ async fn a_body_that_stalls_does_not_keep_its_refusal_back() {
     }
 }
 
-/// Writes all of its body before it reads, as many clients do.
+/// Writes the whole body before it reads, as many clients do.
 async fn answer_after_all(server: &Running, head: &str, bytes: usize) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address()).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("a head");

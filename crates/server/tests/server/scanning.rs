@@ -1,5 +1,5 @@
-//! Scanning by the whole server: layers that were pushed, advisories that were imported or lie in a directory, and findings
-//! that a test has set.
+//! Scanning by the whole server: pushed layers, advisories that were imported or are in a directory, and
+//! findings that a test has set.
 
 #![expect(clippy::indexing_slicing, reason = "a helper that fails is a test that fails")]
 
@@ -71,14 +71,14 @@ async fn send(server: &Running, head: &str, media_type: &str, body: &[u8]) -> An
     client.answer(false).await
 }
 
-/// Pushes an image of one layer as `demo:v1`, where it is scanned, and gives its digest.
+/// Pushes an image of one layer as `demo:v1`, which starts a scan, and returns its digest.
 pub(crate) async fn push(server: &Running, layer: &[u8]) -> String {
     let create = json!({ "repositoryName": "demo", "imageScanningConfiguration": { "scanOnPush": true } });
     operate(server, "test", "us-east-1", "CreateRepository", create).await;
     push_tagged(server, layer, "v1").await
 }
 
-/// Into a repository that is there.
+/// Pushes to a repository that exists.
 pub(crate) async fn push_tagged(server: &Running, layer: &[u8], tag: &str) -> String {
     let config = b"{}";
     for blob in [config.as_slice(), layer] {
@@ -158,7 +158,7 @@ async fn an_image_is_scanned_against_advisories_that_were_imported_meanwhile() {
         (whole, refused, import(&data, &[&files.path().join("absent")]))
     });
     let (whole, refused, absent) = imported.await.expect("no panic");
-    let repeated = "imported 1 advisories\nscans that lacked advisories and are repeated: 1\n";
+    let repeated = "imported 1 advisories\nscans to repeat, because they lacked advisories: 1\n";
     assert!(whole.0 && whole.1 == repeated, "{whole:?}");
     assert!(whole.2.contains("1 documents are no advisories"), "{whole:?}");
     assert!(
@@ -167,7 +167,7 @@ async fn an_image_is_scanned_against_advisories_that_were_imported_meanwhile() {
     );
 
     check_glibc(&findings(&server).await);
-    // Nobody asked for that scan, so that it leaves room for one.
+    // That scan was not requested, so it does not use up the daily limit.
     let input = json!({ "repositoryName": "demo", "imageId": { "imageTag": "v1" } });
     operate(&server, "test", "us-east-1", "StartImageScan", input).await;
     check_glibc(&findings(&server).await);

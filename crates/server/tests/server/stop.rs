@@ -1,4 +1,4 @@
-//! The end of a server, and what is there when it starts again.
+//! The end of a server, and its state after the next start.
 
 use std::{path::Path, time::Duration};
 
@@ -23,7 +23,7 @@ async fn connect(server: &Server) -> Client<TcpStream> {
     Client::over(TcpStream::connect(server.address()).await.expect("a connection"))
 }
 
-/// Begins a push of `abc`, and is told to go on: from here on it is a request in progress.
+/// Begins a push of `abc`, and waits for `100 Continue`: from then on the request is in progress.
 async fn begin_push(client: &mut Client<TcpStream>) {
     client.send(CREATE).await;
     assert_eq!(client.answer(false).await.status, 200);
@@ -89,6 +89,6 @@ async fn a_request_that_does_not_finish_in_time_is_cut_off() {
     server.stop_within(Duration::ZERO).await;
 
     assert_eq!(client.rest().await, b"");
-    // The data was let go of: another server can have it.
+    // The data is unlocked, so another server can use it.
     begin(directory.path()).await.stop().await;
 }

@@ -1,4 +1,4 @@
-//! HTTPS: protocols, and certificates that change under a running server.
+//! HTTPS: protocols, and certificates that change while the server runs.
 
 use std::{
     fs,
@@ -107,7 +107,7 @@ async fn http_1_is_spoken_over_tls_1_2_and_1_3() {
     }
 }
 
-/// More than one buffer of the road that files take here.
+/// Larger than one buffer of the file reader that HTTPS uses.
 fn layer() -> Vec<u8> {
     (0..700_001_u32)
         .map(|at| u8::try_from(at % 251).expect("a byte"))

@@ -1,4 +1,4 @@
-//! Which repositories take signed images only: put, shown, taken back, and what a push is told.
+//! Repositories that accept only signed images: the setting, and the answer to a push.
 
 use rcgen::KeyPair;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Which body is refused with which sentence.
+//! The error sentence of each invalid body.
 
 use ecru_model::{EncryptionType, ImageTagMutability, Operation};
 use ecru_registry::generated::{parse, service::FACTS};
@@ -431,7 +431,8 @@ async fn a_large_body_is_read_the_same_on_another_thread() {
     assert_eq!(input.image_manifest, manifest);
 }
 
-/// The result of a part's body that arrives in pieces of this size. `operation` says whether its blob is decoded on arrival.
+/// The result for a layer part whose body arrives in pieces of this size. `operation` determines whether the
+/// blob is decoded on arrival.
 fn part_in_pieces(
     operation: Operation,
     text: &str,
@@ -505,7 +506,8 @@ fn a_part_is_read_the_same_whether_or_not_it_is_decoded_as_it_arrives() {
             r#"{{"layerPartBlob":{blob},{others},"partLastByte":"5"}}"#
         ));
     }
-    // A blob given twice, the second time with the letter that marks decoded bytes, is accepted.
+    // A body may repeat the blob, and the second one may contain the letter that marks decoded bytes. Such a
+    // body is accepted.
     texts.retain(|text| !(text.contains("\"*") && text.matches("layerPartBlob").count() > 1));
     let mut taken = 0;
     for text in texts {

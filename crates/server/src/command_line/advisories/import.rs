@@ -21,7 +21,7 @@ pub(in crate::command_line) struct ImportArguments {
     #[command(flatten)]
     data: DataArguments,
 
-    /// Where the advisories are, such as the `all.zip` of an ecosystem at osv.dev
+    /// Files or directories of advisories, such as the `all.zip` of an ecosystem at osv.dev
     #[arg(required = true, value_name = "FILE OR DIRECTORY", value_hint = ValueHint::AnyPath)]
     sources: Vec<PathBuf>,
 }
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Outcome {
     }
     if let Some(problem) = imported.first_refusal {
         complain(&format!(
-            "{} documents are no advisories and were left out; the first is {problem}",
+            "{} documents are not advisories and were skipped; the first is {problem}",
             imported.refused
         ));
     }

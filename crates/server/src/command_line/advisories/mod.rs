@@ -1,4 +1,4 @@
-//! `ecru advisories`: load what a scan holds against the packages of an image.
+//! `ecru advisories`: loads the security advisories that scans use.
 
 mod import;
 mod progress;
@@ -23,14 +23,14 @@ pub(super) use update::parse_archives;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdvisoriesCommand {
-    /// Load advisories in the OSV format: JSON files, zip files of them, or directories of both; also while the
-    /// server runs
+    /// Load advisories in the OSV format from JSON files, zip files or directories; works beside a running
+    /// server
     Import(ImportArguments),
 
-    /// Fetch the advisories of the ecosystems that the stored images use; also while the server runs
+    /// Fetch the advisories of the ecosystems that the stored images use; works beside a running server
     ///
-    /// Each archive is checked before it takes the place of the one before; a download that was cut off is continued.
-    /// `HTTPS_PROXY` and `NO_PROXY` are respected.
+    /// Each archive is checked before it replaces the installed one. An interrupted download continues where
+    /// it ended. `HTTPS_PROXY` and `NO_PROXY` are respected.
     Update(UpdateArguments),
 }
 
@@ -43,7 +43,7 @@ impl AdvisoriesCommand {
     }
 }
 
-/// Has the scans repeated that lacked advisories. Whether there are any.
+/// Repeats the scans that lacked advisories. Returns whether there were any.
 fn scan_again(data: &Path) -> bool {
     if !has_registry(data) {
         return false;
@@ -51,7 +51,9 @@ fn scan_again(data: &Path) -> bool {
     match ask(data, &Task::ScanAgain, &mut complain) {
         Ended::Good(count) if count == "0" => false,
         Ended::Good(count) => {
-            print(&format!("scans that lacked advisories and are repeated: {count}"));
+            print(&format!(
+                "scans to repeat, because they lacked advisories: {count}"
+            ));
             true
         }
         Ended::Damage(problem) | Ended::Failed(problem) => {
@@ -63,7 +65,7 @@ fn scan_again(data: &Path) -> bool {
     }
 }
 
-/// Advisories may be loaded before there is one.
+/// Advisories may be loaded before the directory holds a registry.
 fn has_registry(data: &Path) -> bool {
     Store::is_in(data)
 }
@@ -72,7 +74,7 @@ fn make_directory(data: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.with_context(|| {
         format!(
-            "cannot make the data directory `{}` (`--data-dir`)",
+            "cannot create the data directory `{}` (`--data-dir`)",
             data.display()
         )
     })

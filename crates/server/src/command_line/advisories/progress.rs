@@ -1,4 +1,4 @@
-//! How far a download has come: a line that changes on a terminal, and a line at its beginning elsewhere.
+//! Shows the progress of downloads: a changing line on a terminal, and one line per download elsewhere.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -11,7 +11,7 @@ const CLEAR: &str = "\r\x1b[K";
 
 pub(super) struct Progress {
     on_terminal: bool,
-    /// What the last line was about, and when it was shown.
+    /// The subject and the time of the last line.
     shown: Option<(String, Instant)>,
 }
 
@@ -37,13 +37,13 @@ impl Progress {
         }
     }
 
-    /// A line that does not go away.
+    /// Prints a line that stays.
     pub(super) fn say(&mut self, line: &str) {
         self.clear();
         print(&format!("{line}\n"));
     }
 
-    /// Leaves the line to others.
+    /// Removes the progress line, so that other output can be printed.
     pub(super) fn clear(&mut self) {
         if self.on_terminal && self.shown.take().is_some() {
             print(CLEAR);
@@ -53,7 +53,7 @@ impl Progress {
 
 fn print(text: &str) {
     let mut err = io::stderr();
-    // Nobody is left to see it when standard error is closed.
+    // A closed standard error must not end the download.
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 

@@ -31,13 +31,13 @@ pub(in crate::command_line) struct UpdateArguments {
     #[command(flatten)]
     data: DataArguments,
 
-    /// Where the archives of advisories are: `<URL>/<ecosystem>/all.zip`
+    /// URL of the archives of advisories: `<URL>/<ecosystem>/all.zip`
     #[arg(long, env = "ECRU_ADVISORIES_FROM", value_name = "URL", default_value = PUBLISHED_AT)]
     #[arg(value_parser = parse_archives)]
     from: Url,
 
-    /// An ecosystem in the words of OSV, such as `Debian:12`, `Alpine:v3.19`, `PyPI` or `npm`; may be given again
-    /// [default: those of the images that are stored]
+    /// Ecosystem by its OSV name, such as `Debian:12`, `Alpine:v3.19`, `PyPI` or `npm`; may be repeated
+    /// [default: those of the stored images]
     #[arg(long = "ecosystem", value_name = "NAME", value_parser = str::parse::<Ecosystem>)]
     ecosystems: Vec<Ecosystem>,
 }
@@ -51,8 +51,9 @@ pub(super) fn run(arguments: &UpdateArguments) -> Outcome {
     }
 }
 
-/// Fetches the advisories of the named ecosystems, or of all that the stored images use. Returns whether all were fetched; an
-/// ecosystem without advisories counts as fetched unless the user named it, or nothing else was fetched.
+/// Fetches the advisories of the named ecosystems, or of all that the stored images use. Returns whether all
+/// were fetched. An ecosystem without advisories counts as fetched, unless the user named it or nothing else
+/// was fetched.
 fn update(data: &Path, from: &Url, named: &[Ecosystem]) -> anyhow::Result<bool> {
     let ecosystems = if named.is_empty() {
         of_stored_images(data)?
@@ -79,7 +80,7 @@ fn update(data: &Path, from: &Url, named: &[Ecosystem]) -> anyhow::Result<bool> 
         .all(|outcome| here(outcome) || may_be_absent && matches!(outcome, Updated::Absent)))
 }
 
-/// Asks the server that runs on the directory, or looks here where none does.
+/// Asks the server that runs on the directory. Without a server, reads the directory.
 fn of_stored_images(data: &Path) -> anyhow::Result<Vec<Ecosystem>> {
     const HINT: &str =
         "name ecosystems, as in `ecru advisories update --ecosystem Debian:12 --ecosystem PyPI`";
@@ -87,7 +88,7 @@ fn of_stored_images(data: &Path) -> anyhow::Result<Vec<Ecosystem>> {
         match ask(data, &Task::Ecosystems, &mut complain) {
             Ended::Good(names) => Ecosystem::choose(names.lines().filter_map(|name| name.parse().ok())),
             Ended::Damage(problem) | Ended::Failed(problem) => anyhow::bail!(
-                "cannot look at the images that are stored in `{}`: {problem}; {HINT}",
+                "cannot read the images in `{}`: {problem}; {HINT}",
                 data.display()
             ),
         }
@@ -96,7 +97,7 @@ fn of_stored_images(data: &Path) -> anyhow::Result<Vec<Ecosystem>> {
     };
     anyhow::ensure!(
         !found.is_empty(),
-        "no image with packages is stored in `{}`, so no ecosystem is known: push an image first, or {HINT}",
+        "`{}` holds no image with packages, so the ecosystems are unknown: push an image first, or {HINT}",
         data.display()
     );
     Ok(found)
@@ -121,16 +122,16 @@ fn report(progress: &mut Progress, step: &Step<'_>, from: &Url) {
                 Updated::Unchanged => print(&format!("{ecosystem}: up to date")),
                 Updated::Absent => complain(&format!("{ecosystem}: no advisories are published at {from}")),
                 Updated::Failed(error) => complain(&format!(
-                    "{ecosystem}: {error:#}; the advisories that were loaded before stay in use"
+                    "{ecosystem}: {error:#}; the current advisories stay in use"
                 )),
             }
         }
     }
 }
 
-/// Without anything that could be a secret.
+/// Parses the URL. It must contain nothing that could be a secret.
 pub(in crate::command_line) fn parse_archives(text: &str) -> Result<Url, &'static str> {
-    const HINT: &str = "a place of archives is `http://` or `https://`, a host, and perhaps port and path";
+    const HINT: &str = "the URL of archives is `http://` or `https://`, a host, and optionally port and path";
     let url = Url::parse(text).map_err(|_| HINT)?;
     let known = matches!(url.scheme(), "http" | "https") && url.has_host();
     let anonymous = url.username().is_empty() && url.password().is_none();

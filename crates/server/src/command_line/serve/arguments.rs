@@ -25,7 +25,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::command_line) struct ServeArguments {
-    /// Address and port to listen on; port 0 takes a free one, which the first line of output names
+    /// Address and port to listen on; port 0 selects a free port, which the first line of output names
     #[arg(
         long,
         env = "ECRU_LISTEN",
@@ -34,16 +34,16 @@ pub(in crate::command_line) struct ServeArguments {
     )]
     listen: SocketAddr,
 
-    /// Directory that holds everything; made with mode 0700 if it is not there, owned by one process at a time
+    /// Directory for all data; created with mode 0700 if it does not exist, used by one process at a time
     /// [default: $XDG_DATA_HOME/ecru, else ~/.local/share/ecru]
     #[arg(long, env = "ECRU_DATA_DIR", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
-    /// Keep the data in a fresh directory that is removed at exit, and do not wait for the disk
+    /// Keep the data in a new directory that is removed at exit, and do not wait for the disk
     #[arg(long, env = "ECRU_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,
 
-    /// Account of callers whose access key is not itself an account id (12 digits)
+    /// Account of callers whose access key is not itself an account ID (12 digits)
     #[arg(
         long,
         env = "ECRU_ACCOUNT_ID",
@@ -53,7 +53,7 @@ pub(in crate::command_line) struct ServeArguments {
     #[arg(value_parser = parse_account_id)]
     account_id: RegistryId,
 
-    /// Organization of every account, which conditions of policies ask about
+    /// Organization of every account, for conditions of policies
     #[arg(
         long,
         env = "ECRU_ORGANIZATION_ID",
@@ -62,18 +62,18 @@ pub(in crate::command_line) struct ServeArguments {
     )]
     organization_id: OrganizationId,
 
-    /// Scheme and authority to name in answers, where clients reach this server by another address than they
-    /// ask for, such as `https://registry.example` behind a proxy [default: what each request came to]
+    /// Scheme and authority to name in answers if clients use another address than this server sees, such as
+    /// `https://registry.example` behind a proxy [default: the address of each request]
     #[arg(long, env = "ECRU_PUBLIC_ENDPOINT", value_name = "URL", value_parser = public_endpoint::parse)]
     public_endpoint: Option<Endpoint>,
 
-    /// Answer for this host name too, such as `registry.corp.example.com`, `*.corp.example.com` or `*` for any; may be
-    /// given again, with commas in the variable [always: addresses, `localhost`, names without a dot or below
-    /// localhost, internal, local, svc, test and example, this machine's name, hosts of ECR's own form]
+    /// Also answer for this host name, such as `registry.corp.example.com`, `*.corp.example.com` or `*` for
+    /// any; may be repeated, with commas in the variable [always: addresses, `localhost`, names without a dot
+    /// or below localhost, internal, local, svc, test and example, this machine's name, hosts of ECR's form]
     #[arg(long, env = "ECRU_ALLOW_HOST", value_name = "PATTERN", value_delimiter = ',')]
     allow_host: Vec<HostPattern>,
 
-    /// Shape of `repositoryUri`: `request` can be pushed to as it stands, `aws` looks like Amazon's
+    /// Form of `repositoryUri`: `request` works with `docker push` unchanged, `aws` looks like Amazon's
     #[arg(
         long,
         env = "ECRU_REPOSITORY_URI",
@@ -83,7 +83,8 @@ pub(in crate::command_line) struct ServeArguments {
     )]
     repository_uri: RepositoryUri,
 
-    /// Names of errors that Amazon's model lacks: `ecru` keeps them apart, `aws` uses the nearest modelled ones
+    /// Codes of errors that Amazon's model lacks: `ecru` keeps the own codes, `aws` uses the nearest modelled
+    /// ones
     #[arg(
         long,
         env = "ECRU_ERROR_NAMES",
@@ -93,8 +94,8 @@ pub(in crate::command_line) struct ServeArguments {
     )]
     error_names: Names,
 
-    /// How long waits take that only imitate Amazon's, such as 20 minutes until an archived image is back: `fast` does
-    /// not wait, `aws` does, by the clock
+    /// Duration of waits that only imitate Amazon's, such as 20 minutes until an archived image is restored:
+    /// `fast` does not wait, `aws` waits as long as Amazon
     #[arg(
         long,
         env = "ECRU_PACE",
@@ -104,15 +105,15 @@ pub(in crate::command_line) struct ServeArguments {
     )]
     pace: Waits,
 
-    /// Do not let users whose name begins with `test` push and pull with any password
+    /// Refuse users whose name begins with `test`, who may otherwise push and pull with any password
     #[arg(long, env = "ECRU_NO_DEV_USERS", value_parser = BoolishValueParser::new())]
     no_dev_users: bool,
 
-    /// Do not serve `/_ecru/…` and `/_fakecloud/…`, which show and reset everything without credentials
+    /// Do not serve `/_ecru/…` and `/_fakecloud/…`, which show and reset all data without credentials
     #[arg(long, env = "ECRU_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     no_introspection: bool,
 
-    /// Serve HTTPS with this certificate chain (PEM); read again when the file changes
+    /// Serve HTTPS with this certificate chain (PEM); reloaded when the file changes
     #[arg(long, env = "ECRU_TLS_CERT", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -120,52 +121,53 @@ pub(in crate::command_line) struct ServeArguments {
     #[arg(long, env = "ECRU_TLS_KEY", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// How much of a thing there may be, in the place of the service's number, such as `tags-per-image=10`; may be
-    /// given again, with commas in the variable [names: repositories-per-registry, images-per-repository,
-    /// tags-per-image, layer-parts, layer-bytes, uploads-per-repository, pull-time-exclusions-per-registry,
-    /// creation-templates-per-registry, pull-through-cache-rules-per-registry]
+    /// Limit that replaces the service's, such as `tags-per-image=10`; may be repeated, with commas in the
+    /// variable [names: repositories-per-registry, images-per-repository, tags-per-image, layer-parts, layer-bytes,
+    /// uploads-per-repository, pull-time-exclusions-per-registry, creation-templates-per-registry,
+    /// pull-through-cache-rules-per-registry]
     #[arg(long, env = "ECRU_QUOTA", value_name = "NAME=NUMBER", value_delimiter = ',')]
     quota: Vec<QuotaSetting>,
 
-    /// Send each event (an image was pushed, deleted, scanned, …) to this address, as EventBridge would give it to a
-    /// target: one POST of JSON for each, again until it is answered 2xx
+    /// Send each event (an image was pushed, deleted, scanned, …) to this address in the form that
+    /// EventBridge sends to a target: one POST of JSON per event, repeated until the answer is 2xx
     #[arg(long, env = "ECRU_EVENTS_WEBHOOK", value_name = "URL", value_parser = parse_sink)]
     events_webhook: Option<Url>,
 
-    /// Send events to EventBridge, or what is compatible with it, at this address, by `PutEvents`; the signature names
-    /// account and region and proves nothing
+    /// Send events with `PutEvents` to EventBridge, or a compatible server, at this address; the signature
+    /// names account and region but has no real key
     #[arg(long, env = "ECRU_EVENTS_ENDPOINT", value_name = "URL", value_parser = parse_sink)]
     events_endpoint: Option<Url>,
 
-    /// Drop events that one of these addresses has not taken for so many days
+    /// Drop events that one of these addresses has not accepted for this number of days
     #[arg(long, env = "ECRU_EVENTS_KEPT_DAYS", value_name = "DAYS", default_value = "7")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=3650))]
     events_kept_days: u16,
 
-    /// Directory of security advisories in the OSV format (JSON files and zip files of them), looked at again before
-    /// each scan of an image; `ecru advisories import` loads others for good
+    /// Directory of security advisories in the OSV format (JSON files and zip files), checked for changes
+    /// before each scan; `ecru advisories import` stores advisories permanently
     #[arg(long, env = "ECRU_ADVISORIES", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     advisories: Option<PathBuf>,
 
-    /// Fetch the advisories of the ecosystems that stored images use, at once and again at this interval in hours
+    /// Fetch the advisories of the ecosystems that stored images use, at the start and then at this interval
+    /// in hours
     #[arg(long, env = "ECRU_ADVISORIES_REFRESH", value_name = "HOURS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=8760))]
     advisories_refresh: Option<u16>,
 
-    /// Where the archives of advisories are: `<URL>/<ecosystem>/all.zip`
+    /// URL of the archives of advisories: `<URL>/<ecosystem>/all.zip`
     #[arg(long, env = "ECRU_ADVISORIES_FROM", value_name = "URL", default_value = PUBLISHED_AT)]
     #[arg(value_parser = parse_archives)]
     advisories_from: Url,
 
-    /// Ask this address in the place of an upstream registry of the pull-through cache, such as
-    /// `registry-1.docker.io=http://localhost:5000`; may be given again, with commas in the variable; a second one for the
-    /// same host is a place that it may lead to
+    /// Use this URL instead of an upstream registry of the pull-through cache, such as
+    /// `registry-1.docker.io=http://localhost:5000`; may be repeated, with commas in the variable; a second
+    /// URL for the same host is an address that the first may redirect to
     #[arg(long, env = "ECRU_UPSTREAM", value_name = "HOST=URL", value_delimiter = ',')]
     #[arg(value_parser = ecru_outbound::parse_redirection)]
     upstream: Vec<(String, Url)>,
 
-    /// Let rules of the pull-through cache name this registry, which the service does not know, whatever address it has;
-    /// asked by HTTPS, but on this machine by HTTP
+    /// Allow rules of the pull-through cache for this registry, which the service does not support, at any
+    /// address; uses HTTPS, or HTTP on this machine
     #[arg(
         long,
         env = "ECRU_ALLOW_UPSTREAM",
@@ -175,12 +177,12 @@ pub(in crate::command_line) struct ServeArguments {
     #[arg(value_parser = ecru_outbound::parse_host)]
     allow_upstream: Vec<String>,
 
-    /// What to log on standard error: error, warn, info (a line for each request), debug or trace; also by
-    /// module, as in `info,ecru_store=debug`
+    /// What to log on standard error: error, warn, info (a line per request), debug or trace; also by module,
+    /// as in `info,ecru_store=debug`
     #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
     log_level: Targets,
 
-    /// How log lines look: `text` for people, `json` for machines
+    /// Format of log lines: `text` for people, `json` for machines
     #[arg(
         long,
         env = "ECRU_LOG_FORMAT",
@@ -216,7 +218,8 @@ enum LogFormat {
 }
 
 impl ServeArguments {
-    /// Of a directory and an ephemeral one, a flag goes before a variable; two of a kind contradict each other.
+    /// A flag takes precedence over a variable. Two flags, or two variables, for the data directory
+    /// contradict each other.
     pub(in crate::command_line) fn settle_data(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         if !self.ephemeral || self.data_dir.is_none() {
             return Ok(());
@@ -307,7 +310,7 @@ mod tests {
             panic!("`{words:?}` do not serve");
         };
         let Ok((options, _)) = arguments.into_options() else {
-            panic!("`{words:?}` are no options");
+            panic!("`{words:?}` are not valid options");
         };
         Ok(options)
     }

@@ -1,4 +1,4 @@
-//! What is printed once the server takes requests.
+//! The lines that the server prints when it is ready for requests.
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use ecru_registry::{Endpoint, Scheme};
 
 use crate::{Options, Server};
 
-/// Everything the lines depend on.
+/// The facts that the lines depend on.
 pub(super) struct Greeting {
     address: SocketAddr,
     data: PathBuf,
@@ -37,12 +37,12 @@ impl Greeting {
             text.push_str(&warning);
         }
         text.push('\n');
-        // A server whose standard output is closed is still of use.
+        // A server whose standard output is closed keeps running.
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
-    /// What is served where, then three commands to paste: enter, create a repository, push to it.
+    /// The addresses of the server, then three commands to paste: log in, create a repository, push to it.
     fn lines(&self) -> [String; 4] {
         let version = env!("CARGO_PKG_VERSION");
         let Endpoint { scheme, authority } = self.reached_at();
@@ -62,7 +62,7 @@ impl Greeting {
             ),
             login,
             format!("{aws} create-repository --repository-name demo"),
-            // An image that no other registry is needed for: one file of this machine.
+            // This image needs no other registry: it holds one file of this machine.
             format!("tar -cC /etc hosts | docker import - {authority}/demo && docker push {authority}/demo"),
         ]
     }
@@ -83,7 +83,7 @@ impl Greeting {
             return endpoint.clone();
         }
         let host = match self.address.ip() {
-            // Docker speaks plain HTTP to `localhost` without being told to.
+            // Docker uses plain HTTP for `localhost` by default.
             IpAddr::V4(ip) if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
             IpAddr::V6(ip) if ip.is_unspecified() => "localhost".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
@@ -107,13 +107,13 @@ impl Greeting {
         let mut warnings = Vec::new();
         if self.dev_users {
             warnings.push(
-                "users whose name begins with `test` push and pull with any password (not with `--no-dev-users`)"
+                "users whose name begins with `test` may push and pull with any password (`--no-dev-users` prevents it)"
                     .to_owned(),
             );
         }
         if self.certificate.is_none() && !self.address.ip().to_canonical().is_loopback() {
             warnings.push(format!(
-                "other machines can reach {}, and read what is sent to it (not with `--tls-cert` and `--tls-key`)",
+                "other machines can reach {}, and its traffic is not encrypted (`--tls-cert` and `--tls-key` encrypt it)",
                 self.address
             ));
         }
@@ -121,7 +121,7 @@ impl Greeting {
     }
 }
 
-/// As one word of a shell.
+/// Quotes a path as one word of a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);

@@ -1,4 +1,4 @@
-//! `ecru serve`: a server from start to the signal that ends it.
+//! `ecru serve`: runs a server until a signal ends it.
 
 mod arguments;
 mod greeting;
@@ -21,9 +21,9 @@ use crate::{DataDirectory, Options, Server, advice};
 pub(super) use arguments::ServeArguments;
 
 const WORKERS_MIN: usize = 2;
-/// Small allocations are a thread's own affair, so that a few serve many threads.
+/// Maximum number of heaps. Each thread caches small allocations, so a few heaps serve many threads.
 const HEAPS_MAX: usize = 8;
-/// For disk work of requests that were cut off; everything acknowledged is done before.
+/// Time for the disk work of requests that were cut off. Acknowledged work is finished before.
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: ServeArguments) -> Outcome {
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: ServeArguments) -> Outcome {
         runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
         ended
     });
-    // What was logged stands before the reason of a failure.
+    // Writes the remaining log lines before the reason of a failure is printed.
     drop(logs);
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -57,7 +57,7 @@ fn runtime(workers: usize) -> anyhow::Result<Runtime> {
 }
 
 async fn serve_until_signal(options: Options) -> anyhow::Result<()> {
-    // Taken before the start, so that a signal in between ends the server in good order too.
+    // Registered before the start, so that a signal during the start ends the server gracefully too.
     let mut signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let server = Server::start(options.clone()).await?;
     Greeting::new(&options, &server).print();

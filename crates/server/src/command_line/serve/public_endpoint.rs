@@ -1,4 +1,4 @@
-//! The address that answers name instead of the one a request came to.
+//! The public address. Answers contain it instead of the address of the request.
 
 use ecru_registry::{Endpoint, Scheme};
 
@@ -7,14 +7,14 @@ use crate::authority::Authority;
 pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
     let (scheme, rest) = url
         .split_once("://")
-        .ok_or("it begins with `http://` or `https://`")?;
+        .ok_or("it must begin with `http://` or `https://`")?;
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
-        _ => return Err("it begins with `http://` or `https://`"),
+        _ => return Err("it must begin with `http://` or `https://`"),
     };
     let authority = Authority::parse(rest.strip_suffix('/').unwrap_or(rest))
-        .ok_or("a host and perhaps a port follow the scheme, and nothing else")?;
+        .ok_or("only a host and an optional port may follow the scheme")?;
     Ok(Endpoint {
         scheme,
         authority: authority.as_str().to_owned(),

@@ -1,4 +1,4 @@
-//! Values of flags that are more than a type: how each is read, and what is said of one that is wrong.
+//! Flag values with a grammar: parses each, and explains an invalid one.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ pub(super) fn parse_account_id(text: &str) -> Result<RegistryId, &'static str> {
 }
 
 pub(super) fn parse_sink(text: &str) -> Result<Url, &'static str> {
-    const HINT: &str = "an address is `http://` or `https://`, a host, and perhaps port and path";
+    const HINT: &str = "an address is `http://` or `https://`, a host, and optionally port and path";
     let url = Url::parse(text).map_err(|_| HINT)?;
     let known = matches!(url.scheme(), "http" | "https") && url.has_host();
     known.then_some(url).ok_or(HINT)
@@ -19,7 +19,7 @@ pub(super) fn parse_sink(text: &str) -> Result<Url, &'static str> {
 
 pub(super) fn parse_log_level(text: &str) -> Result<Targets, &'static str> {
     const HINT: &str = "a level is error, warn, info, debug or trace";
-    // A lone word that is no level would be taken for a module.
+    // Without this check, a single word that is not a level would count as a module.
     let level = |part: &str| part.rsplit_once('=').map_or(part, |(_, level)| level).to_owned();
     if text
         .split(',')
