@@ -7,10 +7,10 @@
 mod bench;
 mod contestant;
 mod figures;
-mod floors;
 mod images;
 mod items;
 mod launch;
+mod limits;
 mod load;
 mod machine;
 mod report;
@@ -18,7 +18,7 @@ mod rows;
 mod server;
 mod signing;
 mod tools;
-mod warden;
+mod watchdog;
 mod wire;
 
 use std::fs;
@@ -53,7 +53,7 @@ enum Helper {
     },
     /// End the servers of a run that was killed
     #[command(hide = true)]
-    Warden,
+    Watchdog,
 }
 
 #[derive(Debug, Args)]
@@ -95,8 +95,8 @@ struct Options {
 fn main() -> Result<()> {
     let CommandLine { helper, options } = CommandLine::parse();
     match helper {
-        Some(Helper::Floor { listen, directory }) => return floors::receive(listen, &directory),
-        Some(Helper::Warden) => return warden::watch(),
+        Some(Helper::Floor { listen, directory }) => return limits::receive(listen, &directory),
+        Some(Helper::Watchdog) => return watchdog::watch(),
         None => {}
     }
     if options.list {
@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     }
 
     let mut bench = Bench::new(&options)?;
-    warden::start(&bench.tools)?;
+    watchdog::start(&bench.tools)?;
     let measured = measure(&mut bench, &options);
     // What was measured until a failure is worth seeing too.
     let table = report::markdown(&bench);

@@ -17,7 +17,7 @@ use crate::contestant::Contestant;
 use crate::launch;
 use crate::load::{Outcome, Request, Script, exchange, run};
 use crate::tools::Tools;
-use crate::warden;
+use crate::watchdog;
 use crate::wire::Client;
 
 const START_MAX: Duration = Duration::from_mins(1);
@@ -53,7 +53,7 @@ impl Server {
         let child = command
             .spawn()
             .with_context(|| format!("starting {contestant}"))?;
-        warden::entrust(child.id());
+        watchdog::entrust(child.id());
         let mut server = Self {
             contestant,
             address,
@@ -174,7 +174,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
-        warden::release(self.child.id());
+        watchdog::release(self.child.id());
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::bench::Bench;
 use crate::contestant::Contestant::{self, Disk, Receiver, Sha256};
-use crate::floors;
+use crate::limits;
 use crate::load::{Blob, Request, exchange};
 use crate::rows;
 use crate::server::Server;
@@ -29,12 +29,12 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         rustix::fs::sync();
         match *contestant {
             Sha256 => {
-                let seconds = floors::hash(&whole.content);
+                let seconds = limits::hash(&whole.content);
                 bench.add(&rows::LIMIT_SHA256, Sha256, megabytes / seconds);
             }
             Disk => {
                 let path = bench.new_directory(Disk);
-                let seconds = floors::write(&whole.content, &path)?;
+                let seconds = limits::write(&whole.content, &path)?;
                 bench.add(&rows::LIMIT_DISK, Disk, megabytes / seconds);
             }
             contestant => bench.turn(contestant, "push", |bench| {

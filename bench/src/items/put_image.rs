@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 
 use crate::bench::Bench;
 use crate::contestant::Contestant::{self, Log};
-use crate::floors;
 use crate::images::Family;
+use crate::limits;
 use crate::load::{Each, Outcome};
 use crate::rows;
 use crate::server::Server;
@@ -43,9 +43,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             Runner::Limit(limit) => {
                 let path = bench.new_directory(*limit);
                 let record = family.manifest(0);
-                let one = floors::append_log(&path, 1, bench.cell, record.as_bytes())?;
+                let one = limits::append_log(&path, 1, bench.cell, record.as_bytes())?;
                 report_one(bench, *limit, one);
-                let many = floors::append_log(&path, MANY, bench.cell, record.as_bytes())?;
+                let many = limits::append_log(&path, MANY, bench.cell, record.as_bytes())?;
                 report_many(bench, *limit, many);
             }
         }

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::contestant::Contestant::{self, Files, Log, Placed};
-use crate::floors;
 use crate::items::uploads::{Uploads, Work};
+use crate::limits;
 use crate::load::Blob;
 use crate::rows;
 use crate::server::Server;
@@ -39,9 +39,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
                 let path = bench.new_directory(*limit);
                 let limits = (COUNT, bench.cell * 2);
                 let outcome = match limit {
-                    Files => floors::make_files(&path, CONNECTIONS, limits, &record)?,
-                    Placed => floors::place_files(&path, CONNECTIONS, limits, &record)?,
-                    _ => floors::append_log(&path, CONNECTIONS, bench.cell, &record)?,
+                    Files => limits::make_files(&path, CONNECTIONS, limits, &record)?,
+                    Placed => limits::place_files(&path, CONNECTIONS, limits, &record)?,
+                    _ => limits::append_log(&path, CONNECTIONS, bench.cell, &record)?,
                 };
                 bench.add(&rows::SMALL_BLOBS, *limit, outcome.rate());
             }

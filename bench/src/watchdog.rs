@@ -10,15 +10,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::tools::Tools;
 
-static WARDEN: OnceLock<Mutex<Child>> = OnceLock::new();
+static WATCHDOG: OnceLock<Mutex<Child>> = OnceLock::new();
 
 pub(crate) fn start(tools: &Tools) -> Result<()> {
     let child = Command::new(tools.itself())
-        .arg("warden")
+        .arg("watchdog")
         .stdin(Stdio::piped())
         .spawn()
-        .context("starting the warden")?;
-    WARDEN.set(Mutex::new(child)).map_err(|_| anyhow!("two wardens"))
+        .context("starting the watchdog")?;
+    WATCHDOG
+        .set(Mutex::new(child))
+        .map_err(|_| anyhow!("two watchdogs"))
 }
 
 /// Registers a running server.
@@ -32,7 +34,7 @@ pub(crate) fn release(pid: u32) {
 }
 
 fn tell(line: &str) {
-    if let Some(child) = WARDEN.get() {
+    if let Some(child) = WATCHDOG.get() {
         let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stdin) = &mut child.stdin {
             // A failure here matters only if the run is killed.
