@@ -1,8 +1,7 @@
 //! Builds the response: an output or an error, in the protocol that the client speaks.
 
-use std::error::Error as StdError;
-
 use bytes::Bytes;
+use ecru_model::whole;
 use ecru_platform::wire::{
     Code, DetailValue, OperationFacts, ProtocolName, ServiceError, ServiceFacts, Sink,
 };
@@ -112,7 +111,7 @@ pub(crate) fn failure(
     let code = names.of(error.code);
     let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if error.code.fault {
-        let chain = chain(error);
+        let chain = whole(error);
         tracing::error!(%request_id, code = error.code.name, chain, "a request failed");
     }
     let body = match spoken.protocol {
@@ -187,17 +186,6 @@ fn query_failure(spoken: Spoken, request_id: &Uuid, code: &Code, error: &Service
     let request_id = request_id.to_string();
     body.extend(["</Error><RequestId>", &request_id, "</RequestId></ErrorResponse>"]);
     body.into_bytes()
-}
-
-fn chain(error: &ServiceError) -> String {
-    let mut chain = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        chain.push_str(": ");
-        chain.push_str(&error.to_string());
-        cause = error.source();
-    }
-    chain
 }
 
 fn respond(spoken: Spoken, status: StatusCode, request_id: &Uuid, body: Vec<u8>) -> Response<Bytes> {
@@ -303,7 +291,7 @@ mod tests {
         let body = format!(r#"{{"__type":"ServerException","message":"{FAULT_TEXT}"}}"#);
         check(&error, ErrorNames::Ecru, 500, &body);
         assert_eq!(
-            chain(&error),
+            whole(&error),
             "ServerException: database at /var/lib: /var/lib/secret"
         );
     }

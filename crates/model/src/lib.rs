@@ -4,6 +4,7 @@ mod annotations;
 mod arn;
 mod caller;
 mod digest;
+mod error_chain;
 #[rustfmt::skip]
 mod generated;
 pub mod identity;
@@ -25,6 +26,7 @@ pub use annotations::Annotations;
 pub use arn::Arn;
 pub use caller::{Caller, CallerKind, Session, SessionDetails};
 pub use digest::{Digest, DigestAlgorithm, InvalidDigest};
+pub use error_chain::whole;
 pub use generated::{
     error_code::ErrorCode,
     operation::{Operation, SIGNING_NAME, TARGET_PREFIX},

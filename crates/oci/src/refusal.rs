@@ -1,7 +1,7 @@
 //! The refusal of a request, and its answer.
 
 use bytes::Bytes;
-use ecru_model::ErrorCode;
+use ecru_model::{ErrorCode, whole};
 use ecru_registry::{Endpoint, Error};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -250,14 +250,7 @@ fn says_why(code: ErrorCode, place: Place) -> bool {
 }
 
 fn log(error: &Error) {
-    let mut chain = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        chain.push_str(": ");
-        chain.push_str(&error.to_string());
-        cause = error.source();
-    }
-    tracing::error!(error = chain, "request failed");
+    tracing::error!(error = whole(error), "request failed");
 }
 
 #[cfg(test)]

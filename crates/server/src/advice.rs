@@ -7,9 +7,10 @@ use std::{
     path::Path,
 };
 
+use ecru_model::whole;
 use ecru_store::{BackupError, StoreError};
 
-use crate::{control_socket::ControlSocket, error_chain::whole};
+use crate::control_socket::ControlSocket;
 
 const ANOTHER_DIRECTORY: &str = "choose another directory with `--data-dir`";
 

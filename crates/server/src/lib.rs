@@ -11,7 +11,6 @@ mod connection;
 mod control_socket;
 mod data_directory;
 mod descriptors;
-mod error_chain;
 mod file_reads;
 mod first_touch;
 mod forwarded;

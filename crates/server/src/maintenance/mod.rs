@@ -6,6 +6,7 @@ pub(crate) mod serve;
 
 use std::{path::PathBuf, sync::Arc};
 
+use ecru_model::whole;
 use ecru_platform::Clock;
 use ecru_registry::{
     housekeeping, images,
@@ -14,7 +15,7 @@ use ecru_registry::{
 use ecru_store::{BackedUp, Report, Store, StoreError, Verified};
 use serde::{Deserialize, Serialize};
 
-use crate::{advice, error_chain::whole};
+use crate::advice;
 
 pub(crate) use ask::ask;
 
