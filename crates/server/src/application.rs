@@ -86,7 +86,7 @@ impl Application {
         {
             return answer;
         }
-        own_api::answer(&self.services.ecr, request)
+        own_api::answer(&self.services, request)
     }
 
     fn endpoint(&self, authority: &Authority, scheme: Scheme) -> Endpoint {

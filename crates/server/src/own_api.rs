@@ -1,12 +1,12 @@
 //! The server's own paths: health, and a page for browsers.
 
 use bytes::Bytes;
-use ecru_registry::Service;
 use ecru_store::Health;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
+    compose::Services,
     refusals::{METHOD_NOT_ALLOWED, NOT_FOUND, json_answer},
     reply::Content,
 };
@@ -19,7 +19,7 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
 const METHODS: &str = "GET, HEAD, OPTIONS";
 const PAGE_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Content> {
+pub(crate) fn answer<B>(services: &Services, request: &Request<B>) -> Response<Content> {
     let answer = match request.uri().path() {
         // `*` addresses the server as a whole, as `OPTIONS` may.
         "/" | "*" => page,
@@ -29,7 +29,7 @@ pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<Con
         _ => return NOT_FOUND.own_answer(),
     };
     match request.method() {
-        method if is_read(method) => answer(service),
+        method if is_read(method) => answer(services),
         // Load balancers treat a server that answers this request as healthy.
         &Method::OPTIONS => methods(),
         _ => not_allowed(METHODS),
@@ -57,7 +57,7 @@ pub(crate) fn not_allowed(allowed: &'static str) -> Response<Content> {
     response
 }
 
-fn page(_: &Service) -> Response<Content> {
+fn page(_: &Services) -> Response<Content> {
     let mut response = Response::new(Content::from(Bytes::from_static(PAGE.as_bytes())));
     let headers = response.headers_mut();
     headers.insert(
@@ -75,12 +75,12 @@ fn page(_: &Service) -> Response<Content> {
     response
 }
 
-fn alive(_: &Service) -> Response<Content> {
+fn alive(_: &Services) -> Response<Content> {
     json_answer(StatusCode::OK, &json!({ "status": "alive" }))
 }
 
-fn ready(service: &Service) -> Response<Content> {
-    let (status, text) = match service.store.health() {
+fn ready(services: &Services) -> Response<Content> {
+    let (status, text) = match services.platform.store.health() {
         Health::Writable => (StatusCode::OK, "ready"),
         Health::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "read-only"),
         Health::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
@@ -89,14 +89,16 @@ fn ready(service: &Service) -> Response<Content> {
 }
 
 /// The JSON that helpers for LocalStack wait for.
-fn localstack(service: &Service) -> Response<Content> {
-    let state = match service.store.health() {
+fn localstack(services: &Services) -> Response<Content> {
+    let state = match services.platform.store.health() {
         Health::Writable => "running",
         Health::ReadOnly | Health::Closed => "error",
     };
     let version = env!("CARGO_PKG_VERSION");
+    let names = services.names().into_iter();
+    let states: Map<String, Value> = names.map(|name| (name.to_owned(), state.into())).collect();
     json_answer(
         StatusCode::OK,
-        &json!({ "services": { "ecr": state }, "edition": "ecru", "version": version }),
+        &json!({ "services": states, "edition": "ecru", "version": version }),
     )
 }

@@ -15,7 +15,10 @@ async fn a_running_server_is_alive_ready_and_known_to_helpers_for_localstack() {
         health.header("content-type"),
         Some("application/json; charset=utf-8")
     );
-    assert_eq!(health.json().get("services"), Some(&json!({ "ecr": "running" })));
+    let states = health.json().get("services").cloned().unwrap_or_default();
+    for service in ["ecr", "sts"] {
+        assert_eq!(states.get(service), Some(&json!("running")), "{service}");
+    }
     assert_eq!(
         health.json().get("version"),
         Some(&json!(env!("CARGO_PKG_VERSION")))
