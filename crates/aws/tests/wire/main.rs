@@ -10,9 +10,10 @@ mod query;
 mod rest;
 #[rustfmt::skip]
 #[expect(dead_code, unreachable_pub, reason = "generated for a crate of its own")]
+#[path = "."]
 mod sts {
     // The generated code of STS, with the operations of these tests.
-    #[path = "../../../../sts/src/generated/mod.rs"]
+    #[path = "../../../sts/src/generated/mod.rs"]
     pub(crate) mod generated;
 }
 
