@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ecru_model::Timestamp;
 use serde_json::Value;
 
 use crate::facts::Facts;
@@ -259,8 +260,8 @@ fn date_as_millis(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return seconds.checked_mul(1000);
     }
-    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        return Some(moment.as_millisecond());
+    if let Some(moment) = Timestamp::parse(text) {
+        return Some(moment.as_millis());
     }
     let midnight = text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0);
     let midnight = midnight.to_zoned(jiff::tz::TimeZone::UTC).ok()?;

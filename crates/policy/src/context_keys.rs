@@ -71,10 +71,9 @@ pub fn add_circumstances(facts: &mut Facts, scope: &Scope, circumstances: &Circu
     if let Some(source) = circumstances.source {
         facts.add("aws:SourceIp", source.to_canonical().to_string());
     }
-    if let Ok(moment) = jiff::Timestamp::from_millisecond(circumstances.now.as_millis()) {
-        facts.add("aws:CurrentTime", moment.to_string());
-        facts.add("aws:EpochTime", moment.as_second().to_string());
-    }
+    let now = circumstances.now;
+    facts.add("aws:CurrentTime", now.to_string());
+    facts.add("aws:EpochTime", now.as_millis().div_euclid(1_000).to_string());
 }
 
 /// The tags of the resource, also under the prefix of their service, and the tags that the request adds or

@@ -163,9 +163,7 @@ impl Fields for FormFields {
 
     fn timestamp(&mut self, value: Place) -> Result<Timestamp, Refused> {
         let text = self.text(value)?;
-        let moment = text.parse::<jiff::Timestamp>().ok();
-        let moment = moment.map(|moment| Timestamp::from_millis(moment.as_millisecond()));
-        self.parsed(moment, "a time is written as in ISO 8601")
+        self.parsed(Timestamp::parse(&text), "a time is written as in ISO 8601")
     }
 
     fn blob(&mut self, value: Place) -> Result<Vec<u8>, Refused> {

@@ -244,9 +244,9 @@ impl Fields for RestFields {
     /// Reads seconds from JSON, and ISO 8601 from path, query and headers.
     fn timestamp(&mut self, value: Part) -> Result<Timestamp, Refused> {
         match self.plain(value)? {
-            Value::String(text) => match text.parse::<jiff::Timestamp>() {
-                Ok(moment) => Ok(Timestamp::from_millis(moment.as_millisecond())),
-                Err(_) => self.json.trail.wrong_type("a time is written as in ISO 8601"),
+            Value::String(text) => match Timestamp::parse(&text) {
+                Some(moment) => Ok(moment),
+                None => self.json.trail.wrong_type("a time is written as in ISO 8601"),
             },
             value => self.json.timestamp(value),
         }
@@ -431,8 +431,7 @@ impl Sink for RestSink {
     }
 
     fn timestamp(&mut self, moment: Timestamp) {
-        let text = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
-        if !self.puts(&text.to_string()) {
+        if !self.puts(&moment.to_string()) {
             self.json.timestamp(moment);
         }
     }

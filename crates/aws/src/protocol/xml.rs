@@ -140,8 +140,7 @@ impl Sink for XmlSink {
 
     /// ISO 8601 in UTC, with milliseconds where there are any.
     fn timestamp(&mut self, moment: Timestamp) {
-        let moment = jiff::Timestamp::from_millisecond(moment.as_millis());
-        self.plain(&moment.unwrap_or_default().to_string());
+        self.plain(&moment.to_string());
     }
 
     fn blob(&mut self, bytes: &[u8]) {

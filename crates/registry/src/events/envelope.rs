@@ -50,7 +50,7 @@ impl Envelope {
             "detail-type": self.detail_type,
             "source": self.source,
             "account": self.scope.registry_id.as_str(),
-            "time": whole_seconds(self.time),
+            "time": self.time.whole_seconds().to_string(),
             "region": self.scope.region.as_str(),
             "resources": self.resources,
             "detail": self.detail,
@@ -66,11 +66,4 @@ fn id(keys: &Keys, sequence: i64) -> String {
         *byte = made;
     }
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
-}
-
-fn whole_seconds(time: Timestamp) -> String {
-    let seconds = time.as_millis().div_euclid(1_000);
-    jiff::Timestamp::from_second(seconds)
-        .map(|time| time.to_string())
-        .unwrap_or_default()
 }

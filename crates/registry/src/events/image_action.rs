@@ -52,7 +52,7 @@ fn storage_class(
     let mut detail = detail(about, "UPDATE_STORAGE_CLASS");
     detail.insert("target-storage-class".to_owned(), json!(target));
     if let Some(at) = last_activated_at {
-        detail.insert("last-activated-at".to_owned(), json!(super::rfc_3339(at)));
+        detail.insert("last-activated-at".to_owned(), json!(at.to_string()));
     }
     event(about, is_referrer, detail)
 }

@@ -93,10 +93,3 @@ fn newest(at: &Snapshot<'_>) -> Result<i64, StoreError> {
     )?;
     Ok(last.into_iter().flatten().max().unwrap_or(0))
 }
-
-/// Empty for a time outside the calendar.
-pub(crate) fn rfc_3339(moment: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(moment.as_millis())
-        .map(|time| time.to_string())
-        .unwrap_or_default()
-}

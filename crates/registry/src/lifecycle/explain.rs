@@ -199,7 +199,7 @@ fn explain_rule(policy: &Policy, finding: &Finding, indexes: &[Digest]) -> Expla
             format!("it is number {rank} from the newest, and the limit is {kept}")
         }
         (Standing::Rank(rank), _) => format!("it is number {rank} from the newest"),
-        (Standing::DueAt(due), _) => format!("it is kept until {}", crate::events::rfc_3339(due)),
+        (Standing::DueAt(due), _) => format!("it is kept until {due}"),
     };
     let (verdict, reason) = match (finding.verdict, finding.claimed_by) {
         (Verdict::Kept, _) => ("KEPT", measured),
