@@ -1,6 +1,6 @@
 //! The project's tasks. `cargo xtask codegen` writes the code that follows from the service models, `cargo xtask
-//! fidelity` writes the page of tested answers, and `cargo xtask link-order` the list of functions that a start
-//! runs. `cargo xtask rooms` prints the order of the rooms of each crate, and `cargo xtask comments` a sample of
+//! fidelity` writes the page of tested answers, `cargo xtask openapi` the description of the control API, and
+//! `cargo xtask link-order` the list of functions that a start runs. `cargo xtask rooms` prints the order of the rooms of each crate, and `cargo xtask comments` a sample of
 //! comments for review. `cargo xtask test` runs all checks, and with `--long` also the long rounds.
 
 mod codegen;
@@ -9,6 +9,7 @@ mod fidelity;
 mod graph;
 mod imports;
 mod link_order;
+mod openapi;
 #[cfg(test)]
 mod portable_sql;
 mod rooms;
@@ -25,7 +26,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 const USAGE: &str = "usage: cargo xtask <codegen | comments --seed <number> --count <number> | fidelity | link-order | \
-                     rooms | test [--long]>";
+                     openapi | rooms | test [--long]>";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +42,7 @@ fn main() -> Result<ExitCode> {
         }
         ["fidelity"] => fidelity::run().map(|()| ExitCode::SUCCESS),
         ["link-order"] => link_order::run().map(|()| ExitCode::SUCCESS),
+        ["openapi"] => openapi::run(),
         ["rooms"] => rooms::run(),
         ["test"] => suite::run(false),
         ["test", "--long"] => suite::run(true),

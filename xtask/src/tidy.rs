@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("facts", &[]),
     ("model", &[]),
     ("store", &["model"]),
@@ -18,6 +18,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("sts", &["model", "store", "platform"]),
     ("aws", &["model", "store", "platform", "registry"]),
     ("oci", &["model", "store", "platform", "registry"]),
+    ("control", &["model", "store", "platform", "registry"]),
     ("outbound", &["model", "store", "registry"]),
     ("scanner", &[]),
     ("heap", &[]),
@@ -25,7 +26,8 @@ const EDGES: [(&str, &[&str]); 14] = [
     (
         "server",
         &[
-            "model", "store", "registry", "platform", "sts", "aws", "oci", "outbound", "scanner", "heap",
+            "model", "store", "registry", "platform", "sts", "aws", "oci", "control", "outbound", "scanner",
+            "heap",
         ],
     ),
 ];

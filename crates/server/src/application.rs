@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ecru_aws::{Origin, Wire};
+use ecru_control::Control;
 use ecru_registry::{Endpoint, Scheme};
 use ecru_store::BlobContent;
 use http::{Method, Request, Response, header};
@@ -15,7 +16,7 @@ use crate::{
     compose::Services,
     forwarded,
     hosts::Hosts,
-    introspection, own_api,
+    own_api,
     refusals::{Api, BAD_HOST, FOREIGN_PAGE, host_not_served},
     reply::Content,
 };
@@ -25,7 +26,8 @@ pub(crate) struct Application {
     pub(crate) public: Option<Authority>,
     pub(crate) hosts: Hosts,
     pub(crate) aws: Wire,
-    pub(crate) introspection: bool,
+    /// Absent if the control API is switched off.
+    pub(crate) control: Option<Control>,
 }
 
 /// The connection that a request arrived on.
@@ -81,10 +83,10 @@ impl Application {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if self.introspection
-            && let Some(answer) = introspection::answer(&self.services, endpoint, request).await
+        if let Some(control) = &self.control
+            && let Some(answer) = ecru_control::answer(control, endpoint, request).await
         {
-            return answer;
+            return answer.map(Content::from);
         }
         own_api::answer(&self.services, request)
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ecru_aws::{ErrorNames, Mounted, Wire, json, query};
-use ecru_model::RegistryId;
-use ecru_platform::component::{self, Component};
+use ecru_control::Control;
+use ecru_platform::component::Component;
 use ecru_platform::jobs::Runner;
 use ecru_platform::{Opening, Platform};
 use ecru_registry::{Configuration, Ecr, Ports, Service};
@@ -17,7 +17,7 @@ pub struct Services {
     pub platform: Arc<Platform>,
     pub ecr: Arc<Service>,
     pub runner: Arc<Runner>,
-    components: Vec<Arc<dyn Component>>,
+    pub control: Control,
 }
 
 impl Services {
@@ -29,10 +29,15 @@ impl Services {
         let kinds = components.iter().map(Arc::clone).flat_map(Component::kinds);
         let runner = Runner::new(Arc::clone(&platform), kinds.collect());
         Ok(Self {
+            control: Control {
+                platform: Arc::clone(&platform),
+                ecr: Arc::clone(&ecr),
+                runner: Arc::clone(&runner),
+                components,
+            },
             platform,
             ecr,
             runner,
-            components,
         })
     }
 
@@ -46,28 +51,6 @@ impl Services {
             json(Ecr(Arc::clone(&self.ecr))),
             query(Sts(Arc::clone(&self.platform))),
         ]
-    }
-
-    /// Resets one service or all of them, for one account or for all accounts. Returns false for an unknown service.
-    pub async fn reset(&self, name: Option<&str>, account: Option<RegistryId>) -> Result<bool, StoreError> {
-        let named = |component: &Arc<dyn Component>| name.is_none_or(|name| component.name() == name);
-        let components = self
-            .components
-            .iter()
-            .filter(|component| named(component))
-            .cloned()
-            .collect::<Vec<_>>();
-        if components.is_empty() {
-            return Ok(false);
-        }
-        let with_clock = account.is_none();
-        component::reset(&self.platform, components, account, with_clock).await?;
-        Ok(true)
-    }
-
-    /// The names of all services.
-    pub fn names(&self) -> Vec<&'static str> {
-        self.components.iter().map(|component| component.name()).collect()
     }
 }
 

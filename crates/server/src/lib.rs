@@ -16,7 +16,6 @@ mod first_touch;
 mod forwarded;
 mod head_timer;
 mod hosts;
-mod introspection;
 mod layered;
 mod lent_body;
 mod lingering;

@@ -90,7 +90,7 @@ impl Server {
             hosts: Hosts::new(public.as_ref(), options.allowed_hosts),
             public,
             aws: services.aws(options.error_names),
-            introspection: options.introspection,
+            control: options.introspection.then(|| services.control.clone()),
         };
         let listening = Listening {
             application: Arc::new(application),

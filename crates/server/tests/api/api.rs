@@ -122,7 +122,7 @@ impl Api {
 
     /// Resets one account, or all accounts.
     pub(crate) async fn reset(&self, account: Option<RegistryId>) {
-        assert!(self.registry.services.reset(None, account).await.unwrap());
+        assert!(self.registry.services.control.reset(None, account).await.unwrap());
     }
 
     pub(crate) fn in_region(&self, region: &str) -> Self {

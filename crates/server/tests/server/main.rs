@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod health;
 mod introspection;
+mod openapi;
 mod protocol;
 mod receiver;
 mod refused_bodies;
