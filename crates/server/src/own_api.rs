@@ -95,8 +95,9 @@ fn localstack(services: &Services) -> Response<Content> {
         Health::ReadOnly | Health::Closed => "error",
     };
     let version = env!("CARGO_PKG_VERSION");
-    let names = services.names().into_iter();
-    let states: Map<String, Value> = names.map(|name| (name.to_owned(), state.into())).collect();
+    let components = services.control.components.iter();
+    let states = components.map(|component| (component.name().to_owned(), state.into()));
+    let states: Map<String, Value> = states.collect();
     json_answer(
         StatusCode::OK,
         &json!({ "services": states, "edition": "ecru", "version": version }),
