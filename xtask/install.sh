@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the checks need beside the compiler; what is already installed is kept.
+# Installs the tools that the checks need beside the compiler; tools that are already installed are kept.
 set -eu
 
 tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools/cargo
@@ -12,7 +12,8 @@ tool() {
     fi
 }
 
-# A database that judges the SQL texts of the store. RUNLEVEL=1 keeps it from starting as a service: a test starts its own.
+# A database that parses the SQL texts of the store. RUNLEVEL=1 keeps it from starting as a service: a test
+# starts its own.
 postgresql() {
     if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null; then
         export DEBIAN_FRONTEND=noninteractive

@@ -1,8 +1,8 @@
-//! Reads tokens of sources one by one, and knows which items are for tests only.
+//! Reads the tokens of sources one by one, and detects items that exist only in tests.
 
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-/// Whether an attribute leaves its item to tests: `cfg(test)`, alone or beside other conditions.
+/// Whether an attribute limits its item to tests: `cfg(test)`, alone or among other conditions.
 pub(crate) fn is_test(attribute: &Group) -> bool {
     let mut cursor = Cursor::new(attribute.stream());
     cursor.skips_word("cfg")
@@ -64,7 +64,7 @@ impl Cursor {
         self.is(mark) && self.next().is_some()
     }
 
-    /// Two colons.
+    /// Skips two colons.
     pub(crate) fn skips_separator(&mut self) -> bool {
         let separator = matches!(
             self.peek(),
@@ -97,7 +97,7 @@ impl Cursor {
             .flatten()
     }
 
-    /// Up to the semicolon, the body or the comma that ends an item, a statement or a member.
+    /// Skips to the semicolon, body or comma that ends an item, a statement or a member.
     pub(crate) fn skip_item(&mut self) {
         let mut angles = 0;
         let mut arrow = false;

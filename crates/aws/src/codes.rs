@@ -9,7 +9,7 @@ pub(crate) struct Codes {
     pub(crate) unsigned: Code,
     pub(crate) incomplete_signature: Code,
     pub(crate) expired: Code,
-    /// The access key was issued here and is known no more.
+    /// The access key was issued here, but its session no longer exists.
     pub(crate) unknown_key: Code,
     pub(crate) malformed_http: Code,
     pub(crate) too_large: Code,

@@ -173,7 +173,7 @@ impl Wire {
             .map_err(refuse)
     }
 
-    /// Returns the sender of the request, or an error if the operation needs a signature and there is none.
+    /// Returns the sender, or an error if the operation needs a signature and the request has no valid one.
     fn sender(
         &self,
         operation: &OperationFacts,

@@ -11,7 +11,7 @@ pub struct Caller {
     /// The account of the principal, or the account that the service acts for.
     pub registry_id: RegistryId,
     pub kind: CallerKind,
-    /// None for a caller with permanent credentials.
+    /// `None` for a caller with permanent credentials.
     pub session: Option<Arc<Session>>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum Listed<T> {
 pub(crate) enum Grammar {
     /// Everything that any version has accepted.
     Stored,
-    /// What is accepted now.
+    /// The grammar for new policies.
     Incoming(Incoming),
 }
 

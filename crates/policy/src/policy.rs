@@ -17,7 +17,7 @@ pub struct Policy {
 pub(crate) struct Statement {
     pub(crate) effect: Effect,
     pub(crate) principals: Listed<Principal>,
-    /// As written, with the service prefix.
+    /// As in the document, with the service prefix.
     pub(crate) actions: Listed<String>,
     /// `None` if the statement names none. It then applies to the resource that has the policy.
     pub(crate) resources: Option<Listed<String>>,

@@ -36,7 +36,7 @@ impl Default for Limits {
 
 /// The number of bytes that one stored byte may unpack to.
 const RATIO_MAX: u64 = 200;
-/// The padding of small archives compresses better than any file.
+/// No ratio applies up to this size: the padding of small archives compresses better than any file.
 const RATIO_FREE_BYTES: u64 = 16 << 20;
 
 /// The remaining budget for one image. Memory for the image's data is counted here before it is allocated,

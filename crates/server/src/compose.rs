@@ -1,4 +1,4 @@
-//! The services of a server over one store, and what is done for all of them.
+//! The services of a server over one store, and the tasks that concern all of them.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use ecru_registry::{Configuration, Ecr, Ports, Service};
 use ecru_store::StoreError;
 use ecru_sts::{Sts, StsComponent};
 
-/// Every service that the server has.
+/// All services of the server.
 #[derive(Clone)]
 pub struct Services {
     pub platform: Arc<Platform>,
@@ -21,7 +21,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Opens the data directory, and blocks meanwhile.
+    /// Opens the data directory. Blocks meanwhile.
     pub fn open(opening: Opening, configuration: Configuration, ports: Ports) -> Result<Self, StoreError> {
         let (platform, stored) = Platform::open(opening, Service::read)?;
         let ecr = Service::new(Arc::clone(&platform), stored, configuration, ports);

@@ -1,4 +1,4 @@
-//! A PostgreSQL in a temporary directory, in its single-user mode: without sockets, and ended with its input.
+//! A PostgreSQL in a temporary directory, in single-user mode: it has no sockets, and ends with its input.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,7 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes an empty database, or returns `None` where PostgreSQL is not installed.
+    /// Creates an empty database. `None` if PostgreSQL is not installed.
     pub(super) fn find() -> Option<Postgres> {
         let programs = programs()?;
         let directory = tempfile::tempdir().unwrap();
@@ -30,7 +30,8 @@ impl Postgres {
         Some(postgres)
     }
 
-    /// Runs commands, each of which ends with a semicolon and an empty line, and returns the rows of the last one.
+    /// Runs commands, each of which ends with a semicolon and an empty line. Returns the rows of the last
+    /// one.
     pub(super) fn rows(&self, commands: &str, last: &str) -> Vec<String> {
         let rows = self.directory.path().join("data/rows");
         let input = format!("{commands}\n\nCOPY ({last}) TO '{}';\n\n", rows.display());
@@ -68,7 +69,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// The folder of the programs: Debian's newest, or one of the search path.
+/// The folder of the programs: Debian's newest version, or one on the search path.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = versions.map(|version| version.unwrap().path().join("bin")).max();
@@ -93,7 +94,7 @@ fn has_programs(folder: &Path) -> bool {
         .all(|program| folder.join(program).is_file())
 }
 
-/// Returns what the program writes to its standard error.
+/// Returns the program's standard error.
 #[track_caller]
 fn run(command: &mut Command, input: &str) -> String {
     let mut child = command

@@ -1,4 +1,4 @@
-//! Collects every SQL text that the sources above a database hold, from their tokens.
+//! Collects every SQL text in the sources above the backends, from their tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,25 +9,26 @@ use syn::LitStr;
 
 use crate::tokens::{Cursor, is_test, name};
 
-/// The first words of SQL texts. The store asserts that every text it runs begins with one of them.
+/// The first words of SQL texts. The store asserts that every text begins with one of them.
 const STATEMENTS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 const DEFINITIONS: [&str; 3] = ["CREATE", "ALTER", "DROP"];
-/// Backends speak the language of their own database, and the scanner has a database of its own.
+/// Sources that are left out: backends use the SQL of their own database, and the scanner has its own
+/// database.
 const OWN_LANGUAGE: [&str; 2] = ["store/src/sqlite", "scanner"];
 
 #[derive(Default)]
 pub(super) struct Texts {
-    /// Each statement with the files that hold it.
+    /// Each statement, with the files that contain it.
     pub(super) statements: BTreeMap<String, BTreeSet<PathBuf>>,
-    /// Texts in code that make tables, likewise.
+    /// Texts in code that create tables, with the files that contain them.
     pub(super) definitions: BTreeMap<String, BTreeSet<PathBuf>>,
-    /// Files of modules that exist in tests only.
+    /// Files of modules that exist only in tests.
     tests: Vec<PathBuf>,
-    /// Texts that are put together from parts which are not known here.
+    /// Texts that are assembled from parts that the sources do not show.
     pub(super) unknown: Vec<String>,
 }
 
-/// Reads the sources of every crate below a folder.
+/// Reads the sources of every crate in a folder.
 pub(super) fn collect(crates: &Path) -> Texts {
     let mut texts = Texts::default();
     let mut files = Vec::new();
@@ -91,7 +92,8 @@ impl Texts {
         }
     }
 
-    /// Skips an item of tests, and remembers the file if it is a module with a file of its own.
+    /// Skips an item that exists only in tests. If it is a module in a separate file, the file is skipped
+    /// too.
     fn test(&mut self, path: &Path, cursor: &mut Cursor) {
         while cursor.skips('#') {
             cursor.skips_group();
@@ -113,7 +115,7 @@ impl Texts {
         cursor.skip_item();
     }
 
-    /// The parts of `concat!`.
+    /// Joins the parts of `concat!`.
     fn joined(&mut self, path: &Path, parts: TokenStream) {
         let mut whole = String::new();
         let mut known = true;

@@ -167,7 +167,7 @@ fn accept_applied_for(given: Vec<AppliedFor>) -> Result<Vec<AppliedFor>, Error> 
     Ok(distinct)
 }
 
-/// In the order of the request, under the rules for tags of a repository.
+/// Checks tags by the rules for tags of repositories, and keeps their order.
 fn accept_tags(tags: Vec<Tag>) -> Result<Vec<Tag>, Error> {
     let accepted = resource_tags::accept(tags.clone())
         .map_err(|error| Error::parameter("resourceTags", &error.message))?;

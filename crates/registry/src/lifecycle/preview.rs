@@ -25,7 +25,7 @@ const TAG_BYTES: usize = 32;
 /// [unknown] when a preview expires.
 const KEPT_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
-/// The one preview of a repository.
+/// The preview of a repository, which has at most one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Preview {
     /// As the client sent it.

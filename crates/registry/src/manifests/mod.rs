@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     Schema1,
     /// A config and layers.
     Image,
-    /// Other manifests.
+    /// It names other manifests.
     Index,
     /// Blobs without a config.
     Artifact,

@@ -1,4 +1,4 @@
-//! Makes the result of a scan visible: first its findings in batches, then all at once with the event.
+//! Publishes a scan: writes its findings in batches, then makes all of them visible in one commit with the event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::records::repositories::Repository;
 use crate::stored_images::{Image, tags_of};
 use crate::{Error, Service};
 
-/// About half a megabyte.
+/// Rows in one batch: about half a megabyte.
 const ROWS_PER_BATCH: usize = 10;
 const STALE_ROWS_PER_BATCH: i64 = 100;
 const EVENTS_PER_BATCH: usize = 100;

@@ -1,5 +1,4 @@
-//! Blobs on their way from upstream: one flight for each repository and digest, which every client that asks for the blob
-//! follows.
+//! Blobs that are being fetched from upstream. Each repository and digest has one flight, which all its clients follow.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -207,7 +207,7 @@ pub(crate) fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Res
     ctx.store.read(|at| access.repository(at, name))
 }
 
-/// The error of a failed append, as an answer.
+/// Converts the error of a failed append to the error that the client receives.
 pub(crate) fn append_failed(ctx: &Context, error: AppendError, gone: impl FnOnce() -> Error) -> Error {
     match error {
         AppendError::Source(cause) => Error::new(

@@ -233,8 +233,8 @@ impl Api {
         answer.body
     }
 
-    /// Sends a form to a service of the query protocol; returns the status and the XML. Without a name to sign for,
-    /// the request is unsigned.
+    /// Sends a form to a service of the query protocol. Returns the status and the XML. The request is signed only if
+    /// `signing_name` is given.
     pub(crate) async fn form(&self, signing_name: Option<&str>, fields: &[(&str, &str)]) -> (u16, String) {
         let pairs = fields
             .iter()

@@ -1,4 +1,4 @@
-//! STS: the identity of a caller, and sessions that every API knows by their access key.
+//! STS: the identity of a caller, and sessions, which every API recognises by their access key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -328,7 +328,7 @@ async fn a_session_token_is_of_the_same_identity_and_gets_no_other() {
     let xml = api
         .sts_ok("GetSessionToken", &[("DurationSeconds", "7200")])
         .await;
-    // A root gets an hour at most.
+    // A session of a root lasts at most an hour.
     assert_eq!(element(&xml, "Expiration"), "2026-01-01T01:00:00Z");
     let session = api.by_key(element(&xml, "AccessKeyId"));
     let (account, arn, id) = session.identity().await;

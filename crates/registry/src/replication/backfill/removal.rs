@@ -45,7 +45,7 @@ fn find_old(at: &Snapshot<'_>, ended_before: Timestamp) -> Result<Option<i64>, E
     )?)
 }
 
-/// Whether any row is left.
+/// Removes a batch. Returns whether rows remain.
 async fn remove_batch(service: &Service, lease: &Lease, id: i64) -> Result<bool, Error> {
     let lease = lease.clone();
     service

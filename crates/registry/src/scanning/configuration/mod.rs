@@ -136,7 +136,7 @@ impl Configuration {
             ScanFrequency::ScanOnPush => 1,
             ScanFrequency::ContinuousScan => 2,
         };
-        // Of two alike the first.
+        // Of two rules with equal rank, the first applies.
         let winner = matching.reduce(|best, rule| if rank(rule.0) > rank(best.0) { rule } else { best });
         match winner {
             Some((frequency, rule)) => Applied {

@@ -13,8 +13,8 @@ use crate::readers::{ReadError, Scratch};
 const DATABASE_BYTES_MAX: u64 = 512 << 20;
 const HEADER_BYTES_MAX: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 64 << 10;
-/// The number of times that a whole database may be read. A walk reads each page by itself and as a part of a
-/// value, and copies the value.
+/// Bytes that may be read, as a multiple of the size of the database. A walk reads each page alone and within a value, and
+/// then copies the value.
 const READS_MAX: u64 = 4;
 /// Small databases have pages that are read more often than that.
 const FREE_BYTES: u64 = 64 << 10;
