@@ -194,7 +194,7 @@ async fn one_command_leads_from_a_failed_scan_to_findings() {
     let from = bucket.url();
     let nothing = update(&data, &["--from", &from], &[]).await;
     assert!(
-        !nothing.good && nothing.err.contains("no image with packages is stored"),
+        !nothing.good && nothing.err.contains("holds no image with packages"),
         "{nothing:?}"
     );
     assert!(nothing.err.contains("--ecosystem Debian:12") && nothing.err.lines().count() == 1);
@@ -241,7 +241,7 @@ async fn an_image_of_which_nobody_had_a_scan_made_gets_its_advisories() {
     let unreadable = push_tagged(&server, b"this is not a layer", "v0").await;
     let nothing = update(&data, &words, &[]).await;
     assert!(
-        !nothing.good && nothing.err.contains("no image with packages is stored"),
+        !nothing.good && nothing.err.contains("holds no image with packages"),
         "{nothing:?}"
     );
     push_tagged(&server, &debian(), "v1").await;

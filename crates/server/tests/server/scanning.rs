@@ -160,7 +160,7 @@ async fn an_image_is_scanned_against_advisories_that_were_imported_meanwhile() {
     let (whole, refused, absent) = imported.await.expect("no panic");
     let repeated = "imported 1 advisories\nscans to repeat, because they lacked advisories: 1\n";
     assert!(whole.0 && whole.1 == repeated, "{whole:?}");
-    assert!(whole.2.contains("1 documents are no advisories"), "{whole:?}");
+    assert!(whole.2.contains("1 documents are not advisories"), "{whole:?}");
     assert!(
         !refused.0 && !absent.0 && absent.2.starts_with("ecru: "),
         "{absent:?}"
