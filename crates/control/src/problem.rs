@@ -1,4 +1,4 @@
-//! Why a request cannot be answered.
+//! Why a request cannot be answered, as problem details (RFC 9457).
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -13,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 /// The type of refusals.
-pub(crate) const MEDIA_TYPE: &str = "application/json; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A refusal of the API.
 #[derive(Debug)]
@@ -24,10 +24,18 @@ pub struct Problem {
     allow: Option<HeaderValue>,
 }
 
-/// The body of every refusal.
+/// Why a request was refused.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProblemDetails<'a> {
+    /// `about:blank`: the status says what kind of problem it is.
+    r#type: &'static str,
+    /// The status in words.
+    title: &'static str,
+    status: u16,
+    /// What is wrong with this request.
+    detail: &'a str,
+    /// The same as `detail`.
     message: &'a str,
 }
 
@@ -50,7 +58,7 @@ impl Problem {
     }
 
     pub(crate) const fn nothing_here() -> Self {
-        Self::not_found("there is nothing at this path")
+        Self::not_found("no API has this path")
     }
 
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -86,6 +94,10 @@ impl Problem {
 
     pub fn answer(self) -> Response<Bytes> {
         let details = ProblemDetails {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or_default(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
             message: &self.detail,
         };
         let body = serde_json::to_vec(&details).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The ecru server: listeners, the APIs, introspection and background work.
+//! The ecru server: listeners, the APIs and background work.
 
 mod advice;
 mod advisories;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use ecru_control::Problem;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -72,49 +73,46 @@ pub(crate) const METHOD_NOT_ALLOWED: Refusal = Refusal {
 };
 
 impl Refusal {
-    pub(crate) fn own_answer(&self) -> Response<Content> {
-        self.answer(Api::Own)
+    pub(crate) fn answer(&self, api: Api) -> Response<Content> {
+        match api {
+            Api::Aws => self.aws_answer(),
+            Api::Oci => self.oci_answer(),
+            Api::Own => self.own_answer(),
+        }
     }
 
-    pub(crate) fn answer(&self, api: Api) -> Response<Content> {
-        let body = match api {
-            Api::Aws => json!({ "__type": self.aws_code, "message": self.message }),
-            Api::Oci => {
-                json!({ "errors": [{ "code": self.oci_code, "message": self.message, "detail": null }] })
-            }
-            Api::Own => json!({ "message": self.message }),
-        };
+    fn aws_answer(&self) -> Response<Content> {
+        let body = json!({ "__type": self.aws_code, "message": self.message });
         let mut response = json_answer(self.status, &body);
         let headers = response.headers_mut();
-        match api {
-            Api::Aws => {
-                headers.insert(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/x-amz-json-1.1"),
-                );
-                if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
-                    headers.insert("x-amzn-requestid", id);
-                }
-            }
-            Api::Oci => {
-                headers.insert(
-                    "docker-distribution-api-version",
-                    HeaderValue::from_static("registry/2.0"),
-                );
-            }
-            Api::Own => {}
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-amz-json-1.1"),
+        );
+        if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
+            headers.insert("x-amzn-requestid", id);
         }
         response
+    }
+
+    fn oci_answer(&self) -> Response<Content> {
+        let error = json!({ "code": self.oci_code, "message": self.message, "detail": null });
+        let mut response = json_answer(self.status, &json!({ "errors": [error] }));
+        response.headers_mut().insert(
+            "docker-distribution-api-version",
+            HeaderValue::from_static("registry/2.0"),
+        );
+        response
+    }
+
+    pub(crate) fn own_answer(&self) -> Response<Content> {
+        let problem = Problem::with_status(self.status, self.message.clone());
+        problem.answer().map(Content::from)
     }
 }
 
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Content> {
-    text_answer(status, body.to_string())
-}
-
-/// Like `json_answer`, for JSON that is already printed.
-pub(crate) fn text_answer(status: StatusCode, json: String) -> Response<Content> {
-    let mut response = Response::new(Content::from(Bytes::from(json)));
+    let mut response = Response::new(Content::from(Bytes::from(body.to_string())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

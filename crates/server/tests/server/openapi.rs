@@ -42,6 +42,73 @@ async fn every_read_in_the_document_is_answered_as_it_says() {
     assert!(count > 12, "{count} reads");
 }
 
+#[tokio::test]
+async fn a_refusal_is_a_problem_with_the_message_that_older_clients_read() {
+    let server = start().await;
+    for (path, status, title, detail) in [
+        (
+            "/_ecru/repositories?limit=0",
+            400,
+            "Bad Request",
+            "`limit` is a number from 1 up",
+        ),
+        (
+            "/_ecru/principals?after=%ff",
+            400,
+            "Bad Request",
+            "the query is not percent-encoded UTF-8",
+        ),
+        (
+            "/_ecru/lifecycle/explain",
+            400,
+            "Bad Request",
+            "missing field `repository`",
+        ),
+        ("/_ecru/nothing", 404, "Not Found", "no API has this path"),
+        ("/nothing", 404, "Not Found", "no API has this path"),
+        (
+            "/_ecru/run-due",
+            405,
+            "Method Not Allowed",
+            "this path does not support this method",
+        ),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
+        assert_eq!(
+            answer.json(),
+            json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "message": detail }),
+            "{path}"
+        );
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_has_pages() {
+    let server = start().await;
+    let document = list(&server, "/_ecru/openapi.json").await;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let operation = &operations["get"];
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let names = parameters
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect::<Vec<_>>();
+        let is_list = operation["summary"]
+            .as_str()
+            .is_some_and(|summary| summary.starts_with("List"));
+        assert_eq!(
+            names.contains(&"limit") && names.contains(&"after"),
+            is_list,
+            "{path}"
+        );
+    }
+}
+
 /// Required members are there, and no member is unknown. The tests with real clients check the rest.
 #[track_caller]
 fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
