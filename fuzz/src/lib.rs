@@ -14,8 +14,9 @@ pub use requests::requests;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. The name of each is that of its program and of its folder in `corpus/`.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("archives", archives),
+    ("ciphertexts", ciphertexts),
     ("filters", filters),
     ("lifecycle", lifecycle),
     ("manifests", manifests),
@@ -52,6 +53,11 @@ fn same(text: &str, read: Option<impl ToString>) {
     if let Some(read) = read {
         assert_eq!(read.to_string(), text);
     }
+}
+
+/// A text that no key has encrypted does not decrypt.
+pub fn ciphertexts(bytes: &[u8]) {
+    ecru_kms::fuzz::ciphertext(bytes);
 }
 
 /// The input is a size of eight bytes, then a header.

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each crate and what it may use.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("facts", &[]),
     ("model", &[]),
     ("store", &["model"]),
     ("platform", &["model", "store"]),
     ("policy", &["model"]),
     ("registry", &["model", "store", "policy", "platform"]),
+    ("kms", &["model", "store", "platform"]),
     ("sts", &["model", "store", "platform"]),
     ("aws", &["model", "store", "platform", "registry"]),
     ("oci", &["model", "store", "platform", "registry"]),
@@ -26,8 +27,8 @@ const EDGES: [(&str, &[&str]); 15] = [
     (
         "server",
         &[
-            "model", "store", "registry", "platform", "sts", "aws", "oci", "control", "outbound", "scanner",
-            "heap",
+            "model", "store", "registry", "platform", "sts", "kms", "aws", "oci", "control", "outbound",
+            "scanner", "heap",
         ],
     ),
 ];

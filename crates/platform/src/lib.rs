@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod mac;
 pub mod paging;
 mod platform;
+pub mod ports;
 pub mod principals;
 mod sender;
 pub mod wire;

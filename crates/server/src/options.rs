@@ -39,6 +39,8 @@ pub struct Options {
     /// If set, advisories are fetched while the server runs.
     pub advisories_refresh: Option<AdvisoriesRefresh>,
     pub upstreams: UpstreamOptions,
+    /// The file of the key that encrypts the material of KMS keys; without it, a file in the data directory.
+    pub master_key_file: Option<PathBuf>,
 }
 
 /// The other registries that the pull-through cache may ask, beside those that the service supports.
@@ -106,6 +108,7 @@ impl Options {
             advisories: None,
             advisories_refresh: None,
             upstreams: UpstreamOptions::default(),
+            master_key_file: None,
         }
     }
 }

@@ -4,11 +4,13 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::Context;
+use ecru_kms::{MasterKey, MasterKeySource};
 use ecru_model::RegistryId;
 use ecru_outbound::{EventBridge, OtherRegistries, Webhook};
 use ecru_platform::{Clock, Opening, Random};
@@ -75,7 +77,12 @@ impl Server {
             ))),
             ..Ports::default()
         };
-        let services = open_services(&directory, options.account_id, configuration, ports)?;
+        let services = open_services(
+            &directory,
+            options.account_id,
+            (configuration, ports),
+            master_key(&directory, options.master_key_file.as_deref())?,
+        )?;
         let service = &services.ecr;
 
         // The sinks must exist before the first request can cause an event.
@@ -136,7 +143,7 @@ impl Server {
         &self.services.ecr
     }
 
-    pub fn data_directory(&self) -> &std::path::Path {
+    pub fn data_directory(&self) -> &Path {
         self.directory.path()
     }
 
@@ -195,7 +202,11 @@ fn open_control_socket(
 ) -> Option<ControlSocket> {
     match ControlSocket::open(directory.path()) {
         Ok((control_socket, listener)) => {
-            work.spawn(serve::serve(listener, Arc::clone(service)));
+            work.spawn(serve::serve(
+                listener,
+                Arc::clone(service),
+                directory.path().to_owned(),
+            ));
             Some(control_socket)
         }
         Err(error) => {
@@ -209,8 +220,8 @@ fn open_control_socket(
 fn open_services(
     directory: &OpenedDirectory,
     default_account: RegistryId,
-    configuration: Configuration,
-    ports: Ports,
+    (configuration, ports): (Configuration, Ports),
+    master_key: MasterKeySource,
 ) -> anyhow::Result<Services> {
     let opening = Opening {
         store: StoreOptions {
@@ -222,8 +233,18 @@ fn open_services(
         random: Random::default(),
         default_account,
     };
-    let opened = Services::open(opening, configuration, ports);
+    let opened = Services::open(opening, configuration, ports, master_key);
     opened.with_context(|| format!("cannot open the data in `{}`", directory.path().display()))
+}
+
+/// A key file that was named is read at once; that of the data directory when the first key needs it.
+fn master_key(directory: &OpenedDirectory, file: Option<&Path>) -> anyhow::Result<MasterKeySource> {
+    let Some(file) = file else {
+        return Ok(MasterKeySource::Directory(directory.path().to_owned()));
+    };
+    let cannot = || format!("cannot use the master key in `{}`", file.display());
+    let key = MasterKey::read(file).with_context(cannot)?;
+    Ok(MasterKeySource::Given(key))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

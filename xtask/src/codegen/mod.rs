@@ -30,11 +30,16 @@ struct Layout {
     types: Option<&'static str>,
 }
 
-const LAYOUTS: [Layout; 2] = [
+const LAYOUTS: [Layout; 3] = [
     Layout {
         service: "ecr",
         folder: "crates/registry/src/generated",
         types: Some("crates/model/src/generated"),
+    },
+    Layout {
+        service: "kms",
+        folder: "crates/kms/src/generated",
+        types: None,
     },
     Layout {
         service: "sts",

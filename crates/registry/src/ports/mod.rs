@@ -9,9 +9,9 @@ pub(crate) mod verification_key;
 
 use std::sync::Arc;
 
+use ecru_platform::ports::{KeySource, NoKeys};
 use image_scanner::ImageScanner;
 use upstreams::Upstreams;
-use verification_key::{KeySource, NoKeys};
 
 #[derive(Clone)]
 pub struct Ports {
@@ -19,7 +19,7 @@ pub struct Ports {
     pub scanner: Option<Arc<dyn ImageScanner>>,
     /// Without it, no other registry can be reached.
     pub upstreams: Option<Arc<dyn Upstreams>>,
-    /// The source of the KMS keys that verify signatures.
+    /// The keys of KMS, which encrypt repositories and verify signatures.
     pub key_source: Arc<dyn KeySource>,
 }
 

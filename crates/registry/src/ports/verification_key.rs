@@ -6,7 +6,6 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Arn, Region};
-use ecru_store::{Snapshot, StoreError};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -146,22 +145,6 @@ impl fmt::Display for KmsKeyArn {
 pub enum KeyReference {
     PublicKey(PublicKey),
     Kms(KmsKeyArn),
-}
-
-/// The source of the public half of a KMS key, read in the transaction that decides about a tag.
-pub trait KeySource: fmt::Debug + Send + Sync {
-    /// None for a key that does not exist, or that cannot verify.
-    fn find_public_key(&self, at: &Snapshot<'_>, arn: &KmsKeyArn) -> Result<Option<PublicKey>, StoreError>;
-}
-
-/// A source without keys, for a server without KMS.
-#[derive(Debug, Clone, Copy)]
-pub struct NoKeys;
-
-impl KeySource for NoKeys {
-    fn find_public_key(&self, _at: &Snapshot<'_>, _arn: &KmsKeyArn) -> Result<Option<PublicKey>, StoreError> {
-        Ok(None)
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! How a repository is encrypted: recorded, reported and compared. The bytes themselves are not encrypted.
 
-use ecru_model::{Arn, Digest, EncryptionType, ErrorCode, Scope};
+use ecru_model::{Arn, EncryptionType, ErrorCode, Scope};
+use ecru_platform::ports::{DEFAULT_KEY_ALIAS, FoundKey, FoundKeyState, KeySource, default_key_arn};
+use ecru_store::Snapshot;
 
 use crate::{Detail, Error};
-
-/// The alias of the default key.
-const DEFAULT_KEY_ALIAS: &str = "alias/aws/ecr";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Encryption {
@@ -56,14 +55,65 @@ impl Encryption {
     }
 }
 
-/// The default key of ECR in an account and region. Its id is derived from both, so it needs no row, and a
-/// later KMS can derive the same id.
-pub(crate) fn default_key_arn(scope: &Scope) -> String {
-    let name = format!("the default KMS key of ECR in {scope}");
-    let digest = Digest::of(name.as_bytes());
-    let bytes = digest.as_bytes().first_chunk().copied().unwrap_or_default();
-    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
-    scope.arn("kms", "key/", &id.to_string())
+impl Encryption {
+    /// The encryption of a new repository: a key that KMS knows must be usable, and is stored by its own ARN. A key that
+    /// KMS does not know is stored as it was named.
+    pub(crate) fn resolve(
+        self,
+        at: &Snapshot<'_>,
+        keys: &dyn KeySource,
+        scope: &Scope,
+    ) -> Result<Self, Error> {
+        let found = self.find_key(at, keys, scope)?;
+        let kms_key = found.map(|key| key.arn).or(self.kms_key);
+        Ok(Self { kms_key, ..self })
+    }
+
+    /// Fails if the images of a repository cannot be read or written because of the state of its key.
+    pub(crate) fn check_usable(
+        &self,
+        at: &Snapshot<'_>,
+        keys: &dyn KeySource,
+        scope: &Scope,
+    ) -> Result<(), Error> {
+        self.find_key(at, keys, scope).map(drop)
+    }
+
+    /// None for a repository without a key, and for a key that KMS does not know.
+    fn find_key(
+        &self,
+        at: &Snapshot<'_>,
+        keys: &dyn KeySource,
+        scope: &Scope,
+    ) -> Result<Option<FoundKey>, Error> {
+        let Some(name) = &self.kms_key else {
+            return Ok(None);
+        };
+        match keys.find_key(at, scope, name)? {
+            Some(key) => refuse_unusable(&key).map(|()| Some(key)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// [unknown] ECR's wording; these are the codes and sentences of KMS.
+fn refuse_unusable(key: &FoundKey) -> Result<(), Error> {
+    let arn = &key.arn;
+    let (code, message) = match key.state {
+        FoundKeyState::Enabled if key.public_key.is_none() => return Ok(()),
+        FoundKeyState::Enabled => (
+            "InvalidKeyUsageException",
+            format!("{arn} is not a symmetric encryption key."),
+        ),
+        FoundKeyState::Disabled => ("DisabledException", format!("{arn} is disabled.")),
+        FoundKeyState::PendingDeletion => ("KMSInvalidStateException", format!("{arn} is pending deletion.")),
+        FoundKeyState::Deleted => ("NotFoundException", format!("Key '{arn}' does not exist")),
+    };
+    Err(
+        Error::new(ErrorCode::KmsException, message).with_detail(Detail::Kms {
+            error: code.to_owned(),
+        }),
+    )
 }
 
 /// The ARN of a key given by ARN, id or alias. A repository cannot use a key of another region.
@@ -96,35 +146,6 @@ fn no_key_of(scope: &Scope, key: &str) -> Error {
 mod tests {
     use super::*;
     use crate::test_service::scope;
-
-    #[test]
-    fn the_default_key_is_the_same_for_an_account_and_a_region() {
-        let arns = [
-            scope("000000000000", "us-east-1"),
-            scope("000000000000", "eu-west-1"),
-            scope("111122223333", "us-east-1"),
-            scope("111122223333", "us-iso-east-1"),
-        ]
-        .each_ref()
-        .map(default_key_arn);
-        // Stored with repositories, so it must never change.
-        assert_eq!(
-            arns.each_ref().map(String::as_str),
-            [
-                "arn:aws:kms:us-east-1:000000000000:key/ce505e1c-fddd-48da-88b8-c20bafa567da",
-                "arn:aws:kms:eu-west-1:000000000000:key/5619aecd-5b8b-4993-8b34-23374abceb37",
-                "arn:aws:kms:us-east-1:111122223333:key/1161c839-5104-4dd3-8e87-4f03a8a8ad23",
-                "arn:aws-iso:kms:us-iso-east-1:111122223333:key/0edfcf4a-3f57-411a-b7a6-c6ba9d055160",
-            ]
-        );
-        for arn in arns {
-            let id = arn
-                .rsplit('/')
-                .next()
-                .and_then(|id| uuid::Uuid::parse_str(id).ok());
-            assert_eq!(id.map(|id| id.get_version_num()), Some(4), "{arn}");
-        }
-    }
 
     #[test]
     fn a_key_of_another_partition_is_refused_unless_a_stored_template_names_it() {

@@ -1,5 +1,7 @@
 //! `CreateRepository`: creates an empty repository with its settings and resource tags.
 
+use std::sync::Arc;
+
 use ecru_model::{
     CreateRepositoryInput as Input, CreateRepositoryOutput as Output, ErrorCode, ImageTagMutability, KmsKey,
     RepositoryName, Scope,
@@ -13,7 +15,7 @@ use crate::{Context, Error};
 pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CreateRepository", input.registry_id.as_ref());
     let tag_mutability = input.image_tag_mutability.unwrap_or(ImageTagMutability::Mutable);
-    let mut repository = Repository {
+    let repository = Repository {
         id: 0,
         created_at: ctx.clock.now(),
         tag_mutability,
@@ -39,18 +41,20 @@ pub async fn create_repository(ctx: &Context, input: Input) -> Result<Output, Er
         access.and("TagResource").giving(&tags)
     };
 
-    let stored = repository.clone();
     let quotas = ctx.configuration.quotas;
-    repository.id = ctx
+    let keys = Arc::clone(&ctx.ports.key_source);
+    let repository = ctx
         .store
         .write(move |tx| {
+            let mut stored = repository.clone();
             if access.find_repository(tx, &stored.name)?.is_some() {
                 return Err(already_exists(&stored.scope, &stored.name));
             }
+            stored.encryption = stored.encryption.resolve(tx, keys.as_ref(), &stored.scope)?;
             quotas.take(tx, &stored.scope, &HELD)?;
-            let id = insert(tx, &stored)?;
-            resource_tags::save(tx, id, &tags)?;
-            Ok::<_, Error>(id)
+            stored.id = insert(tx, &stored)?;
+            resource_tags::save(tx, stored.id, &tags)?;
+            Ok::<_, Error>(stored)
         })
         .await?;
 

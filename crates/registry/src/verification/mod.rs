@@ -9,12 +9,13 @@ mod requirement;
 mod simple_signing;
 
 use ecru_model::{Digest, ErrorCode, ImageTag};
+use ecru_platform::ports::{FoundKeyState, KeySource};
 use ecru_store::{Snapshot, StoreError};
 
 use crate::records::repositories::Repository;
 use crate::{Detail, Error};
 
-pub use crate::ports::verification_key::{InvalidKey, KeyReference, KeySource, KmsKeyArn, NoKeys, PublicKey};
+pub use crate::ports::verification_key::{InvalidKey, KeyReference, KmsKeyArn, PublicKey};
 use candidates::Candidate;
 pub(crate) use observer::Observer;
 pub use requirement::{
@@ -42,7 +43,7 @@ pub(crate) fn check<'t>(
     let Some(reference) = requirement::find(at, repository.id)? else {
         return Ok(());
     };
-    let key = resolve(at, keys, &reference)?;
+    let key = resolve(at, keys, repository, &reference)?;
     if is_signed(at, repository, &key, subject)? {
         return Ok(());
     }
@@ -60,11 +61,30 @@ fn is_free(tag: &ImageTag) -> bool {
     names_digest && matches!(kind, "sig" | "att" | "sbom")
 }
 
-fn resolve(at: &Snapshot<'_>, keys: &dyn KeySource, reference: &KeyReference) -> Result<PublicKey, Error> {
-    match reference {
-        KeyReference::PublicKey(key) => Ok(key.clone()),
-        KeyReference::Kms(arn) => keys.find_public_key(at, arn)?.ok_or_else(|| key_not_found(arn)),
+fn resolve(
+    at: &Snapshot<'_>,
+    keys: &dyn KeySource,
+    repository: &Repository,
+    reference: &KeyReference,
+) -> Result<PublicKey, Error> {
+    let arn = match reference {
+        KeyReference::PublicKey(key) => return Ok(key.clone()),
+        KeyReference::Kms(arn) => arn,
+    };
+    let Some(found) = keys.find_key(at, &repository.scope, arn.as_str())? else {
+        return Err(key_not_usable(arn, "NotFoundException"));
+    };
+    let refusal = match found.state {
+        FoundKeyState::Enabled => None,
+        FoundKeyState::Disabled => Some("DisabledException"),
+        FoundKeyState::PendingDeletion => Some("KMSInvalidStateException"),
+        FoundKeyState::Deleted => Some("NotFoundException"),
+    };
+    if let Some(code) = refusal {
+        return Err(key_not_usable(arn, code));
     }
+    let key = found.public_key.and_then(|der| PublicKey::from_der(&der).ok());
+    key.ok_or_else(|| key_not_usable(arn, "InvalidKeyUsageException"))
 }
 
 fn is_signed(
@@ -97,13 +117,13 @@ fn not_signed(repository: &Repository, digest: &Digest) -> Error {
     )
 }
 
-fn key_not_found(arn: &KmsKeyArn) -> Error {
+fn key_not_usable(arn: &KmsKeyArn, code: &str) -> Error {
     Error::new(
         ErrorCode::KmsException,
         format!("The KMS key '{arn}' that signatures are verified with cannot be used"),
     )
     .with_detail(Detail::Kms {
-        error: "NotFoundException".to_owned(),
+        error: code.to_owned(),
     })
 }
 

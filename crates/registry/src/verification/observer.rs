@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ecru_store::Tx;
 
-use super::{KeySource, Subject, check};
+use super::{Subject, check};
 use crate::Error;
 use crate::ports::image_observer::{Admission, ImageObserver};
+use ecru_platform::ports::KeySource;
 
 pub(crate) struct Observer {
     pub(crate) key_source: Arc<dyn KeySource>,

@@ -17,6 +17,10 @@ pub(super) struct BackupArguments {
     #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     to: PathBuf,
 
+    /// Include the file that decrypts the keys of KMS
+    #[arg(long)]
+    with_keys: bool,
+
     #[command(flatten)]
     data: DataArguments,
 }
@@ -30,5 +34,10 @@ pub(super) fn run(arguments: &BackupArguments) -> Outcome {
             arguments.to.display()
         ))
     })?;
-    end(ask(&data, &Task::Backup(to), &mut print))
+    let task = if arguments.with_keys {
+        Task::BackupWithKeys(to)
+    } else {
+        Task::Backup(to)
+    };
+    end(ask(&data, &task, &mut print))
 }

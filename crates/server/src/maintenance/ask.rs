@@ -85,11 +85,12 @@ fn do_here(store: &Store, directory: &Path, task: Task, say: &mut dyn FnMut(&str
     runtime.block_on(async {
         let (report, mut said) = Report::new();
         let working = {
-            let store = store.clone();
+            let (store, directory) = (store.clone(), directory.to_owned());
             tokio::spawn(async move {
                 let (store, clock, scanner) = (&store, &Clock::default(), &scanner);
                 run(
                     Place {
+                        directory: &directory,
                         store,
                         clock,
                         scanner,

@@ -4,8 +4,12 @@
 mod ask;
 pub(crate) mod serve;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use ecru_kms::{KEY_FILE, copy_key_file};
 use ecru_model::whole;
 use ecru_platform::Clock;
 use ecru_registry::{
@@ -26,6 +30,8 @@ pub(crate) enum Task {
     Verify,
     /// The absolute path of the backup directory.
     Backup(PathBuf),
+    /// The same with the file of the master key.
+    BackupWithKeys(PathBuf),
     /// Lists the ecosystems of the stored images, one per line.
     Ecosystems,
     /// Repeats the scans that lacked advisories, and counts them.
@@ -34,6 +40,8 @@ pub(crate) enum Task {
 
 /// An open registry, and the scanner for its images.
 pub(crate) struct Place<'a> {
+    /// The data directory.
+    pub(crate) directory: &'a Path,
     pub(crate) store: &'a Store,
     pub(crate) clock: &'a Clock,
     pub(crate) scanner: &'a Arc<dyn ImageScanner>,
@@ -58,6 +66,7 @@ impl Ended {
 
 pub(crate) async fn run(place: Place<'_>, task: Task, report: &Report) -> Ended {
     let Place {
+        directory: data,
         store,
         clock,
         scanner,
@@ -65,7 +74,14 @@ pub(crate) async fn run(place: Place<'_>, task: Task, report: &Report) -> Ended 
     let ended = match task {
         Task::Gc => gc(store, clock).await,
         Task::Verify => verify(store, report).await,
-        Task::Backup(directory) => return back_up(store, directory, report).await,
+        Task::Backup(directory) => {
+            let ended = back_up(store, &directory, report).await;
+            return without_keys(data, ended, report).await;
+        }
+        Task::BackupWithKeys(directory) => {
+            let ended = back_up(store, &directory, report).await;
+            return with_keys(data, &directory, ended, report).await;
+        }
         Task::Ecosystems => return ecosystems(store, scanner, report).await,
         Task::ScanAgain => return scan_again(store, clock, scanner).await,
     };
@@ -125,8 +141,37 @@ async fn verify(store: &Store, report: &Report) -> Result<Ended, StoreError> {
     })
 }
 
-async fn back_up(store: &Store, directory: PathBuf, report: &Report) -> Ended {
-    match store.back_up(&directory, report).await {
+/// Tells that the keys of KMS are of no use without a file that is not in the backup.
+async fn without_keys(data: &Path, ended: Ended, report: &Report) -> Ended {
+    if data.join(KEY_FILE).exists() && !matches!(ended, Ended::Failed(_)) {
+        let line =
+            format!("the master key of KMS, `{KEY_FILE}`, is not in the backup: `--with-keys` includes it");
+        if let Err(error) = report.say(line).await {
+            return Ended::Failed(whole(&error));
+        }
+    }
+    ended
+}
+
+async fn with_keys(data: &Path, directory: &Path, ended: Ended, report: &Report) -> Ended {
+    if matches!(ended, Ended::Failed(_)) {
+        return ended;
+    }
+    let (from, to) = (data.to_owned(), directory.to_owned());
+    let copied = tokio::task::spawn_blocking(move || copy_key_file(&from, &to)).await;
+    let line = match copied.map_err(std::io::Error::other).flatten() {
+        Ok(true) => "the backup includes the master key of KMS: keep it secret".to_owned(),
+        Ok(false) => format!("the data directory has no `{KEY_FILE}` to include"),
+        Err(error) => return Ended::Failed(format!("cannot copy `{KEY_FILE}` into the backup: {error}")),
+    };
+    match report.say(line).await {
+        Ok(()) => ended,
+        Err(error) => Ended::Failed(whole(&error)),
+    }
+}
+
+async fn back_up(store: &Store, directory: &Path, report: &Report) -> Ended {
+    match store.back_up(directory, report).await {
         Ok(BackedUp {
             blobs,
             bytes,

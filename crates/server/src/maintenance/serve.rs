@@ -3,7 +3,7 @@
 //! A client sends a task as one line of JSON. It receives lines about the task, then the outcome. Closing the
 //! connection stops the task.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ecru_registry::Service;
 use ecru_store::Report;
@@ -34,14 +34,14 @@ pub(super) enum Line {
     Ended(Ended),
 }
 
-pub(crate) async fn serve(listener: UnixListener, service: Arc<Service>) {
+pub(crate) async fn serve(listener: UnixListener, service: Arc<Service>, directory: PathBuf) {
     let mut tasks = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 while tasks.try_join_next().is_some() {}
                 if tasks.len() < TASKS_MAX {
-                    tasks.spawn(answer(stream, Arc::clone(&service)));
+                    tasks.spawn(answer(stream, Arc::clone(&service), directory.clone()));
                 }
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -49,7 +49,7 @@ pub(crate) async fn serve(listener: UnixListener, service: Arc<Service>) {
     }
 }
 
-async fn answer(stream: UnixStream, service: Arc<Service>) {
+async fn answer(stream: UnixStream, service: Arc<Service>, directory: PathBuf) {
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
     let Some(task) = receive(&mut reading).await else {
@@ -62,6 +62,7 @@ async fn answer(stream: UnixStream, service: Arc<Service>) {
         return;
     };
     let place = Place {
+        directory: &directory,
         store: &service.store,
         clock: &service.clock,
         scanner,

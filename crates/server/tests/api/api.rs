@@ -2,10 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use ecru_aws::{ErrorNames, Origin, Wire};
+use ecru_kms::MasterKeySource;
 use ecru_model::{ErrorCode, Region, RegistryId, TARGET_PREFIX, Timestamp};
 use ecru_platform::jobs::Ran;
 use ecru_platform::paging::Extent;
@@ -38,17 +40,24 @@ pub(crate) struct Api {
     error_names: ErrorNames,
 }
 
-fn opening(directory: std::path::PathBuf, clock: Clock) -> Opening {
-    Opening {
+fn open(directory: PathBuf, clock: Clock, configuration: Configuration, ports: Ports) -> Services {
+    let opening = Opening {
         store: Options {
-            directory,
+            directory: directory.clone(),
             ephemeral: true,
         },
         migrations: Vec::new(),
         clock,
         random: Random::default(),
         default_account: RegistryId::parse(ACCOUNT).unwrap(),
-    }
+    };
+    Services::open(
+        opening,
+        configuration,
+        ports,
+        MasterKeySource::Directory(directory),
+    )
+    .unwrap()
 }
 
 struct Registry {
@@ -80,11 +89,10 @@ impl Api {
             uploads_at_once: 16,
         };
         change(&mut configuration);
-        let opening = opening(directory.path().join("data"), clock);
-        let services = Services::open(opening, configuration, ports);
+        let services = open(directory.path().join("data"), clock, configuration, ports);
         Self {
             registry: Arc::new(Registry {
-                services: services.unwrap(),
+                services,
                 directory: Arc::new(directory),
             }),
             access_key: "AKIDEXAMPLE".to_owned(),
@@ -150,17 +158,17 @@ impl Api {
         before.store.close().await;
         let (clock, configuration) = (before.clock.clone(), before.configuration.clone());
         let ports = before.ports.clone();
-        let services = Services::open(opening(self.data(), clock), configuration, ports);
+        let services = open(self.data(), clock, configuration, ports);
         Self {
             registry: Arc::new(Registry {
-                services: services.unwrap(),
+                services,
                 directory: Arc::clone(&self.registry.directory),
             }),
             ..self.clone()
         }
     }
 
-    pub(crate) fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.registry.directory.path().join("data")
     }
 
@@ -248,6 +256,23 @@ impl Api {
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let (parts, body) = self.wire().handle(request, origin()).await.into_parts();
         (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Sends a request to KMS. An answer without members is null.
+    pub(crate) async fn kms(&self, operation: &str, input: Value) -> (u16, Value) {
+        let request = Request::post("/")
+            .header("X-Amz-Target", format!("TrentService.{operation}"))
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("Authorization", self.authorization("kms"))
+            .body(Full::new(Bytes::from(input.to_string())))
+            .unwrap();
+        let (parts, body) = self.wire().handle(request, origin()).await.into_parts();
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).expect("an answer is JSON")
+        };
+        (parts.status.as_u16(), body)
     }
 
     fn authorization(&self, signing_name: &str) -> String {

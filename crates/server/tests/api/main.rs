@@ -21,6 +21,7 @@ mod hostile;
 mod inputs;
 mod isolation;
 mod jobs;
+mod kms;
 mod large_lists;
 mod layer_lookup;
 mod layers;

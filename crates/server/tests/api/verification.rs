@@ -1,17 +1,11 @@
 //! A repository that requires signatures: which tags it accepts, through both APIs.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Digest, ErrorCode, Region, RegistryId, RepositoryName, Scope, Timestamp};
 use ecru_registry::Detail;
-use ecru_registry::Ports;
 use ecru_registry::introspection::ScopedName;
-use ecru_registry::verification::{
-    KeyReference, KeySource, KmsKeyArn, PublicKey, delete_requirement, put_requirement,
-};
-use ecru_store::{Snapshot, StoreError};
+use ecru_registry::verification::{KeyReference, KmsKeyArn, PublicKey, delete_requirement, put_requirement};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 
@@ -39,28 +33,8 @@ impl Signer {
 
     /// A manifest for the tag `sha256-<hex>.sig`, the older form of cosign.
     fn simple(&self, signed: &str) -> Image {
-        let payload = json!({
-            "critical": {
-                "identity": { "docker-reference": "" },
-                "image": { "docker-manifest-digest": signed },
-                "type": "cosign container image signature",
-            },
-            "optional": null,
-        });
-        let payload = payload.to_string().into_bytes();
-        let mut layer = descriptor(SIMPLE_SIGNING, &payload);
-        layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": self.sign(&payload) });
-        let config = br#"{"architecture":"","os":""}"#.to_vec();
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": descriptor(OCI_CONFIG, &config),
-            "layers": [layer],
-        });
-        Image {
-            manifest,
-            blobs: vec![config, payload],
-        }
+        let payload = simple_payload(signed);
+        simple_signature(&payload, &self.sign(&payload))
     }
 
     fn enveloped(&self, signed: &str) -> Image {
@@ -99,6 +73,36 @@ impl Signer {
                 },
             }),
         )
+    }
+}
+
+/// What cosign signs to say that it knows an image.
+pub(crate) fn simple_payload(signed: &str) -> Vec<u8> {
+    let payload = json!({
+        "critical": {
+            "identity": { "docker-reference": "" },
+            "image": { "docker-manifest-digest": signed },
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    payload.to_string().into_bytes()
+}
+
+/// The manifest that carries a payload with its signature.
+pub(crate) fn simple_signature(payload: &[u8], signature: &str) -> Image {
+    let mut layer = descriptor(SIMPLE_SIGNING, payload);
+    layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": signature });
+    let config = br#"{"architecture":"","os":""}"#.to_vec();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor(OCI_CONFIG, &config),
+        "layers": [layer],
+    });
+    Image {
+        manifest,
+        blobs: vec![config, payload.to_vec()],
     }
 }
 
@@ -374,32 +378,6 @@ async fn replication_puts_a_tag_once_the_signature_has_come_too() {
     api.service().clock.freeze(Timestamp::from_millis(later));
     api.run_due().await;
     assert_eq!(there.tags("demo").await, [("v1".to_owned(), image.digest())]);
-}
-
-#[derive(Debug)]
-struct OneKey(PublicKey);
-
-impl KeySource for OneKey {
-    fn find_public_key(&self, _at: &Snapshot<'_>, arn: &KmsKeyArn) -> Result<Option<PublicKey>, StoreError> {
-        Ok((arn.as_str() == KMS_KEY).then(|| self.0.clone()))
-    }
-}
-
-#[tokio::test]
-async fn a_key_of_kms_comes_from_the_key_source() {
-    let signer = Signer::new();
-    let ports = Ports {
-        key_source: Arc::new(OneKey(signer.key())),
-        ..Ports::default()
-    };
-    let api = Api::with_ports(|_| {}, ports);
-    api.create("demo").await;
-    require(&api, KeyReference::Kms(KmsKeyArn::parse(KMS_KEY).unwrap())).await;
-    let image = Image::new(1);
-    api.push("demo", None, &image).await;
-    assert!(!tagged(&api, &image, "v1").await);
-    api.push("demo", None, &signer.enveloped(&image.digest())).await;
-    assert!(tagged(&api, &image, "v1").await);
 }
 
 #[tokio::test]

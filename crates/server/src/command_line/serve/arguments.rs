@@ -177,6 +177,11 @@ pub(in crate::command_line) struct ServeArguments {
     #[arg(value_parser = ecru_outbound::parse_host)]
     allow_upstream: Vec<String>,
 
+    /// File with the key that encrypts the material of KMS keys: 32 bytes, raw or in base64 [default: a file in the
+    /// data directory, made with the first key]
+    #[arg(long, env = "ECRU_MASTER_KEY_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    master_key_file: Option<PathBuf>,
+
     /// What to log on standard error: error, warn, info (a line per request), debug or trace; also by module,
     /// as in `info,ecru_store=debug`
     #[arg(long, env = "ECRU_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = parse_log_level)]
@@ -278,6 +283,7 @@ impl ServeArguments {
                 redirected: self.upstream,
                 allowed: self.allow_upstream,
             },
+            master_key_file: self.master_key_file,
             events: EventOptions {
                 webhook: self.events_webhook,
                 endpoint: self.events_endpoint,

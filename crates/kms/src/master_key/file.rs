@@ -1,0 +1,110 @@
+//! The key file of a data directory: private, made once, and durable before it is used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::MasterKey;
+
+/// The name of the key file in the data directory and in a backup.
+pub const KEY_FILE: &str = "kms-master-key";
+const UNFINISHED: &str = "kms-master-key.part";
+const FILE_BYTES_MAX: u64 = 1024;
+
+/// None if there is no key file.
+pub(super) fn read(directory: &Path) -> io::Result<Option<MasterKey>> {
+    match MasterKey::read(&directory.join(KEY_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+pub(super) fn read_file(path: &Path) -> io::Result<MasterKey> {
+    let file = File::open(path)?;
+    let mut content = Zeroizing::new(Vec::new());
+    file.take(FILE_BYTES_MAX).read_to_end(&mut content)?;
+    let key = MasterKey::parse(&content);
+    key.map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid))
+}
+
+pub(super) fn make(directory: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut text = Zeroizing::new(STANDARD.encode(bytes));
+    text.push('\n');
+    write(directory, text.as_bytes())
+}
+
+/// Copies the key file of one directory into another. Returns false if there is none.
+pub fn copy_key_file(from: &Path, to: &Path) -> io::Result<bool> {
+    let mut content = Zeroizing::new(Vec::new());
+    match File::open(from.join(KEY_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other?.take(FILE_BYTES_MAX).read_to_end(&mut content)?,
+    };
+    MasterKey::parse(&content).map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid))?;
+    write(to, &content)?;
+    Ok(true)
+}
+
+/// Writes the file beside its place and renames it, so that a crash leaves a whole file or none.
+fn write(directory: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = directory.join(UNFINISHED);
+    // From a process that ended before it renamed the file.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, directory.join(KEY_FILE))?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_private_and_a_half_written_one_is_replaced() {
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join(UNFINISHED), "half").unwrap();
+        make(directory.path(), &[7; 32]).unwrap();
+        let path = directory.path().join(KEY_FILE);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(read(directory.path()).unwrap().is_some());
+        assert!(!directory.path().join(UNFINISHED).exists());
+    }
+
+    #[test]
+    fn a_copy_holds_the_same_key() {
+        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        assert!(!copy_key_file(from.path(), to.path()).unwrap());
+        make(from.path(), &[7; 32]).unwrap();
+        for _ in 0..2 {
+            assert!(copy_key_file(from.path(), to.path()).unwrap());
+        }
+        let ids = [from, to].map(|directory| read(directory.path()).unwrap().unwrap().id);
+        assert_eq!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn a_file_without_a_key_is_an_error() {
+        let directory = TempDir::new().unwrap();
+        assert!(read(directory.path()).unwrap().is_none());
+        fs::write(directory.path().join(KEY_FILE), "nothing").unwrap();
+        assert!(read(directory.path()).is_err());
+    }
+}
