@@ -21,7 +21,7 @@ struct Step {
     reads: Option<fn(&str) -> Option<Count>>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         what: "format",
         program: "cargo",
@@ -79,6 +79,12 @@ const STEPS: [Step; 10] = [
         what: "conformance with the model of ECR",
         program: "target/release/ecru-conformance",
         arguments: &["check"],
+        reads: Some(conformance_count),
+    },
+    Step {
+        what: "conformance with the model of KMS",
+        program: "target/release/ecru-conformance",
+        arguments: &["check", "--service", "kms"],
         reads: Some(conformance_count),
     },
     Step {
