@@ -106,11 +106,12 @@ mod store {
 
     #[divan::bench]
     fn one_row_read(bencher: Bencher<'_, '_>) {
+        let runtime = Runtime::new().unwrap();
         let (_directory, store) = open(true);
         bencher.bench(|| {
             let sql = "SELECT count(*) FROM repositories WHERE id = ?1";
-            let found: Result<_, StoreError> =
-                store.read(|at| at.find(sql, &[Value::Integer(7)], |_| Ok(())));
+            let found = store.read(|at| at.find(sql, &[Value::Integer(7)], |_| Ok(())));
+            let found: Result<_, StoreError> = runtime.block_on(found);
             found.unwrap()
         });
     }

@@ -104,7 +104,7 @@ impl Wire {
     {
         let facts = route.service.facts();
         let Origins { signed, origin } = origins;
-        let sender = self.sender(route.operation, facts.protocol, signed)?;
+        let sender = self.sender(route.operation, facts.protocol, signed).await?;
         check_content(Spoken::by(facts), &parts.headers)?;
         let limits = Limits::of(route.operation, facts.protocol);
         let received = body::receive(limits, body, &self.platform.bodies).await?;
@@ -162,6 +162,7 @@ impl Wire {
         let refuse = |error| (spoken, error);
         let sender = self
             .sender(route.operation, ProtocolName::Query, signed)
+            .await
             .map_err(refuse)?;
         let given = Given {
             form,
@@ -174,7 +175,7 @@ impl Wire {
     }
 
     /// Returns the sender, or an error if the operation needs a signature and the request has no valid one.
-    fn sender(
+    async fn sender(
         &self,
         operation: &OperationFacts,
         protocol: ProtocolName,
@@ -188,6 +189,7 @@ impl Wire {
         };
         self.platform
             .identify(signed)
+            .await
             .map(Some)
             .map_err(|unidentified| match unidentified {
                 Unidentified::Expired => ServiceError::new(&codes.expired, unidentified.to_string()),

@@ -94,7 +94,7 @@ where
     let granted = route.and_then(|route| blobs::granted(&parts.method, &route, &query));
     let mut ctx = match granted {
         Some(granted) => granted.enter(service, endpoint)?,
-        None => enter(service, parts, endpoint)?,
+        None => enter(service, parts, endpoint).await?,
     };
     ctx.source = Some(source);
 
@@ -108,18 +108,22 @@ where
         query: &query,
     };
     let served = serve(&asked, &parts.method, route, incoming).await;
-    served.map_err(|refusal| match route.repository() {
-        Some(name) if refusal.is_of_unknown_name() => with_other_regions(&ctx, name, refusal),
+    let refusal = match served {
+        Ok(response) => return Ok(response),
+        Err(refusal) => refusal,
+    };
+    Err(match route.repository() {
+        Some(name) if refusal.is_of_unknown_name() => with_other_regions(&ctx, name, refusal).await,
         _ => refusal,
     })
 }
 
 /// Adds the other regions of the caller's account that have a repository of this name.
-fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
+async fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
     let Ok(name) = RepositoryName::parse(name) else {
         return refusal;
     };
-    match repositories::hint_at_other_regions(ctx, &name) {
+    match repositories::hint_at_other_regions(ctx, &name).await {
         Ok(None) => refusal,
         Ok(Some(hint)) => refusal.adding(&format!("; {hint}")),
         Err(error) => {
@@ -132,17 +136,19 @@ fn with_other_regions(ctx: &Context, name: &str, refusal: Refusal) -> Refusal {
     }
 }
 
-fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
+async fn enter(service: &Arc<Service>, parts: &Parts, endpoint: &Endpoint) -> Result<Context, Refusal> {
     let host = host::scope(parts);
     let presented = credentials::presented(&parts.headers);
     // Checked before the text is decoded, because recognizing known credentials is cheaper than decoding
     // them.
     let known = authorization::enter_again(service, presented, host.as_ref(), endpoint);
-    let entered = known.unwrap_or_else(|| {
+    let entered = if let Some(entered) = known {
+        entered
+    } else {
         let authorization = Authorization::read(&parts.headers);
         let credentials = authorization.credentials();
-        authorization::enter(service, presented, credentials, host, endpoint.clone())
-    });
+        authorization::enter(service, presented, credentials, host, endpoint.clone()).await
+    };
     entered.map_err(Refusal::entering)
 }
 
@@ -155,8 +161,8 @@ where
     let reads = *method == Method::GET || *method == Method::HEAD;
     match route {
         Route::Base if reads => Ok(answer::base()),
-        Route::Catalog if reads => lists::catalog(asked),
-        Route::Tags { name } if reads => lists::tags(asked, name),
+        Route::Catalog if reads => lists::catalog(asked).await,
+        Route::Tags { name } if reads => lists::tags(asked, name).await,
         Route::Referrers { name, digest } if reads => Box::pin(referrers::list(asked, name, digest)).await,
         Route::Manifest { name, reference } if *method == Method::GET => {
             manifests::get(asked, name, reference).await

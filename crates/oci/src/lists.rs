@@ -22,9 +22,11 @@ struct Tags<'a> {
     tags: Vec<String>,
 }
 
-pub(crate) fn catalog(asked: &Asked<'_>) -> Answer {
+pub(crate) async fn catalog(asked: &Asked<'_>) -> Answer {
     let limit = asked.limit()?;
-    let page = repositories::catalog(asked.ctx, limit, asked.last()?).map_err(of_list)?;
+    let page = repositories::catalog(asked.ctx, limit, asked.last()?)
+        .await
+        .map_err(of_list)?;
 
     let next = page
         .next
@@ -37,10 +39,12 @@ pub(crate) fn catalog(asked: &Asked<'_>) -> Answer {
     )
 }
 
-pub(crate) fn tags(asked: &Asked<'_>, name: &str) -> Answer {
+pub(crate) async fn tags(asked: &Asked<'_>, name: &str) -> Answer {
     let repository = request::repository(name)?;
     let limit = asked.limit()?;
-    let page = images::list_tags(asked.ctx, &repository, limit, asked.last()?).map_err(of_list)?;
+    let page = images::list_tags(asked.ctx, &repository, limit, asked.last()?)
+        .await
+        .map_err(of_list)?;
 
     // The specification requires an empty list without a next page for `n=0`.
     let next = page.next.filter(|_| limit > 0);

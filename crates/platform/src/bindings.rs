@@ -5,24 +5,32 @@ use std::sync::{PoisonError, RwLock};
 
 use ecru_model::{Caller, RegistryId};
 use ecru_store::{Row, Snapshot, Store, StoreError, stored};
+use tokio::sync::Mutex as Turn;
 
 /// All bindings: every signed request reads them.
-pub struct Bindings(RwLock<HashMap<String, Caller>>);
+pub struct Bindings {
+    bound: RwLock<HashMap<String, Caller>>,
+    /// Of two reloads, the later one reads the changes of both.
+    reloading: Turn<()>,
+}
 
 impl Bindings {
     pub(crate) fn load(at: &Snapshot<'_>) -> Result<Self, StoreError> {
-        Ok(Self(RwLock::new(load_all(at)?)))
+        Ok(Self {
+            bound: RwLock::new(load_all(at)?),
+            reloading: Turn::default(),
+        })
     }
 
-    pub fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        // Read under the lock: of two reloads, the later one has seen the changes of both.
-        let mut bound = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *bound = store.read(load_all)?;
+    pub async fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        let _turn = self.reloading.lock().await;
+        let bound = store.read(load_all).await?;
+        *self.bound.write().unwrap_or_else(PoisonError::into_inner) = bound;
         Ok(())
     }
 
     pub(crate) fn find(&self, access_key_id: &str) -> Option<Caller> {
-        let bound = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner);
         bound.get(access_key_id).cloned()
     }
 }

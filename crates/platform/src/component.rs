@@ -19,9 +19,7 @@ pub trait Component: Send + Sync + 'static {
     fn forget(&self, tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError>;
 
     /// Called when a reset is committed: what the process keeps in memory must follow.
-    fn forgotten(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
+    fn forgotten(&self) {}
 }
 
 /// Resets these services to empty: one account, or all accounts. A reset of everything also resets the clock.
@@ -48,7 +46,7 @@ pub async fn reset(
         platform.clock.reset();
     }
     for component in &components {
-        component.forgotten()?;
+        component.forgotten();
     }
-    Ok(())
+    platform.bindings.reload(&platform.store).await
 }

@@ -128,13 +128,13 @@ impl Room {
 /// answer.
 pub async fn read<T, E, F>(store: &Store, rows: u32, work: F) -> Result<T, E>
 where
-    F: Fn(&Snapshot<'_>, &Room) -> Result<T, E> + Send + 'static,
+    F: Fn(&Snapshot<'_>, &Room) -> Result<T, E> + Send + Sync + 'static,
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
     {
         let room = Room::in_place(rows);
-        let found = store.read(|at| work(at, &room));
+        let found = store.read(|at| work(at, &room)).await;
         if !room.is_exceeded.load(Ordering::Relaxed) {
             return found;
         }

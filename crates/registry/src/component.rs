@@ -46,8 +46,7 @@ impl Component for Service {
         jobs::schedule_everywhere::<RepositoryRemoval>(tx)
     }
 
-    fn forgotten(&self) -> Result<(), StoreError> {
+    fn forgotten(&self) {
         self.verified_tokens.forget();
-        Ok(())
     }
 }

@@ -44,10 +44,15 @@ impl Core {
         self.writer.write(work).await
     }
 
-    pub(crate) fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    #[expect(
+        clippy::unused_async,
+        reason = "a database behind a network will be waited for here"
+    )]
+    pub(crate) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
-        E: From<StoreError>,
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
     {
         self.readers.read(work)
     }

@@ -150,13 +150,15 @@ impl Store {
         self.0.core.writer.write(work).await
     }
 
-    /// Reads on the calling thread: at most about 1,000 rows.
-    pub fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    /// Reads at most about 1,000 rows. A database in a file is read on the calling thread, so that the result is ready
+    /// at once; one behind a network will be waited for.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
-        E: From<StoreError>,
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
     {
-        self.0.core.readers.read(work)
+        self.0.core.read(work).await
     }
 
     /// Reads any number of rows on the blocking pool.

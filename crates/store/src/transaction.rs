@@ -9,7 +9,7 @@ use crate::{Row, StoreError, Value};
 
 /// The first words of texts. A check of the sources finds the texts by these words.
 const READ: &str = "SELECT";
-const CHANGES: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "WITH", "ALTER"];
+const CHANGES: [&str; 6] = ["INSERT", "UPDATE", "DELETE", "WITH", "ALTER", "CREATE"];
 
 /// A state of the database that does not change during reads.
 pub struct Snapshot<'c> {

@@ -138,7 +138,7 @@ async fn verify_blob(core: &Arc<Core>, blob: &Blob) -> Result<Option<String>, St
         State::Missing | State::Damaged(_) => {}
     }
     // Since the list was read, the collection may have removed the blob or a push mended it.
-    let now = core.read(|at| blobs::find(at, &blob.digest))?;
+    let now = core.read(|at| blobs::find(at, &blob.digest)).await?;
     if now.is_none_or(|now| now.place != blob.place) {
         return Ok(None);
     }
@@ -155,7 +155,7 @@ async fn state_of(core: &Arc<Core>, blob: &Blob) -> Result<State, StoreError> {
     let (core, blob) = (core.clone(), blob.clone());
     off_thread(move || match blob.place {
         Place::Row => {
-            let bytes = core.read(|at| blobs::find_bytes(at, &blob.digest))?;
+            let bytes = core.readers.read(|at| blobs::find_bytes(at, &blob.digest))?;
             Ok(bytes.map_or(State::Missing, |bytes| {
                 let computed = Digest::computed(blob.digest.algorithm(), &bytes);
                 judge(&blob, computed, bytes.len() as u64, None)

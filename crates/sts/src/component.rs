@@ -22,8 +22,4 @@ impl Component for StsComponent {
     fn forget(&self, tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
         principals::forget(tx, account)
     }
-
-    fn forgotten(&self) -> Result<(), StoreError> {
-        self.0.bindings.reload(&self.0.store)
-    }
 }

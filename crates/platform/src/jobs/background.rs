@@ -75,7 +75,9 @@ async fn begin_what_is_due(
 ) -> Result<Duration, ServiceError> {
     while let Some(mut place) = Place::try_take(runner) {
         let Some(claimed) = claim(runner, &mut place).await? else {
-            return Ok(idle_time(runner)?.map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX)));
+            return Ok(idle_time(runner)
+                .await?
+                .map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX)));
         };
         let own = Arc::clone(runner);
         running.spawn(async move {

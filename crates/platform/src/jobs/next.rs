@@ -20,7 +20,12 @@ pub(super) async fn claim(
     let _choosing = runner.runs.choosing.lock().await;
     let full = runner.runs.full_kinds();
     let moment = platform.clock.moment();
-    if platform.store.read(|at| first_due(at, moment, &full))?.is_none() {
+    if platform
+        .store
+        .read(|at| first_due(at, moment, &full))
+        .await?
+        .is_none()
+    {
         return Ok(None);
     }
     let owner = platform.random.uuid()?.to_string();
@@ -79,26 +84,32 @@ fn take(tx: &Tx<'_>, id: i64, owner: &str, moment: Moment) -> Result<Option<JobR
 
 /// The time until a job may run, if nothing new is scheduled and the clock is not changed. A job that waits
 /// for a run of its own kind begins when that run ends.
-pub(super) fn idle_time(runner: &Runner) -> Result<Option<Duration>, StoreError> {
+pub(super) async fn idle_time(runner: &Runner) -> Result<Option<Duration>, StoreError> {
     let platform = &runner.platform;
     let moment = platform.clock.moment();
     let full = runner.runs.full_kinds();
     let [first, second, third] = full.each_ref().map(|kind| Value::Text(kind));
-    let by_machine = platform.store.read(|at| {
-        at.find(
-            "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)
+    let by_machine = platform
+        .store
+        .read(|at| {
+            at.find(
+                "SELECT MIN(CASE WHEN lease_until > not_before THEN lease_until ELSE not_before END)
              FROM jobs WHERE due <= ?1 AND kind NOT IN (?2, ?3, ?4)",
-            &[Value::Integer(moment.now.as_millis()), first, second, third],
-            |row| row.optional_integer(0),
-        )
-    })?;
-    let by_clock = platform.store.read(|at| {
-        at.find(
-            "SELECT MIN(due) FROM jobs WHERE due > ?1",
-            &[Value::Integer(moment.now.as_millis())],
-            |row| row.optional_integer(0),
-        )
-    })?;
+                &[Value::Integer(moment.now.as_millis()), first, second, third],
+                |row| row.optional_integer(0),
+            )
+        })
+        .await?;
+    let by_clock = platform
+        .store
+        .read(|at| {
+            at.find(
+                "SELECT MIN(due) FROM jobs WHERE due > ?1",
+                &[Value::Integer(moment.now.as_millis())],
+                |row| row.optional_integer(0),
+            )
+        })
+        .await?;
     let until_machine = by_machine
         .flatten()
         .map(|at| at.saturating_sub(moment.machine_now));

@@ -182,12 +182,12 @@ async fn a_failed_run_is_tried_again_after_a_pause_of_machine_time() {
         runner.platform.clock.advance(1_000_000_000);
         add(&runner, "one", NOW).await;
         assert_eq!(subject(&runner).await, None);
-        assert!(idle_time(&runner).unwrap().unwrap() <= Duration::from_secs(1 << attempt));
+        assert!(idle_time(&runner).await.unwrap().unwrap() <= Duration::from_secs(1 << attempt));
         execute(&runner, "UPDATE jobs SET not_before = 0").await;
     }
     let claimed = next(&runner).await.unwrap();
     end(&runner, claimed, Ok(done())).await;
-    assert_eq!(idle_time(&runner).unwrap(), None);
+    assert_eq!(idle_time(&runner).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -232,12 +232,12 @@ async fn a_run_that_a_crash_cut_off_is_begun_again_at_the_next_start() {
 async fn a_frozen_clock_is_not_waited_for() {
     let (runner, _directory) = runner();
     add(&runner, "one", NOW + 5_000).await;
-    assert_eq!(idle_time(&runner).unwrap(), None);
+    assert_eq!(idle_time(&runner).await.unwrap(), None);
     runner.platform.clock.reset();
     let due = runner.platform.clock.now().as_millis() + 5_000;
     add(&runner, "two", due).await;
     execute(&runner, "DELETE FROM jobs WHERE subject = 'one'").await;
-    assert!(idle_time(&runner).unwrap().unwrap() <= Duration::from_secs(5));
+    assert!(idle_time(&runner).await.unwrap().unwrap() <= Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -267,11 +267,12 @@ async fn jobs_of_an_account_go_with_it() {
              ('other', '444455556666', 'eu-west-1', '', 1), ('cleaning', '444455556666', 'eu-west-1', '', 1)",
     )
     .await;
-    let count = || {
+    let count = async || {
         let counted = runner
             .platform
             .store
-            .read(|at| at.find("SELECT count(*) FROM jobs", &[], |row| row.integer(0)));
+            .read(|at| at.find("SELECT count(*) FROM jobs", &[], |row| row.integer(0)))
+            .await;
         counted.unwrap().unwrap()
     };
     runner
@@ -280,14 +281,14 @@ async fn jobs_of_an_account_go_with_it() {
         .write(|tx| forget(tx, Some("111122223333"), OF_ACCOUNTS))
         .await
         .unwrap();
-    assert_eq!(count(), 2);
+    assert_eq!(count().await, 2);
     runner
         .platform
         .store
         .write(|tx| forget(tx, None, OF_ACCOUNTS))
         .await
         .unwrap();
-    assert_eq!(count(), 1);
+    assert_eq!(count().await, 1);
 }
 
 /// Claims a job in its own place.
@@ -311,7 +312,7 @@ async fn no_kind_of_work_holds_all_places() {
         let expected = if kind == Looking::NAME { 1 } else { RUNNING_MAX - 1 };
         assert_eq!(running.len(), expected, "{kind:?}");
         // The loop looks for work again only when a run ends or other work arrives.
-        assert_eq!(idle_time(&runner).unwrap(), None, "{kind:?}");
+        assert_eq!(idle_time(&runner).await.unwrap(), None, "{kind:?}");
 
         let other = if kind == Copying::NAME {
             Looking::NAME
@@ -319,7 +320,11 @@ async fn no_kind_of_work_holds_all_places() {
             Copying::NAME
         };
         add_kind(&runner, other, "other", NOW).await;
-        assert_eq!(idle_time(&runner).unwrap(), Some(Duration::ZERO), "{kind:?}");
+        assert_eq!(
+            idle_time(&runner).await.unwrap(),
+            Some(Duration::ZERO),
+            "{kind:?}"
+        );
         let (job, _, place) = begin(&runner).await.unwrap();
         assert_eq!(
             (job.kind.as_str(), job.job.subject.as_str()),

@@ -52,7 +52,7 @@ pub async fn bind_principal(
             check_count(tx)
         })
         .await?;
-    Ok(platform.bindings.reload(&platform.store)?)
+    Ok(platform.bindings.reload(&platform.store).await?)
 }
 
 /// Returns whether the access key was bound.
@@ -66,7 +66,7 @@ pub async fn release_principal(platform: &Platform, access_key_id: String) -> Re
             )
         })
         .await?;
-    platform.bindings.reload(&platform.store)?;
+    platform.bindings.reload(&platform.store).await?;
     Ok(released > 0)
 }
 

@@ -30,14 +30,14 @@ pub enum Unidentified {
 impl Platform {
     /// An access key that is bound to a principal, or that belongs to a session, means its owner. A key of twelve digits
     /// means the root of that account, and any other key means the root of the default account.
-    pub fn identify(&self, signed: Signed) -> Result<Sender, Unidentified> {
+    pub async fn identify(&self, signed: Signed) -> Result<Sender, Unidentified> {
         let Signed {
             access_key_id,
             region,
         } = signed;
         let known = match self.bindings.find(&access_key_id) {
             Some(caller) => Some(caller),
-            None => session::find_current(self, &access_key_id)?,
+            None => session::find_current(self, &access_key_id).await?,
         };
         let account = known.as_ref().map(|caller| caller.registry_id.clone());
         let account = account.or_else(|| RegistryId::parse(&access_key_id).ok());

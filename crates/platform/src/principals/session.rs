@@ -106,11 +106,16 @@ fn is_ours(keys: &Keys, access_key_id: &str) -> bool {
 }
 
 /// The owner of an access key, with its session; none for a key that was not issued here.
-pub(super) fn find_current(platform: &Platform, access_key_id: &str) -> Result<Option<Caller>, Unidentified> {
+pub(super) async fn find_current(
+    platform: &Platform,
+    access_key_id: &str,
+) -> Result<Option<Caller>, Unidentified> {
     if !is_ours(&platform.keys, access_key_id) {
         return Ok(None);
     }
-    let (caller, expires_at) = find(platform, access_key_id)?.ok_or(Unidentified::Unknown)?;
+    let (caller, expires_at) = find(platform, access_key_id)
+        .await?
+        .ok_or(Unidentified::Unknown)?;
     if expires_at <= platform.clock.now() {
         return Err(Unidentified::Expired);
     }
@@ -118,21 +123,24 @@ pub(super) fn find_current(platform: &Platform, access_key_id: &str) -> Result<O
 }
 
 /// The owner of an access key of a session, whether or not the session has expired.
-pub fn find_session(platform: &Platform, access_key_id: &str) -> Result<Option<Caller>, StoreError> {
-    Ok(find(platform, access_key_id)?.map(|(caller, _)| caller))
+pub async fn find_session(platform: &Platform, access_key_id: &str) -> Result<Option<Caller>, StoreError> {
+    Ok(find(platform, access_key_id).await?.map(|(caller, _)| caller))
 }
 
-fn find(platform: &Platform, access_key_id: &str) -> Result<Option<(Caller, Timestamp)>, StoreError> {
-    platform.store.read(|at| {
-        at.find(
-            "SELECT account, arn, user_id, details, expires_at FROM sessions WHERE access_key_id = ?1",
-            &[Value::Text(access_key_id)],
-            |row| {
-                let expires_at = Timestamp::from_millis(row.integer(4)?);
-                Ok((from_row(row, access_key_id)?, expires_at))
-            },
-        )
-    })
+async fn find(platform: &Platform, access_key_id: &str) -> Result<Option<(Caller, Timestamp)>, StoreError> {
+    platform
+        .store
+        .read(|at| {
+            at.find(
+                "SELECT account, arn, user_id, details, expires_at FROM sessions WHERE access_key_id = ?1",
+                &[Value::Text(access_key_id)],
+                |row| {
+                    let expires_at = Timestamp::from_millis(row.integer(4)?);
+                    Ok((from_row(row, access_key_id)?, expires_at))
+                },
+            )
+        })
+        .await
 }
 
 fn from_row(row: &Row<'_>, access_key_id: &str) -> Result<Caller, StoreError> {
@@ -193,11 +201,12 @@ mod tests {
     use crate::platform::tests::platform;
     use crate::{Sender, ServiceError, Signed};
 
-    fn identify(platform: &Platform, access_key_id: &str) -> Result<Sender, Unidentified> {
-        platform.identify(Signed {
+    async fn identify(platform: &Platform, access_key_id: &str) -> Result<Sender, Unidentified> {
+        let signed = Signed {
             access_key_id: access_key_id.to_owned(),
             region: Region::parse("eu-west-1").unwrap(),
-        })
+        };
+        platform.identify(signed).await
     }
 
     fn new_session() -> NewSession {
@@ -224,18 +233,23 @@ mod tests {
         assert_eq!(issued.access_key_id.len(), 20);
         assert_eq!(issued.secret_access_key.len(), 40);
 
-        let found = identify(&platform, &issued.access_key_id).unwrap();
+        let found = identify(&platform, &issued.access_key_id).await.unwrap();
         let session = found.caller.session.unwrap();
         assert_eq!(session.details, new_session().details);
         assert_eq!(session.user_id, "AROAEXAMPLE:one");
         assert_eq!(found.scope.to_string(), "111122223333/eu-west-1");
         platform.clock.advance(1_000);
-        let expired = identify(&platform, &issued.access_key_id).unwrap_err();
+        let expired = identify(&platform, &issued.access_key_id).await.unwrap_err();
         assert!(matches!(expired, Unidentified::Expired));
-        assert!(find_session(&platform, &issued.access_key_id).unwrap().is_some());
+        assert!(
+            find_session(&platform, &issued.access_key_id)
+                .await
+                .unwrap()
+                .is_some()
+        );
 
         platform.store.write(|tx| forget(tx, None)).await.unwrap();
-        let unknown = identify(&platform, &issued.access_key_id).unwrap_err();
+        let unknown = identify(&platform, &issued.access_key_id).await.unwrap_err();
         assert!(matches!(unknown, Unidentified::Unknown));
     }
 
@@ -249,7 +263,7 @@ mod tests {
             "AKIAIOSFODNN7EXAMPLE",
             "test",
         ] {
-            let found = identify(&platform, key).unwrap();
+            let found = identify(&platform, key).await.unwrap();
             assert_eq!(found.caller.name(), "arn:aws:iam::000000000000:root", "{key}");
         }
     }

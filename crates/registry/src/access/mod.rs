@@ -146,8 +146,13 @@ impl Access {
 
     /// Returns the error for an invalid input. ECR looks for the repository before it checks the input, so an
     /// absent repository is reported first.
-    pub(crate) fn refuse_after_lookup(&self, store: &Store, name: &RepositoryName, refusal: Error) -> Error {
-        match store.read(|at| self.repository(at, name)) {
+    pub(crate) async fn refuse_after_lookup(
+        &self,
+        store: &Store,
+        name: &RepositoryName,
+        refusal: Error,
+    ) -> Error {
+        match store.read(|at| self.repository(at, name)).await {
             Ok(_) => refusal,
             Err(error) => error,
         }

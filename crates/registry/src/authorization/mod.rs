@@ -33,7 +33,7 @@ pub enum Credentials<'a> {
 
 /// Admits a request to the registry that its host names, else to the registry of its token. `presented` is
 /// the text from which the credentials were read.
-pub fn enter(
+pub async fn enter(
     service: &Arc<Service>,
     presented: &[u8],
     credentials: Credentials<'_>,
@@ -50,7 +50,7 @@ pub fn enter(
             user: TOKEN_USER,
             password,
         } => {
-            let verified = Arc::new(token::verify(service, password)?);
+            let verified = Arc::new(token::verify(service, password).await?);
             let tokens = &service.verified_tokens;
             tokens.remember(&service.random, presented, Arc::clone(&verified));
             admit_holder(service, &verified, host, endpoint)

@@ -58,7 +58,7 @@ struct Wrapping {
 }
 
 /// Returns the content of a token. Only exactly the text that was issued is valid.
-pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> {
+pub(super) async fn verify(service: &Service, token: &str) -> Result<Verified, Error> {
     let (payload, tag) = unwrap(token).ok_or_else(unauthorized)?;
     if !service
         .keys
@@ -73,7 +73,9 @@ pub(super) fn verify(service: &Service, token: &str) -> Result<Verified, Error> 
     check_time(service, verified.expires_at)?;
     if let Some(access_key_id) = access_key_id {
         // A reset ends a session with its tokens.
-        verified.caller = find_session(service, access_key_id)?.ok_or_else(unauthorized)?;
+        verified.caller = find_session(service, access_key_id)
+            .await?
+            .ok_or_else(unauthorized)?;
     }
     Ok(verified)
 }

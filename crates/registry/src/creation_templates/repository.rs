@@ -31,8 +31,13 @@ pub(crate) fn repository_to_push(
 }
 
 /// Returns the error of a refused push. A missing repository that would not be created is reported first.
-pub(crate) fn refuse_push(ctx: &Context, access: &Access, name: &RepositoryName, refusal: Error) -> Error {
-    match ctx.store.read(|at| find_to_push(at, access, name)) {
+pub(crate) async fn refuse_push(
+    ctx: &Context,
+    access: &Access,
+    name: &RepositoryName,
+    refusal: Error,
+) -> Error {
+    match ctx.store.read(|at| find_to_push(at, access, name)).await {
         Ok(_) => refusal,
         Err(error) => error,
     }

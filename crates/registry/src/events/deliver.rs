@@ -66,7 +66,7 @@ async fn deliver_waiting(
     failures: &mut u32,
 ) -> Result<(), Error> {
     loop {
-        let mut reached = service.store.read(|at| cursor(at, sink))?;
+        let mut reached = service.store.read(|at| cursor(at, sink)).await?;
         let mut waiting = read_after(service, reached, EVENTS_PER_READ).await?;
         if waiting.is_empty() {
             return Ok(());
@@ -115,7 +115,7 @@ async fn hand_over(
         }
         pause(failures).await;
         // Events that were dropped or reset meanwhile are not sent.
-        let oldest = service.store.read(oldest)?;
+        let oldest = service.store.read(oldest).await?;
         batch.retain(|event| oldest.is_some_and(|oldest| event.sequence >= oldest));
     }
     *failures = 0;

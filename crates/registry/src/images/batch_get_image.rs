@@ -28,7 +28,7 @@ pub async fn batch_get_image(ctx: &Context, input: Input) -> Result<Output, Erro
         && let [id] = input.image_ids.as_slice()
         && let Some(tag) = only_tag(id)
     {
-        return get_tagged(ctx, &access, &input.repository_name, id, tag);
+        return get_tagged(ctx, &access, &input.repository_name, id, tag).await;
     }
     if ctx.caching.is_on() {
         Box::pin(upstream.fetch(ctx, &access, &input)).await?;
@@ -67,25 +67,26 @@ fn only_tag(id: &ImageIdentifier) -> Option<ImageTag> {
 }
 
 /// The most common request: one image by its tag, which is a pull like any other.
-fn get_tagged(
+async fn get_tagged(
     ctx: &Context,
     access: &Access,
     repository: &RepositoryName,
     id: &ImageIdentifier,
     tag: ImageTag,
 ) -> Result<Output, Error> {
-    let (images, failures) = match load_manifest::load(ctx, access, repository, &Reference::Tag(tag), true) {
-        Ok(stored) => {
-            let id = identifier(&stored.digest, id.image_tag.as_deref());
-            let scope = &access.scope;
-            let image = describe(scope, repository, id, stored.bytes, stored.media_type)?;
-            (vec![image], Vec::new())
-        }
-        Err(error) if error.code == ErrorCode::ImageNotFoundException => {
-            (Vec::new(), vec![image_not_found(id)])
-        }
-        Err(error) => return Err(error),
-    };
+    let (images, failures) =
+        match load_manifest::load(ctx, access, repository, &Reference::Tag(tag), true).await {
+            Ok(stored) => {
+                let id = identifier(&stored.digest, id.image_tag.as_deref());
+                let scope = &access.scope;
+                let image = describe(scope, repository, id, stored.bytes, stored.media_type)?;
+                (vec![image], Vec::new())
+            }
+            Err(error) if error.code == ErrorCode::ImageNotFoundException => {
+                (Vec::new(), vec![image_not_found(id)])
+            }
+            Err(error) => return Err(error),
+        };
     Ok(Output {
         images: Some(images),
         failures: Some(failures),

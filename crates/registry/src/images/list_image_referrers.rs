@@ -125,10 +125,13 @@ async fn on_their_way(
         return Ok(Vec::new());
     }
     let scope = ctx.access("BatchGetImage", registry_id).scope;
-    let is_here = ctx.store.read(|at| match repositories::find(at, &scope, name)? {
-        Some(repository) => Ok::<_, Error>(find(at, &repository, &wanted.subject)?.is_some()),
-        None => Ok(false),
-    })?;
+    let is_here = ctx
+        .store
+        .read(|at| match repositories::find(at, &scope, name)? {
+            Some(repository) => Ok::<_, Error>(find(at, &repository, &wanted.subject)?.is_some()),
+            None => Ok(false),
+        })
+        .await?;
     let subject = (&wanted.subject, is_here);
     let mut found = pull_through_cache::list_upstream_referrers(ctx, registry_id, name, subject).await?;
     found.retain(|referrer| wanted.accepts_type(referrer.artifact_type.as_deref()));

@@ -17,7 +17,7 @@ pub async fn put_image(ctx: &Context, input: Input) -> Result<Output, Error> {
     let manifest = input.image_manifest.clone();
     let new = match accept(ctx, input) {
         Ok(new) => new,
-        Err(error) => return Err(refuse_push(ctx, &access, &name, error)),
+        Err(error) => return Err(refuse_push(ctx, &access, &name, error).await),
     };
     let (digest, media_type) = (new.digest, new.manifest.media_type.clone());
 

@@ -31,7 +31,7 @@ pub async fn put_manifest(ctx: &Context, put: PutManifest) -> Result<ManifestSto
     let name = put.repository.clone();
     let new = match accept(ctx, put) {
         Ok(new) => new,
-        Err(error) => return Err(refuse_push(ctx, &access, &name, error)),
+        Err(error) => return Err(refuse_push(ctx, &access, &name, error).await),
     };
 
     match store(ctx, &access, &name, new.clone()).await {

@@ -33,9 +33,10 @@ impl Upstream {
             }
             let repository = ctx
                 .store
-                .read(|at| access.find_repository(at, &input.repository_name))?;
+                .read(|at| access.find_repository(at, &input.repository_name))
+                .await?;
             let here = match &repository {
-                Some(repository) => ctx.store.read(|at| select(at, repository, id))?.is_ok(),
+                Some(repository) => ctx.store.read(|at| select(at, repository, id)).await?.is_ok(),
                 None => false,
             };
             if here {

@@ -13,7 +13,7 @@ use crate::{Context, Error};
 
 pub async fn batch_check_layer_availability(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("BatchCheckLayerAvailability", input.registry_id.as_ref());
-    let repository = load(ctx, &access, &input.repository_name)?;
+    let repository = load(ctx, &access, &input.repository_name).await?;
 
     let room = Room::new(0);
     let mut layers = Vec::new();
@@ -69,21 +69,24 @@ async fn look_up(ctx: &Context, repository: &Repository, text: &str) -> Result<O
     let Ok(digest) = Digest::parse(text) else {
         return Ok(None);
     };
-    let found = ctx.store.read(|at| {
-        let Some(blob) = find_linked(&ctx.store, at, repository, &digest)? else {
-            return Ok(None);
-        };
-        let availability = if is_archived(at, repository, blob.id)? {
-            LayerAvailability::Archived
-        } else {
-            LayerAvailability::Available
-        };
-        Ok::<_, Error>(Some(Found {
-            media_type: media_type(at, repository, blob.id)?,
-            blob,
-            availability,
-        }))
-    })?;
+    let found = ctx
+        .store
+        .read(|at| {
+            let Some(blob) = find_linked(&ctx.store, at, repository, &digest)? else {
+                return Ok(None);
+            };
+            let availability = if is_archived(at, repository, blob.id)? {
+                LayerAvailability::Archived
+            } else {
+                LayerAvailability::Available
+            };
+            Ok::<_, Error>(Some(Found {
+                media_type: media_type(at, repository, blob.id)?,
+                blob,
+                availability,
+            }))
+        })
+        .await?;
     let Some(found) = found else { return Ok(None) };
     Ok(ctx.store.blobs().check(&found.blob).await?.then_some(found))
 }

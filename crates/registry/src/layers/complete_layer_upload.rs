@@ -13,7 +13,7 @@ const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 pub async fn complete_layer_upload(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("CompleteLayerUpload", input.registry_id.as_ref());
-    let repository = load(ctx, &access, &input.repository_name)?;
+    let repository = load(ctx, &access, &input.repository_name).await?;
     let id = parse_id(&repository, input.upload_id.as_str())?;
     // Digests of algorithms that are not stored here are accepted beside a digest of one that is.
     let digests = input

@@ -14,19 +14,22 @@ use crate::{Context, Error, pull_through_cache};
 pub async fn get_download_url_for_layer(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetDownloadUrlForLayer", input.registry_id.as_ref());
 
-    let looked_up = ctx.store.read(|at| {
-        let repository = access.repository(at, &input.repository_name)?;
-        let missing = || layer_not_found(&repository, &input.layer_digest);
-        let digest = Digest::parse(&input.layer_digest).map_err(|_| missing())?;
-        let blob = find_linked(&ctx.store, at, &repository, &digest)?.ok_or_else(missing)?;
-        let referenced = media_type(at, &repository, blob.id)?.is_some();
-        let held = match referenced {
-            true if is_archived(at, &repository, blob.id)? => Held::Archived,
-            true => Held::Reachable,
-            false => Held::Unneeded,
-        };
-        Ok::<_, Error>((repository, digest, blob, held))
-    });
+    let looked_up = ctx
+        .store
+        .read(|at| {
+            let repository = access.repository(at, &input.repository_name)?;
+            let missing = || layer_not_found(&repository, &input.layer_digest);
+            let digest = Digest::parse(&input.layer_digest).map_err(|_| missing())?;
+            let blob = find_linked(&ctx.store, at, &repository, &digest)?.ok_or_else(missing)?;
+            let referenced = media_type(at, &repository, blob.id)?.is_some();
+            let held = match referenced {
+                true if is_archived(at, &repository, blob.id)? => Held::Archived,
+                true => Held::Reachable,
+                false => Held::Unneeded,
+            };
+            Ok::<_, Error>((repository, digest, blob, held))
+        })
+        .await;
     let (repository, digest, blob, held) = match looked_up {
         Err(missing) if ctx.caching.is_on() => return from_upstream(ctx, &access, &input, missing).await,
         looked_up => looked_up?,

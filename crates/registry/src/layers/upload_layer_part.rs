@@ -14,7 +14,7 @@ use crate::{Context, Error};
 
 pub async fn upload_layer_part(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("UploadLayerPart", input.registry_id.as_ref());
-    let repository = load(ctx, &access, &input.repository_name)?;
+    let repository = load(ctx, &access, &input.repository_name).await?;
     let id = parse_id(&repository, input.upload_id.as_str())?;
 
     let mut upload = take(ctx, &repository, &id).await?;

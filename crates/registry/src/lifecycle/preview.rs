@@ -178,13 +178,16 @@ impl jobs::Work for LifecyclePreview {
 }
 
 async fn run(service: &Arc<Service>, job: &Job<RepositorySubject>, lease: &Lease) -> Result<Outcome, Error> {
-    let found = service.store.read(|at| {
-        let Some(repository) = repositories::find(at, &job.scope, &job.subject.0)? else {
-            return Ok(None);
-        };
-        let preview = find(at, &repository)?;
-        Ok::<_, Error>(preview.map(|preview| (repository, preview)))
-    })?;
+    let found = service
+        .store
+        .read(|at| {
+            let Some(repository) = repositories::find(at, &job.scope, &job.subject.0)? else {
+                return Ok(None);
+            };
+            let preview = find(at, &repository)?;
+            Ok::<_, Error>(preview.map(|preview| (repository, preview)))
+        })
+        .await?;
     let Some((repository, mut preview)) = found else {
         return Ok(Outcome::Done(json!({})));
     };

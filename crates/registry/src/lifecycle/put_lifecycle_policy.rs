@@ -11,7 +11,7 @@ pub async fn put_lifecycle_policy(ctx: &Context, input: Input) -> Result<Output,
     let name = input.repository_name;
     let policy = match accept(input.lifecycle_policy_text.as_str()) {
         Ok(policy) => policy,
-        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error)),
+        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error).await),
     };
     let text = stored(LifecyclePolicyText::parse(policy.as_str()))?;
     let now = ctx.clock.now();

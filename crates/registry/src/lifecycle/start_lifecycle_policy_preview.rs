@@ -22,7 +22,7 @@ pub async fn start_lifecycle_policy_preview(ctx: &Context, input: Input) -> Resu
         .transpose();
     let given = match accepted {
         Ok(given) => given,
-        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error)),
+        Err(error) => return Err(access.refuse_after_lookup(&ctx.store, &name, error).await),
     };
     let given = given.map(|text| stored(LifecyclePolicyText::parse(text)));
     let given = given.transpose()?;

@@ -44,7 +44,7 @@ async fn size_upstream(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<u64>, Trouble> {
-    let Some(claim) = claim(ctx, ctx.access(action, None), name)? else {
+    let Some(claim) = claim(ctx, ctx.access(action, None), name).await? else {
         return Ok(None);
     };
     size_of_claim(ctx, claim, name, digest).await
@@ -59,7 +59,7 @@ async fn size_of_claim(
 ) -> Result<Option<u64>, Trouble> {
     let source = claim.source?;
     match &source.origin {
-        Origin::Here { .. } => source.size_here(ctx, digest).map(Some),
+        Origin::Here { .. } => source.size_here(ctx, digest).await.map(Some),
         Origin::Elsewhere(upstream) => {
             let asked = upstreams(ctx)?.blob_size(upstream, &source.name, digest);
             let key = (claim.access.scope.clone(), name.clone(), *digest);
@@ -75,7 +75,7 @@ pub(crate) async fn offers_layer(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<bool, Error> {
-    let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", registry_id), name)? else {
+    let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", registry_id), name).await? else {
         return Ok(false);
     };
     match size_of_claim(ctx, claim, name, digest).await {
@@ -102,7 +102,7 @@ pub(crate) async fn bring_layers(
     let mut came = false;
     for digest in digests {
         let access = ctx.access("GetDownloadUrlForLayer", None);
-        let Some(claim) = claim(ctx, access, name)? else {
+        let Some(claim) = claim(ctx, access, name).await? else {
             break;
         };
         let (Ok(source), Some(repository)) = (claim.source, claim.repository) else {
@@ -110,7 +110,8 @@ pub(crate) async fn bring_layers(
         };
         let linked = ctx
             .store
-            .read(|at| stored_layers::find_linked(&ctx.store, at, &repository, digest))?;
+            .read(|at| stored_layers::find_linked(&ctx.store, at, &repository, digest))
+            .await?;
         if linked.is_some() {
             continue;
         }
@@ -158,7 +159,7 @@ pub async fn open_blob(
 
 /// None if the blob is in the store, or if no upstream can be asked for it.
 async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<Option<Arriving>, Trouble> {
-    let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", None), name)? else {
+    let Some(claim) = claim(ctx, ctx.access("GetDownloadUrlForLayer", None), name).await? else {
         return Ok(None);
     };
     let (source, access) = (claim.source?, claim.access);
@@ -173,7 +174,7 @@ async fn fetch(ctx: &Context, name: &RepositoryName, digest: &Digest) -> Result<
         };
         return order.stream().await;
     }
-    source.size_here(ctx, digest)?;
+    source.size_here(ctx, digest).await?;
     let (name, quotas) = (name.clone(), ctx.configuration.quotas);
     let repository = match claim.repository {
         Some(repository) => repository,
@@ -238,11 +239,14 @@ impl Target {
 }
 
 impl Source {
-    fn size_here(&self, service: &Service, digest: &Digest) -> Result<u64, Trouble> {
-        service.store.read(|at| {
-            let repository = self.repository_here(service.clock.now(), at, "GetDownloadUrlForLayer")?;
-            let blob = stored_layers::find_linked(&service.store, at, &repository, digest)?;
-            Ok(blob.ok_or(UpstreamError::NotFound)?.size)
-        })
+    async fn size_here(&self, service: &Service, digest: &Digest) -> Result<u64, Trouble> {
+        service
+            .store
+            .read(|at| {
+                let repository = self.repository_here(service.clock.now(), at, "GetDownloadUrlForLayer")?;
+                let blob = stored_layers::find_linked(&service.store, at, &repository, digest)?;
+                Ok(blob.ok_or(UpstreamError::NotFound)?.size)
+            })
+            .await
     }
 }

@@ -146,7 +146,8 @@ async fn run(service: &Arc<Service>, job: Job<ImportSubject>, lease: &Lease) -> 
     let ImportSubject(import, digest) = job.subject;
     let covered = service
         .store
-        .read(|at| rules::find_covering(at, &import.scope, &import.name));
+        .read(|at| rules::find_covering(at, &import.scope, &import.name))
+        .await;
     let Some(rule) = covered.map_err(Error::from)? else {
         return nothing;
     };
@@ -189,7 +190,7 @@ enum Visit {
 impl Bringing<'_> {
     /// Returns the number of stored images.
     async fn bring(&self, root: &Digest) -> Result<usize, Trouble> {
-        let Some((repository, source)) = self.place()? else {
+        let Some((repository, source)) = self.place().await? else {
             return Ok(0);
         };
         let (mut seen, mut stored, mut waiting_bytes) = (HashSet::new(), 0, 0);
@@ -197,7 +198,8 @@ impl Bringing<'_> {
         while let Some(visit) = visits.pop() {
             let fetched = match visit {
                 Visit::Find(digest) => {
-                    if !seen.insert(digest) || (digest != *root && self.is_here(&repository, &digest)?) {
+                    if !seen.insert(digest) || (digest != *root && self.is_here(&repository, &digest).await?)
+                    {
                         continue;
                     }
                     let fetched = source.fetch(self.service, &Reference::Digest(digest)).await?;
@@ -228,20 +230,24 @@ impl Bringing<'_> {
     }
 
     /// None if the repository is gone.
-    fn place(&self) -> Result<Option<(Repository, Source)>, Trouble> {
-        self.service.store.read(|at| {
-            let Some(repository) = repositories::find(at, &self.import.scope, &self.import.name)? else {
-                return Ok(None);
-            };
-            let origin = origin_of(self.service, at, &self.import.scope, self.rule)?;
-            Ok(Source::new(origin, self.rule, &self.import.name).map(|source| (repository, source)))
-        })
+    async fn place(&self) -> Result<Option<(Repository, Source)>, Trouble> {
+        self.service
+            .store
+            .read(|at| {
+                let Some(repository) = repositories::find(at, &self.import.scope, &self.import.name)? else {
+                    return Ok(None);
+                };
+                let origin = origin_of(self.service, at, &self.import.scope, self.rule)?;
+                Ok(Source::new(origin, self.rule, &self.import.name).map(|source| (repository, source)))
+            })
+            .await
     }
 
-    fn is_here(&self, repository: &Repository, digest: &Digest) -> Result<bool, Trouble> {
+    async fn is_here(&self, repository: &Repository, digest: &Digest) -> Result<bool, Trouble> {
         self.service
             .store
             .read(|at| Ok(stored_images::find(at, repository, digest)?.is_some()))
+            .await
     }
 
     async fn bring_blobs(
@@ -260,19 +266,21 @@ impl Bringing<'_> {
                 size_max: sizes.find(&repository.scope, &repository.name, blob.digest),
             };
             // If a client is fetching the blob at the same time, this waits for the end of that flight.
-            if !self.has(&target)? {
+            if !self.has(&target).await? {
                 target.bring(source).await?;
             }
         }
         Ok(())
     }
 
-    fn has(&self, target: &Target) -> Result<bool, Trouble> {
+    async fn has(&self, target: &Target) -> Result<bool, Trouble> {
         let store = &self.service.store;
-        store.read(|at| {
-            let found = stored_layers::find_linked(store, at, &target.repository, &target.digest)?;
-            Ok(found.is_some_and(|blob| blob.is_intact()))
-        })
+        store
+            .read(|at| {
+                let found = stored_layers::find_linked(store, at, &target.repository, &target.digest)?;
+                Ok(found.is_some_and(|blob| blob.is_intact()))
+            })
+            .await
     }
 
     /// Only the image that was requested gets an event, not the images that it names.

@@ -47,7 +47,7 @@ pub async fn pull_manifest(
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let here = stored_images::pull_manifest(ctx, repository, reference);
-    through(ctx, Wanted::at_home(repository, reference, true), here).await
+    through(ctx, Wanted::at_home(repository, reference, true), here.await).await
 }
 
 /// Returns the manifest; does not count as a pull.
@@ -57,7 +57,7 @@ pub async fn look_at_manifest(
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let here = stored_images::load_manifest(ctx, repository, reference);
-    through(ctx, Wanted::at_home(repository, reference, false), here).await
+    through(ctx, Wanted::at_home(repository, reference, false), here.await).await
 }
 
 async fn through(
@@ -97,11 +97,14 @@ pub(crate) async fn fetch_missing(
     wanted: &Wanted<'_>,
 ) -> Result<Option<StoredManifest>, Trouble> {
     let access = ctx.access("BatchGetImage", wanted.registry_id);
-    let Some(claim) = claim(ctx, access, wanted.name)? else {
+    let Some(claim) = claim(ctx, access, wanted.name).await? else {
         return Ok(None);
     };
     if let Some(repository) = &claim.repository
-        && ctx.store.read(|at| is_here(at, repository, wanted.reference))?
+        && ctx
+            .store
+            .read(|at| is_here(at, repository, wanted.reference))
+            .await?
     {
         return Ok(None);
     }
@@ -125,29 +128,35 @@ pub(super) struct Claim {
 }
 
 /// None if no rule covers the repository, or if the caller may not import into it.
-pub(super) fn claim(ctx: &Context, access: Access, name: &RepositoryName) -> Result<Option<Claim>, Error> {
+pub(super) async fn claim(
+    ctx: &Context,
+    access: Access,
+    name: &RepositoryName,
+) -> Result<Option<Claim>, Error> {
     if !ctx.caching.is_on() {
         return Ok(None);
     }
     let access = access.and("BatchImportUpstreamImage");
-    ctx.store.read(|at| {
-        let access = access.clone().at_home_of(at, name)?;
-        let Some(rule) = rules::find_covering(at, &access.scope, name)? else {
-            return Ok(None);
-        };
-        let repository = match find_permitted(at, &access, name) {
-            Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
-            found => found?,
-        };
-        let source = origin_of(ctx, at, &access.scope, &rule)
-            .and_then(|origin| Source::new(origin, &rule, name).ok_or(UpstreamError::NotFound.into()));
-        Ok(Some(Claim {
-            access,
-            rule,
-            source,
-            repository,
-        }))
-    })
+    ctx.store
+        .read(|at| {
+            let access = access.clone().at_home_of(at, name)?;
+            let Some(rule) = rules::find_covering(at, &access.scope, name)? else {
+                return Ok(None);
+            };
+            let repository = match find_permitted(at, &access, name) {
+                Err(error) if error.code == ErrorCode::AccessDeniedException => return Ok(None),
+                found => found?,
+            };
+            let source = origin_of(ctx, at, &access.scope, &rule)
+                .and_then(|origin| Source::new(origin, &rule, name).ok_or(UpstreamError::NotFound.into()));
+            Ok(Some(Claim {
+                access,
+                rule,
+                source,
+                repository,
+            }))
+        })
+        .await
 }
 
 /// The first request for an image of a repository also creates the repository.
@@ -200,7 +209,7 @@ async fn fetch(ctx: &Context, claim: Claim, wanted: &Wanted<'_>) -> Result<Store
         .sizes
         .note(&import.scope, &import.name, &fetched.manifest);
     if wanted.is_pull {
-        pulls::note_ahead(ctx, import.arriving(fetched.digest))?;
+        pulls::note_ahead(ctx, import.arriving(fetched.digest)).await?;
     }
     let (store_rules, kept) = (ctx.store_rules(), fetched.clone());
     ctx.store
@@ -237,11 +246,15 @@ async fn refresh(ctx: &Context, wanted: &Wanted<'_>, here: &Digest) -> Result<Op
         return Ok(None);
     };
     let now = ctx.clock.now();
-    if !ctx.store.read(|at| is_to_be_compared(ctx, at, wanted, tag))? {
+    if !ctx
+        .store
+        .read(|at| is_to_be_compared(ctx, at, wanted, tag))
+        .await?
+    {
         return Ok(None);
     }
     let access = ctx.access("BatchGetImage", wanted.registry_id);
-    let Some(claim) = claim(ctx, access, wanted.name)? else {
+    let Some(claim) = claim(ctx, access, wanted.name).await? else {
         return Ok(None);
     };
     let Some(repository) = &claim.repository else {

@@ -123,7 +123,7 @@ impl Order {
     /// None if the blob is stored here, because another flight just ended.
     async fn begin(&self) -> Result<Option<Begun>, Trouble> {
         let place = self.service.caching.flights.place().await?;
-        if self.is_here()? {
+        if self.is_here().await? {
             return Ok(None);
         }
         let asked = upstreams(&self.service)?.blob(&self.upstream, &self.source, &self.key.2);
@@ -141,16 +141,18 @@ impl Order {
         }))
     }
 
-    fn is_here(&self) -> Result<bool, Trouble> {
+    async fn is_here(&self) -> Result<bool, Trouble> {
         let (scope, name, digest) = &self.key;
         let store = &self.service.store;
-        store.read(|at| {
-            let Some(repository) = repositories::find(at, scope, name)? else {
-                return Ok(false);
-            };
-            let found = stored_layers::find_linked(store, at, &repository, digest)?;
-            Ok(found.is_some_and(|blob| blob.is_intact()))
-        })
+        store
+            .read(|at| {
+                let Some(repository) = repositories::find(at, scope, name)? else {
+                    return Ok(false);
+                };
+                let found = stored_layers::find_linked(store, at, &repository, digest)?;
+                Ok(found.is_some_and(|blob| blob.is_intact()))
+            })
+            .await
     }
 
     /// The repository; created if it is missing, now that the upstream has an image for it.
@@ -162,10 +164,15 @@ impl Order {
                 let opening = move |tx: &Tx<'_>| open(tx, &access, &name, &quotas);
                 self.service.store.write(opening).await?
             }
-            None => self.service.store.read(|at| {
-                let found = repositories::find(at, &scope, &name)?;
-                found.ok_or_else(|| repositories::not_found(&scope, &name))
-            })?,
+            None => {
+                self.service
+                    .store
+                    .read(|at| {
+                        let found = repositories::find(at, &scope, &name)?;
+                        found.ok_or_else(|| repositories::not_found(&scope, &name))
+                    })
+                    .await?
+            }
         };
         Ok(found)
     }
@@ -235,7 +242,9 @@ impl Order {
 
     async fn open_file(&self, repository: &Repository) -> Result<BlobContent, Trouble> {
         let store = &self.service.store;
-        let found = store.read(|at| stored_layers::find_linked(store, at, repository, &self.key.2));
+        let found = store
+            .read(|at| stored_layers::find_linked(store, at, repository, &self.key.2))
+            .await;
         let blob = found?.ok_or(UpstreamError::NotFound)?;
         let opened = store.blobs().open(&blob).await;
         let opened = opened.map_err(|error| Error::server("a layer could not be read").caused_by(error))?;

@@ -100,7 +100,8 @@ impl Source {
             Origin::Here { .. } => {
                 return service
                     .store
-                    .read(|at| self.read_here(service.clock.now(), at, reference));
+                    .read(|at| self.read_here(service.clock.now(), at, reference))
+                    .await;
             }
             Origin::Elsewhere(upstream) => upstream,
         };

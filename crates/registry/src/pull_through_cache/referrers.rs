@@ -60,7 +60,7 @@ async fn ask(
     name: &RepositoryName,
     subject: &Digest,
 ) -> Result<Vec<ImageReferrer>, Trouble> {
-    let Some(claim) = claim(ctx, ctx.access("BatchGetImage", registry_id), name)? else {
+    let Some(claim) = claim(ctx, ctx.access("BatchGetImage", registry_id), name).await? else {
         return Ok(Vec::new());
     };
     let source = claim.source?;

@@ -7,12 +7,14 @@ use crate::{Context, Error, replication};
 pub async fn describe_registry(ctx: &Context, _input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeRegistry", None);
 
-    ctx.store.read(|at| {
-        access.registry(at)?;
-        let configuration = replication::describe_configuration(at, &access.scope)?;
-        Ok(Output {
-            registry_id: Some(access.scope.registry_id.clone()),
-            replication_configuration: Some(configuration),
+    ctx.store
+        .read(|at| {
+            access.registry(at)?;
+            let configuration = replication::describe_configuration(at, &access.scope)?;
+            Ok(Output {
+                registry_id: Some(access.scope.registry_id.clone()),
+                replication_configuration: Some(configuration),
+            })
         })
-    })
+        .await
 }

@@ -10,13 +10,16 @@ use crate::{Context, Error};
 pub async fn get_account_setting(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetAccountSetting", None);
 
-    let value = ctx.store.read(|at| {
-        access.registry(at)?;
-        let values = values_of(input.name.as_str())?;
-        let default = values.first().copied().unwrap_or_default();
-        let value = find(at, &access.scope, input.name.as_str())?;
-        Ok::<_, Error>(value.unwrap_or_else(|| default.to_owned()))
-    })?;
+    let value = ctx
+        .store
+        .read(|at| {
+            access.registry(at)?;
+            let values = values_of(input.name.as_str())?;
+            let default = values.first().copied().unwrap_or_default();
+            let value = find(at, &access.scope, input.name.as_str())?;
+            Ok::<_, Error>(value.unwrap_or_else(|| default.to_owned()))
+        })
+        .await?;
 
     // In the model, the value has the type of a setting's name.
     let value = stored(AccountSettingName::parse(value))?;

@@ -8,11 +8,13 @@ use crate::{Context, Error};
 pub async fn get_registry_policy(ctx: &Context, _input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetRegistryPolicy", None);
 
-    ctx.store.read(|at| {
-        access.registry(at)?;
-        Ok(Output {
-            policy_text: Some(load_policy(at, &access.scope)?),
-            registry_id: Some(access.scope.registry_id.clone()),
+    ctx.store
+        .read(|at| {
+            access.registry(at)?;
+            Ok(Output {
+                policy_text: Some(load_policy(at, &access.scope)?),
+                registry_id: Some(access.scope.registry_id.clone()),
+            })
         })
-    })
+        .await
 }

@@ -39,7 +39,7 @@ pub(super) async fn bring_needs(
     digest: &Digest,
     lease: &Lease,
 ) -> Result<(), Refusal> {
-    let Some(original) = find_original(service, route, digest)? else {
+    let Some(original) = find_original(service, route, digest).await? else {
         return Ok(());
     };
     bring_children(service, route, &original, lease)
@@ -62,10 +62,10 @@ async fn bring_children(
     let mut waiting = Vec::new();
     waiting.extend(parent.children().iter().rev().map(|child| (*child, Visit::First)));
     while let Some((digest, visit)) = waiting.pop() {
-        if visit == Visit::First && (!seen.insert(digest) || is_there(service, route, &digest)?) {
+        if visit == Visit::First && (!seen.insert(digest) || is_there(service, route, &digest).await?) {
             continue;
         }
-        let Some(original) = find_original(service, route, &digest)? else {
+        let Some(original) = find_original(service, route, &digest).await? else {
             continue;
         };
         if visit == Visit::First && !original.children().is_empty() {
@@ -95,22 +95,28 @@ enum Visit {
     AfterChildren,
 }
 
-fn find_original(service: &Service, route: &Route, digest: &Digest) -> Result<Option<Original>, Error> {
-    service.store.read(|at| {
-        let Some(from) = repositories::find(at, &route.source, &route.name)? else {
-            return Ok(None);
-        };
-        Ok(Original::find(at, &from, digest)?)
-    })
+async fn find_original(service: &Service, route: &Route, digest: &Digest) -> Result<Option<Original>, Error> {
+    service
+        .store
+        .read(|at| {
+            let Some(from) = repositories::find(at, &route.source, &route.name)? else {
+                return Ok(None);
+            };
+            Ok(Original::find(at, &from, digest)?)
+        })
+        .await
 }
 
-fn is_there(service: &Service, route: &Route, digest: &Digest) -> Result<bool, Error> {
-    service.store.read(|at| {
-        let Some(to) = repositories::find(at, &route.destination, &route.name)? else {
-            return Ok(false);
-        };
-        Ok(stored_images::find(at, &to, digest)?.is_some())
-    })
+async fn is_there(service: &Service, route: &Route, digest: &Digest) -> Result<bool, Error> {
+    service
+        .store
+        .read(|at| {
+            let Some(to) = repositories::find(at, &route.destination, &route.name)? else {
+                return Ok(false);
+            };
+            Ok(stored_images::find(at, &to, digest)?.is_some())
+        })
+        .await
 }
 
 async fn link_many(

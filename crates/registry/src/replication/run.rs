@@ -41,7 +41,7 @@ impl Work for Replication {
 async fn carry_out(service: &Service, shipment: &Shipment, lease: &Lease) -> Result<Outcome, Error> {
     let mut sum = Settled::default();
     loop {
-        if wants_image(service, shipment)? {
+        if wants_image(service, shipment).await? {
             let needs = bring_needs(service, &shipment.route, &shipment.digest, lease).await;
             needs.map_err(|refusal| refusal.error)?;
         }
@@ -64,11 +64,14 @@ async fn carry_out(service: &Service, shipment: &Shipment, lease: &Lease) -> Res
 }
 
 /// Whether the image must be copied before anything is settled.
-fn wants_image(service: &Service, shipment: &Shipment) -> Result<bool, Error> {
-    service.store.read(|at| {
-        let found = find_pending(at, shipment)?;
-        Ok(found.is_some_and(|(_, pending)| pending.status.is_some() && pending.image.is_some()))
-    })
+async fn wants_image(service: &Service, shipment: &Shipment) -> Result<bool, Error> {
+    service
+        .store
+        .read(|at| {
+            let found = find_pending(at, shipment)?;
+            Ok(found.is_some_and(|(_, pending)| pending.status.is_some() && pending.image.is_some()))
+        })
+        .await
 }
 
 async fn record_refusal(

@@ -6,15 +6,18 @@ use ecru_platform::paging::Room;
 use crate::records::repositories::list;
 use crate::{Context, Error};
 
-pub fn catalog(ctx: &Context, limit: u32, last: Option<&str>) -> Result<Page<String, String>, Error> {
+pub async fn catalog(ctx: &Context, limit: u32, last: Option<&str>) -> Result<Page<String, String>, Error> {
     let access = ctx.access("DescribeRepositories", None);
 
     // A thousand repositories are small, so they are read in place.
-    let page = ctx.store.read(|at| {
-        access.every_repository(at)?;
-        let room = Room::new(limit);
-        Ok::<_, Error>(list(at, &access.scope, last.unwrap_or_default(), &room)?)
-    })?;
+    let page = ctx
+        .store
+        .read(|at| {
+            access.every_repository(at)?;
+            let room = Room::new(limit);
+            Ok::<_, Error>(list(at, &access.scope, last.unwrap_or_default(), &room)?)
+        })
+        .await?;
     let names = page
         .items
         .iter()

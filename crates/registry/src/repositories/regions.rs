@@ -7,26 +7,28 @@ use crate::{Context, Error};
 
 /// The other regions in which the caller's own account has a repository of this name, and how this client can
 /// reach it there.
-pub fn hint_at_other_regions(ctx: &Context, name: &RepositoryName) -> Result<Option<String>, Error> {
+pub async fn hint_at_other_regions(ctx: &Context, name: &RepositoryName) -> Result<Option<String>, Error> {
     // A download address opens one layer only and must not reveal other repositories.
     if ctx.granted || ctx.caller.registry_id != ctx.scope.registry_id {
         return Ok(None);
     }
-    Ok(hint(ctx, name, &visible_regions(ctx, name)?))
+    Ok(hint(ctx, name, &visible_regions(ctx, name).await?))
 }
 
-fn visible_regions(ctx: &Context, name: &RepositoryName) -> Result<Vec<Scope>, Error> {
+async fn visible_regions(ctx: &Context, name: &RepositoryName) -> Result<Vec<Scope>, Error> {
     let access = ctx.access("DescribeRepositories", None);
-    ctx.store.read(|at| {
-        let mut visible = Vec::new();
-        for region in regions_with(at, &ctx.scope, name)? {
-            // Callers that may not see it cannot tell that it exists.
-            if let Ok(Some(found)) = access.in_region(region).find_repository(at, name) {
-                visible.push(found.scope);
+    ctx.store
+        .read(|at| {
+            let mut visible = Vec::new();
+            for region in regions_with(at, &ctx.scope, name)? {
+                // Callers that may not see it cannot tell that it exists.
+                if let Ok(Some(found)) = access.in_region(region).find_repository(at, name) {
+                    visible.push(found.scope);
+                }
             }
-        }
-        Ok(visible)
-    })
+            Ok(visible)
+        })
+        .await
 }
 
 /// If no host of ECR's form is certain to reach the server, a token of that region works under the host of

@@ -64,7 +64,7 @@ impl Work for RepositoryRemoval {
 async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     let store = &service.store;
     let mut removed = 0;
-    while let Some(repository_id) = next_deleted(store)? {
+    while let Some(repository_id) = next_deleted(store).await? {
         store.uploads().abandon_all(repository_id).await?;
         while remove_batch(store, lease, repository_id).await? {}
         removed += 1;
@@ -80,14 +80,16 @@ async fn run(service: &Service, lease: &Lease) -> Result<Outcome, Error> {
     Ok(Outcome::Done(json!({ "repositories": removed })))
 }
 
-fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
-    store.read(|at| {
-        Ok(at.find(
-            "SELECT id FROM repositories WHERE deleted = 1 LIMIT 1",
-            &[],
-            |row| row.integer(0),
-        )?)
-    })
+async fn next_deleted(store: &Store) -> Result<Option<i64>, Error> {
+    store
+        .read(|at| {
+            Ok(at.find(
+                "SELECT id FROM repositories WHERE deleted = 1 LIMIT 1",
+                &[],
+                |row| row.integer(0),
+            )?)
+        })
+        .await
 }
 
 /// Whether anything is left to remove.

@@ -36,12 +36,13 @@ impl StoredEcosystems {
         scanner: &Arc<dyn ImageScanner>,
         report: Option<&Report>,
     ) -> Result<(), Error> {
-        self.forget_what_went(store)?;
+        self.forget_what_went(store).await?;
         let mut seen = HashSet::new();
         loop {
             let after = self.last.as_ref().map_or(0, |(id, ..)| *id);
             let page = store
-                .read(|at| stored_images::stored_after(at, after, IMAGES_PER_PAGE).map_err(Error::from))?;
+                .read(|at| stored_images::stored_after(at, after, IMAGES_PER_PAGE).map_err(Error::from))
+                .await?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -58,9 +59,11 @@ impl StoredEcosystems {
         }
     }
 
-    fn forget_what_went(&mut self, store: &Store) -> Result<(), Error> {
+    async fn forget_what_went(&mut self, store: &Store) -> Result<(), Error> {
         let Some(last) = self.last else { return Ok(()) };
-        let found = store.read(|at| stored_images::stored_after(at, last.0 - 1, 1).map_err(Error::from))?;
+        let found = store
+            .read(|at| stored_images::stored_after(at, last.0 - 1, 1).map_err(Error::from))
+            .await?;
         if found.first().map(mark) != Some(last) {
             *self = Self::default();
         }
@@ -76,7 +79,7 @@ impl StoredEcosystems {
         if !is_scannable(&image.media_type, image.artifact_media_type.as_deref()) {
             return Ok(());
         }
-        let layers = store.read(|at| stored_images::layers_of(at, image));
+        let layers = store.read(|at| stored_images::layers_of(at, image)).await;
         let layers = layers.map_err(|error| ScanProblem::Scanner(Box::new(error)))?;
         let mut result = Ok(());
         for digest in layers {

@@ -17,7 +17,7 @@ pub(super) fn layer(store: &Store, digest: Digest) -> ScanLayer {
 /// None for a layer that is stored elsewhere.
 async fn open(store: &Store, digest: Digest) -> Result<Option<BlobContent>, ScanProblem> {
     let failed = |error: BlobError| ScanProblem::Scanner(Box::new(error));
-    let found = store.read(|at| store.blobs().find(at, &digest));
+    let found = store.read(|at| store.blobs().find(at, &digest)).await;
     let Some(blob) = found.map_err(|error| failed(error.into()))? else {
         return Ok(None);
     };

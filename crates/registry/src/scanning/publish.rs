@@ -65,7 +65,7 @@ pub(super) async fn publish(
     };
     // No events report the findings of basic scans.
     let observer = if subject.scan.kind == ScanType::Enhanced && has_counts(verdict.status) {
-        Some(service.store.read(|at| Observer::of(at, &subject))?)
+        Some(service.store.read(|at| Observer::of(at, &subject)).await?)
     } else {
         None
     };
@@ -181,7 +181,8 @@ impl Observer {
             let room = Room::new(FINDINGS_PER_PAGE);
             let page = service
                 .store
-                .read(|at| record::findings(at, &self.subject.scan, position, (&room, 0)))?;
+                .read(|at| record::findings(at, &self.subject.scan, position, (&room, 0)))
+                .await?;
             let mut went = page.items;
             went.retain(|finding| !found.contains(&finding_arn(&of, finding)));
             self.tell(service, lease, (went, "CLOSED")).await?;

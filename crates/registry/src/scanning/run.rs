@@ -42,12 +42,19 @@ async fn run(service: &Arc<Service>, job: &Job<ImageSubject>, lease: &Lease) -> 
     let now = service.clock.now();
     // Read before the scan: advisories that are loaded during the scan are not those that it used.
     let revision = revision(service).await;
-    let found = service.store.read(|at| Work::find(at, job, (now, revision)))?;
+    let found = service
+        .store
+        .read(|at| Work::find(at, job, (now, revision)))
+        .await?;
     let Some(work) = found else {
         return nothing();
     };
 
-    let result = match service.store.read(|at| presets::find(at, &job.subject.digest))? {
+    let result = match service
+        .store
+        .read(|at| presets::find(at, &job.subject.digest))
+        .await?
+    {
         Some(findings) => Ok(presets::report(findings)),
         None => match scan(service, &work).await {
             Err(ScanProblem::Scanner(cause)) if job.attempts < ATTEMPTS_MAX => {

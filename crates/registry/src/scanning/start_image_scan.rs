@@ -27,11 +27,14 @@ pub async fn start_image_scan(ctx: &Context, input: Input) -> Result<Output, Err
         image_id: id,
         ..
     } = input;
-    let lacking = ctx.store.read(|at| {
-        let (_, image) = load_scannable(at, &access, &name, &id)?;
-        let scan = record::find(at, image.id, ScanType::Basic)?;
-        Ok::<_, Error>(scan.is_some_and(|scan| scan.lacking_revision.is_some()))
-    })?;
+    let lacking = ctx
+        .store
+        .read(|at| {
+            let (_, image) = load_scannable(at, &access, &name, &id)?;
+            let scan = record::find(at, image.id, ScanType::Basic)?;
+            Ok::<_, Error>(scan.is_some_and(|scan| scan.lacking_revision.is_some()))
+        })
+        .await?;
     let revision = if lacking {
         advisories_revision(&ctx.service).await?
     } else {

@@ -66,7 +66,8 @@ async fn run(service: &Arc<Service>, job: &Job<()>, lease: &Lease) -> Result<Out
     let scope = &job.scope;
     let configuration = service
         .store
-        .read(|at| Ok::<_, Error>(Configuration::find(at, scope)?))?;
+        .read(|at| Ok::<_, Error>(Configuration::find(at, scope)?))
+        .await?;
     let sweep = Sweep {
         scope: scope.clone(),
         configuration,
@@ -79,7 +80,8 @@ async fn run(service: &Arc<Service>, job: &Job<()>, lease: &Lease) -> Result<Out
     loop {
         let page = service
             .store
-            .read(|at| Ok::<_, Error>(repositories::list(at, scope, &last, &Room::new(ROWS_PER_BATCH))?))?;
+            .read(|at| Ok::<_, Error>(repositories::list(at, scope, &last, &Room::new(ROWS_PER_BATCH))?))
+            .await?;
         for repository in page.items {
             images += sweep.repository(service, repository).await?;
         }
@@ -117,7 +119,8 @@ impl Sweep {
         loop {
             let page = service
                 .store
-                .read(|at| Ok::<_, Error>(examine(at, repository.id, last)?))?;
+                .read(|at| Ok::<_, Error>(examine(at, repository.id, last)?))
+                .await?;
             let Some(reached) = page.last() else {
                 return Ok(taken_up);
             };

@@ -12,21 +12,23 @@ use crate::{Context, Error, stored_images};
 pub async fn describe_image_signing_status(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("DescribeImageSigningStatus", input.registry_id.as_ref());
 
-    ctx.store.read(|at| {
-        let repository = access.repository(at, &input.repository_name)?;
-        let image = stored_images::load(at, &repository, &input.image_id)?;
-        let statuses = statuses_of(at, &repository, image.id)?;
+    ctx.store
+        .read(|at| {
+            let repository = access.repository(at, &input.repository_name)?;
+            let image = stored_images::load(at, &repository, &input.image_id)?;
+            let statuses = statuses_of(at, &repository, image.id)?;
 
-        Ok(Output {
-            image_id: Some(ImageIdentifier {
-                image_digest: Some(image.digest.to_string()),
-                image_tag: input.image_id.image_tag,
-            }),
-            registry_id: Some(repository.scope.registry_id),
-            repository_name: Some(repository.name),
-            signing_statuses: Some(statuses),
+            Ok(Output {
+                image_id: Some(ImageIdentifier {
+                    image_digest: Some(image.digest.to_string()),
+                    image_tag: input.image_id.image_tag,
+                }),
+                registry_id: Some(repository.scope.registry_id),
+                repository_name: Some(repository.name),
+                signing_statuses: Some(statuses),
+            })
         })
-    })
+        .await
 }
 
 /// At most one for each rule that any configuration contained while tags were set on the image.

@@ -8,10 +8,13 @@ use crate::{Context, Error};
 pub async fn get_signing_configuration(ctx: &Context, _input: Input) -> Result<Output, Error> {
     let access = ctx.access("GetSigningConfiguration", None);
 
-    let configuration = ctx.store.read(|at| {
-        access.registry(at)?;
-        load(at, &access.scope)
-    })?;
+    let configuration = ctx
+        .store
+        .read(|at| {
+            access.registry(at)?;
+            load(at, &access.scope)
+        })
+        .await?;
     Ok(Output {
         registry_id: Some(access.scope.registry_id),
         signing_configuration: Some(configuration),

@@ -10,26 +10,26 @@ use crate::state::kept_manifests::{Kept, Key};
 use crate::{Context, Error};
 
 /// Returns the manifest; does not count as a pull.
-pub fn load_manifest(
+pub async fn load_manifest(
     ctx: &Context,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let access = ctx.access("BatchGetImage", None);
-    load(ctx, &access, repository, reference, false)
+    load(ctx, &access, repository, reference, false).await
 }
 
 /// Returns the manifest; counts as a pull of the image.
-pub fn pull_manifest(
+pub async fn pull_manifest(
     ctx: &Context,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<StoredManifest, Error> {
     let access = ctx.access("BatchGetImage", None);
-    load(ctx, &access, repository, reference, true)
+    load(ctx, &access, repository, reference, true).await
 }
 
-pub(crate) fn load(
+pub(crate) async fn load(
     ctx: &Context,
     access: &Access,
     repository: &RepositoryName,
@@ -49,7 +49,7 @@ pub(crate) fn load(
         return Ok(kept.manifest);
     }
 
-    let (kept, is_for_all) = ctx.store.read(|at| read(ctx, access, at, &key, is_pull))?;
+    let (kept, is_for_all) = ctx.store.read(|at| read(ctx, access, at, &key, is_pull)).await?;
     if let Some(settled) = settled.filter(|_| is_for_all)
         && ctx.store.settled() == Some(settled)
     {

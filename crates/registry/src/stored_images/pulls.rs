@@ -37,9 +37,9 @@ pub(crate) fn note(
 }
 
 /// Records that the caller receives an image that is stored later.
-pub(crate) fn note_ahead(ctx: &Context, arriving: Arriving) -> Result<(), StoreError> {
+pub(crate) async fn note_ahead(ctx: &Context, arriving: Arriving) -> Result<(), StoreError> {
     let is_excluded = |at: &Snapshot<'_>| pull_time_exclusions::excludes(at, &arriving.scope, &ctx.caller);
-    if !ctx.store.read(is_excluded)? {
+    if !ctx.store.read(is_excluded).await? {
         ctx.pulls.note_ahead(arriving, ctx.clock.now());
     }
     Ok(())

@@ -17,7 +17,8 @@ pub async fn find_blob(ctx: &Context, repository: &RepositoryName, digest: &Dige
     let access = ctx.access("BatchCheckLayerAvailability", None);
     let (repository, blob, link) = ctx
         .store
-        .read(|at| look_up(ctx, at, &access, repository, digest))?;
+        .read(|at| look_up(ctx, at, &access, repository, digest))
+        .await?;
     let missing = || layer_not_found(&repository, &digest.to_string());
 
     if !ctx.store.blobs().check(&blob).await? {
@@ -40,14 +41,17 @@ pub async fn open_blob(
     digest: &Digest,
 ) -> Result<BlobReader, Error> {
     let access = ctx.access("GetDownloadUrlForLayer", None);
-    let (repository, blob) = ctx.store.read(|at| {
-        let (repository, blob, _) = look_up(ctx, at, &access, repository, digest)?;
-        // An archived image cannot be pulled, nor can blobs that only archived images need.
-        if is_archived(at, &repository, blob.id)? {
-            return Err(layer_not_found(&repository, &digest.to_string()));
-        }
-        Ok((repository, blob))
-    })?;
+    let (repository, blob) = ctx
+        .store
+        .read(|at| {
+            let (repository, blob, _) = look_up(ctx, at, &access, repository, digest)?;
+            // An archived image cannot be pulled, nor can blobs that only archived images need.
+            if is_archived(at, &repository, blob.id)? {
+                return Err(layer_not_found(&repository, &digest.to_string()));
+            }
+            Ok((repository, blob))
+        })
+        .await?;
     match ctx.store.blobs().open(&blob).await {
         Ok(reader) => Ok(reader),
         Err(BlobError::Missing) => Err(layer_not_found(&repository, &digest.to_string())),
@@ -95,7 +99,7 @@ pub async fn put_blob(
 
 /// The request that sends the first bytes may create the repository; other requests do not wait for the writer.
 async fn load_to_push(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
-    match super::load(ctx, access, name) {
+    match super::load(ctx, access, name).await {
         Err(error) if error.code == ErrorCode::RepositoryNotFoundException => {
             let (access, name, quotas) = (access.clone(), name.clone(), ctx.configuration.quotas);
             ctx.store

@@ -99,16 +99,19 @@ pub(crate) async fn answered_as_existing(
     blob_ids: Vec<i64>,
 ) -> Result<Vec<i64>, Error> {
     let machine_now = ctx.clock.machine_milliseconds();
-    let stale = ctx.store.read(|at| {
-        let mut stale = Vec::new();
-        for blob_id in blob_ids {
-            let link = links::find(at, repository_id, blob_id)?;
-            if !link.is_some_and(|link| was_used_lately(link, machine_now)) {
-                stale.push(blob_id);
+    let stale = ctx
+        .store
+        .read(|at| {
+            let mut stale = Vec::new();
+            for blob_id in blob_ids {
+                let link = links::find(at, repository_id, blob_id)?;
+                if !link.is_some_and(|link| was_used_lately(link, machine_now)) {
+                    stale.push(blob_id);
+                }
             }
-        }
-        Ok::<_, Error>(stale)
-    })?;
+            Ok::<_, Error>(stale)
+        })
+        .await?;
     if stale.is_empty() {
         return Ok(Vec::new());
     }
@@ -191,7 +194,7 @@ pub(crate) async fn take(
         Ok(upload) => Ok(upload),
         Err(TakeError::NotFound) => Err(upload_not_found(repository, id)),
         Err(TakeError::Busy) => {
-            let held = uploads.offset(repository.id, id)?.unwrap_or(0);
+            let held = uploads.offset(repository.id, id).await?.unwrap_or(0);
             Err(invalid_part(
                 repository,
                 id,
@@ -203,8 +206,8 @@ pub(crate) async fn take(
     }
 }
 
-pub(crate) fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
-    ctx.store.read(|at| access.repository(at, name))
+pub(crate) async fn load(ctx: &Context, access: &Access, name: &RepositoryName) -> Result<Repository, Error> {
+    ctx.store.read(|at| access.repository(at, name)).await
 }
 
 /// Converts the error of a failed append to the error that the client receives.
@@ -275,7 +278,7 @@ mod tests {
 
         let gone = answered_as_existing(&ctx, 1, vec![5, 6]).await.unwrap();
         assert_eq!(gone, [6]);
-        let link = ctx.store.read(|at| links::find(at, 1, 5)).unwrap().unwrap();
+        let link = ctx.store.read(|at| links::find(at, 1, 5)).await.unwrap().unwrap();
         assert!(link.used_at > 0, "the one that stands is kept for longer");
     }
 }

@@ -23,7 +23,7 @@ pub async fn mount_blob(
         source: from.cloned(),
         digest: *digest,
     };
-    let Some((_, blob)) = ctx.store.read(|at| mount.find(&ctx.store, at))? else {
+    let Some((_, blob)) = ctx.store.read(|at| mount.find(&ctx.store, at)).await? else {
         return Ok(false);
     };
     if !ctx.store.blobs().check(&blob).await? {

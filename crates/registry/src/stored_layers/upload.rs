@@ -38,17 +38,20 @@ pub(crate) async fn begin(
     let store = ctx.store.clone();
     let quotas = ctx.configuration.quotas;
     let max = quotas.count(Quota::UploadsPerRepository);
-    let given = ctx.store.read(|at| {
-        let Some(repository) = access.find_repository(at, &name)? else {
-            return Ok(None);
-        };
-        let new = NewUpload {
-            repository_id: repository.id,
-            algorithm,
-            now_milliseconds: machine_now,
-        };
-        store.uploads().give(at, new, max).map_err(Error::from)
-    })?;
+    let given = ctx
+        .store
+        .read(|at| {
+            let Some(repository) = access.find_repository(at, &name)? else {
+                return Ok(None);
+            };
+            let new = NewUpload {
+                repository_id: repository.id,
+                algorithm,
+                now_milliseconds: machine_now,
+            };
+            store.uploads().give(at, new, max).map_err(Error::from)
+        })
+        .await?;
     if let Some(id) = given {
         return Ok(id);
     }
@@ -72,7 +75,7 @@ pub async fn append_to_upload(
     id: &UploadId,
     mut chunk: Chunk<impl ByteSource>,
 ) -> Result<u64, Error> {
-    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository).await?;
     let mut upload = take(ctx, &repository, id).await?;
     let (durability, room) = match chunk.range {
         Some(range) => (
@@ -101,7 +104,7 @@ pub async fn finish_upload(
 ) -> Result<(), Error> {
     // The request may carry the last bytes.
     let access = ctx.access("CompleteLayerUpload", None).and("UploadLayerPart");
-    let repository = load(ctx, &access, repository)?;
+    let repository = load(ctx, &access, repository).await?;
     let mut upload = take(ctx, &repository, id).await?;
     let room = match last.range {
         Some(range) => check_range(ctx, &repository, id, &upload, range)?,
@@ -116,13 +119,13 @@ pub async fn finish_upload(
 }
 
 pub async fn upload_offset(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
-    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
-    let offset = ctx.store.uploads().offset(repository.id, id)?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository).await?;
+    let offset = ctx.store.uploads().offset(repository.id, id).await?;
     offset.ok_or_else(|| upload_not_found(&repository, id))
 }
 
 pub async fn cancel_upload(ctx: &Context, repository: &RepositoryName, id: &UploadId) -> Result<(), Error> {
-    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository)?;
+    let repository = load(ctx, &ctx.access("UploadLayerPart", None), repository).await?;
     let upload = take(ctx, &repository, id).await?;
     Ok(upload.cancel().await?)
 }

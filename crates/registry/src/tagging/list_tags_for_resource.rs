@@ -9,10 +9,12 @@ use crate::{Context, Error};
 pub async fn list_tags_for_resource(ctx: &Context, input: Input) -> Result<Output, Error> {
     let (access, name) = resource(ctx, &input.resource_arn, "ListTagsForResource")?;
 
-    ctx.store.read(|at| {
-        let repository = access.repository(at, &name)?;
-        Ok(Output {
-            tags: Some(list(at, repository.id)?),
+    ctx.store
+        .read(|at| {
+            let repository = access.repository(at, &name)?;
+            Ok(Output {
+                tags: Some(list(at, repository.id)?),
+            })
         })
-    })
+        .await
 }

@@ -29,10 +29,13 @@ pub async fn put_requirement(service: &Service, place: ScopedName, key: KeyRefer
 }
 
 pub async fn find_requirement(service: &Service, place: &ScopedName) -> Result<Option<KeyReference>, Error> {
-    service.store.read(|at| {
-        let repository = repositories::load(at, &place.scope, &place.repository_name)?;
-        Ok(find(at, repository.id)?)
-    })
+    service
+        .store
+        .read(|at| {
+            let repository = repositories::load(at, &place.scope, &place.repository_name)?;
+            Ok(find(at, repository.id)?)
+        })
+        .await
 }
 
 /// Returns whether the requirement existed.

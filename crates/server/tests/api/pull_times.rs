@@ -71,9 +71,9 @@ async fn a_pull_through_the_other_door_counts_as_well() {
     let api = demo().await;
     let name = ecru_model::RepositoryName::parse("demo").unwrap();
     let tag = Reference::Tag(ecru_model::ImageTag::parse("two").unwrap());
-    load_manifest(&api.context(), &name, &tag).unwrap();
+    load_manifest(&api.context(), &name, &tag).await.unwrap();
     assert_eq!(pulled(&api, "two").await, Value::Null, "somebody who only looks");
-    pull_manifest(&api.context(), &name, &tag).unwrap();
+    pull_manifest(&api.context(), &name, &tag).await.unwrap();
     assert_eq!(pulled(&api, "two").await, START);
 }
 

@@ -1,5 +1,6 @@
 //! The registry as a whole: its description, its account settings, and its authorization tokens.
 
+use crate::api::AtOnce as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecru_model::{Region, RegistryId, Scope};
@@ -140,7 +141,9 @@ fn entered(api: &Api, password: &str, host: Option<Scope>) -> Option<Context> {
         user: "AWS",
         password,
     };
-    enter(api.service(), b"", credentials, host, endpoint()).ok()
+    enter(api.service(), b"", credentials, host, endpoint())
+        .at_once()
+        .ok()
 }
 
 fn scope(account: &str, region: &str) -> Scope {

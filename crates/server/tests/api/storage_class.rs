@@ -1,5 +1,6 @@
 //! Archived images: not available to pulls, and restored after a wait or by a push.
 
+use crate::api::AtOnce as _;
 use ecru_model::{Digest, ErrorCode, RepositoryName};
 use ecru_registry::Pace;
 use ecru_registry::images::{Reference, load_manifest};
@@ -39,6 +40,7 @@ impl Api {
             &RepositoryName::parse("demo").unwrap(),
             &reference,
         )
+        .at_once()
         .is_ok()
     }
 

@@ -67,7 +67,9 @@ impl Api {
         let text = String::from_utf8(STANDARD.decode(token).unwrap()).unwrap();
         let (user, password) = text.split_once(':').unwrap();
         let credentials = Credentials::Basic { user, password };
-        enter(self.service(), token.as_bytes(), credentials, None, endpoint()).unwrap()
+        enter(self.service(), token.as_bytes(), credentials, None, endpoint())
+            .await
+            .unwrap()
     }
 
     async fn identity(&self) -> (String, String, String) {

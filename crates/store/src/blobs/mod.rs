@@ -89,7 +89,7 @@ impl Blobs {
             Err(BlobError::Missing) => {}
             other => return other,
         }
-        match self.core.read(|at| tables::blobs::find(at, &blob.digest))? {
+        match self.core.read(|at| tables::blobs::find(at, &blob.digest)).await? {
             Some(now) if now.place != blob.place => self.open_as_found(&now).await,
             Some(now) => {
                 self.record_damage(&now).await;
@@ -136,7 +136,10 @@ impl Blobs {
 
     /// Blobs in rows are small, so they are hashed at each read.
     async fn verified_bytes(&self, blob: &Blob) -> Result<Bytes, BlobError> {
-        let bytes = self.core.read(|at| tables::blobs::find_bytes(at, &blob.digest))?;
+        let bytes = self
+            .core
+            .read(|at| tables::blobs::find_bytes(at, &blob.digest))
+            .await?;
         let bytes = Bytes::from(bytes.ok_or(BlobError::Missing)?);
         if Digest::computed(blob.digest.algorithm(), &bytes) == blob.digest {
             return Ok(bytes);

@@ -47,7 +47,7 @@ impl Rehash {
         let _turn = turn.lock().await;
         let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
 
-        let verdict = match self.known(blob, name)? {
+        let verdict = match self.known(blob, name).await? {
             Some(verdict) => verdict,
             None => self.hash_and_record(blob, name).await?,
         };
@@ -56,8 +56,8 @@ impl Rehash {
     }
 
     /// Reads the row again: another caller may just have hashed the file.
-    fn known(&self, blob: &Blob, name: FileName) -> Result<Option<Verdict>, StoreError> {
-        let Some(row) = self.core.read(|at| blobs::find(at, &blob.digest))? else {
+    async fn known(&self, blob: &Blob, name: FileName) -> Result<Option<Verdict>, StoreError> {
+        let Some(row) = self.core.read(|at| blobs::find(at, &blob.digest)).await? else {
             return Ok(Some(Verdict::Missing));
         };
         match row.place {

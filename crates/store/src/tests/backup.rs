@@ -1,5 +1,6 @@
 //! Backups: data that was acknowledged before a backup is restored from it, whatever happens in the meantime.
 
+use crate::tests::AtOnce as _;
 use std::fs;
 
 use super::verify::verify;
@@ -79,7 +80,13 @@ async fn a_backup_is_restored_with_every_blob_and_served_without_hashing_again()
     assert_eq!((restored.unwrap(), lines), (expected, Vec::new()));
 
     let store = open(&places.restored());
-    let find = |digest| store.read(|at| store.blobs().find(at, digest)).unwrap().unwrap();
+    let find = |digest| {
+        store
+            .read(|at| store.blobs().find(at, digest))
+            .at_once()
+            .unwrap()
+            .unwrap()
+    };
     let before = find(&large);
     assert!(store.blobs().check(&before).await.unwrap());
     assert_eq!(
@@ -128,7 +135,7 @@ async fn a_backup_that_is_renewed_copies_only_what_is_new_and_drops_what_is_gone
 
     bring_back(&places.backup(), &places.restored()).await.0.unwrap();
     let store = open(&places.restored());
-    let find = |digest| store.read(|at| store.blobs().find(at, digest)).unwrap();
+    let find = |digest| store.read(|at| store.blobs().find(at, digest)).at_once().unwrap();
     assert!(find(&stays).is_some() && find(&goes).is_none());
 }
 
@@ -159,7 +166,11 @@ async fn a_damaged_blob_is_said_left_out_and_answers_as_damaged_where_it_is_rest
     let (restored, lines) = bring_back(&places.backup(), &places.restored()).await;
     assert_eq!((restored.unwrap().damaged, lines.len()), (1, 1));
     let store = open(&places.restored());
-    let blob = store.read(|at| store.blobs().find(at, &digest)).unwrap().unwrap();
+    let blob = store
+        .read(|at| store.blobs().find(at, &digest))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!blob.is_intact());
 }
 
@@ -232,6 +243,7 @@ async fn an_interrupted_backup_leaves_the_one_before_whole_and_is_continued() {
     assert!(
         store
             .read(|at| store.blobs().find(at, &digest))
+            .await
             .unwrap()
             .is_some()
     );

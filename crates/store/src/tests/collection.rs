@@ -1,5 +1,6 @@
 //! Collection: content that nothing needs is removed, and nothing else.
 
+use crate::tests::AtOnce as _;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -68,6 +69,7 @@ async fn what_an_image_needs_or_another_repository_links_stays() {
         fixture
             .store
             .read(|at| links::find(at, repository, blob))
+            .at_once()
             .unwrap()
     };
     assert!(link(REPOSITORY, needed_id).is_some());
@@ -112,7 +114,11 @@ async fn a_link_is_renewed_but_never_aged() {
             .write(move |tx| links::insert(tx, REPOSITORY, id, used_at))
             .await
             .unwrap();
-        let link = fixture.store.read(|at| links::find(at, REPOSITORY, id)).unwrap();
+        let link = fixture
+            .store
+            .read(|at| links::find(at, REPOSITORY, id))
+            .await
+            .unwrap();
         assert_eq!(link.unwrap().used_at, stands);
     }
 }

@@ -122,7 +122,10 @@ async fn a_publication_that_wants_no_blob_ends_the_upload_and_removes_its_file()
         .await;
     assert_eq!(outcome.unwrap(), "it stands already");
     assert!(fixture.files().is_empty());
-    assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    assert_eq!(
+        fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Migrations: every schema reaches the newest with every row. An unknown schema is refused and left
 //! unchanged.
 
+use crate::tests::AtOnce as _;
 use std::fs;
 
 use super::verify::verify;
@@ -61,17 +62,20 @@ async fn every_schema_opens_with_all_its_rows() {
         assert_eq!(verify(&store).await.1, Vec::<String>::new(), "schema {number}");
         let blob = store
             .read(|at| store.blobs().find(at, &Digest::of(b"abc")))
+            .await
             .unwrap()
             .unwrap();
         assert!(store.blobs().check(&blob).await.unwrap());
-        assert_eq!(store.read(keys::list).unwrap().len(), 1);
-        let tagged = store.read(|at| {
-            at.find(
-                "SELECT i.manifest FROM tags t JOIN images i ON i.id = t.image_id WHERE t.tag = 'latest'",
-                &[],
-                |row| Ok(row.blob(0)?.to_vec()),
-            )
-        });
+        assert_eq!(store.read(keys::list).await.unwrap().len(), 1);
+        let tagged = store
+            .read(|at| {
+                at.find(
+                    "SELECT i.manifest FROM tags t JOIN images i ON i.id = t.image_id WHERE t.tag = 'latest'",
+                    &[],
+                    |row| Ok(row.blob(0)?.to_vec()),
+                )
+            })
+            .await;
         assert_eq!(tagged.unwrap(), Some(b"index".to_vec()));
         assert_eq!(kept_of_others(&store), KEPT_OF_OTHERS, "schema {number}");
     }
@@ -92,7 +96,7 @@ fn kept_of_others(store: &Store) -> Vec<String> {
         let rows = LOOKS.map(|sql| at.query(sql, &[], |row| Ok(row.text(0)?.to_owned())));
         rows.into_iter().collect::<Result<Vec<_>, StoreError>>()
     };
-    store.read(read).unwrap().concat()
+    store.read(read).at_once().unwrap().concat()
 }
 
 const KEPT_OF_OTHERS: [&str; 8] = [
@@ -150,5 +154,5 @@ async fn a_start_that_was_cut_off_before_the_first_commit_is_begun_again() {
     fs::write(directory.path().join("lock"), b"").unwrap();
     fs::write(database_path(directory.path()), b"").unwrap();
     let store = open(directory.path());
-    assert_eq!(store.read(keys::list).unwrap().len(), 1);
+    assert_eq!(store.read(keys::list).await.unwrap().len(), 1);
 }

@@ -126,7 +126,10 @@ impl Fixture {
     }
 
     fn find(&self, digest: &Digest) -> Option<Blob> {
-        self.store.read(|at| self.store.blobs().find(at, digest)).unwrap()
+        self.store
+            .read(|at| self.store.blobs().find(at, digest))
+            .at_once()
+            .unwrap()
     }
 
     async fn read(&self, digest: &Digest) -> Result<Vec<u8>, BlobError> {
@@ -241,3 +244,16 @@ fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
         Poll::Pending => None,
     }
 }
+
+/// A future that needs no waiting, as those of reads are on a database in a file.
+pub(crate) trait AtOnce: Future + Sized {
+    fn at_once(self) -> Self::Output {
+        let mut context = Context::from_waker(Waker::noop());
+        match std::pin::pin!(self).poll(&mut context) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("it has to wait"),
+        }
+    }
+}
+
+impl<F: Future> AtOnce for F {}

@@ -1,5 +1,6 @@
 //! Rows: opening a data directory, the guarantees of a write, and the view of a reader.
 
+use crate::tests::AtOnce as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,7 +39,7 @@ async fn what_was_written_is_there_after_a_new_start() {
     assert_eq!(store.health(), Health::Closed);
 
     let store = open(directory.path());
-    assert_eq!(store.read(names).unwrap(), ["a"]);
+    assert_eq!(store.read(names).await.unwrap(), ["a"]);
     assert_eq!(store.read_many(names).await.unwrap(), ["a"]);
 }
 
@@ -71,7 +72,7 @@ async fn of_many_writers_at_once_none_is_lost() {
                         .unwrap();
                     let name = format!("{writer:02}-{round:02}");
                     assert!(
-                        store.read(names).unwrap().contains(&name),
+                        store.read(names).await.unwrap().contains(&name),
                         "an answered write is seen"
                     );
                 }
@@ -81,7 +82,7 @@ async fn of_many_writers_at_once_none_is_lost() {
     for writer in writers {
         writer.await.unwrap();
     }
-    assert_eq!(store.read(names).unwrap().len(), 640);
+    assert_eq!(store.read(names).await.unwrap().len(), 640);
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -164,7 +165,7 @@ async fn a_write_that_fails_or_panics_takes_only_its_own_changes_along() {
     assert!(matches!(results[1], Err(Refusal::No)));
     assert!(matches!(results[2], Err(Refusal::Store(StoreError::Panicked))));
     assert!(matches!(results[3], Err(Refusal::Store(StoreError::Poisoned))));
-    assert_eq!(store.read(names).unwrap(), ["a", "b"]);
+    assert_eq!(store.read(names).await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -189,7 +190,7 @@ async fn a_lone_write_that_fails_or_panics_leaves_nothing() {
     assert!(matches!(panicked, Err(StoreError::Panicked)));
 
     store.write(|tx| put(tx, "a")).await.unwrap();
-    assert_eq!(store.read(names).unwrap(), ["a"]);
+    assert_eq!(store.read(names).await.unwrap(), ["a"]);
 }
 
 #[tokio::test]
@@ -225,7 +226,7 @@ async fn a_write_is_finished_although_nobody_waits_for_it() {
     drop(write);
 
     store.write(|tx| put(tx, "b")).await.unwrap();
-    assert_eq!(store.read(names).unwrap(), ["a", "b"]);
+    assert_eq!(store.read(names).await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -258,7 +259,7 @@ async fn a_reader_keeps_its_snapshot_while_others_write() {
         (before.as_slice(), after.as_slice()),
         (["a".to_owned()].as_slice(), ["a".to_owned()].as_slice())
     );
-    assert_eq!(store.read(names).unwrap(), ["a", "b"]);
+    assert_eq!(store.read(names).await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -267,10 +268,12 @@ async fn a_read_within_a_read_has_a_connection_of_its_own() {
     let store = open(directory.path());
     store.write(|tx| put(tx, "a")).await.unwrap();
 
-    let twice = store.read(|outer| {
-        let inner = store.read(names)?;
-        Ok::<_, StoreError>((names(outer)?, inner))
-    });
+    let twice = store
+        .read(|outer| {
+            let inner = store.read(names).at_once()?;
+            Ok::<_, StoreError>((names(outer)?, inner))
+        })
+        .await;
     assert_eq!(twice.unwrap(), (vec!["a".to_owned()], vec!["a".to_owned()]));
 }
 
@@ -291,7 +294,7 @@ async fn a_write_may_run_the_last_handle_to_the_store_out() {
     drop(store);
 
     assert_eq!(runs.load(Ordering::Relaxed), 1);
-    assert_eq!(open(directory.path()).read(names).unwrap(), ["a"]);
+    assert_eq!(open(directory.path()).read(names).await.unwrap(), ["a"]);
 }
 
 #[tokio::test]

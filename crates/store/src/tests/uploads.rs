@@ -43,14 +43,14 @@ async fn what_was_streamed_stays_in_the_process_and_goes_back_to_what_was_synced
         .unwrap();
     drop(upload);
     assert_eq!(
-        fixture.store.uploads().offset(REPOSITORY, &id).unwrap(),
+        fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
         Some(bytes.len() as u64)
     );
     assert_eq!(fixture.take(&id).await.offset(), bytes.len() as u64);
 
     let fixture = fixture.reopened().await;
     assert_eq!(
-        fixture.store.uploads().offset(REPOSITORY, &id).unwrap(),
+        fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
         Some(LARGE as u64)
     );
     let mut upload = fixture.take(&id).await;
@@ -209,8 +209,8 @@ async fn an_upload_has_one_worker_at_a_time_and_one_repository() {
         uploads.take(REPOSITORY, &UploadId::random()).await,
         Err(TakeError::NotFound)
     ));
-    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
-    assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
+    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).await.unwrap(), None);
+    assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), Some(0));
     fixture.take(&id).await;
 }
 
@@ -272,7 +272,10 @@ async fn a_cancelled_or_abandoned_upload_leaves_nothing() {
             .unwrap();
         uploads.cancel(REPOSITORY, &id).await.unwrap();
         assert_eq!(
-            (uploads.offset(REPOSITORY, &id).unwrap(), fixture.files().len()),
+            (
+                uploads.offset(REPOSITORY, &id).await.unwrap(),
+                fixture.files().len()
+            ),
             (None, 0)
         );
     }
@@ -291,7 +294,7 @@ async fn a_cancelled_or_abandoned_upload_leaves_nothing() {
     assert_eq!(uploads.expire(NOW + DAY + 1).await.unwrap(), 1);
     assert_eq!(
         (
-            uploads.offset(REPOSITORY, &abandoned).unwrap(),
+            uploads.offset(REPOSITORY, &abandoned).await.unwrap(),
             fixture.files().len()
         ),
         (None, 0)
@@ -299,10 +302,17 @@ async fn a_cancelled_or_abandoned_upload_leaves_nothing() {
 
     drop(working);
     uploads.abandon(OTHER_REPOSITORY, &busy).await.unwrap();
-    assert_eq!(uploads.offset(REPOSITORY, &busy).unwrap(), Some(0));
+    assert_eq!(uploads.offset(REPOSITORY, &busy).await.unwrap(), Some(0));
     uploads.abandon(REPOSITORY, &busy).await.unwrap();
     uploads.abandon(REPOSITORY, &busy).await.unwrap();
-    assert_eq!(fixture.store.read(|at| uploads.count(at, REPOSITORY)).unwrap(), 0);
+    assert_eq!(
+        fixture
+            .store
+            .read(|at| uploads.count(at, REPOSITORY))
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -380,11 +390,14 @@ async fn beyond_so_many_unsaved_uploads_each_append_is_durable() {
         .unwrap();
 
     let fixture = fixture.reopened().await;
-    let saved = fixture.store.read(|at| {
-        at.query("SELECT id FROM uploads WHERE synced_offset > 0", &[], |row| {
-            Ok(row.blob(0)?.to_vec())
+    let saved = fixture
+        .store
+        .read(|at| {
+            at.query("SELECT id FROM uploads WHERE synced_offset > 0", &[], |row| {
+                Ok(row.blob(0)?.to_vec())
+            })
         })
-    });
+        .await;
     let saved: Vec<Vec<u8>> = saved.map_err(|error: StoreError| error).unwrap();
     assert!(saved.contains(&last.as_bytes().to_vec()));
     assert_eq!(saved.len(), 2);
@@ -419,14 +432,15 @@ impl Fixture {
             now_milliseconds: now,
         };
         let uploads = self.store.uploads();
-        let given: Result<_, StoreError> = self.store.read(|at| uploads.give(at, new, u64::MAX));
+        let given: Result<_, StoreError> = self.store.read(|at| uploads.give(at, new, u64::MAX)).at_once();
         given.unwrap().unwrap()
     }
 
     fn stored_uploads(&self) -> usize {
         let ids = self
             .store
-            .read(|at| at.query("SELECT id FROM uploads", &[], |_| Ok(())));
+            .read(|at| at.query("SELECT id FROM uploads", &[], |_| Ok(())))
+            .at_once();
         ids.map_err(|error: StoreError| error).unwrap().len()
     }
 }
@@ -438,6 +452,7 @@ async fn an_upload_has_a_row_once_something_is_saved_of_it() {
         fixture
             .store
             .read(|at| fixture.store.uploads().count(at, REPOSITORY))
+            .at_once()
             .unwrap()
     };
     let id = fixture.give(NOW);
@@ -448,7 +463,7 @@ async fn an_upload_has_a_row_once_something_is_saved_of_it() {
     assert_eq!(
         (
             fixture.stored_uploads(),
-            fixture.store.uploads().offset(REPOSITORY, &id).unwrap()
+            fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap()
         ),
         (0, Some(8))
     );
@@ -468,7 +483,10 @@ async fn an_upload_has_a_row_once_something_is_saved_of_it() {
         matches!(gone, Err(TakeError::NotFound)),
         "nor does a new start bring it back"
     );
-    assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+    assert_eq!(
+        fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
+        None
+    );
     assert_eq!(fixture.read(&digest).await.unwrap(), b"streamed saved");
 }
 
@@ -499,7 +517,10 @@ async fn an_upload_that_ends_without_a_row_is_gone() {
     for id in [completed, cancelled] {
         let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
         assert!(matches!(gone, Err(TakeError::NotFound)));
-        assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+        assert_eq!(
+            fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
+            None
+        );
     }
     assert_eq!(fixture.files().len(), 0);
 }
@@ -517,11 +538,14 @@ async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     for id in [old, ahead] {
         let gone = fixture.store.uploads().take(REPOSITORY, &id).await;
         assert!(matches!(gone, Err(TakeError::NotFound)));
-        assert_eq!(fixture.store.uploads().offset(REPOSITORY, &id).unwrap(), None);
+        assert_eq!(
+            fixture.store.uploads().offset(REPOSITORY, &id).await.unwrap(),
+            None
+        );
     }
     let uploads = fixture.store.uploads();
-    assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), Some(0));
-    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).unwrap(), None);
+    assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), Some(0));
+    assert_eq!(uploads.offset(OTHER_REPOSITORY, &id).await.unwrap(), None);
     let other = uploads.take(OTHER_REPOSITORY, &id).await;
     assert!(matches!(other, Err(TakeError::NotFound)));
 
@@ -575,7 +599,7 @@ async fn an_upload_that_nobody_works_on_holds_no_descriptor_and_goes_on_where_it
 
     let uploads = fixture.store.uploads();
     for id in &ids {
-        assert_eq!(uploads.offset(REPOSITORY, id).unwrap(), Some(200_000));
+        assert_eq!(uploads.offset(REPOSITORY, id).await.unwrap(), Some(200_000));
         let mut upload = fixture.take(id).await;
         append(&mut upload, &bytes[200_000..], Durability::Streamed)
             .await
@@ -626,7 +650,7 @@ async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
     .unwrap();
     uploads.abandon_all(REPOSITORY).await.unwrap();
     for id in [given, begun] {
-        assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), None);
+        assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), None);
     }
     assert_eq!(fixture.files().len(), 0);
 
@@ -636,7 +660,7 @@ async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
         assert_eq!(uploads.expire(NOW - DAY).await.unwrap(), 0);
         assert_eq!(uploads.expire(elsewhen).await.unwrap(), 2);
         for id in [given, begun] {
-            assert_eq!(uploads.offset(REPOSITORY, &id).unwrap(), None);
+            assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), None);
         }
     }
 }

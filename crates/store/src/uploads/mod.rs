@@ -120,10 +120,10 @@ impl Uploads {
 
     /// The number of bytes received, without taking the upload. While a caller works on it, the number of
     /// saved bytes.
-    pub fn offset(&self, repository_id: i64, id: &UploadId) -> Result<Option<u64>, StoreError> {
-        let saved = match self.find(repository_id, id)? {
+    pub async fn offset(&self, repository_id: i64, id: &UploadId) -> Result<Option<u64>, StoreError> {
+        let saved = match self.find(repository_id, id).await? {
             Some(row) => row.saved.offset,
-            None if self.is_given(repository_id, id)? => 0,
+            None if self.is_given(repository_id, id).await? => 0,
             None => return Ok(None),
         };
         Ok(Some(self.live.idle_offset(id).unwrap_or(saved)))
@@ -158,7 +158,8 @@ impl Uploads {
         loop {
             let stored = self
                 .core
-                .read(|at| uploads::list_of(at, repository_id, EXPIRED_COUNT_MAX))?;
+                .read(|at| uploads::list_of(at, repository_id, EXPIRED_COUNT_MAX))
+                .await?;
             if stored.is_empty() {
                 return Ok(());
             }
@@ -178,7 +179,8 @@ impl Uploads {
             .await?;
         let mut found = self
             .core
-            .read(|at| uploads::list_begun_outside(at, (oldest, newest), EXPIRED_COUNT_MAX))?;
+            .read(|at| uploads::list_begun_outside(at, (oldest, newest), EXPIRED_COUNT_MAX))
+            .await?;
         found.extend(self.live.given.list_given_outside(oldest, newest));
         let mut expired = 0;
         for (repository_id, id) in found {
@@ -193,7 +195,8 @@ impl Uploads {
 
     async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<(Session, UploadRow), TakeError> {
         let Some(mut session) = self.live.claim(&self.core, *id) else {
-            let found = self.find(repository_id, id)?.is_some() || self.is_given(repository_id, id)?;
+            let found =
+                self.find(repository_id, id).await?.is_some() || self.is_given(repository_id, id).await?;
             return Err(if found {
                 TakeError::Busy
             } else {
@@ -202,7 +205,7 @@ impl Uploads {
         };
         let given = self.live.given.find(id);
         if given.is_none_or(|given| given.doubtful)
-            && let Some(row) = self.core.read(|at| uploads::find(at, id))?
+            && let Some(row) = self.core.read(|at| uploads::find(at, id)).await?
         {
             let own = row.repository_id == repository_id;
             return own.then_some((session, row)).ok_or(TakeError::NotFound);
@@ -235,12 +238,12 @@ impl Uploads {
     }
 
     /// Whether the repository has an upload without a row.
-    fn is_given(&self, repository_id: i64, id: &UploadId) -> Result<bool, StoreError> {
+    async fn is_given(&self, repository_id: i64, id: &UploadId) -> Result<bool, StoreError> {
         if let Some(given) = self.live.given.find(id) {
             return Ok(given.repository_id == repository_id);
         }
         Ok(self.live.given.recognize(repository_id, id).is_some()
-            && !self.core.read(|at| uploads::has_ended(at, id))?)
+            && !self.core.read(|at| uploads::has_ended(at, id)).await?)
     }
 
     /// Checks the idle uploads once, as the periodic task does. Returns whether this was the last check.
@@ -257,8 +260,8 @@ impl Uploads {
         off_thread(move || State::load(&core, &row)).await
     }
 
-    fn find(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
-        let row = self.core.read(|at| uploads::find(at, id))?;
+    async fn find(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
+        let row = self.core.read(|at| uploads::find(at, id)).await?;
         Ok(row.filter(|row| row.repository_id == repository_id))
     }
 

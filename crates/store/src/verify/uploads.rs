@@ -44,7 +44,7 @@ async fn complaint(core: &Arc<Core>, id: UploadId, row: UploadRow) -> Result<Opt
             found => found,
         };
         // Since the list was read, a request may have changed or ended the upload.
-        let now = core.read(|at| uploads::find(at, &id))?;
+        let now = core.readers.read(|at| uploads::find(at, &id))?;
         Ok(found.filter(|_| now.is_some_and(|now| now == row)))
     })
     .await

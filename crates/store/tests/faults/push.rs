@@ -137,7 +137,7 @@ async fn push(store: &Store, acknowledged: &mut Acknowledged) -> Result<(), Fail
         algorithm: DigestAlgorithm::Sha256,
         now_milliseconds: now(),
     };
-    let given: Result<_, StoreError> = store.read(|at| uploads.give(at, new, u64::MAX));
+    let given: Result<_, StoreError> = store.read(|at| uploads.give(at, new, u64::MAX)).await;
     let id = given?.ok_or("there is no room for an upload")?;
     acknowledged.upload = Some((id, 0));
 
@@ -243,13 +243,15 @@ async fn check_state(store: &Store, acknowledged: &Acknowledged) {
 
 /// Whether the blob is there, and if so, with its link and all its bytes.
 async fn is_whole(store: &Store, digest: &Digest, bytes: &[u8]) -> bool {
-    let found = store.read(|at| {
-        let Some(blob) = store.blobs().find(at, digest)? else {
-            return Ok::<_, StoreError>(None);
-        };
-        let link = links::find(at, REPOSITORY, blob.id)?;
-        Ok(Some((blob, link)))
-    });
+    let found = store
+        .read(|at| {
+            let Some(blob) = store.blobs().find(at, digest)? else {
+                return Ok::<_, StoreError>(None);
+            };
+            let link = links::find(at, REPOSITORY, blob.id)?;
+            Ok(Some((blob, link)))
+        })
+        .await;
     let Some((blob, link)) = found.unwrap() else {
         return false;
     };

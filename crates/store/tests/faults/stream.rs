@@ -53,7 +53,7 @@ async fn is_published(refused: i64) -> bool {
     let digest = Digest::of(&(0..PIECES).map(piece).collect::<Vec<_>>().concat());
     let completed = upload.complete(&[digest], publish(&store)).await;
 
-    let found = store.read(|at| store.blobs().find(at, &digest)).unwrap();
+    let found = store.read(|at| store.blobs().find(at, &digest)).await.unwrap();
     assert_eq!(appended.is_ok() && completed.is_ok(), found.is_some());
     found.is_some()
 }

@@ -8,16 +8,19 @@ use crate::{Context, Error};
 
 pub async fn validate_pull_through_cache_rule(ctx: &Context, input: Input) -> Result<Output, Error> {
     let access = ctx.access("ValidatePullThroughCacheRule", input.registry_id.as_ref());
-    let (rule, origin) = ctx.store.read(|at| {
-        access.registry(at)?;
-        let rule = load(at, &access.scope, &input.ecr_repository_prefix)?;
-        let origin = match origin_of(ctx, at, &access.scope, &rule) {
-            Ok(origin) => Ok(origin),
-            Err(Trouble::Registry(error)) => return Err(error),
-            Err(trouble) => Err(trouble),
-        };
-        Ok((rule, origin))
-    })?;
+    let (rule, origin) = ctx
+        .store
+        .read(|at| {
+            access.registry(at)?;
+            let rule = load(at, &access.scope, &input.ecr_repository_prefix)?;
+            let origin = match origin_of(ctx, at, &access.scope, &rule) {
+                Ok(origin) => Ok(origin),
+                Err(Trouble::Registry(error)) => return Err(error),
+                Err(trouble) => Err(trouble),
+            };
+            Ok((rule, origin))
+        })
+        .await?;
     let failure = match origin {
         Ok(origin) => enter(ctx, &origin).await,
         Err(trouble) => Err(trouble),

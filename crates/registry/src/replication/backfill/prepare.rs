@@ -29,7 +29,7 @@ struct Entry {
 
 /// Inserts the rows of the next images. When all images have rows, the status changes.
 pub(super) async fn prepare(service: &Arc<Service>, backfill: &Backfill, lease: &Lease) -> Result<(), Error> {
-    let batch = service.store.read(|at| next_batch(at, backfill))?;
+    let batch = service.store.read(|at| next_batch(at, backfill)).await?;
     let (before, lease) = (backfill.clone(), lease.clone());
     service
         .store

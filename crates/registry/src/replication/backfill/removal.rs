@@ -22,7 +22,7 @@ pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreErro
 pub(crate) async fn remove_old(service: &Service, lease: &Lease) -> Result<u64, Error> {
     let ended_before = kept_since(service.clock.now());
     let mut removed = 0;
-    while let Some(id) = service.store.read(|at| find_old(at, ended_before))? {
+    while let Some(id) = service.store.read(|at| find_old(at, ended_before)).await? {
         while remove_batch(service, lease, id).await? {}
         removed += 1;
     }

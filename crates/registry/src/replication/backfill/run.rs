@@ -34,7 +34,11 @@ impl Work for ReplicationBackfill {
 
 async fn run(service: &Arc<Service>, job: &Job<String>, lease: &Lease) -> Result<Outcome, Error> {
     for _ in 0..STEPS_PER_RUN {
-        let Some(backfill) = service.store.read(|at| find(at, &job.scope, &job.subject))? else {
+        let Some(backfill) = service
+            .store
+            .read(|at| find(at, &job.scope, &job.subject))
+            .await?
+        else {
             return Ok(Outcome::Done(json!({})));
         };
         if backfill.is_terminal() {
@@ -52,7 +56,8 @@ async fn run(service: &Arc<Service>, job: &Job<String>, lease: &Lease) -> Result
 async fn step(service: &Arc<Service>, backfill: &Backfill, lease: &Lease) -> Result<(), Error> {
     let configured = service
         .store
-        .read(|at| configuration::names(at, &backfill.source, &backfill.destination))?;
+        .read(|at| configuration::names(at, &backfill.source, &backfill.destination))
+        .await?;
     match backfill.status {
         ReplicationBackfillStatus::Stopping => {
             end(service, backfill, lease, ReplicationBackfillStatus::Stopped, None).await

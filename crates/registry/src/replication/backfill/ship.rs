@@ -50,7 +50,7 @@ pub(super) async fn ship_next(
             },
         )?
         .ok_or_else(|| StoreError::damaged("a replication of a backfill has no row"))
-    });
+    }).await;
     let item = Arc::new(item.map_err(Error::from)?);
     match try_to_ship(service, backfill, &item, lease).await {
         Ok(()) => Ok(()),

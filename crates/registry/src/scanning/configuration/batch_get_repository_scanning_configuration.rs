@@ -16,25 +16,27 @@ pub async fn batch_get_repository_scanning_configuration(
 ) -> Result<Output, Error> {
     let access = ctx.access("BatchGetRepositoryScanningConfiguration", None);
 
-    ctx.store.read(|at| {
-        let configuration = Configuration::find(at, &access.scope)?;
-        let mut found = Vec::new();
-        let mut failures = Vec::new();
-        for name in &input.repository_names {
-            match access.find_repository(at, name)? {
-                Some(repository) => found.push(describe(&configuration, repository)),
-                None => failures.push(RepositoryScanningConfigurationFailure {
-                    repository_name: Some(name.clone()),
-                    failure_code: Some(ScanningConfigurationFailureCode::RepositoryNotFound),
-                    failure_reason: Some(repositories::not_found(&access.scope, name).message),
-                }),
+    ctx.store
+        .read(|at| {
+            let configuration = Configuration::find(at, &access.scope)?;
+            let mut found = Vec::new();
+            let mut failures = Vec::new();
+            for name in &input.repository_names {
+                match access.find_repository(at, name)? {
+                    Some(repository) => found.push(describe(&configuration, repository)),
+                    None => failures.push(RepositoryScanningConfigurationFailure {
+                        repository_name: Some(name.clone()),
+                        failure_code: Some(ScanningConfigurationFailureCode::RepositoryNotFound),
+                        failure_reason: Some(repositories::not_found(&access.scope, name).message),
+                    }),
+                }
             }
-        }
-        Ok(Output {
-            scanning_configurations: Some(found),
-            failures: Some(failures),
+            Ok(Output {
+                scanning_configurations: Some(found),
+                failures: Some(failures),
+            })
         })
-    })
+        .await
 }
 
 fn describe(configuration: &Configuration, repository: Repository) -> RepositoryScanningConfiguration {
