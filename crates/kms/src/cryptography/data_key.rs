@@ -30,7 +30,7 @@ pub(super) struct DataKey {
 pub(super) async fn make(ctx: &Context, request: &Request, wanted: Wanted) -> Result<DataKey, Error> {
     let length = length(wanted.spec, wanted.bytes)?;
     let name = wanted.key_name.as_str();
-    let symmetric = ctx.store.read(|at| request.key(at, name))?;
+    let symmetric = ctx.store.read(|at| request.key(at, name)).await?;
     symmetric.check_usable()?;
     symmetric.check_usage(
         crate::generated::shapes::KeyUsageType::EncryptDecrypt,

@@ -10,7 +10,7 @@ pub(crate) async fn decrypt(ctx: &Context, input: Input) -> Result<Output, Error
     let request = ctx.request("Decrypt");
     refuse_recipient(input.recipient.as_ref())?;
     let asked = (input.key_id.as_ref(), input.dry_run);
-    end_dry_run_without_ciphertext(ctx, &request, asked, input.dry_run_modifiers.as_deref())?;
+    end_dry_run_without_ciphertext(ctx, &request, asked, input.dry_run_modifiers.as_deref()).await?;
     let closed = Closed {
         ciphertext: input.ciphertext_blob.ok_or_else(|| missing("ciphertextBlob"))?,
         key_name: input.key_id,

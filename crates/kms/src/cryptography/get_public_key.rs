@@ -6,7 +6,7 @@ use crate::{Context, Error};
 
 pub(crate) async fn get_public_key(ctx: &Context, input: Input) -> Result<Output, Error> {
     let request = ctx.request("GetPublicKey");
-    let (key, public_key) = load_public(ctx, &request, input.key_id.as_str(), |_| Ok(()))?;
+    let (key, public_key) = load_public(ctx, &request, input.key_id.as_str(), |_| Ok(())).await?;
     let encryption = key.spec.encryption_algorithms(key.usage);
     let signing = key.spec.signing_algorithms(key.usage);
     Ok(Output {

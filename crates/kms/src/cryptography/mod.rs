@@ -40,33 +40,34 @@ async fn load(
     name: &str,
     usage: KeyUsageType,
 ) -> Result<(Key, StoredMaterial), Error> {
-    let load = || {
-        ctx.store.read(|at| {
+    let load = async || {
+        let read = ctx.store.read(|at| {
             let key = request.key(at, name)?;
             key.check_usable()?;
             key.check_usage(usage, request.operation)?;
             let material = material::newest(at, &key)?;
             Ok::<_, Error>((key, material))
-        })
+        });
+        read.await
     };
-    let (key, material) = load()?;
+    let (key, material) = load().await?;
     if let Some(material) = material {
         return Ok((key, material));
     }
     make_material(ctx, key).await?;
-    let (key, material) = load()?;
+    let (key, material) = load().await?;
     let material = material.ok_or_else(|| Error::internal("a managed key has no material"))?;
     Ok((key, material))
 }
 
 /// Loads an asymmetric key of which the public half is needed.
-fn load_public(
+async fn load_public(
     ctx: &Context,
     request: &Request,
     name: &str,
     check: impl FnOnce(&Key) -> Result<(), Error>,
 ) -> Result<(Key, Vec<u8>), Error> {
-    let key = ctx.store.read(|at| request.key(at, name))?;
+    let key = ctx.store.read(|at| request.key(at, name)).await?;
     key.check_usable()?;
     check(&key)?;
     match key.public.clone() {

@@ -40,7 +40,7 @@ pub(super) async fn open(ctx: &Context, request: &Request, closed: Closed) -> Re
         context,
     } = closed;
     let named = key_name.as_ref().map(KeyIdType::as_str);
-    let (key, material) = ctx.store.read(|at| find(at, request, named, &ciphertext))?;
+    let (key, material) = ctx.store.read(|at| find(at, request, named, &ciphertext)).await?;
     let algorithm = algorithm.unwrap_or(Algorithm::SymmetricDefault);
     check_algorithm(&key, algorithm)?;
     let context = accept_context(&key, context)?;
@@ -93,7 +93,7 @@ fn find(
 }
 
 /// A dry run may leave the ciphertext out, and then only the key is checked.
-pub(super) fn end_dry_run_without_ciphertext(
+pub(super) async fn end_dry_run_without_ciphertext(
     ctx: &Context,
     request: &Request,
     (key_name, dry_run): (Option<&KeyIdType>, Option<bool>),
@@ -104,7 +104,7 @@ pub(super) fn end_dry_run_without_ciphertext(
         return Ok(());
     };
     let name = key_name.ok_or_else(|| missing("keyId"))?;
-    let key = ctx.store.read(|at| request.key(at, name.as_str()))?;
+    let key = ctx.store.read(|at| request.key(at, name.as_str())).await?;
     key.check_usable()?;
     key.check_usage(KeyUsageType::EncryptDecrypt, request.operation)?;
     end_dry_run(dry_run)

@@ -17,7 +17,7 @@ pub(crate) async fn re_encrypt(ctx: &Context, input: Input) -> Result<Output, Er
     )
     .await?;
     let asked = (input.source_key_id.as_ref(), input.dry_run);
-    end_dry_run_without_ciphertext(ctx, &request, asked, input.dry_run_modifiers.as_deref())?;
+    end_dry_run_without_ciphertext(ctx, &request, asked, input.dry_run_modifiers.as_deref()).await?;
     let closed = Closed {
         ciphertext: input.ciphertext_blob.ok_or_else(|| missing("ciphertextBlob"))?,
         key_name: input.source_key_id,

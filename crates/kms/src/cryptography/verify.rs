@@ -11,7 +11,8 @@ pub(crate) async fn verify(ctx: &Context, input: Input) -> Result<Output, Error>
     let request = ctx.request("Verify");
     let (key, public) = load_public(ctx, &request, input.key_id.as_str(), |key| {
         key.check_usage(KeyUsageType::SignVerify, request.operation)
-    })?;
+    })
+    .await?;
     let algorithm = input.signing_algorithm;
     let digest = digest(&key, algorithm, &input.message, input.message_type)?;
     end_dry_run(input.dry_run)?;

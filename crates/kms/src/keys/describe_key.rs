@@ -6,7 +6,10 @@ use crate::{Context, Error};
 
 pub(crate) async fn describe_key(ctx: &Context, input: Input) -> Result<Output, Error> {
     let request = ctx.request("DescribeKey");
-    let key = ctx.store.read(|at| request.key(at, input.key_id.as_str()))?;
+    let key = ctx
+        .store
+        .read(|at| request.key(at, input.key_id.as_str()))
+        .await?;
     let available = ctx.is_available(&key)?;
     Ok(Output {
         key_metadata: Some(metadata(&key, available)?),

@@ -13,7 +13,7 @@ use crate::{Context, Error};
 
 pub(crate) async fn get_key_policy(ctx: &Context, input: Input) -> Result<Output, Error> {
     let request = ctx.request("GetKeyPolicy");
-    ctx.store.read(|at| {
+    let read = ctx.store.read(|at| {
         let key = request.key_by_id(at, input.key_id.as_str())?;
         if input.policy_name.is_some_and(|name| name.as_str() != NAME) {
             return Err(refused(ErrorCode::NotFoundException, "No such policy exists"));
@@ -32,5 +32,6 @@ pub(crate) async fn get_key_policy(ctx: &Context, input: Input) -> Result<Output
             policy: Some(stored(PolicyType::parse(policy))?),
             policy_name: Some(stored(PolicyNameType::parse(NAME))?),
         })
-    })
+    });
+    read.await
 }

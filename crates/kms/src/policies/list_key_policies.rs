@@ -11,7 +11,8 @@ use crate::{Context, Error};
 pub(crate) async fn list_key_policies(ctx: &Context, input: Input) -> Result<Output, Error> {
     let request = ctx.request("ListKeyPolicies");
     ctx.store
-        .read(|at| request.key_by_id(at, input.key_id.as_str()))?;
+        .read(|at| request.key_by_id(at, input.key_id.as_str()))
+        .await?;
     Ok(Output {
         policy_names: Some(vec![stored(PolicyNameType::parse(NAME))?]),
         next_marker: None,

@@ -7,7 +7,8 @@ pub(crate) async fn get_key_rotation_status(ctx: &Context, input: Input) -> Resu
     let request = ctx.request("GetKeyRotationStatus");
     let key = ctx
         .store
-        .read(|at| request.key_by_id(at, input.key_id.as_str()))?;
+        .read(|at| request.key_by_id(at, input.key_id.as_str()))
+        .await?;
     let rotation = key.rotation.filter(|_| key.deletion_at.is_none());
     Ok(Output {
         // AWS rotates the keys that it manages every year, and shows no dates.

@@ -25,7 +25,8 @@ impl Work for KeyRotation {
         let now = service.clock.now();
         let found = service
             .store
-            .read(|at| key::find(at, &job.scope, &job.subject, now))?;
+            .read(|at| key::find(at, &job.scope, &job.subject, now))
+            .await?;
         let Some(key) = found.filter(Key::is_rotating) else {
             return Ok(Outcome::Done(json!({ "rotated": false })));
         };

@@ -72,7 +72,8 @@ async fn check_refused(api: &Api, image: &Image, code: &str, message: &str) {
     );
     let name = RepositoryName::parse("demo").unwrap();
     let digest = Digest::parse(&digest).unwrap();
-    let pulled = load_manifest(&api.context(), &name, &Reference::Digest(digest));
+    let (ctx, reference) = (api.context(), Reference::Digest(digest));
+    let pulled = load_manifest(&ctx, &name, &reference).await;
     is_kms(&pulled.err().unwrap(), code);
 }
 
