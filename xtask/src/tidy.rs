@@ -120,7 +120,9 @@ fn only_its_backend_names_the_database() {
     let crates = root().join("crates");
     let free = |path: &Path| {
         let path = path.strip_prefix(&crates).unwrap_or(path);
-        let above = ["store", "platform", "registry", "sts", "aws", "oci"];
+        let above = [
+            "store", "platform", "registry", "sts", "aws", "oci", "control", "kms",
+        ];
         let backend = ["store/src/sqlite", "store/src/composition.rs"];
         above.iter().any(|room| path.starts_with(format!("{room}/src")))
             && !backend.iter().any(|own| path.starts_with(own))
