@@ -118,7 +118,7 @@ fn bytes_of_values(text: &[u8], is_form: bool) -> usize {
     if !is_form {
         return json::values_at_most(text, VALUES_MAX) * VALUE_BYTES;
     }
-    // A dot may be escaped too.
+    // A percent sign may begin an escaped dot.
     let marks = text.iter().filter(|byte| matches!(byte, b'&' | b'.' | b'%'));
     form::STEPS_MAX.min(marks.count() + 1) * form::STEP_BYTES
 }

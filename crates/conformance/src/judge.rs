@@ -13,6 +13,8 @@ const PARAMETER_ERRORS: [&str; 3] = [
     "ValidationException",
     "ValidationError",
 ];
+/// The error for a marker that another list returned. The model allows any text as a marker.
+const FOREIGN_MARKER: &str = "InvalidMarkerException";
 const UNREADABLE: [&str; 2] = ["SerializationException", "MalformedInput"];
 
 /// Returns what is wrong with the answer, if anything.
@@ -63,7 +65,7 @@ fn refused(
             let text = text.and_then(Value::as_str).unwrap_or_default();
             Err(format!("refused, although the request is valid: {text}"))
         }
-        Expected::ParameterError if !blames_parameter => {
+        Expected::ParameterError if !blames_parameter && code != FOREIGN_MARKER => {
             Err("the error does not blame a parameter".to_owned())
         }
         Expected::Refusal(codes) if !codes.contains(&code) => Err(format!("not {}", codes.join(" or "))),

@@ -286,7 +286,10 @@ impl Maker<'_> {
     fn list(&mut self, shape: &Shape, full: &Value, path: &Path) -> Result<()> {
         let element = shape.member.as_deref().context("a list has elements")?;
         let first = full.get(0).with_context(|| format!("`{path}` is empty"))?;
-        let first = self.minimal(element, first, &[])?;
+        let minimal = self.minimal(element, first, &[])?;
+        // A form cannot express an empty structure.
+        let is_lost = self.is_form() && minimal == json!({});
+        let first = if is_lost { first.clone() } else { minimal };
         let bounds = [
             ("fewest", shape.min, true),
             ("most", shape.max, true),

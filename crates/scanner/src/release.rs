@@ -83,7 +83,7 @@ impl Release {
     }
 }
 
-/// The one name for all variants of an ecosystem: Ubuntu appends its support to the version, Red Hat the
+/// Removes what distinguishes variants of one ecosystem: Ubuntu appends `LTS` to the version, and Red Hat appends the
 /// repository.
 pub(crate) fn canonical_ecosystem(ecosystem: &str) -> String {
     if let Some(rest) = ecosystem.strip_prefix("Ubuntu:")

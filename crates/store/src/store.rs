@@ -19,7 +19,7 @@ use crate::io::{Disk, Flushing, Io};
 use crate::keys;
 use crate::migrations::{Migrations, Schema, migrate};
 use crate::readers::Readers;
-use crate::uploads::{Given, IDLE_AGE_MILLISECONDS_MAX, Uploads};
+use crate::uploads::{IDLE_AGE_MILLISECONDS_MAX, IssuedUploads, Uploads};
 use crate::verify::{self, Verified};
 use crate::writer::{Health, Writer};
 use crate::{Report, Settled, Snapshot, StoreError, Topic, Tx};
@@ -122,7 +122,7 @@ impl Store {
         directory.lay_out(io.as_ref())?;
         let began = milliseconds_since_1970(directory.opened_at());
         let keys = keys::ensure_key(connection.as_ref(), began)?;
-        let given = Given::new(&keys, began, IDLE_AGE_MILLISECONDS_MAX)?;
+        let issued = IssuedUploads::new(&keys, began, IDLE_AGE_MILLISECONDS_MAX)?;
         let read = work(&Snapshot::new(connection.as_ref()))?;
 
         let writer = Writer::start(backend.clone(), connection, probe_interval)?;
@@ -130,7 +130,7 @@ impl Store {
         let core = Core::new(writer, Readers::new(backend), files, directory);
         let store = Store(Arc::new(Inner {
             blobs: Blobs::new(core.clone()),
-            uploads: Uploads::new(core.clone(), given),
+            uploads: Uploads::new(core.clone(), issued),
             core,
             strays_removed: AtomicBool::new(false),
         }));

@@ -69,7 +69,7 @@ impl UploadId {
     }
 
     /// In milliseconds; zero for an id without a stamp.
-    pub(crate) fn given_at(&self) -> i64 {
+    pub(crate) fn issued_at(&self) -> i64 {
         let milliseconds = self.stamp().map(|stamp| stamp.0 >> NUMBER_BITS);
         milliseconds.unwrap_or(0).cast_signed()
     }

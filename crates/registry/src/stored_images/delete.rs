@@ -55,7 +55,7 @@ pub(crate) fn remove_tag(
 }
 
 pub(crate) enum Deleted {
-    /// With the removed tags.
+    /// The image or its tags were deleted; `tags` lists the removed tags.
     Done { tags: Vec<ImageTag> },
     /// Nothing changed, because these indexes name the image.
     ReferencedBy(Vec<Digest>),

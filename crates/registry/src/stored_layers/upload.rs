@@ -49,7 +49,7 @@ pub(crate) async fn begin(
                 algorithm,
                 now_milliseconds: machine_now,
             };
-            store.uploads().give(at, new, max).map_err(Error::from)
+            store.uploads().issue(at, new, max).map_err(Error::from)
         })
         .await?;
     if let Some(id) = given {

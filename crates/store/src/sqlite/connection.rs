@@ -14,7 +14,7 @@ use crate::sqlite::{failure, log_path};
 use crate::value::Columns;
 use crate::{Row, StoreError, Value};
 
-/// Frames of the log that wait for a quiet moment, and the number from which they wait no longer.
+/// A checkpoint begins at this many frames of the log when the store is idle, and at the larger number always.
 const LOG_FRAMES_IDLE: i64 = 2_000;
 const LOG_FRAMES_BUSY: i64 = 4_000;
 

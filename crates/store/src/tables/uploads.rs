@@ -132,7 +132,7 @@ pub(crate) fn take_up(
     if has_ended(tx, id)? {
         return Ok(false);
     }
-    insert(tx, id, repository_id, algorithm, id.given_at())?;
+    insert(tx, id, repository_id, algorithm, id.issued_at())?;
     Ok(true)
 }
 

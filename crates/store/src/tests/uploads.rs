@@ -425,15 +425,15 @@ async fn a_state_of_another_version_is_hashed_again() {
 }
 
 impl Fixture {
-    fn give(&self, now: i64) -> UploadId {
+    fn issue(&self, now: i64) -> UploadId {
         let new = NewUpload {
             repository_id: REPOSITORY,
             algorithm: DigestAlgorithm::Sha256,
             now_milliseconds: now,
         };
         let uploads = self.store.uploads();
-        let given: Result<_, StoreError> = self.store.read(|at| uploads.give(at, new, u64::MAX)).at_once();
-        given.unwrap().unwrap()
+        let issued: Result<_, StoreError> = self.store.read(|at| uploads.issue(at, new, u64::MAX)).at_once();
+        issued.unwrap().unwrap()
     }
 
     fn stored_uploads(&self) -> usize {
@@ -455,7 +455,7 @@ async fn an_upload_has_a_row_once_something_is_saved_of_it() {
             .at_once()
             .unwrap()
     };
-    let id = fixture.give(NOW);
+    let id = fixture.issue(NOW);
     assert_eq!((fixture.stored_uploads(), count()), (0, 1));
     append(&mut fixture.take(&id).await, b"streamed", Durability::Streamed)
         .await
@@ -493,7 +493,7 @@ async fn an_upload_has_a_row_once_something_is_saved_of_it() {
 #[tokio::test]
 async fn an_upload_that_ends_without_a_row_is_gone() {
     let fixture = Fixture::new().await;
-    let (completed, cancelled) = (fixture.give(NOW), fixture.give(NOW));
+    let (completed, cancelled) = (fixture.issue(NOW), fixture.issue(NOW));
     let mut upload = fixture.take(&completed).await;
     upload
         .append_last(&mut Chunks::of(b"abc"), ANY_SIZE)
@@ -528,9 +528,9 @@ async fn an_upload_that_ends_without_a_row_is_gone() {
 #[tokio::test]
 async fn an_upload_of_which_nothing_has_come_outlives_the_process() {
     let fixture = Fixture::new().await;
-    let old = fixture.give(NOW);
-    let id = fixture.give(fixture.opened_at());
-    let ahead = fixture.give(fixture.opened_at() + DAY);
+    let old = fixture.issue(NOW);
+    let id = fixture.issue(fixture.opened_at());
+    let ahead = fixture.issue(fixture.opened_at() + DAY);
     let other = fixture.store.uploads().take(OTHER_REPOSITORY, &id).await;
     assert!(matches!(other, Err(TakeError::NotFound)));
 
@@ -584,7 +584,7 @@ async fn an_upload_that_nobody_works_on_holds_no_descriptor_and_goes_on_where_it
     let bytes = text(LARGE);
     let mut ids = Vec::new();
     for _ in 0..40 {
-        let id = fixture.give(NOW);
+        let id = fixture.issue(NOW);
         append(
             &mut fixture.take(&id).await,
             &bytes[..200_000],
@@ -619,7 +619,7 @@ async fn an_upload_that_nobody_works_on_holds_no_descriptor_and_goes_on_where_it
 async fn an_upload_is_not_completed_whose_file_was_cut_while_it_rested() {
     let fixture = Fixture::new().await;
     let bytes = text(LARGE);
-    let id = fixture.give(NOW);
+    let id = fixture.issue(NOW);
     append(&mut fixture.take(&id).await, &bytes, Durability::Streamed)
         .await
         .unwrap();
@@ -640,26 +640,26 @@ async fn an_upload_is_not_completed_whose_file_was_cut_while_it_rested() {
 async fn every_upload_of_a_repository_is_abandoned_and_old_ones_expire() {
     let fixture = Fixture::new().await;
     let uploads = fixture.store.uploads();
-    let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+    let (issued, begun) = (fixture.issue(NOW), fixture.begin().await);
     append(
-        &mut fixture.take(&given).await,
+        &mut fixture.take(&issued).await,
         &text(LARGE),
         Durability::Streamed,
     )
     .await
     .unwrap();
     uploads.abandon_all(REPOSITORY).await.unwrap();
-    for id in [given, begun] {
+    for id in [issued, begun] {
         assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), None);
     }
     assert_eq!(fixture.files().len(), 0);
 
     for elsewhen in [NOW + DAY + 1, NOW - DAY - 1] {
-        let (given, begun) = (fixture.give(NOW), fixture.begin().await);
+        let (issued, begun) = (fixture.issue(NOW), fixture.begin().await);
         assert_eq!(uploads.expire(NOW + DAY).await.unwrap(), 0);
         assert_eq!(uploads.expire(NOW - DAY).await.unwrap(), 0);
         assert_eq!(uploads.expire(elsewhen).await.unwrap(), 2);
-        for id in [given, begun] {
+        for id in [issued, begun] {
             assert_eq!(uploads.offset(REPOSITORY, &id).await.unwrap(), None);
         }
     }

@@ -166,7 +166,7 @@ async fn settle<T, E>(
         Err(Failure::Store(error)) => {
             received.keep();
             if matches!(error, StoreError::NotCommitted(_)) {
-                session.doubt();
+                session.mark_uncertain();
             }
             Err(CompleteError::Store(error))
         }

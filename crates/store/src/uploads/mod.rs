@@ -2,7 +2,7 @@
 
 mod complete;
 mod flush;
-mod given;
+mod issued;
 mod pump;
 mod receive;
 mod session;
@@ -16,11 +16,11 @@ use ecru_model::DigestAlgorithm;
 use crate::core::{Core, off_thread};
 use crate::tables::uploads::{self, UploadRow};
 use crate::upload_id::UploadId;
-use crate::uploads::session::{Live, Session, State};
+use crate::uploads::session::{OpenUploads, Session, State};
 use crate::{Received, Snapshot, StoreError, Tx};
 
 pub use crate::uploads::complete::CompleteError;
-pub(crate) use crate::uploads::given::Given;
+pub(crate) use crate::uploads::issued::IssuedUploads;
 pub use crate::uploads::pump::{AppendError, ByteSource};
 pub use crate::uploads::upload::{Durability, Upload};
 
@@ -51,20 +51,20 @@ pub struct NewUpload {
 
 pub struct Uploads {
     core: Arc<Core>,
-    live: Arc<Live>,
+    open: Arc<OpenUploads>,
 }
 
 impl Uploads {
-    pub(crate) fn new(core: Arc<Core>, given: Given) -> Uploads {
+    pub(crate) fn new(core: Arc<Core>, issued: IssuedUploads) -> Uploads {
         Uploads {
             core,
-            live: Arc::new(Live::new(given)),
+            open: Arc::new(OpenUploads::new(issued)),
         }
     }
 
     /// Begins an upload without a write: its id is sufficient proof, and outlives the process. Returns `None`
     /// if there would be too many in memory, or more than `count_max` in the repository.
-    pub fn give(
+    pub fn issue(
         &self,
         at: &Snapshot<'_>,
         new: NewUpload,
@@ -73,9 +73,9 @@ impl Uploads {
         self.core.writer.refuse_unless_writable()?;
         let count_max = count_max.saturating_sub(uploads::count(at, new.repository_id)?);
         Ok(self
-            .live
-            .given
-            .give(new.repository_id, new.algorithm, new.now_milliseconds, count_max))
+            .open
+            .issued
+            .issue(new.repository_id, new.algorithm, new.now_milliseconds, count_max))
     }
 
     pub async fn begin(
@@ -106,7 +106,7 @@ impl Uploads {
 
     /// The number of uploads of a repository that have begun and not ended.
     pub fn count(&self, at: &Snapshot<'_>, repository_id: i64) -> Result<u64, StoreError> {
-        Ok(uploads::count(at, repository_id)? + self.live.given.count(repository_id))
+        Ok(uploads::count(at, repository_id)? + self.open.issued.count(repository_id))
     }
 
     /// No other caller can work on the upload until the returned value is dropped.
@@ -115,7 +115,7 @@ impl Uploads {
         if session.state().is_none() {
             session.set_state(self.load(row).await?);
         }
-        Ok(Upload::new(session, self.live.clone()))
+        Ok(Upload::new(session, self.open.clone()))
     }
 
     /// The number of bytes received, without taking the upload. While a caller works on it, the number of
@@ -126,7 +126,7 @@ impl Uploads {
             None if self.is_given(repository_id, id).await? => 0,
             None => return Ok(None),
         };
-        Ok(Some(self.live.idle_offset(id).unwrap_or(saved)))
+        Ok(Some(self.open.idle_offset(id).unwrap_or(saved)))
     }
 
     /// Ends an upload, even if its bytes can no longer be read.
@@ -144,15 +144,15 @@ impl Uploads {
         }
         let ended = *id;
         self.core.write(move |tx| uploads::delete(tx, &ended)).await?;
-        self.live.given.end(id);
-        self.live.abandon(id);
+        self.open.issued.end(id);
+        self.open.abandon(id);
         Ok(())
     }
 
     /// Ends every upload of a repository, as `abandon` does. Other uploads may begin meanwhile, unless the
     /// repository can no longer be found.
     pub async fn abandon_all(&self, repository_id: i64) -> Result<(), StoreError> {
-        for id in self.live.given.list_of(repository_id) {
+        for id in self.open.issued.list_of(repository_id) {
             self.abandon(repository_id, &id).await?;
         }
         loop {
@@ -181,7 +181,7 @@ impl Uploads {
             .core
             .read(|at| uploads::list_begun_outside(at, (oldest, newest), EXPIRED_COUNT_MAX))
             .await?;
-        found.extend(self.live.given.list_given_outside(oldest, newest));
+        found.extend(self.open.issued.list_issued_outside(oldest, newest));
         let mut expired = 0;
         for (repository_id, id) in found {
             match self.cancel(repository_id, &id).await {
@@ -194,7 +194,7 @@ impl Uploads {
     }
 
     async fn claim(&self, repository_id: i64, id: &UploadId) -> Result<(Session, UploadRow), TakeError> {
-        let Some(mut session) = self.live.claim(&self.core, *id) else {
+        let Some(mut session) = self.open.claim(&self.core, *id) else {
             let found =
                 self.find(repository_id, id).await?.is_some() || self.is_given(repository_id, id).await?;
             return Err(if found {
@@ -203,19 +203,19 @@ impl Uploads {
                 TakeError::NotFound
             });
         };
-        let given = self.live.given.find(id);
-        if given.is_none_or(|given| given.doubtful)
+        let issued = self.open.issued.find(id);
+        if issued.is_none_or(|issued| issued.uncertain)
             && let Some(row) = self.core.read(|at| uploads::find(at, id)).await?
         {
             let own = row.repository_id == repository_id;
             return own.then_some((session, row)).ok_or(TakeError::NotFound);
         }
-        if let Some(rowless) = given {
-            if rowless.repository_id != repository_id {
+        if let Some(unsaved) = issued {
+            if unsaved.repository_id != repository_id {
                 return Err(TakeError::NotFound);
             }
-            session.set_rowless(rowless);
-            return Ok((session, UploadRow::empty(repository_id, rowless.algorithm)));
+            session.set_unsaved(unsaved);
+            return Ok((session, UploadRow::empty(repository_id, unsaved.algorithm)));
         }
         if let Some(row) = self.take_up(repository_id, id).await? {
             return Ok((session, row));
@@ -226,30 +226,30 @@ impl Uploads {
 
     /// Creates a row for an upload that an earlier process issued, so that its end will be recorded.
     async fn take_up(&self, repository_id: i64, id: &UploadId) -> Result<Option<UploadRow>, StoreError> {
-        let Some(algorithm) = self.live.given.recognize(repository_id, id) else {
+        let Some(algorithm) = self.open.issued.recognize(repository_id, id) else {
             return Ok(None);
         };
-        let given = *id;
+        let issued = *id;
         let taken = self
             .core
-            .write(move |tx| uploads::take_up(tx, &given, repository_id, algorithm))
+            .write(move |tx| uploads::take_up(tx, &issued, repository_id, algorithm))
             .await?;
         Ok(taken.then(|| UploadRow::empty(repository_id, algorithm)))
     }
 
     /// Whether the repository has an upload without a row.
     async fn is_given(&self, repository_id: i64, id: &UploadId) -> Result<bool, StoreError> {
-        if let Some(given) = self.live.given.find(id) {
-            return Ok(given.repository_id == repository_id);
+        if let Some(issued) = self.open.issued.find(id) {
+            return Ok(issued.repository_id == repository_id);
         }
-        Ok(self.live.given.recognize(repository_id, id).is_some()
+        Ok(self.open.issued.recognize(repository_id, id).is_some()
             && !self.core.read(|at| uploads::has_ended(at, id)).await?)
     }
 
     /// Checks the idle uploads once, as the periodic task does. Returns whether this was the last check.
     #[cfg(test)]
     pub(crate) fn rest(&self) -> bool {
-        self.live.rest() == spool::Rest::Nothing
+        self.open.rest() == spool::Rest::Nothing
     }
 
     async fn load(&self, row: UploadRow) -> Result<Box<State>, StoreError> {

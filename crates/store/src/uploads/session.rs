@@ -13,7 +13,7 @@ use crate::files::FileName;
 use crate::tables::uploads::{self, Parts, Progress, Saved, UploadRow};
 use crate::upload_id::UploadId;
 use crate::uploads::flush::Flushed;
-use crate::uploads::given::{Given, Rowless};
+use crate::uploads::issued::{IssuedUploads, Unsaved};
 use crate::uploads::pump::Holder;
 use crate::uploads::spool::{Mark, Rest, Spool};
 use crate::{AppendError, Received, StoreError, Tried};
@@ -27,12 +27,12 @@ const REST_AFTER: Duration = Duration::from_millis(500);
 const RESTING_AT_ONCE_MAX: usize = 32;
 
 /// The uploads that a session holds, and those with state in memory that their row does not have.
-pub(crate) struct Live {
+pub(crate) struct OpenUploads {
     slots: Mutex<HashMap<UploadId, Slot>>,
     /// Whether a task checks the idle uploads.
     is_watched: AtomicBool,
     /// Uploads that have no row, because they have received nothing.
-    pub(crate) given: Given,
+    pub(crate) issued: IssuedUploads,
 }
 
 enum Slot {
@@ -49,7 +49,7 @@ pub(crate) struct State {
     /// The position to go back to unless the current step succeeds.
     undo: Option<Mark>,
     /// After a failed flush or commit, only the row can be relied on.
-    doubtful: bool,
+    uncertain: bool,
     /// Whether a session has used the upload since the last check of idle uploads.
     is_fresh: bool,
 }
@@ -57,24 +57,24 @@ pub(crate) struct State {
 /// The exclusive right to work on an upload, until it is dropped.
 pub(crate) struct Session {
     pub(crate) core: Arc<Core>,
-    live: Arc<Live>,
+    open: Arc<OpenUploads>,
     id: UploadId,
     state: Option<Box<State>>,
     /// The values of the first row, while there is no row.
-    rowless: Option<Rowless>,
+    unsaved: Option<Unsaved>,
 }
 
-impl Live {
-    pub(crate) fn new(given: Given) -> Live {
-        Live {
+impl OpenUploads {
+    pub(crate) fn new(issued: IssuedUploads) -> OpenUploads {
+        OpenUploads {
             slots: Mutex::default(),
             is_watched: AtomicBool::new(false),
-            given,
+            issued,
         }
     }
 
     /// Returns `None` while another session holds the upload.
-    pub(crate) fn claim(self: &Arc<Live>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
+    pub(crate) fn claim(self: &Arc<OpenUploads>, core: &Arc<Core>, id: UploadId) -> Option<Session> {
         let mut slots = self.lock();
         let state = match slots.remove(&id) {
             Some(Slot::Busy { abandoned }) => {
@@ -87,10 +87,10 @@ impl Live {
         slots.insert(id, Slot::Busy { abandoned: false });
         Some(Session {
             core: core.clone(),
-            live: self.clone(),
+            open: self.clone(),
             id,
             state,
-            rowless: None,
+            unsaved: None,
         })
     }
 
@@ -114,19 +114,19 @@ impl Live {
     }
 
     /// Starts a task that closes the files of uploads that no caller returns to.
-    fn watch(self: &Arc<Live>) {
+    fn watch(self: &Arc<OpenUploads>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
         if self.is_watched.swap(true, Ordering::AcqRel) {
             return;
         }
-        let live = Arc::downgrade(self);
+        let open = Arc::downgrade(self);
         runtime.spawn(async move {
             loop {
                 tokio::time::sleep(REST_AFTER).await;
-                match live.upgrade() {
-                    Some(live) if live.rest() == Rest::Busy => {}
+                match open.upgrade() {
+                    Some(open) if open.rest() == Rest::Busy => {}
                     Some(_) | None => return,
                 }
             }
@@ -155,7 +155,7 @@ impl Live {
                         error = &error as &dyn std::error::Error,
                         "an upload could not be flushed"
                     );
-                    state.doubtful = true;
+                    state.uncertain = true;
                     failed.push(*id);
                 }
             }
@@ -187,7 +187,7 @@ impl State {
             parts: row.parts,
             saved: row.saved,
             undo: None,
-            doubtful: false,
+            uncertain: false,
             is_fresh: true,
         }))
     }
@@ -218,17 +218,17 @@ impl Session {
         self.state.as_deref()
     }
 
-    pub(crate) fn set_rowless(&mut self, rowless: Rowless) {
-        self.rowless = Some(rowless);
+    pub(crate) fn set_unsaved(&mut self, unsaved: Unsaved) {
+        self.unsaved = Some(unsaved);
     }
 
     pub(crate) fn is_rowless(&self) -> bool {
-        self.rowless.is_some()
+        self.unsaved.is_some()
     }
 
     /// A commit that reported failure may later turn out to have been made.
     pub(crate) fn may_have_row(&self) -> bool {
-        self.rowless.is_none_or(|rowless| rowless.doubtful)
+        self.unsaved.is_none_or(|unsaved| unsaved.uncertain)
     }
 
     pub(crate) fn set_state(&mut self, state: Box<State>) {
@@ -253,17 +253,17 @@ impl Session {
     }
 
     /// After a commit whose outcome is unknown, a row may name the file.
-    pub(crate) fn doubt(&mut self) {
+    pub(crate) fn mark_uncertain(&mut self) {
         if let Some(state) = &mut self.state {
             state.saved.file = state.spool.file();
-            state.doubtful = true;
+            state.uncertain = true;
         }
     }
 
     /// The upload has ended, and its file belongs to another owner.
     pub(crate) fn end(&mut self) {
         self.state = None;
-        self.live.given.end(&self.id);
+        self.open.issued.end(&self.id);
     }
 
     /// Ends the upload: first its row is removed, then its bytes. Continues if the caller is dropped.
@@ -273,7 +273,7 @@ impl Session {
             if self.may_have_row() {
                 core.write(move |tx| uploads::delete(tx, &id)).await?;
             }
-            self.live.given.end(&id);
+            self.open.issued.end(&id);
             self.discard(in_row).await
         });
         cancelling.await.unwrap_or(Err(StoreError::Panicked))
@@ -297,7 +297,7 @@ impl Session {
     }
 
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| state.doubtful)
+        self.state.as_ref().is_none_or(|state| state.uncertain)
     }
 
     /// Puts the received bytes on stable storage, then the row. Continues if the caller is dropped, because
@@ -336,7 +336,7 @@ impl Session {
     fn sync(&mut self) -> Result<(), StoreError> {
         let state = self.state_mut()?;
         let synced = state.spool.sync().tried("sync an upload");
-        state.doubtful |= synced.is_err();
+        state.uncertain |= synced.is_err();
         synced
     }
 
@@ -344,7 +344,7 @@ impl Session {
     pub(crate) fn finish(&mut self, digest: Digest) -> Result<Received, StoreError> {
         let state = self.state_mut()?;
         let finished = state.spool.finish(digest).tried("sync an upload");
-        state.doubtful |= finished.is_err();
+        state.uncertain |= finished.is_err();
         finished
     }
 
@@ -359,22 +359,22 @@ impl Session {
     }
 
     async fn save_row(&mut self, progress: Progress) -> Result<(), AppendError> {
-        let (core, live) = (self.core.clone(), self.live.clone());
-        let (id, rowless) = (self.id, self.rowless);
+        let (core, open) = (self.core.clone(), self.open.clone());
+        let (id, unsaved) = (self.id, self.unsaved);
         let state = self.state_mut()?;
         let (saved, parts) = (progress.saved, progress.parts);
         state.saved.file = saved.file;
-        state.doubtful = true;
-        live.given.doubt(&id);
+        state.uncertain = true;
+        open.issued.mark_uncertain(&id);
         let there = core
             .write(move |tx| {
-                if let Some(Rowless {
+                if let Some(Unsaved {
                     repository_id,
                     algorithm,
                     ..
-                }) = rowless
+                }) = unsaved
                 {
-                    uploads::insert(tx, &id, repository_id, algorithm, id.given_at())?;
+                    uploads::insert(tx, &id, repository_id, algorithm, id.issued_at())?;
                 }
                 uploads::save(tx, &id, &progress)
             })
@@ -386,9 +386,9 @@ impl Session {
 
         state.saved = saved;
         state.parts = parts;
-        state.doubtful = false;
-        if self.rowless.take().is_some() {
-            live.given.end(&id);
+        state.uncertain = false;
+        if self.unsaved.take().is_some() {
+            open.issued.end(&id);
         }
         Ok(())
     }
@@ -403,7 +403,7 @@ impl Holder for Session {
     fn checkpoint(&mut self) -> Result<(), AppendError> {
         let state = self.state_mut()?;
         let flushed = state.spool.flush_on().tried("sync an upload");
-        state.doubtful |= flushed.is_err();
+        state.uncertain |= flushed.is_err();
         let Some(Flushed {
             offset,
             hash_state: Some(hash_state),
@@ -430,7 +430,7 @@ impl Holder for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let left = self.state.take().and_then(left_behind);
-        let mut slots = self.live.lock();
+        let mut slots = self.open.lock();
         match (slots.remove(&self.id), left) {
             (Some(Slot::Busy { abandoned: true }), Some(state)) => state.discard_file(),
             (_, Some(mut state)) => {
@@ -439,7 +439,7 @@ impl Drop for Session {
                 slots.insert(self.id, Slot::Idle(state));
                 drop(slots);
                 if holds_file {
-                    self.live.watch();
+                    self.open.watch();
                 }
             }
             (_, None) => {}
@@ -449,7 +449,7 @@ impl Drop for Session {
 
 /// The state that the row does not have and the next session needs.
 fn left_behind(mut state: Box<State>) -> Option<Box<State>> {
-    if state.doubtful {
+    if state.uncertain {
         if state.saved.file != state.spool.file() {
             state.discard_file();
         }

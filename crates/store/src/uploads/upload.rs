@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::tables::uploads::Parts;
 use crate::uploads::pump::{AppendError, ByteSource, pump};
-use crate::uploads::session::{Live, Session, State};
+use crate::uploads::session::{OpenUploads, Session, State};
 
 /// The number of uploads whose memory may be ahead of their rows. Beyond it, each append is durable.
-const LIVE_COUNT_MAX: usize = 256;
+const OPEN_COUNT_MAX: usize = 256;
 
 /// The guarantee of a successful append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,17 @@ pub enum Durability {
 
 pub struct Upload {
     pub(crate) session: Option<Session>,
-    live: Arc<Live>,
+    open: Arc<OpenUploads>,
     /// The state at the last look at the session.
     offset: u64,
     parts: Parts,
 }
 
 impl Upload {
-    pub(crate) fn new(session: Session, live: Arc<Live>) -> Upload {
+    pub(crate) fn new(session: Session, open: Arc<OpenUploads>) -> Upload {
         let mut upload = Upload {
             session: None,
-            live,
+            open,
             offset: 0,
             parts: Parts::default(),
         };
@@ -61,7 +61,7 @@ impl Upload {
         durability: Durability,
         limit_bytes: u64,
     ) -> Result<u64, AppendError> {
-        if durability == Durability::Durable || self.live.count() > LIVE_COUNT_MAX {
+        if durability == Durability::Durable || self.open.count() > OPEN_COUNT_MAX {
             return self.append_durably(source, limit_bytes, |parts, _| parts).await;
         }
         let session = self.session.take().ok_or(AppendError::Gone)?;

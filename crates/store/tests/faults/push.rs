@@ -100,7 +100,8 @@ async fn fails_at(call: i64, fault: Fault) -> bool {
     true
 }
 
-/// A power cut leaves what the test's disk has seen flushed: the real disk need not flush.
+/// Opens a store on a disk that fails. A simulated power cut keeps what this disk was asked to flush, so the real disk is
+/// not flushed.
 fn open_failing(directory: &Path, faults: &Arc<Faults>, disk: &Arc<FailingDisk>) -> Store {
     let options = Options {
         directory: directory.to_owned(),
@@ -137,7 +138,7 @@ async fn push(store: &Store, acknowledged: &mut Acknowledged) -> Result<(), Fail
         algorithm: DigestAlgorithm::Sha256,
         now_milliseconds: now(),
     };
-    let given: Result<_, StoreError> = store.read(|at| uploads.give(at, new, u64::MAX)).await;
+    let given: Result<_, StoreError> = store.read(|at| uploads.issue(at, new, u64::MAX)).await;
     let id = given?.ok_or("there is no room for an upload")?;
     acknowledged.upload = Some((id, 0));
 

@@ -22,7 +22,7 @@ const FAR_MILLISECONDS: i64 = 60 * 60 * 1_000;
 /// How far time synchronization may set the clock back across a restart.
 const CLOCK_STEP_MILLISECONDS: i64 = 60 * 1_000;
 
-pub(crate) struct Given {
+pub(crate) struct IssuedUploads {
     /// The newest key signs, and all keys verify.
     newest: hmac::Key,
     older: Vec<hmac::Key>,
@@ -33,11 +33,11 @@ pub(crate) struct Given {
 
 /// An upload as it was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rowless {
+pub(crate) struct Unsaved {
     pub(crate) repository_id: i64,
     pub(crate) algorithm: DigestAlgorithm,
     /// A row is being created, or it is unknown whether it was created.
-    pub(crate) doubtful: bool,
+    pub(crate) uncertain: bool,
 }
 
 /// Uploads that this process issued and that have not ended.
@@ -46,11 +46,11 @@ struct Open {
     /// Random, so that no two processes issue the same id, whatever their clocks show.
     process: [u8; 4],
     last: Stamp,
-    uploads: HashMap<UploadId, Rowless>,
+    uploads: HashMap<UploadId, Unsaved>,
     counts: HashMap<i64, u64>,
 }
 
-impl Given {
+impl IssuedUploads {
     /// The keys are ordered oldest first. An earlier process issued its ids before this one began, and at
     /// most `age_max` before. Ids outside that range are too old, or come from a time when the clock was
     /// wrong.
@@ -58,7 +58,7 @@ impl Given {
         secrets: &[Vec<u8>],
         began_milliseconds: i64,
         age_max_milliseconds: i64,
-    ) -> Result<Given, StoreError> {
+    ) -> Result<IssuedUploads, StoreError> {
         let mut process = [0; 4];
         fill_randomly(&mut process)?;
         let mut keys = secrets
@@ -66,7 +66,7 @@ impl Given {
             .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret))
             .collect::<Vec<_>>();
         let newest = keys.pop().ok_or_else(|| StoreError::damaged("it holds no key"))?;
-        Ok(Given {
+        Ok(IssuedUploads {
             newest,
             older: keys,
             before: Stamp::first_of(began_milliseconds.saturating_sub(age_max_milliseconds).max(0))
@@ -79,7 +79,7 @@ impl Given {
     }
 
     /// Issues an id, unless too many uploads are open, in total or in the repository.
-    pub(crate) fn give(
+    pub(crate) fn issue(
         &self,
         repository_id: i64,
         algorithm: DigestAlgorithm,
@@ -93,23 +93,23 @@ impl Given {
         }
         open.follow(now_milliseconds);
         let id = sign(&self.newest, repository_id, algorithm, (open.last, open.process));
-        let rowless = Rowless {
+        let unsaved = Unsaved {
             repository_id,
             algorithm,
-            doubtful: false,
+            uncertain: false,
         };
-        open.uploads.insert(id, rowless);
+        open.uploads.insert(id, unsaved);
         open.counts.insert(repository_id, count + 1);
         Some(id)
     }
 
-    pub(crate) fn find(&self, id: &UploadId) -> Option<Rowless> {
+    pub(crate) fn find(&self, id: &UploadId) -> Option<Unsaved> {
         self.lock().uploads.get(id).copied()
     }
 
-    pub(crate) fn doubt(&self, id: &UploadId) {
-        if let Some(rowless) = self.lock().uploads.get_mut(id) {
-            rowless.doubtful = true;
+    pub(crate) fn mark_uncertain(&self, id: &UploadId) {
+        if let Some(unsaved) = self.lock().uploads.get_mut(id) {
+            unsaved.uncertain = true;
         }
     }
 
@@ -147,13 +147,13 @@ impl Given {
     }
 
     /// Uploads that were issued outside the range of two times, with their repositories.
-    pub(crate) fn list_given_outside(&self, first: i64, last: i64) -> Vec<(i64, UploadId)> {
+    pub(crate) fn list_issued_outside(&self, first: i64, last: i64) -> Vec<(i64, UploadId)> {
         let within = Stamp::first_of(first)..Stamp::first_of(last.saturating_add(1));
         self.lock()
             .uploads
             .iter()
             .filter(|(id, _)| id.stamp().is_some_and(|stamp| !within.contains(&stamp)))
-            .map(|(id, rowless)| (rowless.repository_id, *id))
+            .map(|(id, unsaved)| (unsaved.repository_id, *id))
             .collect()
     }
 
@@ -162,7 +162,7 @@ impl Given {
         let of = open
             .uploads
             .iter()
-            .filter(|(_, rowless)| rowless.repository_id == repository_id);
+            .filter(|(_, unsaved)| unsaved.repository_id == repository_id);
         of.map(|(id, _)| *id).collect()
     }
 
@@ -210,17 +210,17 @@ mod tests {
     const NOW: i64 = 1_700_000_000_000;
     const AGE_MAX: i64 = 24 * 60 * 60 * 1_000;
 
-    fn given(secrets: &[&[u8]]) -> Given {
+    fn issued(secrets: &[&[u8]]) -> IssuedUploads {
         let secrets = secrets.iter().map(|secret| secret.to_vec()).collect::<Vec<_>>();
-        Given::new(&secrets, NOW + 1_000, AGE_MAX).unwrap()
+        IssuedUploads::new(&secrets, NOW + 1_000, AGE_MAX).unwrap()
     }
 
     #[test]
     fn an_id_is_recognized_by_the_next_process_for_its_repository_alone() {
-        let before = given(&[b"one"]);
-        let ids = [Sha256, Sha512].map(|algorithm| (algorithm, before.give(7, algorithm, NOW, 9).unwrap()));
-        let after = given(&[b"one", b"two"]);
-        let stranger = given(&[b"two"]);
+        let before = issued(&[b"one"]);
+        let ids = [Sha256, Sha512].map(|algorithm| (algorithm, before.issue(7, algorithm, NOW, 9).unwrap()));
+        let after = issued(&[b"one", b"two"]);
+        let stranger = issued(&[b"two"]);
         for (algorithm, id) in ids {
             assert_eq!(UploadId::parse(&id.to_string()), Some(id));
             assert_eq!(after.recognize(7, &id), Some(algorithm));
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_id_is_not_recognized_that_is_too_old_or_of_a_time_to_come() {
-        for (given_at, recognized) in [
+        for (issued_at, recognized) in [
             (NOW, true),
             (NOW + 30_000, true),
             (NOW + 3_600_000, false),
@@ -246,41 +246,44 @@ mod tests {
             (NOW - AGE_MAX, false),
             (0, false),
         ] {
-            let id = given(&[b"one"]).give(7, Sha256, given_at, 9).unwrap();
-            let found = given(&[b"one"]).recognize(7, &id).is_some();
-            assert_eq!(found, recognized, "{given_at}");
+            let id = issued(&[b"one"]).issue(7, Sha256, issued_at, 9).unwrap();
+            let found = issued(&[b"one"]).recognize(7, &id).is_some();
+            assert_eq!(found, recognized, "{issued_at}");
         }
     }
 
     #[test]
     fn ids_are_of_the_time_again_after_the_clock_was_set_back_far() {
-        let given = given(&[b"one"]);
-        let ahead = given.give(7, Sha256, NOW + AGE_MAX, 9).unwrap();
-        let back = given.give(7, Sha256, NOW, 9).unwrap();
-        assert_eq!((ahead.given_at(), back.given_at()), (NOW + AGE_MAX, NOW));
+        let issued = issued(&[b"one"]);
+        let ahead = issued.issue(7, Sha256, NOW + AGE_MAX, 9).unwrap();
+        let back = issued.issue(7, Sha256, NOW, 9).unwrap();
+        assert_eq!((ahead.issued_at(), back.issued_at()), (NOW + AGE_MAX, NOW));
         assert_ne!(ahead.process(), back.process());
-        assert_eq!(given.find(&ahead).unwrap().repository_id, 7);
-        let soon = given.give(7, Sha256, NOW - 1_000, 9).unwrap();
-        assert_eq!((soon.given_at(), soon.process()), (NOW, back.process()));
+        assert_eq!(issued.find(&ahead).unwrap().repository_id, 7);
+        let soon = issued.issue(7, Sha256, NOW - 1_000, 9).unwrap();
+        assert_eq!((soon.issued_at(), soon.process()), (NOW, back.process()));
     }
 
     #[test]
     fn ids_differ_and_are_counted_until_they_end() {
-        let given = given(&[b"one"]);
-        let ids = [0; 3].map(|_| given.give(7, Sha256, NOW, 3).unwrap());
+        let issued = issued(&[b"one"]);
+        let ids = [0; 3].map(|_| issued.issue(7, Sha256, NOW, 3).unwrap());
         assert!(ids[0] != ids[1] && ids[1] != ids[2]);
-        assert_eq!(given.give(7, Sha256, NOW, 3), None);
-        assert!(given.give(8, Sha256, NOW - 5, 3).is_some(), "another repository");
+        assert_eq!(issued.issue(7, Sha256, NOW, 3), None);
+        assert!(
+            issued.issue(8, Sha256, NOW - 5, 3).is_some(),
+            "another repository"
+        );
         assert_eq!(
-            (given.count(7), given.find(&ids[0]).unwrap().repository_id),
+            (issued.count(7), issued.find(&ids[0]).unwrap().repository_id),
             (3, 7)
         );
 
-        given.end(&ids[0]);
-        given.end(&ids[0]);
-        assert_eq!((given.count(7), given.find(&ids[0])), (2, None));
-        assert_eq!(given.list_given_outside(NOW, NOW + AGE_MAX), []);
-        assert_eq!(given.list_given_outside(NOW + 1, NOW + AGE_MAX).len(), 3);
-        assert_eq!(given.list_given_outside(0, NOW - 1).len(), 3);
+        issued.end(&ids[0]);
+        issued.end(&ids[0]);
+        assert_eq!((issued.count(7), issued.find(&ids[0])), (2, None));
+        assert_eq!(issued.list_issued_outside(NOW, NOW + AGE_MAX), []);
+        assert_eq!(issued.list_issued_outside(NOW + 1, NOW + AGE_MAX).len(), 3);
+        assert_eq!(issued.list_issued_outside(0, NOW - 1).len(), 3);
     }
 }
