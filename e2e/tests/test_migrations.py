@@ -32,6 +32,8 @@ WORDS = {
     "{blob}": "BLOB",
     "{strict}": "STRICT",
     "{without_rowid}": "STRICT, WITHOUT ROWID",
+    "{no_bytes}": "x''",
+    "{packed_blob_ids}": "unhex(group_concat(printf('%016x', blob_id), ''))",
 }
 
 REPOSITORY = "team/app"
