@@ -39,7 +39,12 @@ def test_a_profile_of_the_aws_cli_assumes_its_role(ecru, tmp_path):
     )
 
     def identity(profile):
-        environment = {"AWS_CONFIG_FILE": str(configuration), "AWS_ENDPOINT_URL": ecru.url}
+        # The command line keeps the credentials of a role in a cache below the home directory.
+        environment = {
+            "AWS_CONFIG_FILE": str(configuration),
+            "AWS_ENDPOINT_URL": ecru.url,
+            "HOME": str(tmp_path),
+        }
         words = ("aws", "--profile", profile, "sts", "get-caller-identity")
         return json.loads(run(*words, environment=environment))
 
