@@ -32,7 +32,7 @@ where
     }
     let call = Call { control, endpoint };
     Some(match answered(call, request).await {
-        Ok(body) => json(body),
+        Ok(body) => json_answer(StatusCode::OK, body),
         Err(problem) => problem.answer(),
     })
 }
@@ -68,9 +68,10 @@ where
     (route.call)(call, input).await
 }
 
-fn json(body: Bytes) -> Response<Bytes> {
+/// An answer whose body is JSON, and which no browser takes for something else.
+pub fn json_answer(status: StatusCode, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::OK;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

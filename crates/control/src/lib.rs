@@ -19,6 +19,6 @@ mod text;
 #[cfg(test)]
 mod openapi;
 
-pub use answer::answer;
+pub use answer::{answer, json_answer};
 pub use call::Control;
 pub use problem::Problem;

@@ -7,6 +7,7 @@ use ecru_store::{StoreError, Tx};
 
 use crate::Platform;
 use crate::jobs::Kind;
+use crate::principals::forget_bindings;
 
 /// Implemented by every service.
 pub trait Component: Send + Sync + 'static {
@@ -22,7 +23,8 @@ pub trait Component: Send + Sync + 'static {
     fn forgotten(&self) {}
 }
 
-/// Resets these services to empty: one account, or all accounts. A reset of everything also resets the clock.
+/// Resets these services to empty: one account, or all accounts. The access keys that are bound to principals belong to no
+/// service, so each reset releases them.
 pub async fn reset(
     platform: &Platform,
     components: Vec<Arc<dyn Component>>,
@@ -36,6 +38,7 @@ pub async fn reset(
         for component in &forgetting {
             component.forget(tx, account)?;
         }
+        forget_bindings(tx, account)?;
         if with_clock {
             crate::clock::forget(tx)?;
         }

@@ -222,7 +222,8 @@ pub struct Listing<'a> {
     pub keys: &'a Keys,
     pub operation: &'static str,
     pub scope: &'a Scope,
-    pub repository: &'a str,
+    /// What the list is about, such as a repository or a key; empty for lists of an account.
+    pub of: &'a str,
     pub filter: String,
 }
 
@@ -266,7 +267,7 @@ impl Listing<'_> {
             self.operation.as_bytes(),
             self.scope.registry_id.as_str().as_bytes(),
             self.scope.region.as_str().as_bytes(),
-            self.repository.as_bytes(),
+            self.of.as_bytes(),
             self.filter.as_bytes(),
             key,
         ]

@@ -10,7 +10,7 @@ use ecru_platform::jobs::Runner;
 use ecru_platform::{Opening, Platform};
 use ecru_registry::{Configuration, Ecr, Ports, Service};
 use ecru_store::StoreError;
-use ecru_sts::{Sts, StsComponent};
+use ecru_sts::Sts;
 
 /// All services of the server.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ fn components(
 ) -> Vec<Arc<dyn Component>> {
     vec![
         Arc::clone(ecr) as _,
-        Arc::new(StsComponent(Arc::clone(platform))),
+        Arc::new(Sts(Arc::clone(platform))),
         Arc::clone(kms) as _,
     ]
 }

@@ -112,16 +112,5 @@ impl Refusal {
 }
 
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Content> {
-    let mut response = Response::new(Content::from(Bytes::from(body.to_string())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+    ecru_control::json_answer(status, Bytes::from(body.to_string())).map(Content::from)
 }

@@ -37,7 +37,7 @@ pub trait Io: Send + Sync + 'static {
 }
 
 /// Opens a regular file for reading. Does not follow a link, and does not wait for a pipe or a device.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true), path)
 }
 

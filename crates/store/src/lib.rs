@@ -38,7 +38,7 @@ pub use crate::blobs::{BlobContent, BlobError, BlobReader, Blobs};
 pub use crate::changes::Settled;
 pub(crate) use crate::error::Tried;
 pub use crate::error::{StoreError, stored};
-pub use crate::io::{Disk, Flushing, Io};
+pub use crate::io::{Disk, Flushing, Io, open_regular};
 pub use crate::migrations::Migrations;
 pub use crate::received::Received;
 pub use crate::report::Report;

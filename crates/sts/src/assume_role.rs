@@ -1,11 +1,15 @@
 //! `AssumeRole`: issues temporary credentials of a role.
 
+use ecru_model::identity::Identity;
 use ecru_model::{Caller, SessionDetails};
 use ecru_platform::principals::NewSession;
 
 use crate::error::{invalid, refused};
 use crate::generated::error_code::ErrorCode;
-use crate::generated::shapes::{AssumeRoleInput as Input, AssumeRoleOutput as Output, SourceIdentityType};
+use crate::generated::shapes::{
+    AssumeRoleInput as Input, AssumeRoleOutput as Output, SourceIdentityType,
+    UnrestrictedSessionPolicyDocumentType,
+};
 use crate::role::AssumedRole;
 use crate::session::{Token, issue};
 use crate::{Context, Error, session_policy, session_tags};
@@ -18,24 +22,24 @@ pub(crate) async fn assume_role(ctx: &Context, input: Input) -> Result<Output, E
     let caller = ctx.caller()?;
     let role = AssumedRole::new(&input.role_arn, input.role_session_name.as_str())?;
     let seconds = duration(caller, input.duration_seconds)?;
-    let policy = input.policy.map(|policy| policy.as_str().to_owned());
-    if let Some(policy) = &policy {
-        session_policy::check(policy)?;
-    }
+    let policy = input
+        .policy
+        .as_ref()
+        .map(UnrestrictedSessionPolicyDocumentType::as_str);
     let calling = caller.session.as_deref();
     let mut details = SessionDetails {
-        policy,
-        policy_arns: session_policy::arns(input.policy_arns),
         source_identity: source_identity(
             caller,
             input.source_identity.as_ref().map(SourceIdentityType::as_str),
         )?,
-        ..SessionDetails::default()
+        ..session_policy::accept(policy, input.policy_arns)?
     };
     session_tags::add(&mut details, input.tags, input.transitive_tag_keys, calling)?;
     let packed_policy_size = packed(&details)?;
 
     let assumed_role_user = role.user();
+    let source_identity = details.source_identity.clone();
+    let source_identity = source_identity.and_then(|text| SourceIdentityType::parse(text).ok());
     let new = NewSession {
         caller: role.caller,
         user_id: role.user_id,
@@ -47,7 +51,7 @@ pub(crate) async fn assume_role(ctx: &Context, input: Input) -> Result<Output, E
         credentials: Some(credentials),
         assumed_role_user,
         packed_policy_size,
-        source_identity: input.source_identity,
+        source_identity,
         session_token_utilization: None,
         session_token_size: size,
     })
@@ -55,7 +59,8 @@ pub(crate) async fn assume_role(ctx: &Context, input: Input) -> Result<Output, E
 
 fn duration(caller: &Caller, given: Option<i32>) -> Result<i32, Error> {
     let seconds = given.unwrap_or(SECONDS_DEFAULT);
-    let is_chained = caller.session.is_some() && caller.name().contains(":assumed-role/");
+    let identity = Identity::parse(caller.name());
+    let is_chained = caller.session.is_some() && identity.is_some_and(|it| it.kind == "assumed-role");
     if is_chained && seconds > CHAINED_SECONDS_MAX {
         return Err(invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",

@@ -1,11 +1,11 @@
 //! `AssumeRoleWithWebIdentity`: issues temporary credentials of a role to the holder of a token of an identity provider.
 
-use ecru_model::SessionDetails;
 use ecru_platform::principals::NewSession;
 
 use crate::assume_role::packed;
 use crate::generated::shapes::{
     AssumeRoleWithWebIdentityInput as Input, AssumeRoleWithWebIdentityOutput as Output,
+    SessionPolicyDocumentType,
 };
 use crate::role::AssumedRole;
 use crate::session::{Token, issue};
@@ -17,15 +17,8 @@ const SECONDS_DEFAULT: i32 = 60 * 60;
 pub(crate) async fn assume_role_with_web_identity(ctx: &Context, input: Input) -> Result<Output, Error> {
     let role = AssumedRole::new(&input.role_arn, input.role_session_name.as_str())?;
     let claims = Claims::read(input.web_identity_token.as_str(), ctx.clock.now())?;
-    let policy = input.policy.map(|policy| policy.as_str().to_owned());
-    if let Some(policy) = &policy {
-        session_policy::check(policy)?;
-    }
-    let details = SessionDetails {
-        policy,
-        policy_arns: session_policy::arns(input.policy_arns),
-        ..SessionDetails::default()
-    };
+    let policy = input.policy.as_ref().map(SessionPolicyDocumentType::as_str);
+    let details = session_policy::accept(policy, input.policy_arns)?;
     let packed_policy_size = packed(&details)?;
 
     let assumed_role_user = role.user();

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use ecru_platform::Platform;
 use ecru_platform::component::Component;
 use ecru_platform::jobs::Kind;
-use ecru_platform::principals::{self, SessionExpiry};
+use ecru_platform::principals::{SessionExpiry, forget_sessions};
 use ecru_store::{StoreError, Tx};
 
-pub struct StsComponent(pub Arc<Platform>);
+use crate::Sts;
 
-impl Component for StsComponent {
+impl Component for Sts {
     fn name(&self) -> &'static str {
         "sts"
     }
@@ -20,6 +19,6 @@ impl Component for StsComponent {
     }
 
     fn forget(&self, tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
-        principals::forget(tx, account)
+        forget_sessions(tx, account)
     }
 }

@@ -1,6 +1,7 @@
 //! `GetSessionToken`: issues temporary credentials for the identity that signed the request.
 
 use ecru_model::SessionDetails;
+use ecru_model::identity::Identity;
 use ecru_platform::principals::{NewSession, unique_id};
 
 use crate::error::refused;
@@ -22,7 +23,8 @@ pub(crate) async fn get_session_token(ctx: &Context, input: Input) -> Result<Out
         ));
     }
     let seconds = input.duration_seconds.unwrap_or(SECONDS_DEFAULT);
-    let is_root = caller.name().ends_with(":root");
+    let identity = Identity::parse(caller.name());
+    let is_root = identity.is_some_and(|identity| identity.is_root());
     let seconds = if is_root {
         seconds.min(ROOT_SECONDS_MAX)
     } else {

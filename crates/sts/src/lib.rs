@@ -18,7 +18,6 @@ mod session_tags;
 mod web_identity_token;
 mod wire;
 
-pub use component::StsComponent;
 pub use context::Context;
 pub use error::Error;
 pub use wire::Sts;

@@ -1,5 +1,6 @@
 //! The policies that a request gives to its session.
 
+use ecru_model::SessionDetails;
 use serde_json::{Map, Value};
 
 use crate::Error;
@@ -10,8 +11,24 @@ use crate::generated::shapes::PolicyDescriptorType;
 /// The characters of all policies and tags of a session.
 const PACKED_CHARACTERS_MAX: usize = 2_048;
 
+/// The details of a session with these policies.
+pub(crate) fn accept(
+    policy: Option<&str>,
+    arns: Option<Vec<PolicyDescriptorType>>,
+) -> Result<SessionDetails, Error> {
+    policy.map(check).transpose()?;
+    let arns = arns.unwrap_or_default().into_iter();
+    Ok(SessionDetails {
+        policy: policy.map(str::to_owned),
+        policy_arns: arns
+            .filter_map(|descriptor| Some(descriptor.arn?.into_string()))
+            .collect(),
+        ..SessionDetails::default()
+    })
+}
+
 /// Checks the document's form. A session policy names no principal.
-pub(crate) fn check(document: &str) -> Result<(), Error> {
+fn check(document: &str) -> Result<(), Error> {
     let document: Value = serde_json::from_str(document).map_err(|_| malformed())?;
     let members = document.as_object().ok_or_else(malformed)?;
     let version = members.get("Version");
@@ -47,13 +64,6 @@ fn malformed() -> Error {
         ErrorCode::MalformedPolicyDocumentException,
         "The policy is not in the valid JSON format.",
     )
-}
-
-/// The ARNs of managed policies.
-pub(crate) fn arns(descriptors: Option<Vec<PolicyDescriptorType>>) -> Vec<String> {
-    let arns = descriptors.unwrap_or_default().into_iter();
-    arns.filter_map(|descriptor| Some(descriptor.arn?.into_string()))
-        .collect()
 }
 
 /// How much of the room for policies and tags is taken, in percent; none if there are neither.

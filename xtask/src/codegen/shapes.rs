@@ -78,11 +78,9 @@ fn structure(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> {
 }
 
 fn documentation(rust_name: &str, shape: &str) -> String {
-    let operation = rust_name.strip_suffix("Input").map(|it| ("given", it));
-    match operation.or_else(|| rust_name.strip_suffix("Output").map(|it| ("answered", it))) {
-        Some((verb, operation)) if rust_name != shape => {
-            format!(" What is {verb} to `{operation}`.").replace("answered to", "answered by")
-        }
+    let operation = rust_name.strip_suffix("Input").map(|it| ("input", it));
+    match operation.or_else(|| rust_name.strip_suffix("Output").map(|it| ("output", it))) {
+        Some((what, operation)) if rust_name != shape => format!(" The {what} of `{operation}`."),
         _ => format!(" `{shape}` of the service model."),
     }
 }
@@ -180,7 +178,7 @@ fn enumeration(facts: &Facts, name: &str, shape: &Shape) -> Result<TokenStream> 
 }
 
 fn newtype(name: &str) -> TokenStream {
-    let doc = format!(" Text that meets what `{name}` must meet.");
+    let doc = format!(" A text that satisfies the constraints of `{name}`.");
     let ident = names::type_name(name);
     let rule = names::constant(name);
     quote! {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ecru_model::{Scope, Timestamp};
-use ecru_platform::jobs::{Job, Lease, LeaseError, Outcome, Work};
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{StoreError, Tx, Value};
 use serde_json::json;
 
@@ -23,11 +23,9 @@ impl Work for KeyDeletion {
         let (lease, now) = (lease.clone(), service.clock.now());
         let erasing = service.store.write(move |tx| {
             lease.check(tx)?;
-            Ok::<_, LeaseError>(erase(tx, &job.scope, &job.subject, now)?)
+            Ok::<_, Error>(erase(tx, &job.scope, &job.subject, now)?)
         });
-        erasing
-            .await
-            .map_err(|lost| Error::internal(lost.to_string()).caused_by(lost))
+        erasing.await
     }
 }
 

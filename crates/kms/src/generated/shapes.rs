@@ -12,7 +12,7 @@ pub struct AliasListEntry {
     pub creation_date: Option<Timestamp>,
     pub last_updated_date: Option<Timestamp>,
 }
-/// Text that meets what `AliasNameType` must meet.
+/// A text that satisfies the constraints of `AliasNameType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AliasNameType(String);
 impl AliasNameType {
@@ -33,12 +33,12 @@ impl fmt::Display for AliasNameType {
         formatter.write_str(&self.0)
     }
 }
-/// What is given to `CancelKeyDeletion`.
+/// The input of `CancelKeyDeletion`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CancelKeyDeletionInput {
     pub key_id: KeyIdType,
 }
-/// What is answered by `CancelKeyDeletion`.
+/// The output of `CancelKeyDeletion`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CancelKeyDeletionOutput {
     pub key_id: Option<KeyIdType>,
@@ -46,13 +46,13 @@ pub struct CancelKeyDeletionOutput {
 /// `CreateAliasOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateAliasOutput {}
-/// What is given to `CreateAlias`.
+/// The input of `CreateAlias`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateAliasInput {
     pub alias_name: AliasNameType,
     pub target_key_id: KeyIdType,
 }
-/// What is given to `CreateGrant`.
+/// The input of `CreateGrant`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateGrantInput {
     pub key_id: KeyIdType,
@@ -66,13 +66,13 @@ pub struct CreateGrantInput {
     pub grantee_service_principal: Option<ServicePrincipalType>,
     pub retiring_service_principal: Option<ServicePrincipalType>,
 }
-/// What is answered by `CreateGrant`.
+/// The output of `CreateGrant`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateGrantOutput {
     pub grant_token: Option<GrantTokenType>,
     pub grant_id: Option<GrantIdType>,
 }
-/// What is given to `CreateKey`.
+/// The input of `CreateKey`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateKeyInput {
     pub policy: Option<PolicyType>,
@@ -87,12 +87,12 @@ pub struct CreateKeyInput {
     pub multi_region: Option<bool>,
     pub xks_key_id: Option<XksKeyIdType>,
 }
-/// What is answered by `CreateKey`.
+/// The output of `CreateKey`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateKeyOutput {
     pub key_metadata: Option<KeyMetadata>,
 }
-/// Text that meets what `CustomKeyStoreIdType` must meet.
+/// A text that satisfies the constraints of `CustomKeyStoreIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomKeyStoreIdType(String);
 impl CustomKeyStoreIdType {
@@ -228,7 +228,7 @@ impl fmt::Display for DataKeySpec {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `Decrypt`.
+/// The input of `Decrypt`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecryptInput {
     pub ciphertext_blob: Option<Vec<u8>>,
@@ -240,7 +240,7 @@ pub struct DecryptInput {
     pub dry_run: Option<bool>,
     pub dry_run_modifiers: Option<Vec<DryRunModifierType>>,
 }
-/// What is answered by `Decrypt`.
+/// The output of `Decrypt`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecryptOutput {
     pub key_id: Option<KeyIdType>,
@@ -252,23 +252,23 @@ pub struct DecryptOutput {
 /// `DeleteAliasOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteAliasOutput {}
-/// What is given to `DeleteAlias`.
+/// The input of `DeleteAlias`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteAliasInput {
     pub alias_name: AliasNameType,
 }
-/// What is given to `DescribeKey`.
+/// The input of `DescribeKey`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeKeyInput {
     pub key_id: KeyIdType,
     pub grant_tokens: Option<Vec<GrantTokenType>>,
 }
-/// What is answered by `DescribeKey`.
+/// The output of `DescribeKey`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeKeyOutput {
     pub key_metadata: Option<KeyMetadata>,
 }
-/// Text that meets what `DescriptionType` must meet.
+/// A text that satisfies the constraints of `DescriptionType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DescriptionType(String);
 impl DescriptionType {
@@ -292,7 +292,7 @@ impl fmt::Display for DescriptionType {
 /// `DisableKeyOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DisableKeyOutput {}
-/// What is given to `DisableKey`.
+/// The input of `DisableKey`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DisableKeyInput {
     pub key_id: KeyIdType,
@@ -300,7 +300,7 @@ pub struct DisableKeyInput {
 /// `DisableKeyRotationOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DisableKeyRotationOutput {}
-/// What is given to `DisableKeyRotation`.
+/// The input of `DisableKeyRotation`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DisableKeyRotationInput {
     pub key_id: KeyIdType,
@@ -339,7 +339,7 @@ impl fmt::Display for DryRunModifierType {
 /// `EnableKeyOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnableKeyOutput {}
-/// What is given to `EnableKey`.
+/// The input of `EnableKey`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnableKeyInput {
     pub key_id: KeyIdType,
@@ -347,7 +347,7 @@ pub struct EnableKeyInput {
 /// `EnableKeyRotationOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnableKeyRotationOutput {}
-/// What is given to `EnableKeyRotation`.
+/// The input of `EnableKeyRotation`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnableKeyRotationInput {
     pub key_id: KeyIdType,
@@ -378,7 +378,7 @@ impl fmt::Display for EncapsulationAlgorithmSpec {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `Encrypt`.
+/// The input of `Encrypt`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncryptInput {
     pub key_id: KeyIdType,
@@ -388,7 +388,7 @@ pub struct EncryptInput {
     pub encryption_algorithm: Option<EncryptionAlgorithmSpec>,
     pub dry_run: Option<bool>,
 }
-/// What is answered by `Encrypt`.
+/// The output of `Encrypt`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncryptOutput {
     pub ciphertext_blob: Option<Vec<u8>>,
@@ -477,7 +477,7 @@ impl fmt::Display for ExpirationModelType {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `GenerateDataKey`.
+/// The input of `GenerateDataKey`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateDataKeyInput {
     pub key_id: KeyIdType,
@@ -488,7 +488,7 @@ pub struct GenerateDataKeyInput {
     pub recipient: Option<RecipientInfo>,
     pub dry_run: Option<bool>,
 }
-/// What is answered by `GenerateDataKey`.
+/// The output of `GenerateDataKey`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerateDataKeyOutput {
     pub ciphertext_blob: Option<Vec<u8>>,
@@ -497,7 +497,7 @@ pub struct GenerateDataKeyOutput {
     pub ciphertext_for_recipient: Option<Vec<u8>>,
     pub key_material_id: Option<String>,
 }
-/// What is given to `GenerateDataKeyWithoutPlaintext`.
+/// The input of `GenerateDataKeyWithoutPlaintext`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateDataKeyWithoutPlaintextInput {
     pub key_id: KeyIdType,
@@ -507,31 +507,31 @@ pub struct GenerateDataKeyWithoutPlaintextInput {
     pub grant_tokens: Option<Vec<GrantTokenType>>,
     pub dry_run: Option<bool>,
 }
-/// What is answered by `GenerateDataKeyWithoutPlaintext`.
+/// The output of `GenerateDataKeyWithoutPlaintext`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerateDataKeyWithoutPlaintextOutput {
     pub ciphertext_blob: Option<Vec<u8>>,
     pub key_id: Option<KeyIdType>,
     pub key_material_id: Option<String>,
 }
-/// What is given to `GetKeyPolicy`.
+/// The input of `GetKeyPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetKeyPolicyInput {
     pub key_id: KeyIdType,
     pub policy_name: Option<PolicyNameType>,
 }
-/// What is answered by `GetKeyPolicy`.
+/// The output of `GetKeyPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetKeyPolicyOutput {
     pub policy: Option<PolicyType>,
     pub policy_name: Option<PolicyNameType>,
 }
-/// What is given to `GetKeyRotationStatus`.
+/// The input of `GetKeyRotationStatus`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetKeyRotationStatusInput {
     pub key_id: KeyIdType,
 }
-/// What is answered by `GetKeyRotationStatus`.
+/// The output of `GetKeyRotationStatus`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetKeyRotationStatusOutput {
     pub key_rotation_enabled: Option<bool>,
@@ -540,13 +540,13 @@ pub struct GetKeyRotationStatusOutput {
     pub next_rotation_date: Option<Timestamp>,
     pub on_demand_rotation_start_date: Option<Timestamp>,
 }
-/// What is given to `GetPublicKey`.
+/// The input of `GetPublicKey`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetPublicKeyInput {
     pub key_id: KeyIdType,
     pub grant_tokens: Option<Vec<GrantTokenType>>,
 }
-/// What is answered by `GetPublicKey`.
+/// The output of `GetPublicKey`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetPublicKeyOutput {
     pub key_id: Option<KeyIdType>,
@@ -559,7 +559,7 @@ pub struct GetPublicKeyOutput {
     pub key_agreement_algorithms: Option<Vec<KeyAgreementAlgorithmSpec>>,
     pub encapsulation_algorithms: Option<Vec<EncapsulationAlgorithmSpec>>,
 }
-/// Text that meets what `GrantConstraintSourceArnType` must meet.
+/// A text that satisfies the constraints of `GrantConstraintSourceArnType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantConstraintSourceArnType(String);
 impl GrantConstraintSourceArnType {
@@ -587,7 +587,7 @@ pub struct GrantConstraints {
     pub encryption_context_equals: Option<BTreeMap<String, String>>,
     pub source_arn: Option<GrantConstraintSourceArnType>,
 }
-/// Text that meets what `GrantIdType` must meet.
+/// A text that satisfies the constraints of `GrantIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantIdType(String);
 impl GrantIdType {
@@ -623,7 +623,7 @@ pub struct GrantListEntry {
     pub grantee_service_principal: Option<ServicePrincipalType>,
     pub retiring_service_principal: Option<ServicePrincipalType>,
 }
-/// Text that meets what `GrantNameType` must meet.
+/// A text that satisfies the constraints of `GrantNameType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantNameType(String);
 impl GrantNameType {
@@ -755,7 +755,7 @@ impl fmt::Display for GrantOperation {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `GrantTokenType` must meet.
+/// A text that satisfies the constraints of `GrantTokenType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantTokenType(String);
 impl GrantTokenType {
@@ -832,7 +832,7 @@ impl fmt::Display for KeyEncryptionMechanism {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `KeyIdType` must meet.
+/// A text that satisfies the constraints of `KeyIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyIdType(String);
 impl KeyIdType {
@@ -1141,21 +1141,21 @@ impl fmt::Display for KeyUsageType {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `ListAliases`.
+/// The input of `ListAliases`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListAliasesInput {
     pub key_id: Option<KeyIdType>,
     pub limit: Option<i32>,
     pub marker: Option<MarkerType>,
 }
-/// What is answered by `ListAliases`.
+/// The output of `ListAliases`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListAliasesOutput {
     pub aliases: Option<Vec<AliasListEntry>>,
     pub next_marker: Option<MarkerType>,
     pub truncated: Option<bool>,
 }
-/// What is given to `ListGrants`.
+/// The input of `ListGrants`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListGrantsInput {
     pub limit: Option<i32>,
@@ -1165,49 +1165,49 @@ pub struct ListGrantsInput {
     pub grantee_principal: Option<PrincipalIdType>,
     pub grantee_service_principal: Option<ServicePrincipalType>,
 }
-/// What is answered by `ListGrants`.
+/// The output of `ListGrants`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListGrantsOutput {
     pub grants: Option<Vec<GrantListEntry>>,
     pub next_marker: Option<MarkerType>,
     pub truncated: Option<bool>,
 }
-/// What is given to `ListKeyPolicies`.
+/// The input of `ListKeyPolicies`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListKeyPoliciesInput {
     pub key_id: KeyIdType,
     pub limit: Option<i32>,
     pub marker: Option<MarkerType>,
 }
-/// What is answered by `ListKeyPolicies`.
+/// The output of `ListKeyPolicies`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListKeyPoliciesOutput {
     pub policy_names: Option<Vec<PolicyNameType>>,
     pub next_marker: Option<MarkerType>,
     pub truncated: Option<bool>,
 }
-/// What is given to `ListKeys`.
+/// The input of `ListKeys`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListKeysInput {
     pub limit: Option<i32>,
     pub marker: Option<MarkerType>,
     pub resource_owners: Option<Vec<ResourceOwnerType>>,
 }
-/// What is answered by `ListKeys`.
+/// The output of `ListKeys`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListKeysOutput {
     pub keys: Option<Vec<KeyListEntry>>,
     pub next_marker: Option<MarkerType>,
     pub truncated: Option<bool>,
 }
-/// What is given to `ListResourceTags`.
+/// The input of `ListResourceTags`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListResourceTagsInput {
     pub key_id: KeyIdType,
     pub limit: Option<i32>,
     pub marker: Option<MarkerType>,
 }
-/// What is answered by `ListResourceTags`.
+/// The output of `ListResourceTags`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListResourceTagsOutput {
     pub tags: Option<Vec<Tag>>,
@@ -1259,7 +1259,7 @@ impl fmt::Display for MacAlgorithmSpec {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `MarkerType` must meet.
+/// A text that satisfies the constraints of `MarkerType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MarkerType(String);
 impl MarkerType {
@@ -1409,7 +1409,7 @@ impl fmt::Display for OriginType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `PolicyNameType` must meet.
+/// A text that satisfies the constraints of `PolicyNameType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyNameType(String);
 impl PolicyNameType {
@@ -1430,7 +1430,7 @@ impl fmt::Display for PolicyNameType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `PolicyType` must meet.
+/// A text that satisfies the constraints of `PolicyType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyType(String);
 impl PolicyType {
@@ -1451,7 +1451,7 @@ impl fmt::Display for PolicyType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `PrincipalIdType` must meet.
+/// A text that satisfies the constraints of `PrincipalIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalIdType(String);
 impl PrincipalIdType {
@@ -1475,7 +1475,7 @@ impl fmt::Display for PrincipalIdType {
 /// `PutKeyPolicyOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutKeyPolicyOutput {}
-/// What is given to `PutKeyPolicy`.
+/// The input of `PutKeyPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutKeyPolicyInput {
     pub key_id: KeyIdType,
@@ -1483,7 +1483,7 @@ pub struct PutKeyPolicyInput {
     pub policy: PolicyType,
     pub bypass_policy_lockout_safety_check: Option<bool>,
 }
-/// What is given to `ReEncrypt`.
+/// The input of `ReEncrypt`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReEncryptInput {
     pub ciphertext_blob: Option<Vec<u8>>,
@@ -1497,7 +1497,7 @@ pub struct ReEncryptInput {
     pub dry_run: Option<bool>,
     pub dry_run_modifiers: Option<Vec<DryRunModifierType>>,
 }
-/// What is answered by `ReEncrypt`.
+/// The output of `ReEncrypt`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReEncryptOutput {
     pub ciphertext_blob: Option<Vec<u8>>,
@@ -1551,7 +1551,7 @@ impl fmt::Display for ResourceOwnerType {
 /// `RetireGrantOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RetireGrantOutput {}
-/// What is given to `RetireGrant`.
+/// The input of `RetireGrant`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RetireGrantInput {
     pub grant_token: Option<GrantTokenType>,
@@ -1562,20 +1562,20 @@ pub struct RetireGrantInput {
 /// `RevokeGrantOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RevokeGrantOutput {}
-/// What is given to `RevokeGrant`.
+/// The input of `RevokeGrant`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RevokeGrantInput {
     pub key_id: KeyIdType,
     pub grant_id: GrantIdType,
     pub dry_run: Option<bool>,
 }
-/// What is given to `ScheduleKeyDeletion`.
+/// The input of `ScheduleKeyDeletion`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleKeyDeletionInput {
     pub key_id: KeyIdType,
     pub pending_window_in_days: Option<i32>,
 }
-/// What is answered by `ScheduleKeyDeletion`.
+/// The output of `ScheduleKeyDeletion`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScheduleKeyDeletionOutput {
     pub key_id: Option<KeyIdType>,
@@ -1583,7 +1583,7 @@ pub struct ScheduleKeyDeletionOutput {
     pub key_state: Option<KeyState>,
     pub pending_window_in_days: Option<i32>,
 }
-/// Text that meets what `ServicePrincipalType` must meet.
+/// A text that satisfies the constraints of `ServicePrincipalType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServicePrincipalType(String);
 impl ServicePrincipalType {
@@ -1604,7 +1604,7 @@ impl fmt::Display for ServicePrincipalType {
         formatter.write_str(&self.0)
     }
 }
-/// What is given to `Sign`.
+/// The input of `Sign`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignInput {
     pub key_id: KeyIdType,
@@ -1614,7 +1614,7 @@ pub struct SignInput {
     pub signing_algorithm: SigningAlgorithmSpec,
     pub dry_run: Option<bool>,
 }
-/// What is answered by `Sign`.
+/// The output of `Sign`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SignOutput {
     pub key_id: Option<KeyIdType>,
@@ -1708,7 +1708,7 @@ pub struct Tag {
     pub tag_key: TagKeyType,
     pub tag_value: TagValueType,
 }
-/// Text that meets what `TagKeyType` must meet.
+/// A text that satisfies the constraints of `TagKeyType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagKeyType(String);
 impl TagKeyType {
@@ -1732,13 +1732,13 @@ impl fmt::Display for TagKeyType {
 /// `TagResourceOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagResourceOutput {}
-/// What is given to `TagResource`.
+/// The input of `TagResource`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagResourceInput {
     pub key_id: KeyIdType,
     pub tags: Vec<Tag>,
 }
-/// Text that meets what `TagValueType` must meet.
+/// A text that satisfies the constraints of `TagValueType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagValueType(String);
 impl TagValueType {
@@ -1762,7 +1762,7 @@ impl fmt::Display for TagValueType {
 /// `UntagResourceOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagResourceOutput {}
-/// What is given to `UntagResource`.
+/// The input of `UntagResource`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UntagResourceInput {
     pub key_id: KeyIdType,
@@ -1771,7 +1771,7 @@ pub struct UntagResourceInput {
 /// `UpdateAliasOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateAliasOutput {}
-/// What is given to `UpdateAlias`.
+/// The input of `UpdateAlias`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateAliasInput {
     pub alias_name: AliasNameType,
@@ -1780,13 +1780,13 @@ pub struct UpdateAliasInput {
 /// `UpdateKeyDescriptionOutput` of the service model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateKeyDescriptionOutput {}
-/// What is given to `UpdateKeyDescription`.
+/// The input of `UpdateKeyDescription`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateKeyDescriptionInput {
     pub key_id: KeyIdType,
     pub description: DescriptionType,
 }
-/// What is given to `Verify`.
+/// The input of `Verify`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifyInput {
     pub key_id: KeyIdType,
@@ -1797,7 +1797,7 @@ pub struct VerifyInput {
     pub grant_tokens: Option<Vec<GrantTokenType>>,
     pub dry_run: Option<bool>,
 }
-/// What is answered by `Verify`.
+/// The output of `Verify`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VerifyOutput {
     pub key_id: Option<KeyIdType>,
@@ -1809,7 +1809,7 @@ pub struct VerifyOutput {
 pub struct XksKeyConfigurationType {
     pub id: Option<XksKeyIdType>,
 }
-/// Text that meets what `XksKeyIdType` must meet.
+/// A text that satisfies the constraints of `XksKeyIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct XksKeyIdType(String);
 impl XksKeyIdType {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ecru_store::open_regular;
 use zeroize::Zeroizing;
 
 use super::MasterKey;
@@ -16,16 +17,20 @@ pub const KEY_FILE: &str = "kms-master-key";
 const UNFINISHED: &str = "kms-master-key.part";
 const FILE_BYTES_MAX: u64 = 1024;
 
-/// None if there is no key file.
+/// Reads the key file of a directory. Does not follow a link. Returns `None` if the file does not exist.
 pub(super) fn read(directory: &Path) -> io::Result<Option<MasterKey>> {
-    match MasterKey::read(&directory.join(KEY_FILE)) {
+    match open_regular(&directory.join(KEY_FILE)).and_then(read_from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
 }
 
+/// Reads a file that the user named, which may be a link.
 pub(super) fn read_file(path: &Path) -> io::Result<MasterKey> {
-    let file = File::open(path)?;
+    read_from(File::open(path)?)
+}
+
+fn read_from(file: File) -> io::Result<MasterKey> {
     let mut content = Zeroizing::new(Vec::new());
     file.take(FILE_BYTES_MAX).read_to_end(&mut content)?;
     let key = MasterKey::parse(&content);
@@ -38,10 +43,10 @@ pub(super) fn make(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     write(directory, text.as_bytes())
 }
 
-/// Copies the key file of one directory into another. Returns false if there is none.
+/// Copies the key file of one directory into another. Returns false if the first directory has no key file.
 pub fn copy_key_file(from: &Path, to: &Path) -> io::Result<bool> {
     let mut content = Zeroizing::new(Vec::new());
-    match File::open(from.join(KEY_FILE)) {
+    match open_regular(&from.join(KEY_FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other?.take(FILE_BYTES_MAX).read_to_end(&mut content)?,
     };
@@ -98,6 +103,22 @@ mod tests {
         }
         let ids = [from, to].map(|directory| read(directory.path()).unwrap().unwrap().id);
         assert_eq!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn a_link_in_a_directory_is_not_followed_but_a_named_file_may_be_one() {
+        let (outside, directory, to) = (
+            TempDir::new().unwrap(),
+            TempDir::new().unwrap(),
+            TempDir::new().unwrap(),
+        );
+        make(outside.path(), &[7; 32]).unwrap();
+        let link = directory.path().join(KEY_FILE);
+        std::os::unix::fs::symlink(outside.path().join(KEY_FILE), &link).unwrap();
+        assert!(read(directory.path()).is_err());
+        assert!(copy_key_file(directory.path(), to.path()).is_err());
+        assert!(!to.path().join(KEY_FILE).exists());
+        assert!(MasterKey::read(&link).is_ok());
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl MasterKeys {
         }
     }
 
-    /// None if there is no key file yet.
+    /// Returns `None` while the key file does not exist.
     pub(crate) fn find(&self) -> io::Result<Option<&MasterKey>> {
         let (None, Some(directory)) = (self.found.get(), &self.directory) else {
             return Ok(self.found.get());
@@ -138,7 +138,7 @@ impl MasterKeys {
         Ok(Some(self.found.get_or_init(|| key)))
     }
 
-    /// Makes the key file if there is none. Blocks meanwhile.
+    /// Returns the master key, and creates its file if the file does not exist. Blocks.
     pub(crate) fn find_or_make(&self, random: &Random) -> io::Result<&MasterKey> {
         if let Some(found) = self.find()? {
             return Ok(found);

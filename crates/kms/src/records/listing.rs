@@ -28,7 +28,7 @@ pub(crate) fn listing<'a>(
         keys: &ctx.keys,
         operation: request.operation,
         scope: &request.scope,
-        repository: of,
+        of,
         filter,
     }
 }

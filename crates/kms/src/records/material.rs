@@ -31,7 +31,7 @@ pub(crate) struct StoredMaterial {
 const MATERIAL_ID_BYTES: usize = 32;
 
 impl Service {
-    /// Wraps the secret of a key for storage. Makes the master key if there is none.
+    /// Encrypts the secret of a key for storage. Creates the master key if it does not exist.
     pub(crate) async fn wrap(
         self: &std::sync::Arc<Self>,
         (scope, key_id): (&Scope, &str),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ecru_model::Timestamp;
-use ecru_platform::jobs::{Job, Lease, LeaseError, Outcome, Work};
+use ecru_platform::jobs::{Job, Lease, Outcome, Work};
 use ecru_store::{StoreError, Tx, Value};
 use serde_json::json;
 
@@ -47,11 +47,9 @@ impl Work for KeyRotation {
         let rotating = service.store.write(move |tx| {
             lease.check(tx)?;
             rotate(tx, &key, &wrapped, next, now)?;
-            Ok::<_, LeaseError>(Outcome::Again(next.next_at))
+            Ok::<_, Error>(Outcome::Again(next.next_at))
         });
-        rotating
-            .await
-            .map_err(|lost| Error::internal(lost.to_string()).caused_by(lost))
+        rotating.await
     }
 }
 

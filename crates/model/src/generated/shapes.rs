@@ -6,7 +6,7 @@ use crate::{
     Annotations, ImageTag, Region, RegistryId, RepositoryName, Timestamp, UploadId,
     Violation,
 };
-/// Text that meets what `AccountSettingName` must meet.
+/// A text that satisfies the constraints of `AccountSettingName`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountSettingName(String);
 impl AccountSettingName {
@@ -136,33 +136,33 @@ pub struct AwsEcrContainerImageDetails {
     pub registry: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
 }
-/// What is given to `BatchCheckLayerAvailability`.
+/// The input of `BatchCheckLayerAvailability`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchCheckLayerAvailabilityInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub layer_digests: Vec<String>,
 }
-/// What is answered by `BatchCheckLayerAvailability`.
+/// The output of `BatchCheckLayerAvailability`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchCheckLayerAvailabilityOutput {
     pub layers: Option<Vec<Layer>>,
     pub failures: Option<Vec<LayerFailure>>,
 }
-/// What is given to `BatchDeleteImage`.
+/// The input of `BatchDeleteImage`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchDeleteImageInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub image_ids: Vec<ImageIdentifier>,
 }
-/// What is answered by `BatchDeleteImage`.
+/// The output of `BatchDeleteImage`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchDeleteImageOutput {
     pub image_ids: Option<Vec<ImageIdentifier>>,
     pub failures: Option<Vec<ImageFailure>>,
 }
-/// What is given to `BatchGetImage`.
+/// The input of `BatchGetImage`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchGetImageInput {
     pub registry_id: Option<RegistryId>,
@@ -170,24 +170,24 @@ pub struct BatchGetImageInput {
     pub image_ids: Vec<ImageIdentifier>,
     pub accepted_media_types: Option<Vec<String>>,
 }
-/// What is answered by `BatchGetImage`.
+/// The output of `BatchGetImage`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchGetImageOutput {
     pub images: Option<Vec<Image>>,
     pub failures: Option<Vec<ImageFailure>>,
 }
-/// What is given to `BatchGetRepositoryScanningConfiguration`.
+/// The input of `BatchGetRepositoryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchGetRepositoryScanningConfigurationInput {
     pub repository_names: Vec<RepositoryName>,
 }
-/// What is answered by `BatchGetRepositoryScanningConfiguration`.
+/// The output of `BatchGetRepositoryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchGetRepositoryScanningConfigurationOutput {
     pub scanning_configurations: Option<Vec<RepositoryScanningConfiguration>>,
     pub failures: Option<Vec<RepositoryScanningConfigurationFailure>>,
 }
-/// What is given to `CompleteLayerUpload`.
+/// The input of `CompleteLayerUpload`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompleteLayerUploadInput {
     pub registry_id: Option<RegistryId>,
@@ -195,7 +195,7 @@ pub struct CompleteLayerUploadInput {
     pub upload_id: UploadId,
     pub layer_digests: Vec<String>,
 }
-/// What is answered by `CompleteLayerUpload`.
+/// The output of `CompleteLayerUpload`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompleteLayerUploadOutput {
     pub registry_id: Option<RegistryId>,
@@ -203,7 +203,7 @@ pub struct CompleteLayerUploadOutput {
     pub upload_id: Option<UploadId>,
     pub layer_digest: Option<String>,
 }
-/// What is given to `CreatePullThroughCacheRule`.
+/// The input of `CreatePullThroughCacheRule`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreatePullThroughCacheRuleInput {
     pub ecr_repository_prefix: PullThroughCacheRuleRepositoryPrefix,
@@ -214,7 +214,7 @@ pub struct CreatePullThroughCacheRuleInput {
     pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
-/// What is answered by `CreatePullThroughCacheRule`.
+/// The output of `CreatePullThroughCacheRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatePullThroughCacheRuleOutput {
     pub ecr_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
@@ -226,7 +226,7 @@ pub struct CreatePullThroughCacheRuleOutput {
     pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
-/// What is given to `CreateRepositoryCreationTemplate`.
+/// The input of `CreateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRepositoryCreationTemplateInput {
     pub prefix: Prefix,
@@ -244,13 +244,13 @@ pub struct CreateRepositoryCreationTemplateInput {
     pub applied_for: Vec<RCTAppliedFor>,
     pub custom_role_arn: Option<CustomRoleArn>,
 }
-/// What is answered by `CreateRepositoryCreationTemplate`.
+/// The output of `CreateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateRepositoryCreationTemplateOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_creation_template: Option<RepositoryCreationTemplate>,
 }
-/// What is given to `CreateRepository`.
+/// The input of `CreateRepository`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRepositoryInput {
     pub registry_id: Option<RegistryId>,
@@ -263,12 +263,12 @@ pub struct CreateRepositoryInput {
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
     pub encryption_configuration: Option<EncryptionConfiguration>,
 }
-/// What is answered by `CreateRepository`.
+/// The output of `CreateRepository`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateRepositoryOutput {
     pub repository: Option<Repository>,
 }
-/// Text that meets what `CredentialArn` must meet.
+/// A text that satisfies the constraints of `CredentialArn`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialArn(String);
 impl CredentialArn {
@@ -289,7 +289,7 @@ impl fmt::Display for CredentialArn {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `CustomRoleArn` must meet.
+/// A text that satisfies the constraints of `CustomRoleArn`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomRoleArn(String);
 impl CustomRoleArn {
@@ -333,13 +333,13 @@ pub struct CvssScoreDetails {
     pub scoring_vector: Option<String>,
     pub version: Option<String>,
 }
-/// What is given to `DeleteLifecyclePolicy`.
+/// The input of `DeleteLifecyclePolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteLifecyclePolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
 }
-/// What is answered by `DeleteLifecyclePolicy`.
+/// The output of `DeleteLifecyclePolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
@@ -347,13 +347,13 @@ pub struct DeleteLifecyclePolicyOutput {
     pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub last_evaluated_at: Option<Timestamp>,
 }
-/// What is given to `DeletePullThroughCacheRule`.
+/// The input of `DeletePullThroughCacheRule`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeletePullThroughCacheRuleInput {
     pub ecr_repository_prefix: PullThroughCacheRuleRepositoryPrefix,
     pub registry_id: Option<RegistryId>,
 }
-/// What is answered by `DeletePullThroughCacheRule`.
+/// The output of `DeletePullThroughCacheRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeletePullThroughCacheRuleOutput {
     pub ecr_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
@@ -364,10 +364,10 @@ pub struct DeletePullThroughCacheRuleOutput {
     pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
-/// What is given to `DeleteRegistryPolicy`.
+/// The input of `DeleteRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRegistryPolicyInput {}
-/// What is answered by `DeleteRegistryPolicy`.
+/// The output of `DeleteRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
@@ -378,76 +378,76 @@ pub struct DeleteRegistryPolicyOutput {
 pub struct DeleteReplication {
     pub enabled: bool,
 }
-/// What is given to `DeleteRepositoryCreationTemplate`.
+/// The input of `DeleteRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteRepositoryCreationTemplateInput {
     pub prefix: Prefix,
 }
-/// What is answered by `DeleteRepositoryCreationTemplate`.
+/// The output of `DeleteRepositoryCreationTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRepositoryCreationTemplateOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_creation_template: Option<RepositoryCreationTemplate>,
 }
-/// What is given to `DeleteRepositoryPolicy`.
+/// The input of `DeleteRepositoryPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteRepositoryPolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
 }
-/// What is answered by `DeleteRepositoryPolicy`.
+/// The output of `DeleteRepositoryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub policy_text: Option<String>,
 }
-/// What is given to `DeleteRepository`.
+/// The input of `DeleteRepository`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteRepositoryInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub force: Option<bool>,
 }
-/// What is answered by `DeleteRepository`.
+/// The output of `DeleteRepository`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRepositoryOutput {
     pub repository: Option<Repository>,
 }
-/// What is given to `DeleteSigningConfiguration`.
+/// The input of `DeleteSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteSigningConfigurationInput {}
-/// What is answered by `DeleteSigningConfiguration`.
+/// The output of `DeleteSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteSigningConfigurationOutput {
     pub registry_id: Option<RegistryId>,
     pub signing_configuration: Option<SigningConfiguration>,
 }
-/// What is given to `DeregisterPullTimeUpdateExclusion`.
+/// The input of `DeregisterPullTimeUpdateExclusion`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeregisterPullTimeUpdateExclusionInput {
     pub principal_arn: PrincipalArn,
 }
-/// What is answered by `DeregisterPullTimeUpdateExclusion`.
+/// The output of `DeregisterPullTimeUpdateExclusion`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeregisterPullTimeUpdateExclusionOutput {
     pub principal_arn: Option<PrincipalArn>,
 }
-/// What is given to `DescribeImageReplicationStatus`.
+/// The input of `DescribeImageReplicationStatus`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeImageReplicationStatusInput {
     pub repository_name: RepositoryName,
     pub image_id: ImageIdentifier,
     pub registry_id: Option<RegistryId>,
 }
-/// What is answered by `DescribeImageReplicationStatus`.
+/// The output of `DescribeImageReplicationStatus`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeImageReplicationStatusOutput {
     pub repository_name: Option<RepositoryName>,
     pub image_id: Option<ImageIdentifier>,
     pub replication_statuses: Option<Vec<ImageReplicationStatus>>,
 }
-/// What is given to `DescribeImageScanFindings`.
+/// The input of `DescribeImageScanFindings`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeImageScanFindingsInput {
     pub registry_id: Option<RegistryId>,
@@ -456,7 +456,7 @@ pub struct DescribeImageScanFindingsInput {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
 }
-/// What is answered by `DescribeImageScanFindings`.
+/// The output of `DescribeImageScanFindings`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeImageScanFindingsOutput {
     pub registry_id: Option<RegistryId>,
@@ -466,14 +466,14 @@ pub struct DescribeImageScanFindingsOutput {
     pub image_scan_findings: Option<ImageScanFindings>,
     pub next_token: Option<String>,
 }
-/// What is given to `DescribeImageSigningStatus`.
+/// The input of `DescribeImageSigningStatus`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeImageSigningStatusInput {
     pub repository_name: RepositoryName,
     pub image_id: ImageIdentifier,
     pub registry_id: Option<RegistryId>,
 }
-/// What is answered by `DescribeImageSigningStatus`.
+/// The output of `DescribeImageSigningStatus`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeImageSigningStatusOutput {
     pub repository_name: Option<RepositoryName>,
@@ -487,7 +487,7 @@ pub struct DescribeImagesFilter {
     pub tag_status: Option<TagStatus>,
     pub image_status: Option<ImageStatusFilter>,
 }
-/// What is given to `DescribeImages`.
+/// The input of `DescribeImages`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeImagesInput {
     pub registry_id: Option<RegistryId>,
@@ -497,13 +497,13 @@ pub struct DescribeImagesInput {
     pub max_results: Option<i32>,
     pub filter: Option<DescribeImagesFilter>,
 }
-/// What is answered by `DescribeImages`.
+/// The output of `DescribeImages`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeImagesOutput {
     pub image_details: Option<Vec<ImageDetail>>,
     pub next_token: Option<String>,
 }
-/// What is given to `DescribePullThroughCacheRules`.
+/// The input of `DescribePullThroughCacheRules`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribePullThroughCacheRulesInput {
     pub registry_id: Option<RegistryId>,
@@ -511,22 +511,22 @@ pub struct DescribePullThroughCacheRulesInput {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
 }
-/// What is answered by `DescribePullThroughCacheRules`.
+/// The output of `DescribePullThroughCacheRules`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribePullThroughCacheRulesOutput {
     pub pull_through_cache_rules: Option<Vec<PullThroughCacheRule>>,
     pub next_token: Option<String>,
 }
-/// What is given to `DescribeRegistry`.
+/// The input of `DescribeRegistry`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRegistryInput {}
-/// What is answered by `DescribeRegistry`.
+/// The output of `DescribeRegistry`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRegistryOutput {
     pub registry_id: Option<RegistryId>,
     pub replication_configuration: Option<ReplicationConfiguration>,
 }
-/// What is given to `DescribeReplicationBackfillResults`.
+/// The input of `DescribeReplicationBackfillResults`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeReplicationBackfillResultsInput {
     pub registry_id: Option<RegistryId>,
@@ -535,7 +535,7 @@ pub struct DescribeReplicationBackfillResultsInput {
     pub max_results: Option<i32>,
     pub next_token: Option<String>,
 }
-/// What is answered by `DescribeReplicationBackfillResults`.
+/// The output of `DescribeReplicationBackfillResults`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeReplicationBackfillResultsOutput {
     pub registry_id: Option<RegistryId>,
@@ -549,7 +549,7 @@ pub struct DescribeReplicationBackfillResultsOutput {
     pub ended_at: Option<Timestamp>,
     pub next_token: Option<String>,
 }
-/// What is given to `DescribeRepositories`.
+/// The input of `DescribeRepositories`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRepositoriesInput {
     pub registry_id: Option<RegistryId>,
@@ -557,20 +557,20 @@ pub struct DescribeRepositoriesInput {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
 }
-/// What is answered by `DescribeRepositories`.
+/// The output of `DescribeRepositories`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRepositoriesOutput {
     pub repositories: Option<Vec<Repository>>,
     pub next_token: Option<String>,
 }
-/// What is given to `DescribeRepositoryCreationTemplates`.
+/// The input of `DescribeRepositoryCreationTemplates`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRepositoryCreationTemplatesInput {
     pub prefixes: Option<Vec<Prefix>>,
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
 }
-/// What is answered by `DescribeRepositoryCreationTemplates`.
+/// The output of `DescribeRepositoryCreationTemplates`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRepositoryCreationTemplatesOutput {
     pub registry_id: Option<RegistryId>,
@@ -700,41 +700,41 @@ impl fmt::Display for FindingSeverity {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `GetAccountSetting`.
+/// The input of `GetAccountSetting`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetAccountSettingInput {
     pub name: AccountSettingName,
 }
-/// What is answered by `GetAccountSetting`.
+/// The output of `GetAccountSetting`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccountSettingOutput {
     pub name: Option<AccountSettingName>,
     pub value: Option<AccountSettingName>,
 }
-/// What is given to `GetAuthorizationToken`.
+/// The input of `GetAuthorizationToken`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAuthorizationTokenInput {
     pub registry_ids: Option<Vec<RegistryId>>,
 }
-/// What is answered by `GetAuthorizationToken`.
+/// The output of `GetAuthorizationToken`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAuthorizationTokenOutput {
     pub authorization_data: Option<Vec<AuthorizationData>>,
 }
-/// What is given to `GetDownloadUrlForLayer`.
+/// The input of `GetDownloadUrlForLayer`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetDownloadUrlForLayerInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub layer_digest: String,
 }
-/// What is answered by `GetDownloadUrlForLayer`.
+/// The output of `GetDownloadUrlForLayer`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetDownloadUrlForLayerOutput {
     pub download_url: Option<String>,
     pub layer_digest: Option<String>,
 }
-/// What is given to `GetLifecyclePolicyPreview`.
+/// The input of `GetLifecyclePolicyPreview`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetLifecyclePolicyPreviewInput {
     pub registry_id: Option<RegistryId>,
@@ -744,7 +744,7 @@ pub struct GetLifecyclePolicyPreviewInput {
     pub max_results: Option<i32>,
     pub filter: Option<LifecyclePolicyPreviewFilter>,
 }
-/// What is answered by `GetLifecyclePolicyPreview`.
+/// The output of `GetLifecyclePolicyPreview`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetLifecyclePolicyPreviewOutput {
     pub registry_id: Option<RegistryId>,
@@ -755,13 +755,13 @@ pub struct GetLifecyclePolicyPreviewOutput {
     pub preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
     pub summary: Option<LifecyclePolicyPreviewSummary>,
 }
-/// What is given to `GetLifecyclePolicy`.
+/// The input of `GetLifecyclePolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetLifecyclePolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
 }
-/// What is answered by `GetLifecyclePolicy`.
+/// The output of `GetLifecyclePolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
@@ -769,41 +769,41 @@ pub struct GetLifecyclePolicyOutput {
     pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub last_evaluated_at: Option<Timestamp>,
 }
-/// What is given to `GetRegistryPolicy`.
+/// The input of `GetRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryPolicyInput {}
-/// What is answered by `GetRegistryPolicy`.
+/// The output of `GetRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub policy_text: Option<String>,
 }
-/// What is given to `GetRegistryScanningConfiguration`.
+/// The input of `GetRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryScanningConfigurationInput {}
-/// What is answered by `GetRegistryScanningConfiguration`.
+/// The output of `GetRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRegistryScanningConfigurationOutput {
     pub registry_id: Option<RegistryId>,
     pub scanning_configuration: Option<RegistryScanningConfiguration>,
 }
-/// What is given to `GetRepositoryPolicy`.
+/// The input of `GetRepositoryPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetRepositoryPolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
 }
-/// What is answered by `GetRepositoryPolicy`.
+/// The output of `GetRepositoryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub policy_text: Option<String>,
 }
-/// What is given to `GetSigningConfiguration`.
+/// The input of `GetSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetSigningConfigurationInput {}
-/// What is answered by `GetSigningConfiguration`.
+/// The output of `GetSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetSigningConfigurationOutput {
     pub registry_id: Option<RegistryId>,
@@ -1177,7 +1177,7 @@ impl fmt::Display for ImageTagMutabilityExclusionFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `ImageTagMutabilityExclusionFilterValue` must meet.
+/// A text that satisfies the constraints of `ImageTagMutabilityExclusionFilterValue`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageTagMutabilityExclusionFilterValue(String);
 impl ImageTagMutabilityExclusionFilterValue {
@@ -1198,19 +1198,19 @@ impl fmt::Display for ImageTagMutabilityExclusionFilterValue {
         formatter.write_str(&self.0)
     }
 }
-/// What is given to `InitiateLayerUpload`.
+/// The input of `InitiateLayerUpload`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InitiateLayerUploadInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
 }
-/// What is answered by `InitiateLayerUpload`.
+/// The output of `InitiateLayerUpload`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InitiateLayerUploadOutput {
     pub upload_id: Option<UploadId>,
     pub part_size: Option<i64>,
 }
-/// Text that meets what `KmsKey` must meet.
+/// A text that satisfies the constraints of `KmsKey`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KmsKey(String);
 impl KmsKey {
@@ -1231,7 +1231,7 @@ impl fmt::Display for KmsKey {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `KmsKeyForRepositoryCreationTemplate` must meet.
+/// A text that satisfies the constraints of `KmsKeyForRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KmsKeyForRepositoryCreationTemplate(String);
 impl KmsKeyForRepositoryCreationTemplate {
@@ -1476,7 +1476,7 @@ impl fmt::Display for LifecyclePolicyTargetStorageClass {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `LifecyclePolicyText` must meet.
+/// A text that satisfies the constraints of `LifecyclePolicyText`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LifecyclePolicyText(String);
 impl LifecyclePolicyText {
@@ -1497,7 +1497,7 @@ impl fmt::Display for LifecyclePolicyText {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `LifecyclePolicyTextForRepositoryCreationTemplate` must meet.
+/// A text that satisfies the constraints of `LifecyclePolicyTextForRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LifecyclePolicyTextForRepositoryCreationTemplate(String);
 impl LifecyclePolicyTextForRepositoryCreationTemplate {
@@ -1524,7 +1524,7 @@ pub struct ListImageReferrersFilter {
     pub artifact_types: Option<Vec<String>>,
     pub artifact_status: Option<ArtifactStatusFilter>,
 }
-/// What is given to `ListImageReferrers`.
+/// The input of `ListImageReferrers`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListImageReferrersInput {
     pub registry_id: Option<RegistryId>,
@@ -1534,7 +1534,7 @@ pub struct ListImageReferrersInput {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
 }
-/// What is answered by `ListImageReferrers`.
+/// The output of `ListImageReferrers`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListImageReferrersOutput {
     pub referrers: Option<Vec<ImageReferrer>>,
@@ -1546,7 +1546,7 @@ pub struct ListImagesFilter {
     pub tag_status: Option<TagStatus>,
     pub image_status: Option<ImageStatusFilter>,
 }
-/// What is given to `ListImages`.
+/// The input of `ListImages`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListImagesInput {
     pub registry_id: Option<RegistryId>,
@@ -1555,44 +1555,44 @@ pub struct ListImagesInput {
     pub max_results: Option<i32>,
     pub filter: Option<ListImagesFilter>,
 }
-/// What is answered by `ListImages`.
+/// The output of `ListImages`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListImagesOutput {
     pub image_ids: Option<Vec<ImageIdentifier>>,
     pub next_token: Option<String>,
 }
-/// What is given to `ListPullTimeUpdateExclusions`.
+/// The input of `ListPullTimeUpdateExclusions`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListPullTimeUpdateExclusionsInput {
     pub max_results: Option<i32>,
     pub next_token: Option<String>,
 }
-/// What is answered by `ListPullTimeUpdateExclusions`.
+/// The output of `ListPullTimeUpdateExclusions`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListPullTimeUpdateExclusionsOutput {
     pub pull_time_update_exclusions: Option<Vec<PrincipalArn>>,
     pub next_token: Option<String>,
 }
-/// What is given to `ListReplicationBackfills`.
+/// The input of `ListReplicationBackfills`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListReplicationBackfillsInput {
     pub registry_id: Option<RegistryId>,
     pub max_results: Option<i32>,
     pub next_token: Option<String>,
 }
-/// What is answered by `ListReplicationBackfills`.
+/// The output of `ListReplicationBackfills`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListReplicationBackfillsOutput {
     pub registry_id: Option<RegistryId>,
     pub backfills: Option<Vec<ReplicationBackfillSummary>>,
     pub next_token: Option<String>,
 }
-/// What is given to `ListTagsForResource`.
+/// The input of `ListTagsForResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceInput {
     pub resource_arn: String,
 }
-/// What is answered by `ListTagsForResource`.
+/// The output of `ListTagsForResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceOutput {
     pub tags: Option<Vec<Tag>>,
@@ -1611,7 +1611,7 @@ pub struct PackageVulnerabilityDetails {
     pub vulnerability_id: Option<String>,
     pub vulnerable_packages: Option<Vec<VulnerablePackage>>,
 }
-/// Text that meets what `Prefix` must meet.
+/// A text that satisfies the constraints of `Prefix`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix(String);
 impl Prefix {
@@ -1632,7 +1632,7 @@ impl fmt::Display for Prefix {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `PrincipalArn` must meet.
+/// A text that satisfies the constraints of `PrincipalArn`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalArn(String);
 impl PrincipalArn {
@@ -1666,7 +1666,7 @@ pub struct PullThroughCacheRule {
     pub upstream_registry: Option<UpstreamRegistry>,
     pub updated_at: Option<Timestamp>,
 }
-/// Text that meets what `PullThroughCacheRuleRepositoryPrefix` must meet.
+/// A text that satisfies the constraints of `PullThroughCacheRuleRepositoryPrefix`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PullThroughCacheRuleRepositoryPrefix(String);
 impl PullThroughCacheRuleRepositoryPrefix {
@@ -1687,19 +1687,19 @@ impl fmt::Display for PullThroughCacheRuleRepositoryPrefix {
         formatter.write_str(&self.0)
     }
 }
-/// What is given to `PutAccountSetting`.
+/// The input of `PutAccountSetting`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutAccountSettingInput {
     pub name: AccountSettingName,
     pub value: String,
 }
-/// What is answered by `PutAccountSetting`.
+/// The output of `PutAccountSetting`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutAccountSettingOutput {
     pub name: Option<AccountSettingName>,
     pub value: Option<String>,
 }
-/// What is given to `PutImage`.
+/// The input of `PutImage`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutImageInput {
     pub registry_id: Option<RegistryId>,
@@ -1709,26 +1709,26 @@ pub struct PutImageInput {
     pub image_tag: Option<ImageTag>,
     pub image_digest: Option<String>,
 }
-/// What is answered by `PutImage`.
+/// The output of `PutImage`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutImageOutput {
     pub image: Option<Image>,
 }
-/// What is given to `PutImageScanningConfiguration`.
+/// The input of `PutImageScanningConfiguration`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutImageScanningConfigurationInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub image_scanning_configuration: ImageScanningConfiguration,
 }
-/// What is answered by `PutImageScanningConfiguration`.
+/// The output of `PutImageScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutImageScanningConfigurationOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
 }
-/// What is given to `PutImageTagMutability`.
+/// The input of `PutImageTagMutability`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutImageTagMutabilityInput {
     pub registry_id: Option<RegistryId>,
@@ -1738,7 +1738,7 @@ pub struct PutImageTagMutabilityInput {
         Vec<ImageTagMutabilityExclusionFilter>,
     >,
 }
-/// What is answered by `PutImageTagMutability`.
+/// The output of `PutImageTagMutability`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutImageTagMutabilityOutput {
     pub registry_id: Option<RegistryId>,
@@ -1748,58 +1748,58 @@ pub struct PutImageTagMutabilityOutput {
         Vec<ImageTagMutabilityExclusionFilter>,
     >,
 }
-/// What is given to `PutLifecyclePolicy`.
+/// The input of `PutLifecyclePolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutLifecyclePolicyInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub lifecycle_policy_text: LifecyclePolicyText,
 }
-/// What is answered by `PutLifecyclePolicy`.
+/// The output of `PutLifecyclePolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutLifecyclePolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: Option<RepositoryName>,
     pub lifecycle_policy_text: Option<LifecyclePolicyText>,
 }
-/// What is given to `PutRegistryPolicy`.
+/// The input of `PutRegistryPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutRegistryPolicyInput {
     pub policy_text: RegistryPolicyText,
 }
-/// What is answered by `PutRegistryPolicy`.
+/// The output of `PutRegistryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRegistryPolicyOutput {
     pub registry_id: Option<RegistryId>,
     pub policy_text: Option<String>,
 }
-/// What is given to `PutRegistryScanningConfiguration`.
+/// The input of `PutRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRegistryScanningConfigurationInput {
     pub scan_type: Option<ScanType>,
     pub rules: Option<Vec<RegistryScanningRule>>,
 }
-/// What is answered by `PutRegistryScanningConfiguration`.
+/// The output of `PutRegistryScanningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRegistryScanningConfigurationOutput {
     pub registry_scanning_configuration: Option<RegistryScanningConfiguration>,
 }
-/// What is given to `PutReplicationConfiguration`.
+/// The input of `PutReplicationConfiguration`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutReplicationConfigurationInput {
     pub replication_configuration: ReplicationConfiguration,
 }
-/// What is answered by `PutReplicationConfiguration`.
+/// The output of `PutReplicationConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutReplicationConfigurationOutput {
     pub replication_configuration: Option<ReplicationConfiguration>,
 }
-/// What is given to `PutSigningConfiguration`.
+/// The input of `PutSigningConfiguration`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutSigningConfigurationInput {
     pub signing_configuration: SigningConfiguration,
 }
-/// What is answered by `PutSigningConfiguration`.
+/// The output of `PutSigningConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutSigningConfigurationOutput {
     pub signing_configuration: Option<SigningConfiguration>,
@@ -1851,18 +1851,18 @@ pub struct Recommendation {
     pub url: Option<String>,
     pub text: Option<String>,
 }
-/// What is given to `RegisterPullTimeUpdateExclusion`.
+/// The input of `RegisterPullTimeUpdateExclusion`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterPullTimeUpdateExclusionInput {
     pub principal_arn: PrincipalArn,
 }
-/// What is answered by `RegisterPullTimeUpdateExclusion`.
+/// The output of `RegisterPullTimeUpdateExclusion`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegisterPullTimeUpdateExclusionOutput {
     pub principal_arn: Option<PrincipalArn>,
     pub created_at: Option<Timestamp>,
 }
-/// Text that meets what `RegistryPolicyText` must meet.
+/// A text that satisfies the constraints of `RegistryPolicyText`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistryPolicyText(String);
 impl RegistryPolicyText {
@@ -1900,7 +1900,7 @@ pub struct RegistryScanningRule {
 pub struct Remediation {
     pub recommendation: Option<Recommendation>,
 }
-/// Text that meets what `ReplicationBackfillId` must meet.
+/// A text that satisfies the constraints of `ReplicationBackfillId`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicationBackfillId(String);
 impl ReplicationBackfillId {
@@ -2159,7 +2159,7 @@ impl fmt::Display for RepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `RepositoryFilterValue` must meet.
+/// A text that satisfies the constraints of `RepositoryFilterValue`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepositoryFilterValue(String);
 impl RepositoryFilterValue {
@@ -2180,7 +2180,7 @@ impl fmt::Display for RepositoryFilterValue {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `RepositoryPolicyText` must meet.
+/// A text that satisfies the constraints of `RepositoryPolicyText`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepositoryPolicyText(String);
 impl RepositoryPolicyText {
@@ -2217,7 +2217,7 @@ pub struct RepositoryScanningConfigurationFailure {
     pub failure_code: Option<ScanningConfigurationFailureCode>,
     pub failure_reason: Option<String>,
 }
-/// Text that meets what `RepositoryTemplateDescription` must meet.
+/// A text that satisfies the constraints of `RepositoryTemplateDescription`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepositoryTemplateDescription(String);
 impl RepositoryTemplateDescription {
@@ -2461,7 +2461,7 @@ impl fmt::Display for ScanningRepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `ScanningRepositoryFilterValue` must meet.
+/// A text that satisfies the constraints of `ScanningRepositoryFilterValue`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScanningRepositoryFilterValue(String);
 impl ScanningRepositoryFilterValue {
@@ -2487,7 +2487,7 @@ impl fmt::Display for ScanningRepositoryFilterValue {
 pub struct ScoreDetails {
     pub cvss: Option<CvssScoreDetails>,
 }
-/// What is given to `SetRepositoryPolicy`.
+/// The input of `SetRepositoryPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetRepositoryPolicyInput {
     pub registry_id: Option<RegistryId>,
@@ -2495,7 +2495,7 @@ pub struct SetRepositoryPolicyInput {
     pub policy_text: RepositoryPolicyText,
     pub force: Option<bool>,
 }
-/// What is answered by `SetRepositoryPolicy`.
+/// The output of `SetRepositoryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SetRepositoryPolicyOutput {
     pub registry_id: Option<RegistryId>,
@@ -2507,7 +2507,7 @@ pub struct SetRepositoryPolicyOutput {
 pub struct SigningConfiguration {
     pub rules: Vec<SigningRule>,
 }
-/// Text that meets what `SigningProfileArn` must meet.
+/// A text that satisfies the constraints of `SigningProfileArn`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SigningProfileArn(String);
 impl SigningProfileArn {
@@ -2565,7 +2565,7 @@ impl fmt::Display for SigningRepositoryFilterType {
         formatter.write_str(self.as_str())
     }
 }
-/// Text that meets what `SigningRepositoryFilterValue` must meet.
+/// A text that satisfies the constraints of `SigningRepositoryFilterValue`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SigningRepositoryFilterValue(String);
 impl SigningRepositoryFilterValue {
@@ -2629,14 +2629,14 @@ impl fmt::Display for SigningStatus {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `StartImageScan`.
+/// The input of `StartImageScan`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartImageScanInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub image_id: ImageIdentifier,
 }
-/// What is answered by `StartImageScan`.
+/// The output of `StartImageScan`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartImageScanOutput {
     pub registry_id: Option<RegistryId>,
@@ -2644,14 +2644,14 @@ pub struct StartImageScanOutput {
     pub image_id: Option<ImageIdentifier>,
     pub image_scan_status: Option<ImageScanStatus>,
 }
-/// What is given to `StartLifecyclePolicyPreview`.
+/// The input of `StartLifecyclePolicyPreview`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartLifecyclePolicyPreviewInput {
     pub registry_id: Option<RegistryId>,
     pub repository_name: RepositoryName,
     pub lifecycle_policy_text: Option<LifecyclePolicyText>,
 }
-/// What is answered by `StartLifecyclePolicyPreview`.
+/// The output of `StartLifecyclePolicyPreview`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartLifecyclePolicyPreviewOutput {
     pub registry_id: Option<RegistryId>,
@@ -2659,13 +2659,13 @@ pub struct StartLifecyclePolicyPreviewOutput {
     pub lifecycle_policy_text: Option<LifecyclePolicyText>,
     pub status: Option<LifecyclePolicyPreviewStatus>,
 }
-/// What is given to `StartReplicationBackfill`.
+/// The input of `StartReplicationBackfill`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartReplicationBackfillInput {
     pub registry_id: Option<RegistryId>,
     pub destination: ReplicationDestination,
 }
-/// What is answered by `StartReplicationBackfill`.
+/// The output of `StartReplicationBackfill`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartReplicationBackfillOutput {
     pub replication_backfill_id: Option<ReplicationBackfillId>,
@@ -2674,13 +2674,13 @@ pub struct StartReplicationBackfillOutput {
     pub status: Option<ReplicationBackfillStatus>,
     pub started_at: Option<Timestamp>,
 }
-/// What is given to `StopReplicationBackfill`.
+/// The input of `StopReplicationBackfill`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StopReplicationBackfillInput {
     pub registry_id: Option<RegistryId>,
     pub replication_backfill_id: ReplicationBackfillId,
 }
-/// What is answered by `StopReplicationBackfill`.
+/// The output of `StopReplicationBackfill`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StopReplicationBackfillOutput {
     pub registry_id: Option<RegistryId>,
@@ -2700,13 +2700,13 @@ pub struct Tag {
     pub key: String,
     pub value: String,
 }
-/// What is given to `TagResource`.
+/// The input of `TagResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagResourceInput {
     pub resource_arn: String,
     pub tags: Vec<Tag>,
 }
-/// What is answered by `TagResource`.
+/// The output of `TagResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagResourceOutput {}
 /// `TagStatus` of the service model.
@@ -2786,16 +2786,16 @@ pub struct TransitioningImageTotalCount {
     pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
     pub image_total_count: Option<i32>,
 }
-/// What is given to `UntagResource`.
+/// The input of `UntagResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagResourceInput {
     pub resource_arn: String,
     pub tag_keys: Vec<String>,
 }
-/// What is answered by `UntagResource`.
+/// The output of `UntagResource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagResourceOutput {}
-/// What is given to `UpdateImageStorageClass`.
+/// The input of `UpdateImageStorageClass`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateImageStorageClassInput {
     pub registry_id: Option<RegistryId>,
@@ -2803,7 +2803,7 @@ pub struct UpdateImageStorageClassInput {
     pub image_id: ImageIdentifier,
     pub target_storage_class: TargetStorageClass,
 }
-/// What is answered by `UpdateImageStorageClass`.
+/// The output of `UpdateImageStorageClass`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateImageStorageClassOutput {
     pub registry_id: Option<RegistryId>,
@@ -2811,7 +2811,7 @@ pub struct UpdateImageStorageClassOutput {
     pub image_id: Option<ImageIdentifier>,
     pub image_status: Option<ImageStatus>,
 }
-/// What is given to `UpdatePullThroughCacheRule`.
+/// The input of `UpdatePullThroughCacheRule`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdatePullThroughCacheRuleInput {
     pub registry_id: Option<RegistryId>,
@@ -2819,7 +2819,7 @@ pub struct UpdatePullThroughCacheRuleInput {
     pub credential_arn: Option<CredentialArn>,
     pub custom_role_arn: Option<CustomRoleArn>,
 }
-/// What is answered by `UpdatePullThroughCacheRule`.
+/// The output of `UpdatePullThroughCacheRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdatePullThroughCacheRuleOutput {
     pub ecr_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
@@ -2829,7 +2829,7 @@ pub struct UpdatePullThroughCacheRuleOutput {
     pub custom_role_arn: Option<CustomRoleArn>,
     pub upstream_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,
 }
-/// What is given to `UpdateRepositoryCreationTemplate`.
+/// The input of `UpdateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateRepositoryCreationTemplateInput {
     pub prefix: Prefix,
@@ -2847,13 +2847,13 @@ pub struct UpdateRepositoryCreationTemplateInput {
     pub applied_for: Option<Vec<RCTAppliedFor>>,
     pub custom_role_arn: Option<CustomRoleArn>,
 }
-/// What is answered by `UpdateRepositoryCreationTemplate`.
+/// The output of `UpdateRepositoryCreationTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateRepositoryCreationTemplateOutput {
     pub registry_id: Option<RegistryId>,
     pub repository_creation_template: Option<RepositoryCreationTemplate>,
 }
-/// What is given to `UploadLayerPart`.
+/// The input of `UploadLayerPart`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UploadLayerPartInput {
     pub registry_id: Option<RegistryId>,
@@ -2863,7 +2863,7 @@ pub struct UploadLayerPartInput {
     pub part_last_byte: i64,
     pub layer_part_blob: Vec<u8>,
 }
-/// What is answered by `UploadLayerPart`.
+/// The output of `UploadLayerPart`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UploadLayerPartOutput {
     pub registry_id: Option<RegistryId>,
@@ -2936,13 +2936,13 @@ impl fmt::Display for UpstreamRegistry {
         formatter.write_str(self.as_str())
     }
 }
-/// What is given to `ValidatePullThroughCacheRule`.
+/// The input of `ValidatePullThroughCacheRule`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidatePullThroughCacheRuleInput {
     pub ecr_repository_prefix: PullThroughCacheRuleRepositoryPrefix,
     pub registry_id: Option<RegistryId>,
 }
-/// What is answered by `ValidatePullThroughCacheRule`.
+/// The output of `ValidatePullThroughCacheRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValidatePullThroughCacheRuleOutput {
     pub ecr_repository_prefix: Option<PullThroughCacheRuleRepositoryPrefix>,

@@ -3,7 +3,7 @@
 use ecru_store::{StoreError, Tx, Value};
 
 use super::JobRow;
-use crate::Clock;
+use crate::{Clock, ServiceError};
 
 /// Longer than any pause of a living process, and short enough for work to wait after its process died.
 const LEASE_MILLISECONDS: i64 = 60_000;
@@ -17,6 +17,15 @@ pub enum LeaseError {
     Lost,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<LeaseError> for ServiceError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::internal(error.to_string()),
+            LeaseError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Held by a run; a clone is the same lease.

@@ -54,20 +54,18 @@ fn save(tx: &Tx<'_>, kind: &str, scope: &Scope, subject: &str, due: Timestamp) -
 
 /// Schedules work that belongs to no account, due at once.
 pub fn schedule_everywhere<W: Work<Subject = ()>>(tx: &Tx<'_>) -> Result<(), StoreError> {
-    save_everywhere(tx, W::NAME)
+    schedule_everywhere_named(tx, W::NAME)
 }
 
 /// Schedules each of these kinds, which belong to no account.
 pub(super) fn schedule_standing(tx: &Tx<'_>, kinds: &[&'static str]) -> Result<(), StoreError> {
-    kinds.iter().try_for_each(|kind| save_everywhere(tx, kind))
+    kinds
+        .iter()
+        .try_for_each(|kind| schedule_everywhere_named(tx, kind))
 }
 
 /// As `schedule_everywhere`, for rooms below the room that does the work.
 pub fn schedule_everywhere_named(tx: &Tx<'_>, kind: &'static str) -> Result<(), StoreError> {
-    save_everywhere(tx, kind)
-}
-
-fn save_everywhere(tx: &Tx<'_>, kind: &str) -> Result<(), StoreError> {
     let nowhere = Scope {
         registry_id: stored(RegistryId::parse("000000000000"))?,
         region: Region::default(),

@@ -94,7 +94,7 @@ pub async fn list_principals(
     .await
 }
 
-pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+pub(crate) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM principals WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ecru_store::Value;
 use serde_json::json;
 
-use crate::jobs::{Job, Lease, LeaseError, Outcome, Work};
+use crate::jobs::{Job, Lease, Outcome, Work};
 use crate::{Platform, ServiceError};
 
 const INTERVAL: Duration = Duration::from_hours(1);
@@ -36,10 +36,9 @@ impl Work for SessionExpiry {
                     &[Value::Integer(now.saturating_sub(KEPT_MILLISECONDS))],
                 )?;
                 let left = tx.find("SELECT 1 FROM sessions LIMIT 1", &[], |row| row.integer(0))?;
-                Ok::<_, LeaseError>((removed, left.is_some()))
+                Ok::<_, ServiceError>((removed, left.is_some()))
             })
-            .await
-            .map_err(|lost| ServiceError::internal(lost.to_string()).caused_by(lost))?;
+            .await?;
         let summary = json!({ "sessions": removed });
         Ok(if is_any_left {
             Outcome::Later(summary, INTERVAL)

@@ -6,13 +6,14 @@ mod session;
 mod unique_id;
 
 use ecru_model::{Caller, RegistryId, Scope};
-use ecru_store::{StoreError, Tx};
+use ecru_store::StoreError;
 
 use crate::{Platform, Sender, Signed};
 
+pub(crate) use bound::forget as forget_bindings;
 pub use bound::{BindError, Principal, bind_principal, list_principals, release_principal};
 pub use expiry::SessionExpiry;
-pub use session::{Credentials, NewSession, find_session, issue_session};
+pub use session::{Credentials, NewSession, find_session, forget as forget_sessions, issue_session};
 pub use unique_id::unique_id;
 
 /// Why the owner of an access key is not known.
@@ -51,10 +52,4 @@ impl Platform {
             scope,
         })
     }
-}
-
-/// Deletes the bindings and sessions of one account, or of all accounts.
-pub fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
-    bound::forget(tx, account)?;
-    session::forget(tx, account)
 }

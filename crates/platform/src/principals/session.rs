@@ -33,19 +33,19 @@ pub struct NewSession {
     pub expires_at: Timestamp,
 }
 
-/// The details of a session in its row.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+/// The form of the details in their row.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SessionDetails")]
 struct StoredDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policy_arns: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     transitive_tag_keys: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     source_identity: Option<String>,
 }
 
@@ -145,31 +145,19 @@ async fn find(platform: &Platform, access_key_id: &str) -> Result<Option<(Caller
 
 fn from_row(row: &Row<'_>, access_key_id: &str) -> Result<Caller, StoreError> {
     let registry_id = stored(RegistryId::parse(row.text(0)?))?;
-    let details: StoredDetails = stored(serde_json::from_str(row.text(3)?))?;
+    let mut details = serde_json::Deserializer::from_str(row.text(3)?);
     let session = Session {
         access_key_id: access_key_id.to_owned(),
         user_id: row.text(2)?.to_owned(),
-        details: SessionDetails {
-            policy: details.policy,
-            policy_arns: details.policy_arns,
-            tags: details.tags,
-            transitive_tag_keys: details.transitive_tag_keys,
-            source_identity: details.source_identity,
-        },
+        details: stored(StoredDetails::deserialize(&mut details))?,
     };
     Ok(Caller::identity(registry_id, row.text(1)?.to_owned()).with_session(session))
 }
 
 fn save(tx: &Tx<'_>, access_key_id: &str, new: &NewSession) -> Result<(), StoreError> {
-    let given = new.details.clone();
-    let details = StoredDetails {
-        policy: given.policy,
-        policy_arns: given.policy_arns,
-        tags: given.tags,
-        transitive_tag_keys: given.transitive_tag_keys,
-        source_identity: given.source_identity,
-    };
-    let details = stored(serde_json::to_string(&details))?;
+    let mut details = serde_json::Serializer::new(Vec::new());
+    stored(StoredDetails::serialize(&new.details, &mut details))?;
+    let details = stored(String::from_utf8(details.into_inner()))?;
     tx.execute(
         "INSERT INTO sessions (access_key_id, account, arn, user_id, expires_at, details)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -185,7 +173,8 @@ fn save(tx: &Tx<'_>, access_key_id: &str, new: &NewSession) -> Result<(), StoreE
     Ok(())
 }
 
-pub(super) fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
+/// Ends the sessions of one account, or of all accounts.
+pub fn forget(tx: &Tx<'_>, account: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM sessions WHERE account = ?1 OR ?1 IS NULL",
         &[Value::from(account)],

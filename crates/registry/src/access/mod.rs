@@ -7,7 +7,7 @@ mod registry_policy;
 use std::sync::Arc;
 
 use ecru_model::{ErrorCode, Region, RegistryId, RepositoryName, Scope, Tag, Timestamp};
-use ecru_platform::ports::{KeySource, NoKeys};
+use ecru_platform::ports::KeySource;
 use ecru_policy::{
     Circumstances, Policy, Request, Verdict, add_circumstances, add_tags, evaluate, facts_of_caller,
     identities, is_root,
@@ -38,7 +38,8 @@ pub(crate) struct Access {
     granted: bool,
     /// Resource tags that the request sets, or the keys alone of tags that it removes.
     tags: Vec<(String, Option<String>)>,
-    key_source: Arc<dyn KeySource>,
+    /// None for work without a key, such as tests of decisions.
+    key_source: Option<Arc<dyn KeySource>>,
 }
 
 /// The actions that read or write what a repository's KMS key protects.
@@ -74,7 +75,7 @@ impl Access {
             circumstances,
             granted: false,
             tags: Vec::new(),
-            key_source: Arc::new(NoKeys),
+            key_source: None,
         }
     }
 
@@ -194,11 +195,13 @@ impl Access {
         let is_ruled = policy.is_some() || registry_policy.is_some();
         let tags = || Ok(resource_tags::list(at, ruled.repository.id)?);
         self.decide(resource, policy.as_ref(), registry_policy.as_ref(), tags)?;
-        if self.actions.iter().any(|action| WITH_KEY.contains(action)) {
+        if let Some(keys) = &self.key_source
+            && self.actions.iter().any(|action| WITH_KEY.contains(action))
+        {
             let repository = &ruled.repository;
             repository
                 .encryption
-                .check_usable(at, self.key_source.as_ref(), &repository.scope)?;
+                .check_usable(at, keys.as_ref(), &repository.scope)?;
         }
         Ok((Some(ruled.repository), is_ruled))
     }
@@ -334,7 +337,7 @@ impl Context {
         };
         let mut access = Access::new(self.caller.clone(), scope, action, circumstances);
         (access.any_region, access.granted) = (self.any_region, self.granted);
-        access.key_source = Arc::clone(&self.ports.key_source);
+        access.key_source = Some(Arc::clone(&self.ports.key_source));
         access
     }
 }

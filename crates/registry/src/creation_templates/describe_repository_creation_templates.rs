@@ -24,7 +24,7 @@ pub async fn describe_repository_creation_templates(ctx: &Context, input: Input)
         keys: &ctx.keys,
         operation: "DescribeRepositoryCreationTemplates",
         scope: &access.scope.clone(),
-        repository: "",
+        of: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;

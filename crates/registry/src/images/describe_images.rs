@@ -27,7 +27,7 @@ pub async fn describe_images(ctx: &Context, input: Input) -> Result<Output, Erro
         keys: &ctx.keys,
         operation: "DescribeImages",
         scope: &access.scope.clone(),
-        repository: input.repository_name.as_str(),
+        of: input.repository_name.as_str(),
         filter: accept.key(),
     };
     let after = listing.integer_key(token)?;

@@ -52,7 +52,7 @@ pub async fn list_image_referrers(ctx: &Context, input: Input) -> Result<Output,
         keys: &ctx.keys,
         operation: "ListImageReferrers",
         scope: &access.scope.clone(),
-        repository: input.repository_name.as_str(),
+        of: input.repository_name.as_str(),
         filter: format!("{wanted:?}"),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;

@@ -21,7 +21,7 @@ pub async fn list_images(ctx: &Context, input: Input) -> Result<Output, Error> {
         keys: &ctx.keys,
         operation: "ListImages",
         scope: &access.scope.clone(),
-        repository: input.repository_name.as_str(),
+        of: input.repository_name.as_str(),
         filter: accept.key(),
     };
     let after = input

@@ -34,7 +34,7 @@ pub async fn get_lifecycle_policy_preview(ctx: &Context, input: Input) -> Result
             keys: &ctx.keys,
             operation: "GetLifecyclePolicyPreview",
             scope: &access.scope,
-            repository: input.repository_name.as_str(),
+            of: input.repository_name.as_str(),
             filter: format!("{tag_status:?} {}", preview.started_at.as_millis()),
         };
         let after = listing.integer_key(input.next_token.as_deref())?;

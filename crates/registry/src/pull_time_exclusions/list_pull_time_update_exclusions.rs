@@ -16,7 +16,7 @@ pub async fn list_pull_time_update_exclusions(ctx: &Context, input: Input) -> Re
         keys: &ctx.keys,
         operation: "ListPullTimeUpdateExclusions",
         scope: &access.scope.clone(),
-        repository: "",
+        of: "",
         filter: String::new(),
     };
     let after = listing.text_key(input.next_token.as_deref())?;

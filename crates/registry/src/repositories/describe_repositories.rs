@@ -53,7 +53,7 @@ async fn describe_page(
         keys: &ctx.keys,
         operation: "DescribeRepositories",
         scope: &access.scope.clone(),
-        repository: "",
+        of: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;

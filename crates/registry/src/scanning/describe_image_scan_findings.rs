@@ -34,7 +34,7 @@ pub async fn describe_image_scan_findings(ctx: &Context, input: Input) -> Result
             keys: &ctx.keys,
             operation: "DescribeImageScanFindings",
             scope: &access.scope,
-            repository: repository.name.as_str(),
+            of: repository.name.as_str(),
             // A repeated scan has its findings at other positions.
             filter: format!(
                 "{} {:?}",

@@ -76,7 +76,7 @@ pub(crate) async fn run(place: Place<'_>, task: Task, report: &Report) -> Ended 
         Task::Verify => verify(store, report).await,
         Task::Backup(directory) => {
             let ended = back_up(store, &directory, report).await;
-            return without_keys(data, ended, report).await;
+            return without_keys(data, &directory, ended, report).await;
         }
         Task::BackupWithKeys(directory) => {
             let ended = back_up(store, &directory, report).await;
@@ -142,10 +142,15 @@ async fn verify(store: &Store, report: &Report) -> Result<Ended, StoreError> {
 }
 
 /// Tells that the keys of KMS are of no use without a file that is not in the backup.
-async fn without_keys(data: &Path, ended: Ended, report: &Report) -> Ended {
+async fn without_keys(data: &Path, backup: &Path, ended: Ended, report: &Report) -> Ended {
     if data.join(KEY_FILE).exists() && !matches!(ended, Ended::Failed(_)) {
-        let line =
-            format!("the master key of KMS, `{KEY_FILE}`, is not in the backup: `--with-keys` includes it");
+        let line = if backup.join(KEY_FILE).exists() {
+            format!(
+                "the backup still has `{KEY_FILE}`, the master key of KMS, from an earlier run with `--with-keys`"
+            )
+        } else {
+            format!("the master key of KMS, `{KEY_FILE}`, is not in the backup: `--with-keys` includes it")
+        };
         if let Err(error) = report.say(line).await {
             return Ended::Failed(whole(&error));
         }

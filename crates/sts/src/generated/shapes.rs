@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use super::rules;
 use ecru_model::{Timestamp, Violation};
-/// What is given to `AssumeRole`.
+/// The input of `AssumeRole`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssumeRoleInput {
     pub role_arn: ArnType,
@@ -20,7 +20,7 @@ pub struct AssumeRoleInput {
     pub provided_contexts: Option<Vec<ProvidedContext>>,
     pub minimum_session_token_size: Option<i32>,
 }
-/// What is answered by `AssumeRole`.
+/// The output of `AssumeRole`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssumeRoleOutput {
     pub credentials: Option<Credentials>,
@@ -30,7 +30,7 @@ pub struct AssumeRoleOutput {
     pub session_token_utilization: Option<i32>,
     pub session_token_size: Option<i32>,
 }
-/// What is given to `AssumeRoleWithWebIdentity`.
+/// The input of `AssumeRoleWithWebIdentity`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssumeRoleWithWebIdentityInput {
     pub role_arn: ArnType,
@@ -42,7 +42,7 @@ pub struct AssumeRoleWithWebIdentityInput {
     pub duration_seconds: Option<i32>,
     pub minimum_session_token_size: Option<i32>,
 }
-/// What is answered by `AssumeRoleWithWebIdentity`.
+/// The output of `AssumeRoleWithWebIdentity`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssumeRoleWithWebIdentityOutput {
     pub credentials: Option<Credentials>,
@@ -70,17 +70,17 @@ pub struct Credentials {
     pub session_token: String,
     pub expiration: Timestamp,
 }
-/// What is given to `GetCallerIdentity`.
+/// The input of `GetCallerIdentity`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetCallerIdentityInput {}
-/// What is answered by `GetCallerIdentity`.
+/// The output of `GetCallerIdentity`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetCallerIdentityOutput {
     pub user_id: Option<String>,
     pub account: Option<String>,
     pub arn: Option<ArnType>,
 }
-/// What is given to `GetSessionToken`.
+/// The input of `GetSessionToken`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetSessionTokenInput {
     pub duration_seconds: Option<i32>,
@@ -88,7 +88,7 @@ pub struct GetSessionTokenInput {
     pub token_code: Option<TokenCodeType>,
     pub minimum_session_token_size: Option<i32>,
 }
-/// What is answered by `GetSessionToken`.
+/// The output of `GetSessionToken`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetSessionTokenOutput {
     pub credentials: Option<Credentials>,
@@ -131,7 +131,7 @@ pub struct TrustedIdentityPropagationContext {
     pub origin_identity: Option<OriginIdentity>,
     pub transaction_context: Option<TransactionContext>,
 }
-/// Text that meets what `arnType` must meet.
+/// A text that satisfies the constraints of `arnType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArnType(String);
 impl ArnType {
@@ -152,7 +152,7 @@ impl fmt::Display for ArnType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `clientTokenType` must meet.
+/// A text that satisfies the constraints of `clientTokenType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientTokenType(String);
 impl ClientTokenType {
@@ -173,7 +173,7 @@ impl fmt::Display for ClientTokenType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `contextAssertionType` must meet.
+/// A text that satisfies the constraints of `contextAssertionType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContextAssertionType(String);
 impl ContextAssertionType {
@@ -194,7 +194,7 @@ impl fmt::Display for ContextAssertionType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `externalIdType` must meet.
+/// A text that satisfies the constraints of `externalIdType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExternalIdType(String);
 impl ExternalIdType {
@@ -215,7 +215,7 @@ impl fmt::Display for ExternalIdType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `roleSessionNameType` must meet.
+/// A text that satisfies the constraints of `roleSessionNameType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleSessionNameType(String);
 impl RoleSessionNameType {
@@ -236,7 +236,7 @@ impl fmt::Display for RoleSessionNameType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `serialNumberType` must meet.
+/// A text that satisfies the constraints of `serialNumberType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumberType(String);
 impl SerialNumberType {
@@ -257,7 +257,7 @@ impl fmt::Display for SerialNumberType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `sessionPolicyDocumentType` must meet.
+/// A text that satisfies the constraints of `sessionPolicyDocumentType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionPolicyDocumentType(String);
 impl SessionPolicyDocumentType {
@@ -278,7 +278,7 @@ impl fmt::Display for SessionPolicyDocumentType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `sourceIdentityType` must meet.
+/// A text that satisfies the constraints of `sourceIdentityType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceIdentityType(String);
 impl SourceIdentityType {
@@ -299,7 +299,7 @@ impl fmt::Display for SourceIdentityType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `tagKeyType` must meet.
+/// A text that satisfies the constraints of `tagKeyType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagKeyType(String);
 impl TagKeyType {
@@ -320,7 +320,7 @@ impl fmt::Display for TagKeyType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `tagValueType` must meet.
+/// A text that satisfies the constraints of `tagValueType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagValueType(String);
 impl TagValueType {
@@ -341,7 +341,7 @@ impl fmt::Display for TagValueType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `tokenCodeType` must meet.
+/// A text that satisfies the constraints of `tokenCodeType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenCodeType(String);
 impl TokenCodeType {
@@ -362,7 +362,7 @@ impl fmt::Display for TokenCodeType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `unrestrictedSessionPolicyDocumentType` must meet.
+/// A text that satisfies the constraints of `unrestrictedSessionPolicyDocumentType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnrestrictedSessionPolicyDocumentType(String);
 impl UnrestrictedSessionPolicyDocumentType {
@@ -383,7 +383,7 @@ impl fmt::Display for UnrestrictedSessionPolicyDocumentType {
         formatter.write_str(&self.0)
     }
 }
-/// Text that meets what `urlType` must meet.
+/// A text that satisfies the constraints of `urlType`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UrlType(String);
 impl UrlType {

@@ -25,7 +25,7 @@ pub async fn describe_pull_through_cache_rules(ctx: &Context, input: Input) -> R
         keys: &ctx.keys,
         operation: "DescribePullThroughCacheRules",
         scope: &access.scope.clone(),
-        repository: "",
+        of: "",
         filter: String::new(),
     };
     let after = listing.text_key(token)?;

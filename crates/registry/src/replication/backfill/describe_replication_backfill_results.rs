@@ -19,7 +19,7 @@ pub async fn describe_replication_backfill_results(ctx: &Context, input: Input) 
         keys: &ctx.keys,
         operation: "DescribeReplicationBackfillResults",
         scope: &access.scope.clone(),
-        repository: &id.as_str().to_ascii_lowercase(),
+        of: &id.as_str().to_ascii_lowercase(),
         filter: filter.map_or_else(String::new, |status| status.to_string()),
     };
     let after = listing.integer_key(input.next_token.as_deref())?;

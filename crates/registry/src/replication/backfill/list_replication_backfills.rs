@@ -20,7 +20,7 @@ pub async fn list_replication_backfills(ctx: &Context, input: Input) -> Result<O
         keys: &ctx.keys,
         operation: "ListReplicationBackfills",
         scope: &access.scope.clone(),
-        repository: "",
+        of: "",
         filter: String::new(),
     };
     let before = match input.next_token.as_deref() {
