@@ -161,16 +161,17 @@ def test_what_a_backup_holds_is_not_copied_again_and_settings_come_back(
     first = Image.seeded("first", (300_000,))
     registry.push_image(name, "one", first)
     said = ecru_command("backup", backup, *on(ecru))
-    assert said.startswith("backed up 1 blobs of ") and "of them 1 of " in said
-    assert "of them 0 of 0 bytes anew" in ecru_command("backup", backup, *on(ecru))
+    assert said.startswith("backed up the database and 1 blob files of ")
+    assert "of which 1 files of " in said
+    assert "of which 0 files of 0 bytes were copied" in ecru_command("backup", backup, *on(ecru))
     ages = {file: file.stat().st_mtime_ns for file in backup.glob("blobs/*/*")}
     registry.push_image(name, "two", Image.seeded("second", (300_000,)))
-    assert "of them 1 of " in ecru_command("backup", backup, *on(ecru))
+    assert "of which 1 files of " in ecru_command("backup", backup, *on(ecru))
     assert all(file.stat().st_mtime_ns == age for file, age in ages.items())
 
     ecru.stop()
     # The same without a server.
-    assert "of them 0 of 0 bytes anew" in ecru_command("backup", backup, *on(ecru))
+    assert "of which 0 files of 0 bytes were copied" in ecru_command("backup", backup, *on(ecru))
     restored = Server(tmp_path / "restored")
     assert ecru_command("restore", backup, *on(restored)).endswith(": 0 damaged\n")
     restored.start()

@@ -77,7 +77,7 @@ fn restored_all(restored: &Restored) -> Ended {
         bytes,
         damaged,
     } = restored;
-    let sums = format!("restored {blobs} blobs of {bytes} bytes: {damaged} damaged");
+    let sums = format!("restored the database and {blobs} blob files of {bytes} bytes: {damaged} damaged");
     if *damaged == 0 {
         Ended::Good(sums)
     } else {

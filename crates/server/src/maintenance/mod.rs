@@ -185,8 +185,8 @@ async fn back_up(store: &Store, directory: &Path, report: &Report) -> Ended {
             damaged,
         }) => {
             let sums = format!(
-                "backed up {blobs} blobs of {bytes} bytes, of them {copied} of {copied_bytes} bytes anew: \
-                 {damaged} damaged"
+                "backed up the database and {blobs} blob files of {bytes} bytes, of which {copied} files of \
+                 {copied_bytes} bytes were copied: {damaged} damaged"
             );
             if damaged == 0 {
                 Ended::Good(sums)
